@@ -1,0 +1,188 @@
+"""Priors: smooth maps from a standard normal z to a parameter.
+
+The one map gives all three spaces: theta = forward(z), u = Phi(z), and the density
+p(theta) = N(z) / |d theta / d z|. A hyperparameter may be another prior (or a part of one): then this
+prior is conditional on that parameter, as in `Normal(mean=light_x, sigma=0.05)`.
+"""
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.special import ndtr, ndtri
+
+from lensfit.pytree import pytree
+
+Hyper = Any  # a number, a Prior, or a Part of one
+
+
+class Prior:
+    """Base of all priors: a map of `size` standard normals to as many parameters, and its inverse."""
+
+    size: ClassVar[int] = 1
+
+    @abstractmethod
+    def forward(self, z: jax.Array) -> jax.Array:
+        """theta (size,) of the standard normal z (size,)."""
+
+    @abstractmethod
+    def inverse(self, theta: jax.Array) -> jax.Array:
+        """z (size,) of the parameters theta (size,); NaN or infinite where theta is outside the support."""
+
+    def contains(self, theta: jax.Array) -> jax.Array:
+        """Whether theta lies inside the support."""
+        return jnp.all(jnp.isfinite(theta))
+
+    def log_density(self, theta: jax.Array) -> jax.Array:
+        """ln p(theta); -inf outside the support."""
+        inside = self.contains(theta)
+        middle = self.forward(jnp.zeros(self.size))
+        z = self.inverse(jnp.where(inside, theta, middle))
+        _, log_det = jnp.linalg.slogdet(jax.jacfwd(self.forward)(z))
+        log_normal = -0.5 * jnp.sum(z * z + jnp.log(2 * jnp.pi))
+        return jnp.where(inside, log_normal - log_det, -jnp.inf)
+
+
+class Part:
+    """One parameter of a prior over several, as the leaf of a model."""
+
+    def __init__(self, prior: Prior, index: int) -> None:
+        self.prior = prior
+        self.index = index
+
+
+@pytree
+class Normal(Prior):
+    """Normal distribution."""
+
+    mean: Hyper
+    sigma: Hyper
+
+    def forward(self, z: jax.Array) -> jax.Array:
+        return self.mean + self.sigma * z
+
+    def inverse(self, theta: jax.Array) -> jax.Array:
+        return (theta - self.mean) / self.sigma
+
+
+@pytree
+class LogNormal(Prior):
+    """ln theta is normal about ln `median` with standard deviation `sigma`."""
+
+    median: Hyper
+    sigma: Hyper
+
+    def forward(self, z: jax.Array) -> jax.Array:
+        return self.median * jnp.exp(self.sigma * z)
+
+    def inverse(self, theta: jax.Array) -> jax.Array:
+        return jnp.log(theta / self.median) / self.sigma
+
+    def contains(self, theta: jax.Array) -> jax.Array:
+        return jnp.all(jnp.isfinite(theta) & (theta > 0))
+
+
+class _Bounded(Prior):
+    low: Hyper
+    high: Hyper
+
+    def contains(self, theta: jax.Array) -> jax.Array:
+        return jnp.all((theta > self.low) & (theta < self.high))
+
+
+@pytree
+class Uniform(_Bounded):
+    """Uniform between `low` and `high`."""
+
+    low: Hyper
+    high: Hyper
+
+    def forward(self, z: jax.Array) -> jax.Array:
+        return self.low + (self.high - self.low) * ndtr(z)
+
+    def inverse(self, theta: jax.Array) -> jax.Array:
+        return ndtri((theta - self.low) / (self.high - self.low))
+
+
+@pytree
+class LogUniform(_Bounded):
+    """ln theta is uniform between ln `low` and ln `high`, both positive."""
+
+    low: Hyper
+    high: Hyper
+
+    def forward(self, z: jax.Array) -> jax.Array:
+        return self.low * jnp.exp(jnp.log(self.high / self.low) * ndtr(z))
+
+    def inverse(self, theta: jax.Array) -> jax.Array:
+        return ndtri(jnp.log(theta / self.low) / jnp.log(self.high / self.low))
+
+
+@pytree
+class TruncatedNormal(_Bounded):
+    """Normal distribution cut at `low` and `high`."""
+
+    mean: Hyper
+    sigma: Hyper
+    low: Hyper
+    high: Hyper
+
+    def _tails(self) -> tuple[jax.Array, jax.Array]:
+        return ndtr((self.low - self.mean) / self.sigma), ndtr((self.high - self.mean) / self.sigma)
+
+    def forward(self, z: jax.Array) -> jax.Array:
+        below, above = self._tails()
+        return self.mean + self.sigma * ndtri(below + (above - below) * ndtr(z))
+
+    def inverse(self, theta: jax.Array) -> jax.Array:
+        below, above = self._tails()
+        return ndtri((ndtr((theta - self.mean) / self.sigma) - below) / (above - below))
+
+
+@pytree
+class Disk(Prior):
+    """A pair inside the open disk of radius `limit`: an ellipticity (e1, e2) or a shear (gamma1, gamma2).
+
+    With v(e) = e / sqrt(1 - |e|^2 / limit^2), which maps the disk to the plane, v is normal about
+    v(center_1, center_2) with standard deviation `scale`. Smooth everywhere, isotropic about its centre.
+    """
+
+    size: ClassVar[int] = 2
+
+    scale: Hyper
+    limit: Hyper
+    center_1: Hyper = 0.0
+    center_2: Hyper = 0.0
+
+    @property
+    def parts(self) -> tuple[Part, Part]:
+        """The two parameters, to be placed at two leaves of a model."""
+        return Part(self, 0), Part(self, 1)
+
+    def _plane(self, e: jax.Array) -> jax.Array:
+        return e / jnp.sqrt(1 - jnp.sum(e * e) / self.limit**2)
+
+    def forward(self, z: jax.Array) -> jax.Array:
+        center = jnp.stack([jnp.asarray(self.center_1, z.dtype), jnp.asarray(self.center_2, z.dtype)])
+        v = self._plane(center) + self.scale * z
+        return v / jnp.sqrt(1 + jnp.sum(v * v) / self.limit**2)
+
+    def inverse(self, theta: jax.Array) -> jax.Array:
+        center = jnp.stack([jnp.asarray(self.center_1, theta.dtype), jnp.asarray(self.center_2, theta.dtype)])
+        return (self._plane(theta) - self._plane(center)) / self.scale
+
+    def contains(self, theta: jax.Array) -> jax.Array:
+        return jnp.sum(theta * theta) < self.limit**2
+
+
+class Solved:
+    """Leaf for a linear amplitude that the likelihood solves exactly; it is no parameter of the problem.
+
+    `positive=False` lets it take either sign. One object stands at one leaf; a leaf that holds several
+    amplitudes (a multi-Gaussian expansion) takes one object for all of them.
+    """
+
+    def __init__(self, *, positive: bool = True) -> None:
+        self.positive = positive

@@ -1,0 +1,63 @@
+"""What a profile is: one pure formula at one point of the sky, and a frozen dataclass of named numbers.
+
+A new profile is one file: write `formula(x, y, <fields in order>)` for one point, and a class whose fields
+are made with `parameter(...)`. A light profile's formula leaves its amplitude out: brightness is amplitude
+times formula, so that amplitudes can be solved exactly.
+"""
+from __future__ import annotations
+
+import dataclasses
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+
+def parameter(unit: str, symbol: str, role: str = "shape") -> Any:
+    """A field of a profile with its unit, its LaTeX symbol and its role.
+
+    Roles tell a fitter what a number does whatever the profile: `center_x`, `center_y`, `e1`, `e2`,
+    `radius` (the size of a light profile), `einstein_radius`, `amplitude`, or `shape` for all others.
+    """
+    return dataclasses.field(metadata={"unit": unit, "symbol": symbol, "role": role})
+
+
+class Profile:
+    """Base of all profiles: the formula called with the fields in their order."""
+
+    formula: ClassVar[Callable[..., Any]]
+
+    def _numbers(self) -> dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # pyright: ignore[reportArgumentType]
+
+
+class LightProfile(Profile):
+    """Base of light profiles: brightness is the sum of amplitudes times unit shapes."""
+
+    amplitude: ClassVar[str] = "intensity"
+
+    def shapes(self, x: Any, y: Any) -> tuple[Any, ...]:
+        """Unit-amplitude brightness at the points (x, y) [arcsec], one for each amplitude."""
+        numbers = self._numbers()
+        numbers.pop(self.amplitude)
+        shape = type(self).formula(x, y, **numbers)
+        return shape if isinstance(shape, tuple) else (shape,)
+
+    def brightness(self, x: Any, y: Any) -> Any:
+        """Surface brightness at the points (x, y) [arcsec], in the unit of the amplitude."""
+        shapes = self.shapes(x, y)
+        amplitudes = getattr(self, self.amplitude)
+        if len(shapes) == 1:
+            return amplitudes * shapes[0]
+        return sum(amplitudes[k] * shape for k, shape in enumerate(shapes))
+
+
+class MassProfile(Profile):
+    """Base of mass profiles: the formula gives the deflection."""
+
+    @abstractmethod
+    def convergence(self, x: Any, y: Any) -> Any:
+        """kappa at the points (x, y) [arcsec]."""
+
+    def deflection(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """Deflection angle (alpha_x, alpha_y) [arcsec] at the points (x, y) [arcsec]."""
+        return type(self).formula(x, y, **self._numbers())
