@@ -35,6 +35,11 @@ class LightProfile(Profile):
 
     amplitude: ClassVar[str] = "intensity"
 
+    @property
+    def count(self) -> int:
+        """Number of amplitudes."""
+        return 1
+
     def shapes(self, x: Any, y: Any) -> tuple[Any, ...]:
         """Unit-amplitude brightness at the points (x, y) [arcsec], one for each amplitude."""
         numbers = self._numbers()

@@ -49,3 +49,7 @@ class MultiGaussian(LightProfile):
     e2: Any = parameter("", "e_2", "e2")
     intensity: Any = parameter("data unit", "I_k", "amplitude")
     sigmas: Any = parameter("arcsec", r"\sigma_k", "radius")
+
+    @property
+    def count(self) -> int:
+        return len(self.sigmas)

@@ -1,0 +1,88 @@
+"""The points at which a model is evaluated: pixels in blocks, each block with its own oversampling."""
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.fft import next_fast_len
+from scipy.ndimage import binary_dilation
+
+from lensfit.pytree import pytree, static
+
+BLOCK = 512
+LEVELS = (1, 2, 4, 8)
+"""Sub-pixels per pixel and axis that an adaptive grid may use."""
+
+
+@pytree
+class Grid:
+    """Blocks of pixels (B, BLOCK) with `oversampling` (B,) sub-pixels per axis, of which `used` are real.
+
+    `gather` (H, W) says where each pixel of the image stands in the flattened blocks; -1: not evaluated, zero.
+    """
+
+    x: jax.Array
+    y: jax.Array
+    oversampling: jax.Array
+    used: jax.Array
+    pixel_scale: jax.Array
+    gather: jax.Array
+    shape: tuple[int, int] = static()
+
+    def to_image(self, values: jax.Array) -> jax.Array:
+        """(..., B, BLOCK) -> (..., H, W)."""
+        flat = values.reshape(*values.shape[:-2], -1)
+        flat = jnp.concatenate([flat, jnp.zeros((*flat.shape[:-1], 1), flat.dtype)], -1)
+        return flat[..., self.gather]
+
+
+def evaluation_box(mask: np.ndarray, reach: int) -> tuple[slice, slice, np.ndarray]:
+    """Box of the unmasked pixels grown by the PSF's reach, and the pixels in it that need light.
+
+    The box may stick out of the image: rows and columns are relative to it. Its size is one that FFTs like.
+    """
+    rows, columns = np.nonzero(~mask)
+    low = np.array([rows.min(), columns.min()]) - reach
+    high = np.array([rows.max(), columns.max()]) + reach + 1
+    size = [next_fast_len(int(n), real=True) for n in high - low]
+    inner = np.zeros(size, bool)
+    inner[rows - low[0], columns - low[1]] = True
+    needed = binary_dilation(inner, np.ones((2 * reach + 1, 2 * reach + 1)))
+    box = tuple(slice(int(a), int(a) + n) for a, n in zip(low, size, strict=True))
+    return box[0], box[1], needed
+
+
+def cut(array: np.ndarray, box: tuple[slice, slice], fill: Any) -> np.ndarray:
+    """The part of an image inside a box that may stick out of it."""
+    out = np.full([s.stop - s.start for s in box], fill, array.dtype)
+    inside = [slice(max(s.start, 0), min(s.stop, n)) for s, n in zip(box, array.shape, strict=True)]
+    target = tuple(slice(i.start - s.start, i.stop - s.start) for i, s in zip(inside, box, strict=True))
+    out[target] = array[tuple(inside)]
+    return out
+
+
+def make_grid(x: np.ndarray, y: np.ndarray, oversampling: np.ndarray, pixel_scale: float) -> Grid:
+    """Grid over an image; x, y (H, W) pixel centres [arcsec], oversampling (H, W) int, 0 = not evaluated."""
+    gather = np.full(x.shape, -1, np.int32)
+    xs, ys, levels = [], [], []
+    for level in np.unique(oversampling[oversampling > 0]):
+        index = np.flatnonzero(oversampling == level)
+        count = -(-index.size // BLOCK)
+        gather.ravel()[index] = len(levels) * BLOCK + np.arange(index.size)
+        padded = np.concatenate([index, np.full(count * BLOCK - index.size, index[-1])])
+        xs.append(x.ravel()[padded])
+        ys.append(y.ravel()[padded])
+        levels += [int(level)] * count
+    blocks = -(-x.size // BLOCK) + len(LEVELS)  # so that every tiering of one image shape compiles once
+    fill = np.zeros(max(blocks - len(levels), 0) * BLOCK)
+    return Grid(
+        x=jnp.asarray(np.concatenate([*xs, fill]).reshape(-1, BLOCK)),
+        y=jnp.asarray(np.concatenate([*ys, fill]).reshape(-1, BLOCK)),
+        oversampling=jnp.asarray(np.array(levels + [1] * (fill.size // BLOCK), np.int32)),
+        used=jnp.asarray(len(levels), jnp.int32),
+        pixel_scale=jnp.asarray(float(pixel_scale)),
+        gather=jnp.asarray(gather),
+        shape=(x.shape[0], x.shape[1]),
+    )

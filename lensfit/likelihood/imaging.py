@@ -1,0 +1,135 @@
+"""Gaussian likelihood of an image: PSF * (lens light + lensed source) + sky."""
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from lensfit.datasets import Imaging
+from lensfit.grid import Grid, cut, evaluation_box, make_grid
+from lensfit.likelihood.quadratic import Quadratic
+from lensfit.model import LensModel
+from lensfit.operators.psf import convolve, convolve_float32, transfer_function
+from lensfit.oversampling import from_data
+from lensfit.priors import Solved
+from lensfit.pytree import pytree, replace
+from lensfit.surface import surface, surfaces
+
+
+@pytree
+class ImagingLikelihood:
+    """ln L = -1/2 sum over unmasked pixels of (d - m)^2 / sigma^2 + ln(2 pi sigma^2).
+
+    All images are on the evaluation box (H, W): the unmasked pixels and a frame as wide as the PSF reaches,
+    so that light from outside the mask is modelled too. `inverse_noise` is zero where a pixel is left out.
+    `templates` (K, H, W) are whitened images whose amplitudes are solved beside the model's own.
+    """
+
+    grid: Grid
+    transfer: jax.Array
+    inverse_noise: jax.Array
+    whitened_data: jax.Array
+    templates: jax.Array
+    template_positive: jax.Array
+    log_norm: jax.Array
+
+    @classmethod
+    def of(cls, imaging: Imaging, oversampling: int | np.ndarray | None = None) -> ImagingLikelihood:
+        """From checked data; oversampling is sub-pixels per axis: one number, an (H, W) map of the image,
+        or by default a map adapted to the data (see `lensfit.oversampling`)."""
+        reach = max(imaging.psf.shape) // 2
+        rows, columns, needed = evaluation_box(imaging.mask, reach)
+        box = (rows, columns)
+        levels = from_data(imaging) if oversampling is None else np.broadcast_to(oversampling, imaging.shape)
+        levels = np.where(cut(imaging.mask, box, True), 1, cut(np.asarray(levels), box, 1)) * needed
+        used = ~cut(imaging.mask, box, True)
+        inverse = np.where(used, 1 / cut(imaging.noise, box, 1.0), 0.0)
+        step = imaging.pixel_scale
+        x = imaging.x[0, 0] + step * np.arange(columns.start, columns.stop)
+        y = imaging.y[0, 0] + step * np.arange(rows.start, rows.stop)
+        return cls(
+            grid=make_grid(*np.meshgrid(x, y), levels, step),
+            transfer=jnp.asarray(transfer_function(imaging.psf, needed.shape)),
+            inverse_noise=jnp.asarray(inverse),
+            whitened_data=jnp.asarray(cut(imaging.data, box, 0.0) * inverse),
+            templates=jnp.zeros((0, *needed.shape)),
+            template_positive=jnp.zeros(0, bool),
+            log_norm=jnp.asarray(-0.5 * np.sum(np.log(2 * np.pi * imaging.noise[~imaging.mask] ** 2))),
+        )
+
+    def __call__(self, model: LensModel) -> jax.Array:
+        """ln L of a model whose leaves are all numbers."""
+        residuals = self.residuals(model)
+        return -0.5 * jnp.sum(residuals * residuals) + self.log_norm
+
+    def image(self, model: LensModel) -> jax.Array:
+        """Model image (H, W), convolved and with sky; `Solved` amplitudes are left out."""
+        sky = 0.0 if isinstance(model.sky, Solved) else model.sky
+        return convolve(self.light(model), self.transfer) + sky
+
+    def light(self, model: LensModel) -> jax.Array:
+        """Image (H, W) before convolution and sky."""
+        return surface(*_with_numbers(model, LensModel.brightness), self.grid)
+
+    def whiten(self, light: jax.Array) -> jax.Array:
+        """Images (..., H, W) of light convolved and over the noise, in single precision."""
+        return convolve_float32(light, self.transfer) * self.inverse_noise.astype(jnp.float32)
+
+    def residuals(self, model: LensModel) -> jax.Array:
+        """Whitened residuals (model - data) / sigma (H, W), zero where a pixel is left out."""
+        return self.image(model) * self.inverse_noise - self.whitened_data
+
+    def columns(self, model: LensModel) -> jax.Array:
+        """Whitened images (K, H, W) of unit amplitude: the model's `Solved` ones, then the templates."""
+        images = []
+        shapes = surfaces(*_with_numbers(model, LensModel.solved_shapes), self.grid)
+        if len(shapes):
+            images.append(convolve(shapes, self.transfer) * self.inverse_noise)
+        if isinstance(model.sky, Solved):
+            images.append(self.inverse_noise[None])
+        return jnp.concatenate([*images, self.templates])
+
+    def positive(self, model: LensModel) -> jax.Array:
+        """(K,) whether each amplitude of `columns` is kept non-negative."""
+        return jnp.concatenate([jnp.asarray(model.positive()), self.template_positive])
+
+    def solve(self, model: LensModel, columns: jax.Array, target: jax.Array) -> jax.Array:
+        """The amplitudes (K,) of the columns that come nearest to a whitened target (H, W)."""
+        if not len(columns):
+            return jnp.zeros(0, target.dtype)
+        return Quadratic.of(columns, target).solve(self.positive(model))
+
+    def amplitudes(self, model: LensModel) -> jax.Array:
+        """The amplitudes (K,) solved: the model's own first, then the templates'. Carries no derivative."""
+        columns, target = self.columns(model), -self.residuals(model)
+        return lax.stop_gradient(self.solve(model, columns, target))
+
+    def weighted(self, weights: Any) -> ImagingLikelihood:
+        """The same data with residuals multiplied by weights (H, W); for robust fits, not for evidences."""
+        return replace(
+            self,
+            inverse_noise=self.inverse_noise * weights,
+            whitened_data=self.whitened_data * weights,
+            templates=self.templates * weights,
+        )
+
+    def minus(self, whitened: Any) -> ImagingLikelihood:
+        """The same likelihood of the data less a whitened image (H, W)."""
+        return replace(self, whitened_data=self.whitened_data - whitened)
+
+
+def _with_numbers(model: LensModel, method: Any) -> tuple[Any, list[Any]]:
+    """A method of the model as a formula of its numbers, `Solved` leaves kept in place."""
+    leaves, treedef = jax.tree.flatten(model, is_leaf=lambda leaf: isinstance(leaf, Solved))
+    moving = [k for k, leaf in enumerate(leaves) if not isinstance(leaf, Solved)]
+
+    def formula(numbers: list[Any], x: Any, y: Any) -> Any:
+        every = list(leaves)
+        for k, number in zip(moving, numbers, strict=True):
+            every[k] = number
+        return method(treedef.unflatten(every), x, y)
+
+    return formula, [leaves[k] for k in moving]

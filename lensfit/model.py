@@ -1,0 +1,101 @@
+"""The lens model: named profiles of lens light, mass and source, and a constant sky."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lensfit.priors import Solved
+from lensfit.profiles import LightProfile, MassProfile
+from lensfit.pytree import pytree, replace
+
+
+@pytree
+class LensModel:
+    """Lens light and mass in the image plane, source light in the source plane, sky per pixel.
+
+    The leaves are numbers, or, in a model to be fitted, priors (free), `Solved` (amplitudes that the
+    likelihood solves) and numbers (fixed). The same prior object at two leaves is one parameter.
+    """
+
+    light: dict[str, LightProfile]
+    mass: dict[str, MassProfile]
+    source: dict[str, LightProfile]
+    sky: Any = 0.0
+
+    def deflection(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """Total deflection (alpha_x, alpha_y) [arcsec] at the points (x, y) [arcsec]."""
+        ax, ay = 0 * x, 0 * y
+        for _, profile in sorted(self.mass.items()):
+            dx, dy = profile.deflection(x, y)
+            ax, ay = ax + dx, ay + dy
+        return ax, ay
+
+    def source_position(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """Lens equation beta = theta - alpha(theta) [arcsec]."""
+        ax, ay = self.deflection(x, y)
+        return x - ax, y - ay
+
+    def convergence(self, x: Any, y: Any) -> Any:
+        """Total kappa at the points (x, y) [arcsec]."""
+        return sum((p.convergence(x, y) for _, p in sorted(self.mass.items())), 0 * x)
+
+    def _lights(self, x: Any, y: Any) -> list[tuple[LightProfile, Any, Any]]:
+        lights = [(profile, x, y) for _, profile in sorted(self.light.items())]
+        if not self.source:
+            return lights
+        bx, by = self.source_position(x, y)
+        return lights + [(profile, bx, by) for _, profile in sorted(self.source.items())]
+
+    def brightness(self, x: Any, y: Any) -> Any:
+        """Surface brightness of light and lensed source, without sky; `Solved` amplitudes are left out."""
+        total = 0 * x
+        for profile, px, py in self._lights(x, y):
+            if not isinstance(getattr(profile, profile.amplitude), Solved):
+                total = total + profile.brightness(px, py)
+        return total
+
+    def solved_shapes(self, x: Any, y: Any) -> tuple[Any, ...]:
+        """Unit-amplitude brightness for each `Solved` amplitude of the profiles, in the order of the tree."""
+        shapes: tuple[Any, ...] = ()
+        for profile, px, py in self._lights(x, y):
+            if isinstance(getattr(profile, profile.amplitude), Solved):
+                shapes += profile.shapes(px, py)
+        return shapes
+
+    def _solved(self) -> list[tuple[str, str, LightProfile]]:
+        """(group, name, profile) of the profiles whose amplitudes are `Solved`, in the order of the tree."""
+        groups = [("light", self.light), ("source", self.source)]
+        return [
+            (group, name, profile)
+            for group, profiles in groups
+            for name, profile in sorted(profiles.items())
+            if isinstance(getattr(profile, profile.amplitude), Solved)
+        ]
+
+    def positive(self) -> np.ndarray:
+        """(K,) whether each `Solved` amplitude is kept non-negative; the sky's comes last."""
+        flags = [[getattr(p, p.amplitude).positive] * p.count for _, _, p in self._solved()]
+        sky = [self.sky.positive] if isinstance(self.sky, Solved) else []
+        return np.array([f for some in flags for f in some] + sky, bool)
+
+    def filled(self, amplitudes: Any) -> LensModel:
+        """The model with numbers for its `Solved` amplitudes: (K,) in the order of the tree, sky last."""
+        changed = {"light": dict(self.light), "source": dict(self.source)}
+        start = 0
+        for group, name, profile in self._solved():
+            part = amplitudes[start : start + profile.count]
+            value = part[0] if profile.count == 1 else part
+            changed[group][name] = replace(profile, **{profile.amplitude: value})
+            start += profile.count
+        sky = amplitudes[start] if isinstance(self.sky, Solved) else self.sky
+        return replace(self, **changed, sky=sky)
+
+    def only(self, *groups: str) -> LensModel:
+        """The model with the light of the named groups alone: "light" (with the sky), "source" or both."""
+        return replace(
+            self,
+            light=self.light if "light" in groups else {},
+            source=self.source if "source" in groups else {},
+            sky=self.sky if "light" in groups else 0.0,
+        )

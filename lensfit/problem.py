@@ -1,0 +1,159 @@
+"""A model and a likelihood as one thing that every optimiser and sampler sees."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lensfit.errors import ModelError
+from lensfit.model import LensModel
+from lensfit.space import Space
+
+
+class Likelihood(Protocol):
+    """A pytree that knows the data: ln L of a model, its whitened residuals, its amplitudes solved."""
+
+    def __call__(self, model: LensModel) -> jax.Array: ...
+    def residuals(self, model: LensModel) -> jax.Array: ...
+    def amplitudes(self, model: LensModel) -> jax.Array: ...
+
+
+class Problem:
+    """The posterior of the free parameters of `model` given the data of `likelihood`.
+
+    theta is (ndim,) in physical units and in the order of `names`, z (ndim,) standard normal a priori,
+    u (ndim,) in the unit cube. Each method also takes a batch (B, ndim). All are compiled once for one
+    structure of model and one shape of data, and differentiable by JAX.
+    """
+
+    def __init__(self, model: LensModel, likelihood: Any) -> None:
+        if not jax.config.read("jax_enable_x64"):
+            raise ModelError(
+                "lensfit computes in double precision, and JAX is set to single: call "
+                "jax.config.update('jax_enable_x64', True) before the first array is made, or set JAX_ENABLE_X64=1"
+            )
+        self.model = model
+        self.likelihood = likelihood
+        self.space = Space.of(model)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Dotted names of the parameters, in the order of theta."""
+        return self.space.names
+
+    @property
+    def ndim(self) -> int:
+        """Number of free parameters."""
+        return self.space.ndim
+
+    def _call(self, function: Callable[..., Any], vector: Any) -> Any:
+        vector = jnp.asarray(vector)
+        if vector.shape[-1:] != (self.ndim,) or vector.ndim > 2:
+            raise ModelError(f"expected ({self.ndim},) or (B, {self.ndim}) numbers, got shape {vector.shape}")
+        chosen = function if vector.ndim == 1 else _BATCH[function]
+        return chosen(self.space, self.likelihood, vector)
+
+    def log_likelihood(self, theta: Any) -> jax.Array:
+        """ln L, solved amplitudes at their best."""
+        return self._call(_log_likelihood, theta)
+
+    def log_prior(self, theta: Any) -> jax.Array:
+        """ln p(theta), -inf outside the support."""
+        return self._call(_log_prior, theta)
+
+    def log_posterior(self, z: Any) -> jax.Array:
+        """ln L + ln N(z): the density of z that gradient samplers walk on, up to the evidence."""
+        return self._call(_log_posterior, z)
+
+    def prior_transform(self, u: Any) -> jax.Array:
+        """theta of a point u of the unit cube."""
+        return self._call(_prior_transform, u)
+
+    def to_theta(self, z: Any) -> jax.Array:
+        """theta of z."""
+        return self._call(_to_theta, z)
+
+    def to_z(self, theta: Any) -> jax.Array:
+        """z of theta."""
+        return self._call(_to_z, theta)
+
+    def value_and_grad(self, theta: Any) -> tuple[jax.Array, jax.Array]:
+        """ln L and its gradient (ndim,)."""
+        return self._call(_value_and_grad, theta)
+
+    def residuals(self, theta: Any) -> jax.Array:
+        """Whitened residuals (model - data) / sigma, zero where data are left out."""
+        return self._call(_residuals, theta)
+
+    def jacobian(self, theta: Any) -> jax.Array:
+        """Derivative of the residuals by theta, (ndim, *residuals.shape), amplitudes held."""
+        return self._call(_jacobian, theta)
+
+    def amplitudes(self, theta: Any) -> jax.Array:
+        """The solved amplitudes (K,) at theta, in the order of `space.amplitudes`."""
+        return self._call(_amplitudes, theta)
+
+    def solved_model(self, theta: Any) -> LensModel:
+        """The model at theta (ndim,) with every leaf a number."""
+        theta = jnp.asarray(theta)
+        return self.space.build(theta).filled(self.amplitudes(theta))
+
+    def draw(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """(count, ndim) draws of theta from the prior."""
+        return np.asarray(self.to_theta(rng.standard_normal((count, self.ndim))))
+
+
+def _model(space: Space, likelihood: Any, theta: jax.Array) -> LensModel:
+    model = space.build(theta)
+    return model.filled(likelihood.amplitudes(model)) if space.amplitudes else model
+
+
+def _solve(space: Space, likelihood: Any, theta: jax.Array) -> jax.Array:
+    if not space.amplitudes:
+        return jnp.zeros(0)
+    return likelihood.amplitudes(space.build(theta))
+
+
+def _plain_log_likelihood(space: Space, likelihood: Any, theta: jax.Array) -> jax.Array:
+    return likelihood(_model(space, likelihood, theta))
+
+
+def _plain_log_posterior(space: Space, likelihood: Any, z: jax.Array) -> jax.Array:
+    normal = -0.5 * jnp.sum(z * z + jnp.log(2 * jnp.pi))
+    return _plain_log_likelihood(space, likelihood, space.to_theta(z)) + normal
+
+
+def _plain_residuals(space: Space, likelihood: Any, theta: jax.Array) -> jax.Array:
+    return likelihood.residuals(_model(space, likelihood, theta))
+
+
+def _plain_jacobian(space: Space, likelihood: Any, theta: jax.Array) -> jax.Array:
+    _, push = jax.linearize(lambda t: _plain_residuals(space, likelihood, t), theta)
+    return jax.vmap(push)(jnp.eye(space.ndim))
+
+
+_log_likelihood = jax.jit(_plain_log_likelihood)
+_log_prior = jax.jit(lambda space, likelihood, theta: space.log_prior(theta))
+_log_posterior = jax.jit(_plain_log_posterior)
+_prior_transform = jax.jit(lambda space, likelihood, u: space.from_unit_cube(u))
+_to_theta = jax.jit(lambda space, likelihood, z: space.to_theta(z))
+_to_z = jax.jit(lambda space, likelihood, theta: space.to_z(theta))
+_value_and_grad = jax.jit(jax.value_and_grad(_plain_log_likelihood, argnums=2))
+_residuals = jax.jit(_plain_residuals)
+_jacobian = jax.jit(_plain_jacobian)
+_amplitudes = jax.jit(_solve)
+
+
+def _batched(function: Any) -> Any:
+    """One point after the other: a batch in lanes would make every point wait for the slowest."""
+    return jax.jit(lambda space, likelihood, many: jax.lax.map(lambda v: function(space, likelihood, v), many))
+
+
+_SINGLE = (
+    _log_likelihood, _log_prior, _log_posterior, _prior_transform, _to_theta, _to_z,
+    _value_and_grad, _residuals, _jacobian, _amplitudes,
+)
+_BATCH = {function: _batched(function) for function in _SINGLE}

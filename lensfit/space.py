@@ -1,0 +1,240 @@
+"""From a tree of profiles and priors to vectors: names, theta (physical), z (standard normal), u (unit cube)."""
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import ndtri
+
+from lensfit.errors import ModelError
+from lensfit.model import LensModel
+from lensfit.priors import Part, Prior, Solved
+from lensfit.profiles import LightProfile
+from lensfit.pytree import pytree, replace, static
+
+
+@pytree
+class Ref:
+    """In a prior of a space: a hyperparameter that is the parameter of this index."""
+
+    index: int = static()
+
+
+@dataclasses.dataclass(frozen=True)
+class Parameter:
+    """What is known of a free parameter or a solved amplitude: where it stands in the tree."""
+
+    name: str
+    unit: str
+    symbol: str
+    role: str
+    group: str  # "light", "mass", "source" or "sky"
+
+
+@dataclasses.dataclass(frozen=True)
+class Slot:
+    """What stands at one leaf: a fixed number, a free parameter (of that index), or solved amplitudes."""
+
+    kind: str
+    index: int
+    positive: bool = True
+
+
+@pytree
+class Space:
+    """The parameters of a model. Its numbers are data to a compiled program, its structure is static."""
+
+    treedef: Any = static()
+    slots: tuple[Slot, ...] = static()
+    parameters: tuple[Parameter, ...] = static()
+    amplitudes: tuple[Parameter, ...] = static()
+    blocks: tuple[tuple[int, ...], ...] = static()
+    fixed: tuple[Any, ...]
+    priors: tuple[Prior, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Dotted names of the free parameters, as `mass.sie.einstein_radius`."""
+        return tuple(p.name for p in self.parameters)
+
+    @property
+    def ndim(self) -> int:
+        """Number of free parameters."""
+        return len(self.parameters)
+
+    def _resolve(self, prior: Prior, theta: list[Any]) -> Prior:
+        is_ref = lambda leaf: isinstance(leaf, Ref)  # noqa: E731
+        return jax.tree.map(lambda h: theta[h.index] if is_ref(h) else h, prior, is_leaf=is_ref)
+
+    def to_theta(self, z: jax.Array) -> jax.Array:
+        """theta (ndim,) in physical units of the standard normal z (ndim,)."""
+        theta: list[Any] = [None] * self.ndim
+        for prior, block in zip(self.priors, self.blocks, strict=True):
+            values = self._resolve(prior, theta).forward(z[np.array(block)])
+            for k, index in enumerate(block):
+                theta[index] = values[k]
+        return jnp.stack(theta) if theta else jnp.zeros(0)
+
+    def to_z(self, theta: jax.Array) -> jax.Array:
+        """z (ndim,) of theta (ndim,); not finite where theta is outside its prior."""
+        z: list[Any] = [None] * self.ndim
+        for prior, block in zip(self.priors, self.blocks, strict=True):
+            values = self._resolve(prior, list(theta)).inverse(theta[np.array(block)])
+            for k, index in enumerate(block):
+                z[index] = values[k]
+        return jnp.stack(z) if z else jnp.zeros(0)
+
+    def from_unit_cube(self, u: jax.Array) -> jax.Array:
+        """theta (ndim,) of u (ndim,) in the open unit cube."""
+        return self.to_theta(ndtri(u))
+
+    def log_prior(self, theta: jax.Array) -> jax.Array:
+        """ln p(theta); -inf outside the support."""
+        terms = [
+            self._resolve(prior, list(theta)).log_density(theta[np.array(block)])
+            for prior, block in zip(self.priors, self.blocks, strict=True)
+        ]
+        return jnp.sum(jnp.stack(terms)) if terms else jnp.zeros(())
+
+    def build(self, theta: jax.Array) -> LensModel:
+        """The model at theta (ndim,); its `Solved` leaves stay in place (see `LensModel.filled`)."""
+        leaves: list[Any] = []
+        for slot in self.slots:
+            if slot.kind == "fixed":
+                leaves.append(self.fixed[slot.index])
+            elif slot.kind == "free":
+                leaves.append(theta[slot.index])
+            else:
+                leaves.append(Solved(positive=slot.positive))
+        return jax.tree.unflatten(self.treedef, leaves)
+
+    @classmethod
+    def of(cls, model: LensModel) -> Space:
+        """Read the parameters off a model whose leaves are numbers, priors and `Solved`."""
+        return _Reader().read(model)
+
+
+def _is_leaf(node: Any) -> bool:
+    return isinstance(node, (Prior, Part, Solved))
+
+
+class _Reader:
+    """One walk over a model: collects slots, parameters and the priors in an order that can be evaluated."""
+
+    def __init__(self) -> None:
+        self.slots: list[Slot] = []
+        self.fixed: list[Any] = []
+        self.parameters: list[Parameter] = []
+        self.amplitudes: list[Parameter] = []
+        self.index: dict[tuple[int, int], int] = {}
+        self.priors: dict[int, Prior] = {}
+
+    def read(self, model: LensModel) -> Space:
+        paths, treedef = jax.tree_util.tree_flatten_with_path(model, is_leaf=_is_leaf)
+        for path, leaf in paths:
+            self.slots.append(self._slot(leaf, describe(model, path), _owner(model, path)))
+        order, blocks = self._order()
+        return Space(
+            treedef=treedef,
+            slots=tuple(self.slots),
+            parameters=tuple(self.parameters),
+            amplitudes=tuple(self.amplitudes),
+            blocks=blocks,
+            fixed=tuple(self.fixed),
+            priors=order,
+        )
+
+    def _slot(self, leaf: Any, where: Parameter, owner: Any) -> Slot:
+        if isinstance(leaf, Solved):
+            return self._solved(leaf, where, owner)
+        if isinstance(leaf, (Prior, Part)):
+            prior, part = (leaf.prior, leaf.index) if isinstance(leaf, Part) else (leaf, 0)
+            if isinstance(leaf, Prior) and leaf.size > 1:
+                raise ModelError(f"{where.name}: a {type(leaf).__name__} prior holds {leaf.size} parameters; "
+                                 "place its .parts at the leaves")
+            key = (id(prior), part)
+            if key not in self.index:
+                self.priors[id(prior)] = prior
+                self.index[key] = len(self.parameters)
+                self.parameters.append(where)
+            return Slot("free", self.index[key])
+        self.fixed.append(np.asarray(leaf, float))
+        return Slot("fixed", len(self.fixed) - 1)
+
+    def _solved(self, leaf: Solved, where: Parameter, owner: Any) -> Slot:
+        if where.role != "amplitude":
+            raise ModelError(f"{where.name}: only the amplitude of a light profile or the sky can be Solved")
+        count = owner.count if isinstance(owner, LightProfile) else 1
+        start = len(self.amplitudes)
+        for k in range(count):
+            name = where.name if count == 1 else f"{where.name}[{k}]"
+            self.amplitudes.append(dataclasses.replace(where, name=name))
+        return Slot("solved", start, leaf.positive)
+
+    def _order(self) -> tuple[tuple[Prior, ...], tuple[tuple[int, ...], ...]]:
+        """Priors such that hyperparameters come first, with `Ref` in place of the priors they name."""
+        done: dict[int, Prior] = {}
+        blocks: dict[int, tuple[int, ...]] = {}
+
+        def visit(prior: Prior, above: tuple[int, ...]) -> None:
+            if id(prior) in done:
+                return
+            if id(prior) in above:
+                raise ModelError(f"{type(prior).__name__} prior: its hyperparameters lead back to itself")
+            missing = [k for k in range(prior.size) if (id(prior), k) not in self.index]
+            if missing:
+                raise ModelError(f"part {missing[0]} of a {type(prior).__name__} prior stands at no leaf of the "
+                                 "model; place every part, also of priors used as hyperparameters")
+            changes = {}
+            for field in dataclasses.fields(prior):  # pyright: ignore[reportArgumentType]
+                hyper = getattr(prior, field.name)
+                if isinstance(hyper, (Prior, Part)):
+                    parent, part = (hyper.prior, hyper.index) if isinstance(hyper, Part) else (hyper, 0)
+                    visit(parent, (*above, id(prior)))
+                    changes[field.name] = Ref(index=self.index[id(parent), part])
+                else:
+                    changes[field.name] = np.asarray(hyper, float)
+            blocks[id(prior)] = tuple(self.index[id(prior), k] for k in range(prior.size))
+            done[id(prior)] = replace(prior, **changes)
+
+        for prior in list(self.priors.values()):
+            visit(prior, ())
+        return tuple(done.values()), tuple(blocks.values())
+
+
+def describe(model: LensModel, path: tuple[Any, ...]) -> Parameter:
+    """The parameter at a path of the model's tree: its dotted name, unit, symbol, role and group."""
+    keys = [str(getattr(k, "name", getattr(k, "key", getattr(k, "idx", k)))) for k in path]
+    if keys == ["sky"]:
+        return Parameter("sky", "data unit", r"\mathrm{sky}", "amplitude", "sky")
+    profile = _owner(model, path)
+    fields = {f.name: f.metadata for f in dataclasses.fields(profile)}
+    meta = fields[keys[2]]
+    return Parameter(".".join(keys), meta["unit"], meta["symbol"], meta["role"], keys[0])
+
+
+def _owner(model: LensModel, path: tuple[Any, ...]) -> Any:
+    if len(path) < 2:
+        return model
+    return getattr(model, path[0].name)[path[1].key]
+
+
+def solve_amplitudes(model: LensModel) -> LensModel:
+    """The model with every free light amplitude (a prior of its own at one leaf) solved instead of sampled."""
+    uses: dict[int, int] = {}
+    for leaf in jax.tree.leaves(model, is_leaf=_is_leaf):
+        uses[id(leaf)] = uses.get(id(leaf), 0) + 1
+
+    def solved(profile: LightProfile) -> LightProfile:
+        amplitude = getattr(profile, profile.amplitude)
+        if isinstance(amplitude, Prior) and uses[id(amplitude)] == 1:
+            return replace(profile, **{profile.amplitude: Solved()})
+        return profile
+
+    sky = Solved(positive=False) if isinstance(model.sky, Prior) else model.sky
+    light = {name: solved(p) for name, p in model.light.items()}
+    source = {name: solved(p) for name, p in model.source.items()}
+    return replace(model, light=light, source=source, sky=sky)

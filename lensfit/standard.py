@@ -1,0 +1,127 @@
+"""The models that people start from, with priors scaled from the data."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lensfit.datasets import Imaging
+from lensfit.model import LensModel
+from lensfit.priors import Disk, LogNormal, LogUniform, Normal, Part, Prior, Solved, TruncatedNormal, Uniform
+from lensfit.profiles import SIE, Exponential, MultiGaussian, Sersic, Shear
+
+
+class Scales:
+    """What the data say about the size of things: field radius [arcsec], pixel [arcsec], peak and noise."""
+
+    def __init__(self, imaging: Imaging) -> None:
+        good = ~imaging.mask
+        self.pixel = imaging.pixel_scale
+        self.peak = float(np.max(imaging.data[good]))
+        self.noise = float(np.median(imaging.noise[good]))
+        self.radius = float(np.sqrt(np.count_nonzero(good) / np.pi)) * self.pixel
+        x, y = imaging.x[good], imaging.y[good]
+        weight = np.clip(imaging.data[good] / imaging.noise[good] - 3, 0, None) ** 2
+        weight = weight + 1e-12
+        self.center = (float(np.average(x, weights=weight)), float(np.average(y, weights=weight)))
+
+
+def parametric(imaging: Imaging) -> LensModel:
+    """The 25-parameter model: Sersic and Exponential lens light of one centre, SIE and shear, Sersic source."""
+    s = Scales(imaging)
+    x, y = _center(s)
+    size = {"low": 0.5 * s.pixel, "high": 3 * s.radius}
+    bulge = _ellipticity(0.3)
+    disk = _ellipticity(0.3)
+    mass_x, mass_y = Normal(mean=x, sigma=0.05 * s.radius), Normal(mean=y, sigma=0.05 * s.radius)
+    return LensModel(
+        light={
+            "bulge": Sersic(
+                center_x=x,
+                center_y=y,
+                e1=bulge[0],
+                e2=bulge[1],
+                intensity=_intensity(s),
+                effective_radius=LogUniform(**size),
+                sersic_index=Uniform(low=0.5, high=8.0),
+            ),
+            "disk": Exponential(
+                center_x=x,
+                center_y=y,
+                e1=disk[0],
+                e2=disk[1],
+                intensity=_intensity(s),
+                effective_radius=LogUniform(**size),
+            ),
+        },
+        mass=_mass(s, mass_x, mass_y, _ellipticity(0.3), shear=0.1),
+        source={"sersic": _source(s, mass_x, mass_y, _intensity(s), Uniform(low=0.5, high=8.0))},
+    )
+
+
+def flexible(imaging: Imaging, sources: int = 1, gaussians: int = 12) -> LensModel:
+    """For real lenses: two sets of Gaussians, SIE and shear near the light, one or two Sersic sources, sky.
+
+    The priors that keep real fits out of wrong optima are part of the model: mass centre and ellipticity are
+    near the light's, shear is of order 0.05. All amplitudes are solved.
+    """
+    s = Scales(imaging)
+    x, y = _center(s)
+    widths = np.geomspace(0.4 * s.pixel, 1.2 * s.radius, gaussians)
+    first = _ellipticity(0.25)
+    second = Disk(scale=0.25, limit=0.8, center_1=first[0], center_2=first[1]).parts
+    mass_x, mass_y = Normal(mean=x, sigma=0.05), Normal(mean=y, sigma=0.05)
+    mass = Disk(scale=0.1, limit=0.8, center_1=first[0], center_2=first[1]).parts
+    index = TruncatedNormal(mean=1.3, sigma=0.8, low=0.4, high=6.0)
+    source = {"sersic": _source(s, mass_x, mass_y, Solved(), index)}
+    if sources == 2:
+        more = TruncatedNormal(mean=1.3, sigma=0.8, low=0.4, high=6.0)
+        source["second"] = _source(s, mass_x, mass_y, Solved(), more)
+    sets = {
+        name: MultiGaussian(center_x=x, center_y=y, e1=e[0], e2=e[1], intensity=Solved(), sigmas=widths)
+        for name, e in (("gaussians_1", first), ("gaussians_2", second))
+    }
+    return LensModel(
+        light=sets,
+        mass=_mass(s, mass_x, mass_y, mass, shear=0.05),
+        source=source,
+        sky=Solved(positive=False),
+    )
+
+
+STANDARD = {"parametric": parametric, "flexible": flexible}
+
+
+def _center(s: Scales) -> tuple[Prior, Prior]:
+    width = max(0.05 * s.radius, s.pixel)
+    return Normal(mean=s.center[0], sigma=width), Normal(mean=s.center[1], sigma=width)
+
+
+def _ellipticity(scale: float) -> tuple[Part, Part]:
+    return Disk(scale=scale, limit=0.8).parts
+
+
+def _intensity(s: Scales) -> Prior:
+    return LogUniform(low=1e-5 * s.peak, high=100 * s.peak)
+
+
+def _mass(s: Scales, x: Any, y: Any, e: tuple[Part, Part], shear: float) -> dict[str, Any]:
+    gamma = Disk(scale=shear, limit=0.5).parts
+    radius = Uniform(low=2 * s.pixel, high=0.95 * s.radius)
+    return {
+        "sie": SIE(center_x=x, center_y=y, e1=e[0], e2=e[1], einstein_radius=radius),
+        "shear": Shear(gamma1=gamma[0], gamma2=gamma[1]),
+    }
+
+
+def _source(s: Scales, x: Any, y: Any, intensity: Any, index: Any) -> Sersic:
+    e = _ellipticity(0.25)
+    return Sersic(
+        center_x=Normal(mean=x, sigma=0.2 * s.radius),
+        center_y=Normal(mean=y, sigma=0.2 * s.radius),
+        e1=e[0],
+        e2=e[1],
+        intensity=intensity,
+        effective_radius=LogNormal(median=max(0.07 * s.radius, s.pixel), sigma=0.7),
+        sersic_index=index,
+    )
