@@ -130,8 +130,9 @@ if __name__ == "__main__":
         **{k: [mass(c, "SIE", deflection_only=True) for c in questions[k]] for k in ("mass", "mass_hard")},
     }
     note = {
-        "b_n": "herculens's b is 1.9992 n - 0.3271; radius and amplitude were rescaled so that the profile is the same",
-        "sersic": "Sersic(radius_major_axis=False) with smoothing (a floor on R, 1e-5 by default) set to 1e-15",
+        "b_n": "herculens's b is 1.9992 n - 0.3271; radius and amplitude were rescaled so that the profile is"
+        " the same",
+        "sersic": "Sersic(radius_major_axis=False) with smoothing, a floor on R, of 1e-15 (default 1e-5)",
         "sie": "EPL with slope 2 and no core",
         "sie_of_core_1e-10": cases.deviations_of("profiles.json", with_core),
     }
