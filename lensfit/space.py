@@ -45,9 +45,13 @@ class Slot:
 
 @pytree
 class Space:
-    """The parameters of a model. Its numbers are data to a compiled program, its structure is static."""
+    """The parameters of a model. Its numbers are data to a compiled program, its structure is static.
+
+    `paths` and `slots` go leaf by leaf, `blocks` (indices into theta) and `priors` block by block.
+    """
 
     treedef: Any = static()
+    paths: tuple[str, ...] = static()
     slots: tuple[Slot, ...] = static()
     parameters: tuple[Parameter, ...] = static()
     amplitudes: tuple[Parameter, ...] = static()
@@ -139,6 +143,7 @@ class _Reader:
         order, blocks = self._order()
         return Space(
             treedef=treedef,
+            paths=tuple(describe(model, path).name for path, _ in paths),
             slots=tuple(self.slots),
             parameters=tuple(self.parameters),
             amplitudes=tuple(self.amplitudes),

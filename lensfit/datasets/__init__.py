@@ -1,5 +1,7 @@
 """Observed data, checked at the door, and the readers and writers of their files."""
 
+from lensfit.datasets.fits import read_imaging, write_imaging
 from lensfit.datasets.imaging import Imaging
+from lensfit.datasets.masks import annular_mask, circular_mask
 
-__all__ = ["Imaging"]
+__all__ = ["Imaging", "annular_mask", "circular_mask", "read_imaging", "write_imaging"]

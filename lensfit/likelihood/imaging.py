@@ -25,15 +25,18 @@ class ImagingLikelihood:
 
     All images are on the evaluation box (H, W): the unmasked pixels and a frame as wide as the PSF reaches,
     so that light from outside the mask is modelled too. `inverse_noise` is zero where a pixel is left out.
+    `corner` (2,) is the position (x, y) of pixel (0, 0) of the box [arcsec].
     `templates` (K, H, W) are whitened images whose amplitudes are solved beside the model's own.
     """
 
     grid: Grid
+    psf: jax.Array
     transfer: jax.Array
     inverse_noise: jax.Array
     whitened_data: jax.Array
     templates: jax.Array
     template_positive: jax.Array
+    corner: jax.Array
     log_norm: jax.Array
 
     @classmethod
@@ -52,11 +55,13 @@ class ImagingLikelihood:
         y = imaging.y[0, 0] + step * np.arange(rows.start, rows.stop)
         return cls(
             grid=make_grid(*np.meshgrid(x, y), levels, step),
+            psf=jnp.asarray(imaging.psf),
             transfer=jnp.asarray(transfer_function(imaging.psf, needed.shape)),
             inverse_noise=jnp.asarray(inverse),
             whitened_data=jnp.asarray(cut(imaging.data, box, 0.0) * inverse),
             templates=jnp.zeros((0, *needed.shape)),
             template_positive=jnp.zeros(0, bool),
+            corner=jnp.array([x[0], y[0]]),
             log_norm=jnp.asarray(-0.5 * np.sum(np.log(2 * np.pi * imaging.noise[~imaging.mask] ** 2))),
         )
 
@@ -106,6 +111,37 @@ class ImagingLikelihood:
         """The amplitudes (K,) solved: the model's own first, then the templates'. Carries no derivative."""
         columns, target = self.columns(model), -self.residuals(model)
         return lax.stop_gradient(self.solve(model, columns, target))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) of the evaluation box."""
+        return self.grid.shape
+
+    def coordinates(self) -> tuple[np.ndarray, np.ndarray]:
+        """x, y (H, W) of the pixel centres of the box [arcsec]."""
+        x, y = np.asarray(self.corner)[:, None] + float(self.grid.pixel_scale) * np.arange(max(self.shape))
+        return tuple(np.meshgrid(x[: self.shape[1]], y[: self.shape[0]]))  # pyright: ignore[reportReturnType]
+
+    def observed(self) -> Imaging:
+        """The data that this likelihood knows, on its box."""
+        inverse = np.asarray(self.inverse_noise)
+        noise = np.where(inverse > 0, 1 / np.where(inverse > 0, inverse, 1.0), 1.0)
+        x, y = self.coordinates()
+        return Imaging(
+            data=np.asarray(self.whitened_data) * noise,
+            noise=noise,
+            psf=np.asarray(self.psf),
+            mask=inverse == 0,
+            pixel_scale=float(self.grid.pixel_scale),
+            origin=(float(x.mean()), float(y.mean())),
+        )
+
+    def capped(self, most: int) -> ImagingLikelihood:
+        """The same with at most so many sub-pixels per axis: faster, less accurate, no new compilation."""
+        gather = np.asarray(self.grid.gather)
+        levels = np.asarray(self.grid.oversampling)[gather // self.grid.x.shape[1]]
+        levels = np.where(gather < 0, 0, np.minimum(levels, most))
+        return replace(self, grid=make_grid(*self.coordinates(), levels, float(self.grid.pixel_scale)))
 
     def weighted(self, weights: Any) -> ImagingLikelihood:
         """The same data with residuals multiplied by weights (H, W); for robust fits, not for evidences."""

@@ -1,0 +1,172 @@
+"""Second stage: mass and source from the arcs, over the whole range of Einstein radii that the field allows."""
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from lensfit.fitters.lm import descend, objectives
+from lensfit.space import Space
+from lensfit.staged.light import floor_weights
+from lensfit.staged.roles import Roles
+
+STRATA = 16
+DRAWS = 40
+"""Draws of the mass in each stratum of Einstein radius, and how many of them are looked at in the image."""
+LOOKED_AT = 4
+BRIGHT = 256
+"""Most pixels that are traced back."""
+FLOOR = 0.03
+"""Share of the lens light by which its model may miss it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Basin:
+    """A place found by the search: theta (n,), and the score it is ranked by (small is good)."""
+
+    theta: np.ndarray
+    score: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Arcs:
+    """Pixels that show lensed light: x, y (P,) [arcsec] and weight (P,), zero-weight entries to fill up."""
+
+    x: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray
+
+
+def search(
+    space: Space, likelihood: Any, roles: Roles, theta: np.ndarray, light: np.ndarray, rng: np.random.Generator
+) -> list[Basin]:
+    """Basins of mass and source, best first, with the light parameters of theta (n,) held.
+
+    The likelihood is that of the arcs: lens light subtracted or among its templates. `light` (H, W) is the
+    whitened lens light, `likelihood.whitened_data - light` what is left for the arcs.
+    """
+    held = np.where(roles.light, np.asarray(space.to_z(theta)), 0.0)
+    start = np.asarray(space.to_theta(held))
+    x, y = likelihood.coordinates()
+    center = start[list(roles.mass_center)] if roles.mass_center else np.zeros(2)
+    radius = np.hypot(x - center[0], y - center[1])
+    pixel = float(likelihood.grid.pixel_scale)
+    field = float(radius[np.asarray(likelihood.inverse_noise) > 0].max())
+    inner = max(0.1 * field, 2 * pixel)
+    weights = floor_weights(light, FLOOR) * np.where(radius < inner, 0.1, 1.0)
+    left = (np.asarray(likelihood.whitened_data) - light) * weights
+    arcs = find_arcs(x, y, np.where(radius > inner, left, 0.0))
+    target = likelihood.weighted(weights)
+    pool = []
+    for stratum in np.geomspace(inner, 0.95 * field, STRATA):
+        drawn = _draws(space, roles, held, stratum, arcs, rng)
+        _place_sources(roles, drawn, (pixel, 0.3 * field))
+        values = np.asarray(objectives(space, target, _to_z(space, drawn.theta), ("source",)))
+        pool.append(_descend(space, target, roles, drawn.theta[int(np.argmin(values))], 5, 1.0))
+    for keep, iterations in ((8, 8), (4, 20)):
+        pool = sorted(pool, key=lambda basin: basin.score)[:keep]
+        pool = [_descend(space, target, roles, basin.theta, iterations, 0.5) for basin in pool]
+    return sorted(pool, key=lambda basin: basin.score)
+
+
+def find_arcs(x: np.ndarray, y: np.ndarray, snr: np.ndarray) -> Arcs:
+    """The brightest pixels of a map (H, W) of signal over noise, at most BRIGHT of them."""
+    flat = snr.ravel()
+    order = np.argsort(-flat)[:BRIGHT]
+    level = max(3.0, 0.25 * float(flat[order[min(39, len(order) - 1)]]))
+    chosen = order[: max(int(np.count_nonzero(flat[order] > level)), 20)]
+    strength = np.maximum(flat[chosen], 0.1)
+    weight = np.minimum(strength, 4 * np.median(strength))
+    filled = [np.pad(a, (0, BRIGHT - len(chosen))) for a in (x.ravel()[chosen], y.ravel()[chosen], weight)]
+    return Arcs(*filled)
+
+
+def sharp_score(point: Any, likelihood: Any) -> float:
+    """Objective with the smooth part of the residuals counting a tenth: arcs are sharp, haloes are not."""
+    residuals = np.asarray(point.residuals)
+    used = (np.asarray(likelihood.inverse_noise) > 0).astype(float)
+    width = max(0.05 * max(residuals.shape), 2.0)
+    smooth = gaussian_filter(residuals, width) / np.maximum(gaussian_filter(used, width), 0.05)
+    sharp = float(np.sum(((residuals - smooth) * used) ** 2))
+    return sharp + 0.1 * (float(point.chi2) - sharp) + float(point.z @ point.z)
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawn:
+    """Draws of the mass, theta (D, n), with where (D, 2) and how widely (D,) they focus the arcs."""
+
+    theta: np.ndarray
+    focus: np.ndarray
+    spread: np.ndarray
+
+
+def _draws(
+    space: Space, roles: Roles, held: np.ndarray, einstein_radius: float, arcs: Arcs, rng: np.random.Generator
+) -> Drawn:
+    """The draws of about this Einstein radius that focus the arcs best."""
+    z = np.tile(held, (DRAWS, 1))
+    z[:, roles.mass] = 0.6 * rng.standard_normal((DRAWS, int(roles.mass.sum())))
+    theta = np.array(_to_theta(space, z))
+    theta[:, roles.einstein_radius] = einstein_radius * np.exp(0.05 * rng.standard_normal(DRAWS))
+    beta = np.stack(_trace_back(space, theta, arcs.x, arcs.y), -1)
+    found = [_focus(beta[k], arcs.weight, einstein_radius, rng if k % 2 else None) for k in range(DRAWS)]
+    focus, spread, score = (np.array(a) for a in zip(*found, strict=True))
+    best = np.argsort(score)[:LOOKED_AT]
+    return Drawn(theta[best], focus[best], spread[best])
+
+
+def _focus(
+    beta: np.ndarray, weight: np.ndarray, einstein_radius: float, rng: np.random.Generator | None
+) -> tuple[np.ndarray, float, float]:
+    """Densest place of points beta (P, 2), their spread about it, and a score (small: tight and complete).
+
+    A mean shift that starts from the mean of all points, or with rng from one of them.
+    """
+    center, width = np.average(beta, axis=0, weights=weight), 0.33 * einstein_radius
+    if rng is not None:
+        center, width = beta[rng.choice(len(beta), p=weight / weight.sum())], 0.2 * einstein_radius
+    share = weight
+    for _ in range(4):
+        distance = np.sum((beta - center) ** 2, axis=1)
+        share = weight * np.exp(-0.5 * distance / width**2) + 1e-12
+        center = np.average(beta, axis=0, weights=share)
+        width = max(0.8 * width, 0.08 * einstein_radius)
+    spread = float(np.sqrt(0.5 * np.average(np.sum((beta - center) ** 2, axis=1), weights=share)))
+    return center, spread, float(3.75 * spread / einstein_radius - share.sum() / weight.sum())
+
+
+def _place_sources(roles: Roles, drawn: Drawn, limits: tuple[float, float]) -> None:
+    """Put the sources of each draw where it focuses the arcs, round and as large as the focus is wide."""
+    for number, source in enumerate(roles.sources):
+        size = np.clip(drawn.spread * (1.0, 2.5, 0.4)[number % 3], *limits)
+        zero = np.zeros(len(size))
+        values = (drawn.focus[:, 0], drawn.focus[:, 1], zero, zero, size)
+        for index, value in zip(dataclasses.astuple(source), values, strict=True):
+            if index >= 0:
+                drawn.theta[:, index] = value
+
+
+def _descend(
+    space: Space, likelihood: Any, roles: Roles, theta: np.ndarray, iterations: int, tolerance: float
+) -> Basin:
+    free = roles.mass | roles.source
+    done = descend(space, likelihood, space.to_z(theta), free, iterations, tolerance, ("source",))
+    return Basin(np.asarray(space.to_theta(done.point.z)), sharp_score(done.point, likelihood))
+
+
+@jax.jit
+def _to_z(space: Space, theta: jax.Array) -> jax.Array:
+    return jax.vmap(space.to_z)(theta)
+
+
+@jax.jit
+def _to_theta(space: Space, z: jax.Array) -> jax.Array:
+    return jax.vmap(space.to_theta)(z)
+
+
+@jax.jit
+def _trace_back(space: Space, theta: jax.Array, x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return jax.vmap(lambda t: space.build(t).source_position(x, y))(theta)
