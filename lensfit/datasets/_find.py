@@ -27,7 +27,7 @@ def find_files(folder: Path, given: Mapping[str, Path]) -> dict[str, Path]:
     }
     stems = {name: _stem(name) for name in files}
     found = dict(given)
-    for role in _names.KINDS.keys() - given.keys():
+    for role in (role for role in _names.KINDS if role not in given):
         _, chosen = _names.candidates(stems.values(), role)
         chosen = [name for name, stem in stems.items() if stem in chosen]
         if role == "data" and not chosen:
@@ -45,7 +45,7 @@ def find_files(folder: Path, given: Mapping[str, Path]) -> dict[str, Path]:
 
 @dataclass(frozen=True, kw_only=True)
 class Info:
-    """What the `info.json` of a folder states: arcsec per pixel, and (x, y) in arcsec of the array's centre."""
+    """What the `info.json` of a folder states: arcsec per pixel, and the array's centre (x, y) in arcsec."""
 
     scales: tuple[Scale, ...] = ()
     origin: tuple[float, float] = (0.0, 0.0)

@@ -94,7 +94,7 @@ def _open_fits(path: Path) -> Iterator[FitsImages]:
         with _files.reading(path, "FITS"):
             hdus = fits.open(content, memmap=False, lazy_load_hdus=False)
         with hdus:
-            for hdu in hdus:
+            for hdu in list[Any](hdus):
                 _check_complete(hdu.fileinfo(), hdu.name, size, path)
             for warning in caught:
                 if "validating header" in str(warning.message):

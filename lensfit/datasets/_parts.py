@@ -43,7 +43,7 @@ def read_parts(path: Path, role: str, also: tuple[str, ...] = ()) -> dict[str, P
             kind, found = _names.candidates(images.names, other)
             if found:
                 parts[other] = _part(images, other, (kind, found), digest)
-            elif other == "noise" and _names.INGREDIENTS <= set(images.names):
+            elif other == "noise" and set(images.names) >= _names.INGREDIENTS:
                 parts[other] = _count_noise(images, parts["data"].values, digest)
     return parts
 
@@ -91,7 +91,7 @@ def _as_role(
     if kind == "variance":
         for array in arrays:
             _checks.check_shapes(array.shape, arrays[0].shape, where)
-        return _signed_root(np.sum(arrays, axis=0, dtype=np.float64)), [f"noise = sqrt of {where}"]
+        return _signed_root(np.asarray(arrays, dtype=np.float64).sum(axis=0)), [f"noise = sqrt of {where}"]
     if kind == "weight":
         _refuse_exposure(images, names[0])
         with np.errstate(divide="ignore"):

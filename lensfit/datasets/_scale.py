@@ -87,6 +87,6 @@ def disagreements(scales: tuple[Scale, ...], used: float, used_from: str) -> lis
 def _arcsec(unit: str) -> float:
     """Arcsec in one of a header's CUNIT, 0 where it is no angle."""
     try:
-        return units.Quantity(1, unit).to_value(units.arcsec)
+        return float(units.Unit(unit).to(units.arcsec))  # pyright: ignore[reportArgumentType]
     except (ValueError, units.UnitConversionError):
         return 0.0

@@ -72,22 +72,14 @@ class Imaging:
             DataError: anything that a fit could not trust; the message says what, where and the way on.
         """
         pixel_scale = _checks.checked_scale(pixel_scale)
-        data = _checks.native(data, _checks.place("data", sources))
-        noise = _checks.native(noise, _checks.place("noise", sources))
-        _checks.check_shapes(noise.shape, data.shape, _checks.place("noise", sources))
-        mask = _checks.checked_mask(mask, data.shape, _checks.place("mask", sources))
-        psf, psf_notes = _checks.checked_psf(psf, data.shape, _checks.place("psf", sources))
-        data, noise, mask, pixel_notes = _checks.checked_pixels(data, noise, mask, nan, sources)
+        arrays, remarks = _checks.checked_arrays(data, noise, psf, mask, nan, sources)
         return cls(
-            data=_read_only(data),
-            noise=_read_only(noise),
-            psf=_read_only(psf),
-            mask=_read_only(mask),
+            **{role: _read_only(array) for role, array in arrays.items()},
             pixel_scale=pixel_scale,
             origin=(float(origin[0]), float(origin[1])),
             unit=unit,
             wcs=wcs,
-            notes=(*notes, *psf_notes, *pixel_notes),
+            notes=(*notes, *remarks),
             sources=sources,
         )
 
