@@ -60,7 +60,7 @@ def mass(c):
     return total[:, ::-1].tolist()
 
 
-def dataset(m, mask):
+def dataset(m, mask, use_fft=None):
     """The mock, its rows turned over; 4x4 sub-pixels, averaged, PSF at image resolution."""
     step = make_mock.PIXEL_SCALE
 
@@ -70,7 +70,7 @@ def dataset(m, mask):
     imaging = al.Imaging(
         data=array(m["data"]),
         noise_map=array(m["noise"]),
-        psf=al.Convolver(kernel=array(m["psf"])),
+        psf=al.Convolver(kernel=array(m["psf"]), use_fft=use_fft),
         over_sample_size_lp=make_mock.SUB_PIXELS,
         use_normalized_psf=False,
     )
