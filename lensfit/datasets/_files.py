@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from lensfit.errors import DataError
 
@@ -37,19 +38,23 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def content(path: Path) -> Path | io.BytesIO:
-    """What to open: the path itself, or the decompressed bytes of a gzipped file.
+@contextmanager
+def unpacked(path: Path) -> Iterator[BinaryIO]:
+    """The bytes of a file to read from, decompressed if it is gzipped.
 
     Raises:
         DataError: the gzip stream is cut, corrupt or larger than MAX_BYTES.
     """
     with path.open("rb") as file:
-        if file.read(2) != b"\x1f\x8b":
-            return path
-    with reading(path, "gzip"), gzip.open(path) as stream:
-        unpacked = stream.read(MAX_BYTES + 1)
-    check_size(len(unpacked), str(path))
-    return io.BytesIO(unpacked)
+        is_gzip = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        if not is_gzip:
+            yield file
+            return
+        with reading(path, "gzip"), gzip.open(file) as stream:
+            content = stream.read(MAX_BYTES + 1)
+    check_size(len(content), str(path))
+    yield io.BytesIO(content)
 
 
 def check_size(number_of_bytes: int, where: str) -> None:

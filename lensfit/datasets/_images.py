@@ -1,6 +1,7 @@
 """The named arrays in one FITS, npz or HDF5 file, each read only when asked for and sized before."""
 
 import math
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -78,7 +79,7 @@ class FitsImages:
         return dict(self._hdus[0].header) | dict(self._images[name].header)
 
     def remarks(self) -> list[str]:
-        return [f"{self.path}: astropy warns: {warning.message}" for warning in self._caught]
+        return [f"{self.path}: astropy warns: {message}" for message in _messages(self._caught)]
 
 
 def _label(hdu: Any) -> str:
@@ -87,21 +88,23 @@ def _label(hdu: Any) -> str:
 
 @contextmanager
 def _open_fits(path: Path) -> Iterator[FitsImages]:
-    content = _files.content(path)
-    size = path.stat().st_size if isinstance(content, Path) else content.getbuffer().nbytes
-    with warnings.catch_warnings(record=True) as caught:
+    with _files.unpacked(path) as file, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
         with _files.reading(path, "FITS"):
-            hdus = fits.open(content, memmap=False, lazy_load_hdus=False)
+            hdus = fits.open(file, memmap=False, lazy_load_hdus=False)
         with hdus:
             for hdu in list[Any](hdus):
                 _check_complete(hdu.fileinfo(), hdu.name, size, path)
-            for warning in caught:
-                if "validating header" in str(warning.message):
-                    raise DataError(
-                        f"{path}: a header is corrupt or cut short ({warning.message}); fetch it again"
-                    )
+            for message in _messages(caught):
+                if "validating header" in message:
+                    raise DataError(f"{path}: a header is corrupt or cut short ({message}); fetch it again")
             yield FitsImages(path, hdus, caught)
+
+
+def _messages(caught: list[warnings.WarningMessage]) -> list[str]:
+    return [" ".join(str(warning.message).split()) for warning in caught]
 
 
 def _check_complete(info: dict[str, Any], name: str, size: int, path: Path) -> None:

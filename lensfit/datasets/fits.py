@@ -88,7 +88,7 @@ def _assembled(
 
 
 def _check_units(data: Part, noise: Part) -> None:
-    if data.unit is None or noise.unit is None or data.unit.casefold() == noise.unit.casefold():
+    if data.unit is None or noise.unit is None or data.unit == noise.unit:
         return
     if _unit(data.unit) != _unit(noise.unit):
         raise DataError(
