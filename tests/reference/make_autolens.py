@@ -114,7 +114,6 @@ if __name__ == "__main__":
         "mass": "alpha_x, alpha_y only",
         "gaussian": "sigma there is sqrt(q) times ours",
         "sie": "Isothermal: q held below 0.99999 and 1e-16 added to psi^2",
-        "radius": "distances below 1e-8 are moved out to 1e-8",
     }
     cases.store("profiles.json", "pyautolens", how | note, questions, answers)
 
