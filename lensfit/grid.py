@@ -11,7 +11,7 @@ from scipy.ndimage import binary_dilation
 
 from lensfit.pytree import pytree, static
 
-BLOCK = 512
+BLOCK = 1024
 LEVELS = (1, 2, 4, 8)
 """Sub-pixels per pixel and axis that an adaptive grid may use."""
 

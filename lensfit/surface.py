@@ -84,7 +84,7 @@ def _mean(local: Callable[..., Any]) -> Callable[..., jax.Array]:
             value, slope = jax.value_and_grad(moved)([coefficients[k] for k in moving])
             return [value, *slope]
 
-        value, *columns = _sum_blocks(jax.vmap(at_point), grid)
+        value, *columns = _sum_blocks(at_point, grid)
         value = grid.to_image(value)
         if not moving:
             return value, jnp.zeros_like(value)
@@ -95,8 +95,9 @@ def _mean(local: Callable[..., Any]) -> Callable[..., jax.Array]:
     return mean
 
 
-def _sum_blocks(at: Callable[..., Any], grid: Grid) -> list[jax.Array]:
-    """Means over sub-pixels of each value of at(x, y) for blocks x, y (BLOCK,): a list of (B, BLOCK)."""
+def _sum_blocks(at_point: Callable[..., Any], grid: Grid) -> list[jax.Array]:
+    """Means over sub-pixels of each value of at_point(x, y), block by block: a list of (B, BLOCK)."""
+    at = jax.vmap(at_point)
     blocks, size = grid.x.shape
     point = jax.ShapeDtypeStruct((size,), grid.x.dtype)
     count = len(jax.eval_shape(at, point, point))

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from lensfit.profiles._base import LightProfile, parameter
 from lensfit.profiles._ellipse import radius_squared
+from lensfit.profiles._functions import log
 from lensfit.pytree import pytree
 
 CENTER_FLOOR = 1e-24
@@ -26,7 +27,7 @@ def sersic(
     """I / I_e = exp{-b_n [(R / R_e)^(1/n) - 1]} (Sersic 1963), R circularised. Dimensionless."""
     square = radius_squared(x, y, center_x, center_y, e1, e2) * (1 / (effective_radius * effective_radius))
     b = sersic_b(sersic_index)
-    return jnp.exp(b - b * jnp.exp((0.5 / sersic_index) * jnp.log(square + CENTER_FLOOR)))
+    return jnp.exp(b - b * jnp.exp((0.5 / sersic_index) * log(square + CENTER_FLOOR)))
 
 
 @pytree

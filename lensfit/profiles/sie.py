@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from lensfit.profiles._base import MassProfile, parameter
 from lensfit.profiles._ellipse import radius_squared
+from lensfit.profiles._functions import arctan, log
 from lensfit.pytree import pytree
 
 CORE = 1e-6
@@ -36,8 +37,8 @@ def sie(
     half = (scale * e) * (ux * ux + uy * uy)
     s = jnp.sqrt(half + mean + CORE * CORE)
     t = jnp.sqrt(half - mean + CORE * CORE)
-    along = jnp.arctan(s) / s
-    across = 0.5 * jnp.log((1 + t) / (1 - t)) / t
+    along = arctan(s) / s
+    across = 0.5 * log((1 + t) / (1 - t)) / t
     even = (0.5 * einstein_radius) * (along + across)
     odd = (0.5 * einstein_radius / e) * (along - across)
     return even * ux + odd * qx, even * uy + odd * qy
