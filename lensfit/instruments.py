@@ -1,0 +1,185 @@
+"""What a telescope does to an image: its point-spread function from its aperture, its sky and its noise."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+from scipy.special import erf
+
+from lensfit.errors import DataError
+
+FWHM = 2 * np.sqrt(2 * np.log(2))
+"""Full width at half maximum of a Gaussian of sigma 1."""
+FINE = 8
+"""Samples of the diffraction pattern per pixel and axis."""
+SAMPLES = 640
+"""Samples of an aperture per axis; its edges are smoothed over one sample, so that areas are exact."""
+ARCSEC = np.deg2rad(1 / 3600)
+
+SEGMENT, GAP, STRUT = 1.32, 0.007, 0.10
+"""JWST: flat-to-flat size of a segment, gap between segments, width of a strut [m]."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Aperture:
+    """Transmission (N, N) of an entrance pupil, 0 to 1, sampled every `step` metres about its centre."""
+
+    transmission: np.ndarray
+    step: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Instrument:
+    """What turns the brightness of the sky into an image with noise.
+
+    Attributes:
+        pixel_scale: arcsec per pixel.
+        psf: (h, w) point-spread function on these pixels, odd-sided, sum 1.
+        exposure_time: seconds.
+        gain: counts per data unit and second.
+        sky: brightness of the sky in data units, subtracted from simulated data but not its noise.
+        read_noise: standard deviation in counts per pixel, of the whole exposure.
+        unit: the data unit, as FITS writes it.
+    """
+
+    pixel_scale: float
+    psf: np.ndarray
+    exposure_time: float
+    gain: float
+    sky: float
+    read_noise: float
+    unit: str
+
+    @property
+    def counts(self) -> float:
+        """Counts per data unit in the whole exposure."""
+        return self.exposure_time * self.gain
+
+    def noise(self, brightness: np.ndarray | float) -> np.ndarray:
+        """Standard deviation, in data units, of pixels whose true brightness over the sky is given:
+        Poisson noise of light and sky, and read noise."""
+        return np.sqrt((brightness + self.sky) * self.counts + self.read_noise**2) / self.counts
+
+
+def jwst_f150w() -> Instrument:
+    """Like JWST/NIRCam F150W: 1000 s, electrons per second, pixels of 0.031 arcsec, a PSF of 21 x 21."""
+    wavelengths = np.linspace(1.33e-6, 1.67e-6, 7)
+    return Instrument(
+        pixel_scale=0.031,
+        psf=diffraction_psf(segmented_aperture(), wavelengths, 0.031, 21, jitter=0.007),
+        exposure_time=1000.0,
+        gain=1.0,
+        sky=0.10,
+        read_noise=6.0,
+        unit="electron/s",
+    )
+
+
+def circular_aperture(diameter: float) -> Aperture:
+    """A clear disc; diameter in metres."""
+    x, y, step = _plane(diameter)
+    return Aperture(transmission=_covered(diameter / 2 - np.hypot(x, y), step), step=step)
+
+
+def segmented_aperture(struts: Sequence[float] = (90.0, 240.0, 300.0)) -> Aperture:
+    """Like JWST: 18 hexagons in two rings about a missing one, edges at the top and at the bottom.
+
+    The struts that hold the secondary mirror run outwards at these position angles [degrees].
+    """
+    pitch = SEGMENT + GAP
+    x, y, step = _plane(5 * pitch)
+    transmission = np.zeros_like(x)
+    across, up = pitch * np.array([np.sqrt(0.75), 0.5]), pitch * np.array([0.0, 1.0])
+    for i in range(-2, 3):
+        for j in range(-2, 3):
+            if 1 <= max(abs(i), abs(j), abs(i + j)) <= 2:
+                center = i * across + j * up
+                transmission += _covered(_inside_hexagon(x - center[0], y - center[1]), step)
+    for angle in np.deg2rad(struts):
+        along, beside = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+        transmission *= 1 - _covered(np.minimum(STRUT / 2 - np.abs(beside), along), step)
+    return Aperture(transmission=transmission, step=step)
+
+
+def diffraction_psf(
+    aperture: Aperture,
+    wavelengths: Sequence[float] | np.ndarray,
+    pixel_scale: float,
+    size: int,
+    *,
+    jitter: float = 0.0,
+) -> np.ndarray:
+    """Fraunhofer diffraction averaged over wavelengths, blurred, summed over pixels: (size, size), sum 1.
+
+    Intensity = |integral of transmission(r) exp(-2 pi i theta.r / lambda) d^2r / lambda|^2 (Goodman 2005,
+    sec. 4.3), which has the same energy at every wavelength.
+
+    Args:
+        aperture: the entrance pupil.
+        wavelengths: metres.
+        pixel_scale: arcsec per pixel.
+        size: pixels per side, odd.
+        jitter: standard deviation of a Gaussian blur, of pointing and of the charge [arcsec].
+
+    Raises:
+        DataError: the size is not odd.
+    """
+    n = _checked_size(size) * FINE
+    theta = (np.arange(n) - (n - 1) / 2) * pixel_scale / FINE * ARCSEC
+    side = len(aperture.transmission)
+    r = (np.arange(side) - (side - 1) / 2) * aperture.step
+    intensity = np.zeros((n, n))
+    for wavelength in wavelengths:
+        wave = np.exp((-2j * np.pi / wavelength) * theta[:, None] * r)
+        intensity += np.abs(wave @ aperture.transmission @ wave.T / wavelength) ** 2
+    intensity = gaussian_filter(intensity, jitter / pixel_scale * FINE, mode="nearest")
+    return _normalised(intensity.reshape(size, FINE, size, FINE).sum((1, 3)))
+
+
+def gaussian_psf(fwhm: float, pixel_scale: float, size: int) -> np.ndarray:
+    """Round Gaussian integrated over pixels: (size, size), sum 1.
+
+    Args:
+        fwhm: full width at half maximum, arcsec.
+        pixel_scale: arcsec per pixel.
+        size: pixels per side, odd.
+
+    Raises:
+        DataError: the size is not odd.
+    """
+    edges = (np.arange(_checked_size(size) + 1) - size / 2) * pixel_scale
+    share = np.diff(erf(edges * FWHM / (fwhm * np.sqrt(2))))
+    return _normalised(np.outer(share, share))
+
+
+def _plane(width: float) -> tuple[np.ndarray, np.ndarray, float]:
+    """x, y (SAMPLES, SAMPLES) of a plane that holds a width with a sample to spare, and their step [m]."""
+    step = width / (SAMPLES - 2)
+    side = (np.arange(SAMPLES) - (SAMPLES - 1) / 2) * step
+    x, y = np.meshgrid(side, side)
+    return x, y, step
+
+
+def _covered(inside: np.ndarray, step: float) -> np.ndarray:
+    """Share of each sample within an edge; `inside` is the distance of its centre from the edge, inwards."""
+    return np.clip(inside / step + 0.5, 0.0, 1.0)
+
+
+def _inside_hexagon(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Distance inwards from the nearest edge line of a segment about the origin [m]."""
+    slanted = np.sqrt(0.75) * np.abs(x) + 0.5 * np.abs(y)
+    return SEGMENT / 2 - np.maximum(np.abs(y), slanted)
+
+
+def _checked_size(size: int) -> int:
+    if size < 1 or size % 2 == 0:
+        raise DataError(f"PSF of {size} pixels per side has no central pixel; give an odd size")
+    return size
+
+
+def _normalised(psf: np.ndarray) -> np.ndarray:
+    """Sum 1, after rounding to single precision: other processors then give the same PSF to the last bit."""
+    psf = np.float32(psf / psf.sum()).astype(float)
+    return psf / psf.sum()

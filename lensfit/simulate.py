@@ -1,0 +1,118 @@
+"""A model seen through an instrument: an image with the noise that a real one would have."""
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lensfit.datasets import Imaging
+from lensfit.errors import ModelError
+from lensfit.grid import Grid, evaluation_box, make_grid
+from lensfit.instruments import Instrument
+from lensfit.model import LensModel
+from lensfit.operators.psf import convolve, transfer_function
+from lensfit.space import Space
+from lensfit.surface import surface
+
+TOLERANCE = 1e-3
+"""Change of a pixel's mean, in units of the noise of the empty sky, below which it counts as converged."""
+FINEST = 64
+"""Sub-pixels per axis beyond which no pixel is refined."""
+
+
+def simulate_imaging(
+    model: LensModel, instrument: Instrument, shape: tuple[int, int], *, seed: int, oversampling: int = 4
+) -> Imaging:
+    """Observe a model: Poisson noise of light and sky, Gaussian read noise, the known mean sky subtracted.
+
+    counts = Poisson[(m + sky) t g] + Normal(0, read noise), data = counts / (t g) - sky, with m from
+    `model_image`, t the exposure time and g the gain. The noise map is the standard deviation of just that:
+    sigma^2 = [(m + sky) t g + read noise^2] / (t g)^2, from the true m and not from the noisy data. A sky in
+    the model stays in the data, as one that was not subtracted. Data, noise and PSF have single precision.
+
+    Args:
+        model: all its leaves are numbers; brightness in the instrument's data unit per pixel.
+        instrument: pixels, PSF and noise.
+        shape: (H, W) of the image; its centre is the origin.
+        seed: the same seed gives the same data.
+        oversampling: sub-pixels per axis to begin with, see `model_image`.
+
+    Raises:
+        ModelError: a leaf of the model is no number, or the expected counts are negative.
+    """
+    brightness = model_image(model, instrument, shape, oversampling=oversampling)
+    expected = (brightness + instrument.sky) * instrument.counts
+    if not expected.min() >= 0:
+        raise ModelError(
+            f"the model with the sky of {instrument.sky:g} is {expected.min() / instrument.counts:g} in its "
+            "faintest pixel, and counts cannot be negative; raise the sky or the model's intensities"
+        )
+    random = np.random.default_rng(seed)
+    counts = random.poisson(expected) + random.normal(0, instrument.read_noise, shape)
+    return Imaging.from_arrays(
+        np.float32(counts / instrument.counts - instrument.sky),
+        np.float32(instrument.noise(brightness)),
+        instrument.psf,
+        pixel_scale=instrument.pixel_scale,
+        unit=instrument.unit,
+        notes=(
+            f"simulated by lensfit with seed {seed}: {instrument.exposure_time:g} s, "
+            f"read noise {instrument.read_noise:g} counts, sky {instrument.sky:g} subtracted",
+            "noise = standard deviation of light, sky and read noise, from the true model",
+        ),
+    )
+
+
+def model_image(
+    model: LensModel, instrument: Instrument, shape: tuple[int, int], *, oversampling: int = 4
+) -> np.ndarray:
+    """Expected brightness (H, W) over the sky: PSF * (pixel mean of the model's light) + the model's sky.
+
+    The mean begins with so many sub-pixels per axis, which are doubled pixel by pixel until it no longer
+    changes by more than TOLERANCE. Light outside the frame counts as far as the PSF reaches.
+
+    Raises:
+        ModelError: a leaf of the model is no number.
+    """
+    _check_numbers(model)
+    reach = max(instrument.psf.shape) // 2
+    rows, columns, needed = evaluation_box(np.zeros(shape, bool), reach)
+    x, y = np.meshgrid(
+        (np.arange(columns.start, columns.stop) - (shape[1] - 1) / 2) * instrument.pixel_scale,
+        (np.arange(rows.start, rows.stop) - (shape[0] - 1) / 2) * instrument.pixel_scale,
+    )
+    with jax.enable_x64(True):
+        light = jnp.asarray(_pixel_means(model, x, y, needed, instrument, oversampling))
+        image = np.asarray(convolve(light, jnp.asarray(transfer_function(instrument.psf, needed.shape))))
+    return image[reach : reach + shape[0], reach : reach + shape[1]] + np.asarray(model.sky, float)
+
+
+def _pixel_means(
+    model: LensModel, x: np.ndarray, y: np.ndarray, needed: np.ndarray, instrument: Instrument, level: int
+) -> np.ndarray:
+    """Mean brightness (H, W) over each pixel, from `level` sub-pixels per axis on; zero where not needed."""
+
+    def means(pixels: np.ndarray, level: int) -> np.ndarray:
+        grid = make_grid(x, y, np.where(pixels, level, 0), instrument.pixel_scale)
+        return np.asarray(_surface(model, grid))
+
+    tolerance = TOLERANCE * instrument.noise(0.0)
+    image, moving = means(needed, level), needed
+    while moving.any() and level < FINEST:
+        level *= 2
+        finer = np.where(moving, means(moving, level), image)
+        moving = np.abs(finer - image) > tolerance
+        image = finer
+    return image
+
+
+@jax.jit
+def _surface(model: LensModel, grid: Grid) -> jax.Array:
+    return surface(LensModel.brightness, model, grid)
+
+
+def _check_numbers(model: LensModel) -> None:
+    space = Space.of(model)
+    left = [p.name for p in (*space.parameters, *space.amplitudes)]
+    if left:
+        raise ModelError(f"{', '.join(left)}: prior or Solved where a number is needed; give the true values")
