@@ -1,0 +1,22 @@
+"""What a lens does: magnification, critical curves and caustics, images of a point, Einstein radius."""
+from lensfit.lensing.curves import CriticalCurves, critical_curves, einstein_radius
+from lensfit.lensing.flux import Cells, bright_cells, flux, source_magnification, unlensed
+from lensfit.lensing.images import Image, image_positions
+from lensfit.lensing.local import Field, centers, jacobian, magnification
+
+__all__ = [
+    "Cells",
+    "CriticalCurves",
+    "Field",
+    "Image",
+    "bright_cells",
+    "centers",
+    "critical_curves",
+    "einstein_radius",
+    "flux",
+    "image_positions",
+    "jacobian",
+    "magnification",
+    "source_magnification",
+    "unlensed",
+]

@@ -1,0 +1,136 @@
+"""The grammar of a panel: an image in arcsec with its colour bar, its masked pixels and its compass."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import AsinhNorm, Colormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+from lensfit.datasets import Imaging
+from lensfit.lensing import Field
+from lensfit.plots.compass import sky_axes
+
+MASKED = "#c4c4c4"
+DPI = 150
+LIGHT, SOURCE, RESIDUAL = "magma", "viridis", "RdBu_r"
+"""Colour maps that a colour-blind reader can tell apart by lightness."""
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure [inches] that belongs to no window and no global state."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def stretch(image: np.ndarray, noise: float) -> AsinhNorm:
+    """Linear up to a few times the noise, logarithmic above; ends at the brightest pixels of (H, W)."""
+    top = max(float(np.nanpercentile(image, 99.9)), 5 * noise)
+    return AsinhNorm(linear_width=2 * noise, vmin=-3 * noise, vmax=top)
+
+
+def show(
+    axes: Axes, image: np.ndarray, extent: Field | Imaging, norm: Normalize, colours: str, unit: str
+) -> None:
+    """Draw an image (H, W) in arcsec with its colour bar; NaN is masked."""
+    shown = axes.imshow(
+        np.ma.masked_invalid(image),
+        origin="lower",
+        extent=_extent(extent),
+        norm=norm,
+        cmap=_colormap(colours),
+        interpolation="nearest",
+    )
+    bar = axes.figure.colorbar(shown, ax=axes, fraction=0.046, pad=0.02, extend=_extend(image, norm))
+    bar.set_label(unit, fontsize=8)
+    if isinstance(norm, AsinhNorm):
+        ticks = _ticks(norm)
+        bar.set_ticks(ticks, labels=[f"{tick:g}".replace("-", "\N{MINUS SIGN}") for tick in ticks])
+        bar.ax.minorticks_off()
+    bar.ax.tick_params(labelsize=7)
+
+
+def finish(axes: Axes, title: str, field: Field) -> None:
+    """Title, axes in arcsec, and the part of the plane that is seen."""
+    axes.set_title(title, fontsize=10)
+    axes.set_xlabel("x [arcsec]", fontsize=8)
+    axes.set_ylabel("y [arcsec]", fontsize=8)
+    axes.tick_params(labelsize=7, direction="in", color="0.6")
+    axes.set_aspect("equal")
+    axes.set_xlim(field.x - field.half_width, field.x + field.half_width)
+    axes.set_ylim(field.y - field.half_width, field.y + field.half_width)
+
+
+def compass(axes: Axes, imaging: Imaging, field: Field) -> None:
+    """Arrows to North and East in the lower left corner, nothing where the WCS is unknown."""
+    if imaging.wcs is None:
+        return
+    east, north = sky_axes(imaging.wcs)
+    length = 0.16 * field.half_width
+    tails = -np.minimum(np.minimum(east, north), 0)
+    start = np.array([field.x, field.y]) - 0.88 * field.half_width + length * tails
+    arrow = {"arrowstyle": "-|>", "color": "white", "lw": 1.2, "shrinkA": 0, "shrinkB": 0}
+    text = {"color": "white", "fontsize": 8, "ha": "center", "va": "center"}
+    for vector, letter in ((north, "N"), (east, "E")):
+        tip, place = start + length * vector, start + 1.4 * length * vector
+        axes.annotate("", tuple(tip), tuple(start), arrowprops=arrow | {"path_effects": _outline()})
+        axes.text(place[0], place[1], letter, text, path_effects=_outline())
+
+
+def note(axes: Axes, text: str) -> None:
+    """A short text in the upper left corner of a panel."""
+    box = {"facecolor": "#202020", "alpha": 0.7, "edgecolor": "none", "boxstyle": "round,pad=0.3"}
+    axes.text(0.03, 0.97, text, transform=axes.transAxes, color="white", fontsize=7.5, va="top", bbox=box)
+
+
+def outlined(axes: Axes, curves: Sequence[np.ndarray], field: Field, label: str, style: str) -> None:
+    """Those curves (N, 2) that enter the field, seen on light and dark ground; one entry in the legend."""
+    middle = [field.x, field.y]
+    seen = [c for c in curves if np.any(np.abs(c - middle).max(axis=1) < field.half_width)]
+    for number, curve in enumerate(seen):
+        word = label if number == 0 else None
+        axes.plot(curve[:, 0], curve[:, 1], style, color="white", lw=1.1, label=word, path_effects=_outline())
+
+
+def data_unit(imaging: Imaging) -> str:
+    """The unit of the data as a label."""
+    return imaging.unit or "data unit"
+
+
+def _outline() -> list[Any]:
+    return [withStroke(linewidth=2.2, foreground="#202020")]
+
+
+def _colormap(name: str) -> Colormap:
+    return matplotlib.colormaps[name].with_extremes(bad=MASKED)
+
+
+def _extent(of: Field | Imaging) -> tuple[float, float, float, float]:
+    if isinstance(of, Field):
+        return of.x - of.half_width, of.x + of.half_width, of.y - of.half_width, of.y + of.half_width
+    half = of.pixel_scale / 2
+    return of.x[0, 0] - half, of.x[0, -1] + half, of.y[0, 0] - half, of.y[-1, 0] + half
+
+
+def _extend(image: np.ndarray, norm: Normalize) -> str:
+    """Which ends of the colour bar stand for values beyond it."""
+    low, high = np.nanmin(image) < norm.vmin, np.nanmax(image) > norm.vmax
+    return {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[int(low), int(high)]
+
+
+def _ticks(norm: AsinhNorm) -> list[float]:
+    """A handful of round numbers, evenly spread along the colour bar, zero among them."""
+    wanted = np.asarray(norm.inverse(np.linspace(0.0, 1.0, 7)), float)
+    rounded = {float(f"{value:.0e}") for value in wanted} | {0.0}
+    inside = sorted(value for value in rounded if norm.vmin <= value <= norm.vmax)  # pyright: ignore
+    kept: list[float] = []
+    for value in inside:
+        if not kept or float(norm(value)) - float(norm(kept[-1])) > 0.08:
+            kept.append(value)
+    return kept

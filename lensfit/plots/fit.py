@@ -1,0 +1,146 @@
+"""Figures of a fit. A panel is a function of (axes, scene); a figure is a function of the scene."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import AsinhNorm, Normalize
+from matplotlib.figure import Figure
+
+from lensfit.lensing import centers
+from lensfit.plots._panels import (
+    LIGHT,
+    RESIDUAL,
+    SOURCE,
+    compass,
+    data_unit,
+    finish,
+    new_figure,
+    note,
+    outlined,
+    show,
+    stretch,
+)
+from lensfit.plots.profile import profile_figure
+from lensfit.plots.scene import Scene
+
+Panel = Callable[[Axes, Scene], None]
+
+
+def data(axes: Axes, scene: Scene) -> None:
+    """The data."""
+    _sky_image(axes, scene, np.where(scene.imaging.mask, np.nan, scene.imaging.data), _scale(scene), "Data")
+    compass(axes, scene.imaging, scene.field)
+
+
+def model(axes: Axes, scene: Scene) -> None:
+    """The model image, on the scale of the data."""
+    _sky_image(axes, scene, scene.images.model, _scale(scene), "Model")
+
+
+def lens_light(axes: Axes, scene: Scene) -> None:
+    """The lens light with the sky, on the scale of the data."""
+    _sky_image(axes, scene, scene.images.light, _scale(scene), "Lens light")
+
+
+def arcs(axes: Axes, scene: Scene) -> None:
+    """The data without the lens light, on the scale of the lensed source."""
+    _sky_image(axes, scene, scene.images.arcs, _arc_scale(scene), "Data \N{MINUS SIGN} lens light")
+
+
+def lensed_source(axes: Axes, scene: Scene) -> None:
+    """The model of the arcs."""
+    _sky_image(axes, scene, scene.images.source, _arc_scale(scene), "Lensed source")
+
+
+def residual(axes: Axes, scene: Scene) -> None:
+    """(data - model) / noise, from -5 to 5."""
+    found = scene.images.residual
+    show(axes, found, scene.imaging, Normalize(-5, 5), RESIDUAL, r"(data $-$ model) / $\sigma$")
+    finish(axes, "Normalised residual", scene.field)
+    good = np.isfinite(found)
+    note(axes, rf"$\chi^2/N$ = {np.mean(found[good] ** 2):.3f}")
+
+
+def image_plane(axes: Axes, scene: Scene) -> None:
+    """The arcs with critical curves and the images of the source's centre."""
+    arcs(axes, scene)
+    outlined(axes, scene.curves.tangential, scene.field, "tangential critical curve", "-")
+    outlined(axes, scene.curves.radial, scene.field, "radial critical curve", "--")
+    for parity, marker, word in ((1, "o", "minimum (+)"), (-1, "s", "saddle (\N{MINUS SIGN})")):
+        found = [(p.x, p.y) for p in scene.positions if p.parity == parity]
+        if found:
+            axes.plot(*zip(*found, strict=True), marker, ms=6, mfc="none", mec="cyan", mew=1.4, label=word)
+    for place in centers(scene.model.mass).values():
+        axes.plot(*place, "+", color="white", ms=7)
+    axes.set_title("Image plane", fontsize=10)
+    _legend(axes)
+
+
+def source_plane(axes: Axes, scene: Scene) -> None:
+    """The source as it would be seen without the lens, with the caustics."""
+    field, peak = scene.source_field, float(scene.source_plane.max())
+    norm = AsinhNorm(linear_width=0.1 * peak, vmin=0, vmax=peak) if peak > 0 else Normalize(0, 1)
+    show(axes, scene.source_plane, field, norm, SOURCE, data_unit(scene.imaging))
+    outlined(axes, scene.curves.tangential_caustics, field, "tangential caustic", "-")
+    outlined(axes, scene.curves.radial_caustics, field, "radial caustic", "--")
+    outlined(axes, scene.curves.cuts, field, "cut", ":")
+    finish(axes, "Source plane", field)
+    _legend(axes)
+
+
+def single(panel: Panel, scene: Scene) -> Figure:
+    """A figure of one panel."""
+    figure = new_figure(5.6, 4.8)
+    panel(figure.add_subplot(), scene)
+    return figure
+
+
+def overview(scene: Scene) -> Figure:
+    """Data, model, residual; lens light, arcs, source plane."""
+    figure = new_figure(11.5, 6.9)
+    panels = (data, model, residual, lens_light, arcs, source_plane)
+    for axes, panel in zip(figure.subplots(2, 3).flat, panels, strict=True):
+        panel(axes, scene)
+    return figure
+
+
+FIGURES: dict[str, Callable[[Scene], Figure]] = {
+    "overview": overview,
+    "data": partial(single, data),
+    "model": partial(single, model),
+    "residual": partial(single, residual),
+    "lens_light": partial(single, lens_light),
+    "arcs": partial(single, arcs),
+    "lensed_source": partial(single, lensed_source),
+    "image_plane": partial(single, image_plane),
+    "source": partial(single, source_plane),
+    "profile": profile_figure,
+}
+"""Every figure of a fit, by the name of its file."""
+
+
+def _sky_image(axes: Axes, scene: Scene, image: np.ndarray, norm: Normalize, title: str) -> None:
+    shown = np.where(scene.imaging.mask, np.nan, image)
+    show(axes, shown, scene.imaging, norm, LIGHT, data_unit(scene.imaging))
+    finish(axes, title, scene.field)
+
+
+def _scale(scene: Scene) -> AsinhNorm:
+    good = ~scene.imaging.mask
+    return stretch(scene.imaging.data[good], _noise(scene))
+
+
+def _arc_scale(scene: Scene) -> AsinhNorm:
+    return stretch(scene.images.source, _noise(scene))
+
+
+def _noise(scene: Scene) -> float:
+    return float(np.median(scene.imaging.noise[~scene.imaging.mask]))
+
+
+def _legend(axes: Axes) -> None:
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(loc="upper right", fontsize=6.5, framealpha=0.75, facecolor="#303030", labelcolor="white")

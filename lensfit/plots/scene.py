@@ -1,0 +1,125 @@
+"""What the figures show, computed once: images of the model on the frame of the data, curves, positions."""
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from scipy.ndimage import binary_erosion
+
+from lensfit.datasets import Imaging
+from lensfit.lensing import CriticalCurves, Field, Image, centers, critical_curves, image_positions, unlensed
+from lensfit.likelihood.imaging import ImagingLikelihood
+from lensfit.model import LensModel
+
+PIXELS = 400
+"""Pixels along a side of the picture of the source plane."""
+FAINT = 0.03
+"""Share of the source's peak down to which the picture of the source plane must reach."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ModelImages:
+    """Images (H, W) on the frame of the data, in its unit; NaN where the likelihood does not model them.
+
+    model: everything; light: lens light and sky; source: the lensed source, without sky; residual:
+    (data - model) / noise, NaN where a pixel is masked; arcs: data - light, likewise.
+    """
+
+    model: np.ndarray
+    light: np.ndarray
+    source: np.ndarray
+    residual: np.ndarray
+    arcs: np.ndarray
+
+    @classmethod
+    def of(cls, imaging: Imaging, likelihood: ImagingLikelihood, model: LensModel) -> ModelImages:
+        """Images of a model of numbers; the likelihood is of the same data."""
+        light, source = (
+            _pasted(np.asarray(likelihood.image(model.only(group))), likelihood, imaging)
+            for group in ("light", "source")
+        )
+        data = np.where(imaging.mask, np.nan, imaging.data)
+        residual = (data - light - source) / imaging.noise
+        return cls(model=light + source, light=light, source=source, residual=residual, arcs=data - light)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scene:
+    """A fit as the figures show it.
+
+    field: the unmasked part of the image; curves: critical curves and caustics in it; positions: images of
+    the brightest centre of the source; source_field: the part of the source plane shown, source_plane
+    (PIXELS, PIXELS) its brightness.
+    """
+
+    imaging: Imaging
+    images: ModelImages
+    model: LensModel
+    field: Field
+    curves: CriticalCurves
+    positions: tuple[Image, ...]
+    source_field: Field
+    source_plane: np.ndarray
+
+    @classmethod
+    def of(cls, imaging: Imaging, likelihood: ImagingLikelihood, model: LensModel) -> Scene:
+        """Everything that the figures of a model of numbers need."""
+        field = unmasked_field(imaging)
+        curves = critical_curves(model, field)
+        source_field = _source_field(model, curves, field)
+        return cls(
+            imaging=imaging,
+            images=ModelImages.of(imaging, likelihood, model),
+            model=model,
+            field=field,
+            curves=curves,
+            positions=tuple(_positions(model, field)),
+            source_field=source_field,
+            source_plane=np.asarray(unlensed(model).brightness(*source_field.cells(PIXELS))),
+        )
+
+
+def unmasked_field(imaging: Imaging) -> Field:
+    """The smallest square about the unmasked pixels, and a little more."""
+    good = ~imaging.mask
+    x, y = imaging.x[good], imaging.y[good]
+    half = 0.5 * max(np.ptp(x), np.ptp(y)) + 2 * imaging.pixel_scale
+    return Field(float(x.min() + x.max()) / 2, float(y.min() + y.max()) / 2, float(half))
+
+
+def _pasted(image: np.ndarray, likelihood: ImagingLikelihood, imaging: Imaging) -> np.ndarray:
+    """From the likelihood's box to the frame of the data; NaN where light that the PSF brings is unknown."""
+    footprint = np.ones(2 * [2 * (max(imaging.psf.shape) // 2) + 1])
+    complete = binary_erosion(np.asarray(likelihood.grid.gather) >= 0, footprint)
+    rows, columns = np.nonzero(complete)
+    corner = np.asarray(likelihood.corner) - [imaging.x[0, 0], imaging.y[0, 0]]
+    column, row = np.rint(corner / imaging.pixel_scale).astype(int)
+    on_frame = (rows + row < imaging.shape[0]) & (columns + column < imaging.shape[1])
+    on_frame &= (rows + row >= 0) & (columns + column >= 0)
+    rows, columns = rows[on_frame], columns[on_frame]
+    frame = np.full(imaging.shape, np.nan)
+    frame[rows + row, columns + column] = image[rows, columns]
+    return frame
+
+
+def _positions(model: LensModel, field: Field) -> list[Image]:
+    """Images of the centre of a source profile at which the source is brightest."""
+    places = list(centers(model.source).values())
+    if not places:
+        return []
+    bare = unlensed(model)
+    best = max(places, key=lambda place: float(bare.brightness(*place)))
+    return image_positions(model, float(best[0]), float(best[1]), field)
+
+
+def _source_field(model: LensModel, curves: CriticalCurves, field: Field) -> Field:
+    """The square about the source and the tangential caustics."""
+    x, y = field.cells(PIXELS)
+    light = np.asarray(unlensed(model).brightness(x, y))
+    bright = light > FAINT * light.max()
+    points = np.concatenate([np.stack([x[bright], y[bright]], -1), *curves.tangential_caustics])
+    if not len(points):
+        return field
+    low, high = points.min(axis=0), points.max(axis=0)
+    middle, half = (low + high) / 2, 0.6 * float((high - low).max())
+    return Field(float(middle[0]), float(middle[1]), half)
