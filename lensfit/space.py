@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -47,7 +48,8 @@ class Slot:
 class Space:
     """The parameters of a model. Its numbers are data to a compiled program, its structure is static.
 
-    `paths` and `slots` go leaf by leaf, `blocks` (indices into theta) and `priors` block by block.
+    `paths` and `slots` go leaf by leaf, `blocks` (indices into theta) and `priors` prior by prior. `groups`
+    are priors of one class that can be evaluated together, those that others depend on first.
     """
 
     treedef: Any = static()
@@ -56,6 +58,7 @@ class Space:
     parameters: tuple[Parameter, ...] = static()
     amplitudes: tuple[Parameter, ...] = static()
     blocks: tuple[tuple[int, ...], ...] = static()
+    groups: tuple[tuple[int, ...], ...] = static()
     fixed: tuple[Any, ...]
     priors: tuple[Prior, ...]
 
@@ -69,27 +72,34 @@ class Space:
         """Number of free parameters."""
         return len(self.parameters)
 
-    def _resolve(self, prior: Prior, theta: list[Any]) -> Prior:
+    def _group(self, members: tuple[int, ...], value: Callable[[int], Any]) -> tuple[Prior, np.ndarray]:
+        """Priors of one class as one with stacked hyperparameters, and their indices (G, size) into theta."""
         is_ref = lambda leaf: isinstance(leaf, Ref)  # noqa: E731
-        return jax.tree.map(lambda h: theta[h.index] if is_ref(h) else h, prior, is_leaf=is_ref)
+        resolved = [
+            jax.tree.map(lambda h: value(h.index) if is_ref(h) else h, self.priors[k], is_leaf=is_ref)
+            for k in members
+        ]
+        stacked = jax.tree.map(lambda *h: jnp.stack([jnp.asarray(v) for v in h]), *resolved)
+        return stacked, np.array([self.blocks[k] for k in members])
 
     def to_theta(self, z: jax.Array) -> jax.Array:
         """theta (ndim,) in physical units of the standard normal z (ndim,)."""
-        theta: list[Any] = [None] * self.ndim
-        for prior, block in zip(self.priors, self.blocks, strict=True):
-            values = self._resolve(prior, theta).forward(z[np.array(block)])
-            for k, index in enumerate(block):
-                theta[index] = values[k]
-        return jnp.stack(theta) if theta else jnp.zeros(0)
+        known, order = jnp.zeros(0, z.dtype), np.zeros(0, int)
+        for members in self.groups:
+            value = lambda k: known[int(np.flatnonzero(order == k)[0])]  # noqa: E731, B023
+            prior, index = self._group(members, value)
+            values = jax.vmap(lambda p, v: p.forward(v))(prior, z[index])
+            known, order = jnp.concatenate([known, values.ravel()]), np.concatenate([order, index.ravel()])
+        return known[np.argsort(order)]
 
     def to_z(self, theta: jax.Array) -> jax.Array:
         """z (ndim,) of theta (ndim,); not finite where theta is outside its prior."""
-        z: list[Any] = [None] * self.ndim
-        for prior, block in zip(self.priors, self.blocks, strict=True):
-            values = self._resolve(prior, list(theta)).inverse(theta[np.array(block)])
-            for k, index in enumerate(block):
-                z[index] = values[k]
-        return jnp.stack(z) if z else jnp.zeros(0)
+        found, order = jnp.zeros(0, theta.dtype), np.zeros(0, int)
+        for members in self.groups:
+            prior, index = self._group(members, lambda k: theta[k])
+            values = jax.vmap(lambda p, t: p.inverse(t))(prior, theta[index])
+            found, order = jnp.concatenate([found, values.ravel()]), np.concatenate([order, index.ravel()])
+        return found[np.argsort(order)]
 
     def from_unit_cube(self, u: jax.Array) -> jax.Array:
         """theta (ndim,) of u (ndim,) in the open unit cube."""
@@ -97,11 +107,11 @@ class Space:
 
     def log_prior(self, theta: jax.Array) -> jax.Array:
         """ln p(theta); -inf outside the support."""
-        terms = [
-            self._resolve(prior, list(theta)).log_density(theta[np.array(block)])
-            for prior, block in zip(self.priors, self.blocks, strict=True)
-        ]
-        return jnp.sum(jnp.stack(terms)) if terms else jnp.zeros(())
+        total = jnp.zeros(())
+        for members in self.groups:
+            prior, index = self._group(members, lambda k: theta[k])
+            total = total + jnp.sum(jax.vmap(lambda p, t: p.log_density(t))(prior, theta[index]))
+        return total
 
     def build(self, theta: jax.Array) -> LensModel:
         """The model at theta (ndim,); its `Solved` leaves stay in place (see `LensModel.filled`)."""
@@ -140,7 +150,7 @@ class _Reader:
         paths, treedef = jax.tree_util.tree_flatten_with_path(model, is_leaf=_is_leaf)
         for path, leaf in paths:
             self.slots.append(self._slot(leaf, describe(model, path), _owner(model, path)))
-        order, blocks = self._order()
+        priors, blocks, groups = self._order()
         return Space(
             treedef=treedef,
             paths=tuple(describe(model, path).name for path, _ in paths),
@@ -148,8 +158,9 @@ class _Reader:
             parameters=tuple(self.parameters),
             amplitudes=tuple(self.amplitudes),
             blocks=blocks,
+            groups=groups,
             fixed=tuple(self.fixed),
-            priors=order,
+            priors=priors,
         )
 
     def _slot(self, leaf: Any, where: Parameter, owner: Any) -> Slot:
@@ -179,35 +190,45 @@ class _Reader:
             self.amplitudes.append(dataclasses.replace(where, name=name))
         return Slot("solved", start, leaf.positive)
 
-    def _order(self) -> tuple[tuple[Prior, ...], tuple[tuple[int, ...], ...]]:
-        """Priors such that hyperparameters come first, with `Ref` in place of the priors they name."""
+    def _order(self) -> tuple[tuple[Prior, ...], tuple[tuple[int, ...], ...], tuple[tuple[int, ...], ...]]:
+        """Priors with `Ref` in place of the priors they depend on, their blocks, and the groups of equals."""
         done: dict[int, Prior] = {}
-        blocks: dict[int, tuple[int, ...]] = {}
+        levels: dict[int, int] = {}
+        for prior in self.priors.values():
+            self._visit(prior, (), done, levels)
+        keys = list(done)
+        kinds = sorted({(levels[k], type(done[k]).__name__) for k in keys})
+        groups = tuple(
+            tuple(n for n, k in enumerate(keys) if (levels[k], type(done[k]).__name__) == kind) for kind in kinds
+        )
+        blocks = tuple(tuple(self.index[k, part] for part in range(done[k].size)) for k in keys)
+        return tuple(done.values()), blocks, groups
 
-        def visit(prior: Prior, above: tuple[int, ...]) -> None:
-            if id(prior) in done:
-                return
-            if id(prior) in above:
-                raise ModelError(f"{type(prior).__name__} prior: its hyperparameters lead back to itself")
-            missing = [k for k in range(prior.size) if (id(prior), k) not in self.index]
-            if missing:
-                raise ModelError(f"part {missing[0]} of a {type(prior).__name__} prior stands at no leaf of the "
-                                 "model; place every part, also of priors used as hyperparameters")
-            changes = {}
-            for field in dataclasses.fields(prior):  # pyright: ignore[reportArgumentType]
-                hyper = getattr(prior, field.name)
-                if isinstance(hyper, (Prior, Part)):
-                    parent, part = (hyper.prior, hyper.index) if isinstance(hyper, Part) else (hyper, 0)
-                    visit(parent, (*above, id(prior)))
-                    changes[field.name] = Ref(index=self.index[id(parent), part])
-                else:
-                    changes[field.name] = np.asarray(hyper, float)
-            blocks[id(prior)] = tuple(self.index[id(prior), k] for k in range(prior.size))
-            done[id(prior)] = replace(prior, **changes)
-
-        for prior in list(self.priors.values()):
-            visit(prior, ())
-        return tuple(done.values()), tuple(blocks.values())
+    def _visit(
+        self, prior: Prior, above: tuple[int, ...], done: dict[int, Prior], levels: dict[int, int]
+    ) -> None:
+        if id(prior) in done:
+            return
+        name = type(prior).__name__
+        if id(prior) in above:
+            raise ModelError(f"{name} prior: its hyperparameters lead back to itself")
+        missing = [k for k in range(prior.size) if (id(prior), k) not in self.index]
+        if missing:
+            raise ModelError(
+                f"part {missing[0]} of a {name} prior stands at no leaf of the model; place every part, "
+                "also of priors used as hyperparameters"
+            )
+        changes, level = {}, 0
+        for field in dataclasses.fields(prior):  # pyright: ignore[reportArgumentType]
+            hyper = getattr(prior, field.name)
+            if isinstance(hyper, (Prior, Part)):
+                parent, part = (hyper.prior, hyper.index) if isinstance(hyper, Part) else (hyper, 0)
+                self._visit(parent, (*above, id(prior)), done, levels)
+                changes[field.name] = Ref(index=self.index[id(parent), part])
+                level = max(level, levels[id(parent)] + 1)
+            else:
+                changes[field.name] = np.asarray(hyper, float)
+        done[id(prior)], levels[id(prior)] = replace(prior, **changes), level
 
 
 def describe(model: LensModel, path: tuple[Any, ...]) -> Parameter:

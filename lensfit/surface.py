@@ -31,8 +31,9 @@ def surfaces(formula: Formula, arguments: Any, grid: Grid) -> jax.Array:
     """Images (K, H, W) of a formula with K values; carries no derivative."""
     coefficients, local = split(formula, arguments, grid.x.dtype)
     coefficients = [lax.stop_gradient(c) for c in coefficients]
-    values = _sum_blocks(lambda x, y: local(coefficients, x, y), grid)
-    return grid.to_image(jnp.stack(values)) if values else jnp.zeros((0, *grid.shape), grid.x.dtype)
+    if not jax.eval_shape(lambda c, x, y: local(c, x, y), coefficients, *[jax.ShapeDtypeStruct((), grid.x.dtype)] * 2):
+        return jnp.zeros((0, *grid.shape), grid.x.dtype)
+    return grid.to_image(_sum_blocks(lambda x, y: local(coefficients, x, y), grid))
 
 
 def split(formula: Formula, arguments: Any, dtype: Any) -> tuple[list[jax.Array], Callable[..., list[Any]]]:
@@ -84,26 +85,24 @@ def _mean(local: Callable[..., Any]) -> Callable[..., jax.Array]:
             value, slope = jax.value_and_grad(moved)([coefficients[k] for k in moving])
             return [value, *slope]
 
-        value, *columns = _sum_blocks(at_point, grid)
-        value = grid.to_image(value)
+        images = grid.to_image(_sum_blocks(at_point, grid))
         if not moving:
-            return value, jnp.zeros_like(value)
-        columns = grid.to_image(jnp.stack(columns))
-        return value, jnp.tensordot(jnp.stack([tangents[0][k] for k in moving]), columns, 1)
+            return images[0], jnp.zeros_like(images[0])
+        return images[0], jnp.tensordot(jnp.stack([tangents[0][k] for k in moving]), images[1:], 1)
 
     mean.defjvp(derivative, symbolic_zeros=True)
     return mean
 
 
-def _sum_blocks(at_point: Callable[..., Any], grid: Grid) -> list[jax.Array]:
-    """Means over sub-pixels of each value of at_point(x, y), block by block: a list of (B, BLOCK)."""
+def _sum_blocks(at_point: Callable[..., Any], grid: Grid) -> jax.Array:
+    """Means over sub-pixels of the K values of at_point(x, y), block by block: (K, B, BLOCK)."""
     at = jax.vmap(at_point)
     blocks, size = grid.x.shape
     point = jax.ShapeDtypeStruct((size,), grid.x.dtype)
     count = len(jax.eval_shape(at, point, point))
     zero = [jnp.zeros(size, grid.x.dtype)] * count
 
-    def block(b: jax.Array, out: list[jax.Array]) -> list[jax.Array]:
+    def block(b: jax.Array, out: jax.Array) -> jax.Array:
         x, y, n = grid.x[b], grid.y[b], grid.oversampling[b]
         step = grid.pixel_scale / n
 
@@ -113,8 +112,6 @@ def _sum_blocks(at_point: Callable[..., Any], grid: Grid) -> list[jax.Array]:
             return [t + v for t, v in zip(total, at(x + ox, y + oy), strict=True)]
 
         total = lax.fori_loop(0, n * n, sub_pixel, zero)
-        share = 1.0 / (n * n)
-        return [lax.dynamic_update_index_in_dim(o, t * share, b, 0) for o, t in zip(out, total, strict=True)]
+        return lax.dynamic_update_index_in_dim(out, jnp.stack(total) * (1.0 / (n * n)), b, 1)
 
-    empty = [jnp.zeros((blocks, size), grid.x.dtype)] * count
-    return lax.fori_loop(0, grid.used, block, empty)
+    return lax.fori_loop(0, grid.used, block, jnp.zeros((count, blocks, size), grid.x.dtype))

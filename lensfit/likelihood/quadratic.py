@@ -35,8 +35,8 @@ class Quadratic:
     def solve(self, positive: jax.Array) -> jax.Array:
         """The amplitudes (K,) of least chi2, those flagged in positive (K,) kept >= 0.
 
-        Active-set method of Lawson & Hanson (1974) on the normal equations, started from the unconstrained
-        solution with its negative entries dropped. A column that is zero gets amplitude zero.
+        Active-set method of Lawson & Hanson (1974) on the normal equations, started with every column in
+        use; those that come out negative are dropped together. A column that is zero gets amplitude zero.
         """
         diagonal = jnp.diagonal(self.gram)
         scale = jnp.where(diagonal > 0, 1 / jnp.sqrt(jnp.where(diagonal > 0, diagonal, 1.0)), 0.0)
@@ -54,16 +54,6 @@ def _non_negative(gram: jax.Array, b: jax.Array, positive: jax.Array, usable: ja
         matrix = jnp.where(both, gram, 0.0) + jnp.diag(jnp.where(passive, RIDGE, 1.0))
         return jnp.linalg.solve(matrix, jnp.where(passive, b, 0.0))
 
-    def drop(state: Any) -> Any:
-        passive, x, _ = state
-        passive = passive & ~(positive & (x <= 0))
-        x = least(passive)
-        return passive, x, jnp.any(passive & positive & (x <= 0))
-
-    start = usable
-    x = least(start)
-    passive, x, _ = lax.while_loop(lambda s: s[2], drop, (start, x, jnp.any(start & positive & (x <= 0))))
-
     def step(state: Any) -> Any:
         passive, x, count, _ = state
         new = least(passive)
@@ -80,5 +70,5 @@ def _non_negative(gram: jax.Array, b: jax.Array, positive: jax.Array, usable: ja
         moved = jnp.where(grown, moved, 0.0)
         return grown, moved, count + 1, inside & ~add
 
-    state = (passive, x, 0, jnp.asarray(False))
+    state = (usable, jnp.zeros(size), 0, jnp.asarray(False))
     return lax.while_loop(lambda s: ~s[3] & (s[2] < 3 * size), step, state)[1]
