@@ -39,19 +39,43 @@ _B = (11.287358718916746, 45.22791458375322, 82.98752669127767, 71.1544750618563
 _ROOT_HALF = 0x3FE6A09E667F3BCD  # the bits of sqrt(1/2)
 
 
-@jax.custom_jvp
-def log(x: Any) -> Any:
-    """ln x of a normal double x > 0 from its bits: 1 ns where XLA's own takes 2.6."""
+def _split(x: Any) -> tuple[Any, Any]:
+    """k and f of x = f 2^k with f in [sqrt(1/2), sqrt(2)), from the bits of a normal double x > 0."""
     bits = lax.bitcast_convert_type(jnp.asarray(x, jnp.float64), jnp.int64)
     exponent = (bits - _ROOT_HALF) >> 52
-    m = lax.bitcast_convert_type(bits - (exponent << 52), jnp.float64) - 1.0
+    return exponent, lax.bitcast_convert_type(bits - (exponent << 52), jnp.float64)
+
+
+def _log_near_one(m: Any) -> Any:
+    """ln(1 + m) for 1 + m in [sqrt(1/2), sqrt(2))."""
     z = m * m
     a = ((((_A[0] * m + _A[1]) * m + _A[2]) * m + _A[3]) * m + _A[4]) * m + _A[5]
     b = ((((m + _B[0]) * m + _B[1]) * m + _B[2]) * m + _B[3]) * m + _B[4]
-    return (m - 0.5 * z + m * z * (a / b)) + exponent.astype(jnp.float64) * 0.6931471805599453
+    return m - 0.5 * z + m * z * (a / b)
+
+
+@jax.custom_jvp
+def log(x: Any) -> Any:
+    """ln x of a normal double x > 0 from its bits: 1 ns where XLA's own takes 2.6."""
+    exponent, f = _split(x)
+    return _log_near_one(f - 1.0) + exponent.astype(jnp.float64) * 0.6931471805599453
 
 
 @log.defjvp
 def _log_jvp(primals: Any, tangents: Any) -> Any:
     (x,), (dx,) = primals, tangents
     return log(x), dx / x
+
+
+@jax.custom_jvp
+def log1p(x: Any) -> Any:
+    """ln(1 + x) of x >= 0, to the last digits also of a small x."""
+    exponent, f = _split(1.0 + x)
+    m = jnp.where(exponent == 0, x, f - 1.0)
+    return _log_near_one(m) + exponent.astype(jnp.float64) * 0.6931471805599453
+
+
+@log1p.defjvp
+def _log1p_jvp(primals: Any, tangents: Any) -> Any:
+    (x,), (dx,) = primals, tangents
+    return log1p(x), dx / (1.0 + x)
