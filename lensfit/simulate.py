@@ -55,11 +55,7 @@ def simulate_imaging(
         instrument.psf,
         pixel_scale=instrument.pixel_scale,
         unit=instrument.unit,
-        notes=(
-            f"simulated by lensfit with seed {seed}: {instrument.exposure_time:g} s, "
-            f"read noise {instrument.read_noise:g} counts, sky {instrument.sky:g} subtracted",
-            "noise = standard deviation of light, sky and read noise, from the true model",
-        ),
+        notes=_notes(instrument, seed),
     )
 
 
@@ -69,7 +65,8 @@ def model_image(
     """Expected brightness (H, W) over the sky: PSF * (pixel mean of the model's light) + the model's sky.
 
     The mean begins with so many sub-pixels per axis, which are doubled pixel by pixel until it no longer
-    changes by more than TOLERANCE. Light outside the frame counts as far as the PSF reaches.
+    changes by more than TOLERANCE or they reach FINEST. Light outside the frame counts as far as the PSF
+    reaches.
 
     Raises:
         ModelError: a leaf of the model is no number.
@@ -116,3 +113,11 @@ def _check_numbers(model: LensModel) -> None:
     left = [p.name for p in (*space.parameters, *space.amplitudes)]
     if left:
         raise ModelError(f"{', '.join(left)}: prior or Solved where a number is needed; give the true values")
+
+
+def _notes(instrument: Instrument, seed: int) -> tuple[str, str]:
+    return (
+        f"simulated by lensfit with seed {seed}: {instrument.exposure_time:g} s, "
+        f"read noise {instrument.read_noise:g} counts, sky {instrument.sky:g} subtracted",
+        "noise = standard deviation of light, sky and read noise, from the true model",
+    )

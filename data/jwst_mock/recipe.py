@@ -22,14 +22,10 @@ TRUTH = LensModel(
         "disk": Exponential(center_x=-0.033, center_y=0.021, e1=-0.04, e2=0.12, intensity=0.3,
                             effective_radius=1.1),
     },
-    mass={
-        "sie": SIE(center_x=-0.021, center_y=0.012, e1=-0.13, e2=0.07, einstein_radius=1.3),
-        "shear": Shear(gamma1=0.03, gamma2=-0.025),
-    },
-    source={
-        "sersic": Sersic(center_x=0.045, center_y=0.07, e1=-0.08, e2=0.15, intensity=0.55,
-                         effective_radius=0.12, sersic_index=1.2),
-    },
+    mass={"sie": SIE(center_x=-0.021, center_y=0.012, e1=-0.13, e2=0.07, einstein_radius=1.3),
+          "shear": Shear(gamma1=0.03, gamma2=-0.025)},
+    source={"sersic": Sersic(center_x=0.045, center_y=0.07, e1=-0.08, e2=0.15, intensity=0.55,
+                             effective_radius=0.12, sersic_index=1.2)},
 )  # fmt: skip
 
 
@@ -51,7 +47,12 @@ def truth(imaging: Imaging) -> dict[str, dict[str, float | str]]:
     return {p.name: {"value": values[p.name], "unit": p.unit} for p in free}
 
 
+def write(folder: Path) -> None:
+    """The mock's files and truth.json in a new folder."""
+    imaging = mock()
+    write_imaging(imaging, folder)
+    (folder / "truth.json").write_text(json.dumps(truth(imaging), indent=1) + "\n", encoding="utf-8")
+
+
 if __name__ == "__main__":
-    folder, made = Path(sys.argv[1]), mock()
-    write_imaging(made, folder)
-    (folder / "truth.json").write_text(json.dumps(truth(made), indent=1) + "\n", encoding="utf-8")
+    write(Path(sys.argv[1]))
