@@ -1,0 +1,104 @@
+"""Writing and reading of a run folder; every file appears whole or not at all."""
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+
+from lensfit._version import __version__
+from lensfit.datasets import Imaging
+from lensfit.datasets.fits import _header as frame_header
+from lensfit.errors import DataError
+from lensfit.fitters._base import FitResult
+from lensfit.plots import FIGURES, ModelImages, Scene
+from lensfit.problem import Problem
+from lensfit.results.derived import derived_quantities
+from lensfit.results.tables import SCHEMA, VERSION, as_document, as_table
+
+
+def write_results(folder: str | Path, problem: Problem, imaging: Imaging, result: FitResult) -> None:
+    """Write result.json, parameters.ecsv, model.fits and the figures (PNG) of a fit into its run folder.
+
+    `imaging` is what the problem's likelihood was made of. result.json comes last: where it is, all is.
+
+    Raises:
+        DataError: the folder does not exist.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; make it first, results go into an existing run folder")
+    scene = Scene.of(imaging, problem.likelihood, result.model)
+    for name, figure in FIGURES.items():
+        with replacing(folder / f"{name}.png") as path:
+            figure(scene).savefig(path)
+    with replacing(folder / "model.fits") as path:
+        _model_file(imaging, scene.images, result).writeto(path)
+    derived = derived_quantities(problem, imaging, result)
+    document = as_document(problem, imaging, result, derived, [f"{name}.png" for name in FIGURES])
+    with replacing(folder / "parameters.ecsv") as path:
+        as_table(document).write(path, format="ascii.ecsv")
+    with replacing(folder / "result.json") as path:
+        path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_result(folder: str | Path) -> dict[str, Any]:
+    """The content of a run folder's result.json, None where a number is unknown.
+
+    Raises:
+        DataError: it is missing, broken, or not of the schema that this version writes.
+    """
+    path = Path(folder) / "result.json"
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; the fit did not finish, or this is not the folder of a run")
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path}: is not valid JSON ({error}); run the fit again") from error
+    found = (document.get("schema"), document.get("version")) if isinstance(document, dict) else None
+    if found != (SCHEMA, VERSION):
+        raise DataError(
+            f"{path}: holds {found}, this lensfit ({__version__}) reads schema {SCHEMA!r} version {VERSION}; "
+            "use the version of lensfit that wrote it, or run the fit again"
+        )
+    return document
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place when all went well."""
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _model_file(imaging: Imaging, images: ModelImages, result: FitResult) -> fits.HDUList:
+    """MODEL, RESIDUAL, LENS_LIGHT, SOURCE and MASK on the frame of the data, with its WCS."""
+    primary = fits.PrimaryHDU()
+    primary.header["CREATOR"] = f"lensfit {__version__}"
+    primary.header["FITTER"] = result.fitter
+    primary.header["TRUSTED"] = (result.trust.trusted, "whether the fit passed all its checks")
+    primary.header["DATAHASH"] = (imaging.hash[:16], "first digits of the sha256 of the data")
+    extensions = (
+        ("MODEL", images.model, imaging.unit, "lens light, lensed source and sky, convolved"),
+        ("RESIDUAL", images.residual, None, "(data - model) / sigma"),
+        ("LENS_LIGHT", images.light, imaging.unit, "lens light and sky, convolved"),
+        ("SOURCE", images.source, imaging.unit, "lensed source, convolved"),
+        ("MASK", imaging.mask.astype(np.uint8), None, "1 = left out of the fit"),
+    )
+    hdus = fits.HDUList([primary])
+    for name, array, unit, comment in extensions:
+        hdu = fits.ImageHDU(array, frame_header(imaging), name=name)
+        hdu.header["COMMENT"] = comment
+        if unit is not None:
+            hdu.header["BUNIT"] = unit
+        hdus.append(hdu)  # pyright: ignore[reportArgumentType]
+    return hdus

@@ -1,0 +1,145 @@
+"""A fit as plain data: what goes into result.json and parameters.ecsv."""
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import platform
+import shlex
+import sys
+from typing import Any
+
+import numpy as np
+from astropy.table import Column, Table
+
+from lensfit.datasets import Imaging
+from lensfit.fitters._base import FitResult
+from lensfit.plots._panels import data_unit
+from lensfit.problem import Problem
+from lensfit.results.derived import Quantity
+
+SCHEMA = "lensfit.result"
+VERSION = 1
+PACKAGES = ("lensfit", "jax", "jaxlib", "numpy", "scipy", "astropy", "matplotlib")
+
+
+def as_document(
+    problem: Problem, imaging: Imaging, result: FitResult, derived: dict[str, Quantity], figures: list[str]
+) -> dict[str, Any]:
+    """The content of result.json: numbers, strings, lists and dicts alone, None where a number is unknown."""
+    document = {
+        "schema": SCHEMA,
+        "version": VERSION,
+        "fitter": result.fitter,
+        "converged": result.converged,
+        "trust": {
+            "trusted": result.trust.trusted,
+            "reasons": result.trust.reasons,
+            "checks": [vars(check) for check in result.trust.checks],
+        },
+        "parameters": _parameters(imaging, result),
+        "amplitudes": _amplitudes(imaging, result),
+        "fixed": _fixed(problem),
+        "derived": {name: vars(quantity) for name, quantity in derived.items()},
+        "covariance": {"names": result.names, "matrix": result.covariance},
+        "fit": _numbers(result),
+        "variants": [vars(variant) for variant in result.variants],
+        "data": _data(imaging),
+        "notes": result.notes,
+        "figures": figures,
+        "provenance": _provenance(imaging) | result.provenance,
+    }
+    return plain(document)
+
+
+def as_table(document: dict[str, Any]) -> Table:
+    """The parameters, amplitudes and derived quantities of a result.json, one a row."""
+    kinds = {"parameters": "parameter", "amplitudes": "amplitude", "derived": "derived"}
+    rows = [(name, kind, q) for group, kind in kinds.items() for name, q in document[group].items()]
+
+    def numbers(key: str) -> list[float]:
+        return [np.nan if q.get(key) is None else q[key] for _, _, q in rows]
+
+    meta = {"trusted": document["trust"]["trusted"], "reasons": document["trust"]["reasons"]}
+    columns = (
+        ("name", [name for name, _, _ in rows], "dotted name"),
+        ("kind", [kind for _, kind, _ in rows], "parameter: fitted; amplitude: solved; derived: follows"),
+        ("value", numbers("value"), "best value, in unit"),
+        ("error", numbers("error"), "one-sigma statistical error, in unit"),
+        ("spread", numbers("spread"), "half the range over neighbouring models, in unit"),
+        ("unit", [q["unit"] for _, _, q in rows], "of value, error and spread; empty: dimensionless"),
+    )
+    return Table([Column(values, name, description=words) for name, values, words in columns],
+                 meta=meta | {"fit": document["fit"]})
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON knows it: numbers that are not finite become None."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    if value is None or isinstance(value, (str, int)):
+        return value
+    return str(value)
+
+
+def _parameters(imaging: Imaging, result: FitResult) -> dict[str, Any]:
+    columns = (result.names, result.theta, result.errors, result.spread, result.units, result.symbols)
+    return {
+        name: {"value": value, "error": error, "spread": spread, "unit": _named(unit, imaging), "symbol": symbol}
+        for name, value, error, spread, unit, symbol in zip(*columns, strict=True)
+    }
+
+
+def _amplitudes(imaging: Imaging, result: FitResult) -> dict[str, Any]:
+    columns = (result.amplitude_names, result.amplitudes, result.amplitude_errors)
+    return {
+        name: {"value": value, "error": error, "unit": data_unit(imaging)}
+        for name, value, error in zip(*columns, strict=True)
+    }
+
+
+def _fixed(problem: Problem) -> dict[str, Any]:
+    space = problem.space
+    slots = zip(space.paths, space.slots, strict=True)
+    return {path: space.fixed[slot.index] for path, slot in slots if slot.kind == "fixed"}
+
+
+def _numbers(result: FitResult) -> dict[str, Any]:
+    names = (
+        "log_likelihood", "log_posterior", "chi2", "data_count", "evaluations", "gradients", "seconds",
+        "cpu_seconds", "log_evidence", "log_evidence_error",
+    )
+    return {name: getattr(result, name) for name in names}
+
+
+def _data(imaging: Imaging) -> dict[str, Any]:
+    return {
+        "shape": imaging.shape,
+        "pixel_scale": imaging.pixel_scale,
+        "unit": imaging.unit,
+        "pixels_used": int(np.count_nonzero(~imaging.mask)),
+        "psf_shape": imaging.psf.shape,
+        "has_wcs": imaging.wcs is not None,
+        "hash": imaging.hash,
+        "sources": [dict(zip(("role", "path", "sha256"), source, strict=True)) for source in imaging.sources],
+        "notes": imaging.notes,
+    }
+
+
+def _provenance(imaging: Imaging) -> dict[str, Any]:
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {
+        "command": shlex.join(sys.argv),
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": {"python": platform.python_version()} | versions,
+        "machine": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _named(unit: str, imaging: Imaging) -> str:
+    return data_unit(imaging) if unit == "data unit" else unit
