@@ -17,7 +17,7 @@ from lensfit.lensing import Field
 from lensfit.plots.compass import sky_axes
 
 MASKED = "#c4c4c4"
-DPI = 150
+DPI = 180
 LIGHT, SOURCE, RESIDUAL = "magma", "viridis", "RdBu_r"
 """Colour maps that a colour-blind reader can tell apart by lightness."""
 

@@ -58,23 +58,23 @@ def derived_quantities(problem: Problem, imaging: Imaging, result: FitResult) ->
         built = problem.space.build(theta)
         return built.filled(amplitudes) if problem.space.amplitudes else built
 
-    values = _propagated(lambda theta: _shapes(model(theta)), result)
     field = unmasked_field(imaging)
-    values |= _einstein_radius(model, field, result)
+    values = _einstein_radius(model, field, result)
     values |= _magnification(model, Field(field.x, field.y, WIDER * field.half_width), result)
+    values |= _propagated(lambda theta: _shapes(model(theta)), result)
     for name in [name for name in values if name.endswith("_angle")]:
         angle, error = values[name]
         values[name] = (angle % 180, error)
         if imaging.wcs is not None:
             values[f"{name}_sky"] = (position_angle(imaging.wcs, angle), error)
-    return {name: Quantity(*values[name], *WORDS[name.rsplit(".", 1)[-1]]) for name in sorted(values)}
+    return {name: Quantity(*values[name], *WORDS[name.rsplit(".", 1)[-1]]) for name in values}
 
 
 def _shapes(model: LensModel) -> dict[str, jax.Array]:
     """Axis ratio and angle of every profile with an ellipticity, strength and angle of every shear."""
     found = {}
-    for group in ("light", "mass", "source"):
-        for name, profile in getattr(model, group).items():
+    for group in ("mass", "light", "source"):
+        for name, profile in sorted(getattr(model, group).items()):
             roles = {f.metadata["role"]: getattr(profile, f.name) for f in dataclasses.fields(profile)}
             if {"e1", "e2"} <= roles.keys():
                 e = jnp.hypot(roles["e1"], roles["e2"])

@@ -88,9 +88,10 @@ def plain(value: Any) -> Any:
 
 
 def _parameters(imaging: Imaging, result: FitResult) -> dict[str, Any]:
+    keys = ("value", "error", "spread", "unit", "symbol")
     columns = (result.names, result.theta, result.errors, result.spread, result.units, result.symbols)
     return {
-        name: {"value": value, "error": error, "spread": spread, "unit": _named(unit, imaging), "symbol": symbol}
+        name: dict(zip(keys, (value, error, spread, _named(unit, imaging), symbol), strict=True))
         for name, value, error, spread, unit, symbol in zip(*columns, strict=True)
     }
 

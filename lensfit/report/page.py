@@ -1,0 +1,187 @@
+"""From the files of a run folder to its report."""
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from lensfit.report._layout import PAGE, STYLE
+from lensfit.report._markup import figure, listed, number, pairs, row, table, text, uncertainty
+from lensfit.results import read_result, replacing
+
+CAPTIONS = {
+    "overview": "Data, model and normalised residual; lens light, data without lens light, and the source "
+    "with the caustics. Data, model and lens light share one scale. Grey: masked.",
+    "data": "Data, asinh scale.",
+    "model": "Model image: lens light, lensed source and sky, convolved with the PSF; the scale of the data.",
+    "residual": "Data minus model over the noise, from \N{MINUS SIGN}5 to 5.",
+    "lens_light": "Lens light and sky of the model, convolved; the scale of the data.",
+    "arcs": "Data minus the lens light of the model.",
+    "lensed_source": "Lensed source of the model, convolved; the scale of the panel before.",
+    "image_plane": "Data minus lens light with the critical curves and the images of the source's centre.",
+    "source": "Source without lens and PSF, with the caustics.",
+    "profile": "Mean brightness in rings about the lens; the errors are those of the mean.",
+}
+"""What each figure shows, by the name of its file."""
+
+
+def write_report(folder: str | Path) -> Path:
+    """Write report.html into a run folder, from its result.json and figures alone; give its path.
+
+    Raises:
+        DataError: result.json is missing or not of this version's schema.
+    """
+    path = Path(folder) / "report.html"
+    with replacing(path) as temporary:
+        temporary.write_text(report_html(Path(folder)), encoding="utf-8")
+    return path
+
+
+def report_html(folder: Path) -> str:
+    """The report of a run folder: one page with everything inside."""
+    result = read_result(folder)
+    names = result["figures"]
+    name = folder.resolve().name
+    return PAGE.substitute(
+        title=f"{'trusted' if result['trust']['trusted'] else 'NOT TRUSTED'}: {text(name)}",
+        style=STYLE,
+        verdict=_verdict(result["trust"]),
+        heading=f"Lens model {text(name)}",
+        summary=_summary(result),
+        overview=_figures(folder, names[:1]),
+        parameters=_parameters(result),
+        derived=_derived(result["derived"]),
+        checks=_checks(result["trust"]["checks"]),
+        variants=_variants(result),
+        figures=_figures(folder, names[1:]),
+        data=_data(result["data"]),
+        provenance=_provenance(result),
+    )
+
+
+def _verdict(trust: dict[str, Any]) -> str:
+    if trust["trusted"]:
+        return (
+            '<div class="verdict trusted"><strong>\N{CHECK MARK} Trusted</strong>'
+            f"All {len(trust['checks'])} checks passed.</div>"
+        )
+    reasons = trust["reasons"] or ["No check was made of this fit."]
+    return (
+        f'<div class="verdict untrusted"><strong>\N{BALLOT X} NOT TRUSTED</strong>{listed(reasons)}'
+        "Do not use these numbers before the cause is found.</div>"
+    )
+
+
+def _summary(result: dict[str, Any]) -> str:
+    fit, radius = result["fit"], result["derived"].get("effective_einstein_radius")
+    parts = []
+    if radius is not None and radius["value"] is not None:
+        error = radius["error"]
+        parts.append(f"Einstein radius {number(radius['value'], error)} ± {uncertainty(error)} arcsec")
+    if fit["chi2"] is not None:
+        ratio = number(fit["chi2"] / fit["data_count"], 0.01)
+        parts.append(f"χ² {number(fit['chi2'], 1.0)} for {fit['data_count']} pixels ({ratio} each)")
+    parts.append(f"fitter {text(result['fitter'])}, {number(fit['seconds'], 1.0)} s")
+    return " · ".join(parts)
+
+
+def _parameters(result: dict[str, Any]) -> str:
+    header = ("parameter", "value", "± statistical", "± between models", "unit")
+    rows: list[str] = []
+    for owner, members in groupby(result["parameters"].items(), lambda item: item[0].rpartition(".")[0]):
+        if owner:
+            rows.append(f'<tr><th class="group" colspan="5">{text(owner)}</th></tr>')
+        rows += [_parameter(name.rpartition(".")[2], found) for name, found in members]
+    shown = table(header, rows, numeric=(1, 2, 3))
+    if result["amplitudes"]:
+        lines = [_parameter(name, found) for name, found in result["amplitudes"].items()]
+        solved = table(("amplitude", *header[1:]), lines, numeric=(1, 2, 3))
+        shown += f"<details><summary>{len(lines)} amplitudes, solved exactly</summary>{solved}</details>"
+    if result["fixed"]:
+        items = [(name, text(value)) for name, value in result["fixed"].items()]
+        shown += f"<details><summary>{len(items)} fixed numbers</summary>{pairs(items)}</details>"
+    return shown
+
+
+def _parameter(name: str, found: dict[str, Any]) -> str:
+    value, error, spread = found["value"], found["error"], found.get("spread")
+    return row(
+        [
+            (text(name), ""),
+            (number(value, error), "number"),
+            (uncertainty(error), "number"),
+            (uncertainty(spread), "number"),
+            (text(found["unit"]), ""),
+        ]
+    )
+
+
+def _derived(derived: dict[str, Any]) -> str:
+    header = ("quantity", "value", "± statistical", "unit", "meaning")
+    rows = [
+        row(
+            [
+                (text(name), ""),
+                (number(q["value"], q["error"]), "number"),
+                (uncertainty(q["error"]), "number"),
+                (text(q["unit"]), ""),
+                (text(q["description"]), ""),
+            ]
+        )
+        for name, q in derived.items()
+    ]
+    return table(header, rows, numeric=(1, 2))
+
+
+def _checks(checks: list[dict[str, Any]]) -> str:
+    if not checks:
+        return "<p>No check was made.</p>"
+    marks = {True: ("\N{CHECK MARK} passed", "pass"), False: ("\N{BALLOT X} FAILED", "fail")}
+    rows = [row([(text(c["name"]), ""), marks[c["passed"]], (text(c["finding"]), "")]) for c in checks]
+    return table(("check", "answer", "finding"), rows)
+
+
+def _variants(result: dict[str, Any]) -> str:
+    """chi2 and the mass of this fit and of each variant."""
+    if not result["variants"]:
+        return "<p>No other model was fitted.</p>"
+    parameters, chi2 = result["parameters"], result["fit"]["chi2"]
+    shared = [name for name in parameters if name.startswith("mass.")] or list(parameters)
+    best = {"name": "this fit", "chi2": chi2, "values": {name: parameters[name]["value"] for name in shared}}
+    rows = []
+    for variant in (best, *result["variants"]):
+        values = [number(variant["values"].get(name), parameters[name]["error"]) for name in shared]
+        cells = [number(variant["chi2"], 1.0), *values]
+        rows.append(row([(text(variant["name"]), ""), *((cell, "number") for cell in cells)]))
+    header = ("model", "χ²", *(name.removeprefix("mass.") for name in shared))
+    return table(header, rows, numeric=range(1, len(header)))
+
+
+def _figures(folder: Path, names: list[str]) -> str:
+    return "\n".join(figure(folder / name, CAPTIONS.get(Path(name).stem, name)) for name in names)
+
+
+def _data(data: dict[str, Any]) -> str:
+    height, width = data["shape"]
+    items = [
+        ("image", f"{width} x {height} pixels of {data['pixel_scale']:.5g} arcsec"),
+        ("pixels used", text(data["pixels_used"])),
+        ("unit", text(data["unit"])),
+        ("PSF", f"{data['psf_shape'][1]} x {data['psf_shape'][0]} pixels"),
+        ("WCS", "known" if data["has_wcs"] else "unknown"),
+        ("sha256 of the arrays", text(data["hash"])),
+    ]
+    items += [(s["role"], f"{text(s['path'])}<br>sha256 {text(s['sha256'])}") for s in data["sources"]]
+    notes = data["notes"] or ["Nothing was changed."]
+    return f"<p>What was done to the input:</p>{listed(notes)}{pairs(items)}"
+
+
+def _provenance(result: dict[str, Any]) -> str:
+    items = []
+    for name, value in result["provenance"].items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{key} {item}" for key, item in value.items())
+        items.append((name, text(value)))
+    counts = ("evaluations", "gradients", "seconds", "cpu_seconds")
+    items += [(name, text(result["fit"][name])) for name in counts]
+    return pairs(items) + (listed(result["notes"]) if result["notes"] else "")
