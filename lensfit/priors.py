@@ -36,8 +36,8 @@ class Prior:
         return jnp.all(jnp.isfinite(theta))
 
     def log_density(self, theta: jax.Array) -> jax.Array:
-        """ln p(theta); -inf outside the support."""
-        inside = self.contains(theta)
+        """ln p(theta); -inf outside the support, and so near its end that z is not finite."""
+        inside = self.contains(theta) & jnp.all(jnp.isfinite(self.inverse(theta)))
         middle = self.forward(jnp.zeros(self.size))
         z = self.inverse(jnp.where(inside, theta, middle))
         _, log_det = jnp.linalg.slogdet(jax.jacfwd(self.forward)(z))
