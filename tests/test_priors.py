@@ -1,0 +1,239 @@
+"""Every prior through one battery: one map gives the density, the unit cube and the unconstrained space."""
+
+import functools
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import integrate, stats
+
+from lensfit import priors
+from lensfit.errors import ModelError
+from lensfit.model import LensModel
+from lensfit.priors import Disk, LogNormal, LogUniform, Normal, Part, TruncatedNormal, Uniform
+from lensfit.profiles import Gaussian
+from lensfit.pytree import replace
+from lensfit.space import Space
+
+PRIORS = {
+    "normal": Normal(mean=0.3, sigma=0.05),
+    "log_normal": LogNormal(median=0.4, sigma=0.7),
+    "uniform": Uniform(low=-1.5, high=4.0),
+    "log_uniform": LogUniform(low=1e-4, high=30.0),
+    "truncated": TruncatedNormal(mean=1.3, sigma=0.8, low=0.4, high=6.0),
+    "truncated_tail": TruncatedNormal(mean=-2.0, sigma=1.0, low=0.5, high=3.0),
+    "disk": Disk(scale=0.3, limit=0.8),
+    "disk_off_centre": Disk(scale=0.1, limit=0.5, center_1=0.2, center_2=-0.3),
+}
+SCIPY = {
+    "normal": stats.norm(0.3, 0.05),
+    "log_normal": stats.lognorm(0.7, scale=0.4),
+    "uniform": stats.uniform(-1.5, 5.5),
+    "log_uniform": stats.loguniform(1e-4, 30.0),
+    "truncated": stats.truncnorm(-0.9 / 0.8, 4.7 / 0.8, loc=1.3, scale=0.8),
+    "truncated_tail": stats.truncnorm(2.5, 5.0, loc=-2.0, scale=1.0),
+}
+OUTSIDE = {
+    "normal": [np.nan, np.inf, -np.inf],
+    "log_normal": [0.0, -0.1, np.nan, np.inf],
+    "uniform": [-1.5, 4.0, -2.0, 5.0, np.nan, np.inf],
+    "log_uniform": [1e-4, 30.0, 0.0, -1.0, np.nan],
+    "truncated": [0.4, 6.0, 0.0, 7.0, np.nan],
+    "truncated_tail": [0.5, 3.0, -2.0, np.nan],
+    "disk": [(0.8, 0.0), (0.6, 0.6), (np.nan, 0.0), (np.inf, 0.0)],
+    "disk_off_centre": [(0.5, 0.0), (-0.4, 0.31), (0.0, np.nan)],
+}
+
+
+@functools.cache
+def maps(name):
+    """Compiled for one z or theta (size,): forward, its Jacobian and second derivative, inverse, density."""
+    prior = PRIORS[name]
+    first = jax.jacfwd(prior.forward)
+    density = jax.value_and_grad(prior.log_density)
+    return (
+        in_numpy(jax.jit(lambda z: (prior.forward(z), first(z), jax.jacfwd(first)(z)))),
+        in_numpy(jax.jit(lambda theta: (prior.inverse(theta), *density(theta)))),
+    )
+
+
+def in_numpy(function):
+    return lambda vector: [np.asarray(part) for part in function(vector)]
+
+
+def normals(name, most):
+    return st.lists(st.floats(-most, most), min_size=PRIORS[name].size, max_size=PRIORS[name].size)
+
+
+@pytest.mark.parametrize("name", PRIORS)
+@given(data=st.data())
+@settings(max_examples=40)
+def test_one_map_gives_all(name, data):
+    z = np.array(data.draw(normals(name, 5.0)))
+    forward, backward = maps(name)
+    theta, slope, bend = forward(z)
+    again, density, pull = backward(theta)
+    assert np.isfinite(bend).all() and np.isfinite(pull).all()
+    np.testing.assert_allclose(again, z, rtol=1e-7, atol=1e-7)
+    expected = stats.norm.logpdf(z).sum() - np.linalg.slogdet(slope)[1]
+    assert density == pytest.approx(expected, rel=1e-7, abs=1e-6)
+    if name in SCIPY:
+        assert density == pytest.approx(SCIPY[name].logpdf(theta[0]), rel=1e-7, abs=1e-6)
+        np.testing.assert_allclose(theta[0], SCIPY[name].ppf(stats.norm.cdf(z[0])), rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", PRIORS)
+@given(data=st.data())
+@settings(max_examples=40)
+def test_derivatives(name, data):
+    z = np.array(data.draw(normals(name, 3.5)))
+    forward, backward = maps(name)
+    theta, slope, bend = forward(z)
+    _, _, pull = backward(theta)
+    for k, step in enumerate(1e-4 * np.eye(len(z))):
+        plus, minus = forward(z + step), forward(z - step)
+        np.testing.assert_allclose(slope[:, k], (plus[0] - minus[0]) / 2e-4, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(bend[..., k], (plus[1] - minus[1]) / 2e-4, rtol=1e-5, atol=1e-7)
+        chain = (backward(plus[0])[1] - backward(minus[0])[1]) / 2e-4
+        assert (pull @ slope)[k] == pytest.approx(chain, rel=1e-4, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", SCIPY)
+def test_density_integrates_to_one(name):
+    density = lambda t: np.exp(float(maps(name)[1](np.array([t]))[1]))  # noqa: E731
+    edges = SCIPY[name].ppf([0.0, 1e-8, 0.01, 0.5, 0.99, 1 - 1e-8, 1.0])
+    edges = edges[np.isfinite(edges)]
+    total = sum(integrate.quad(density, a, b, epsabs=1e-10)[0] for a, b in itertools.pairwise(edges))
+    assert total == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["disk", "disk_off_centre"])
+def test_density_over_the_disk_integrates_to_one(name):
+    limit = PRIORS[name].limit
+    nodes, weights = np.polynomial.legendre.leggauss(80)
+    radius, angle = limit * (nodes + 1) / 2, 2 * np.pi * np.arange(96) / 96
+    pairs = radius[:, None, None] * np.stack([np.cos(angle), np.sin(angle)], -1)
+    density = jax.jit(jax.vmap(jax.vmap(PRIORS[name].log_density)))(pairs)
+    total = np.sum(np.exp(density).mean(1) * 2 * np.pi * radius * weights * limit / 2)
+    assert total == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_samples_follow_the_density(name):
+    prior = PRIORS[name]
+    z = np.random.default_rng(11).standard_normal((4000, prior.size))
+    theta = np.asarray(jax.jit(jax.vmap(prior.forward))(z))
+    assert np.asarray(jax.vmap(prior.contains)(theta)).all()
+    if name in SCIPY:
+        assert stats.kstest(theta[:, 0], SCIPY[name].cdf).pvalue > 1e-3
+        return
+    # The marginal of e1 from the density alone, by quadrature over e2
+    edges = np.linspace(-prior.limit, prior.limit, 401)
+    e1 = (edges[1:] + edges[:-1]) / 2
+    half = np.sqrt(prior.limit**2 - e1**2)
+    nodes, weights = np.polynomial.legendre.leggauss(100)
+    pairs = np.stack(np.broadcast_arrays(e1[:, None], half[:, None] * nodes), -1)
+    density = np.exp(np.asarray(jax.jit(jax.vmap(jax.vmap(prior.log_density)))(pairs)))
+    mass = np.concatenate([[0], np.cumsum(density @ weights * half * (edges[1] - edges[0]))])
+    assert mass[-1] == pytest.approx(1, abs=1e-4)
+    assert stats.kstest(theta[:, 0], lambda x: np.interp(x, edges, mass)).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_no_density_outside(name):
+    _, backward = maps(name)
+    for value in OUTSIDE[name]:
+        _, density, pull = backward(np.atleast_1d(np.array(value, float)))
+        assert density == -np.inf, value
+        assert not np.isnan(pull).any(), value
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_density_is_never_nan(name):
+    """Up to the last representable number inside the support, where z may not be finite any more."""
+    forward, backward = maps(name)
+    for far in (8.0, 8.3, 12.0, 30.0, -8.0, -12.0, -30.0):
+        theta = forward(np.full(PRIORS[name].size, far))[0]
+        for near in (theta, np.nextafter(theta, 0), np.nextafter(theta, 10)):
+            _, density, pull = backward(near)
+            assert not np.isnan(density) and not np.isnan(pull).any(), (far, near)
+
+
+def test_every_prior_is_tried():
+    kinds = {c for c in vars(priors).values() if isinstance(c, type) and issubclass(c, priors.Prior)}
+    final = {c for c in kinds if "forward" in vars(c) and c is not priors.Prior}
+    assert final == {type(prior) for prior in PRIORS.values()}
+
+
+def model(**leaves):
+    """A model of one Gaussian with the given leaves, all other numbers fixed."""
+    numbers = {"center_x": 0.0, "center_y": 0.0, "e1": 0.0, "e2": 0.0, "intensity": 1.0, "sigma": 0.5}
+    return LensModel(light={"g": Gaussian(**numbers | leaves)}, mass={}, source={})
+
+
+def test_conditional_priors():
+    width = LogNormal(median=0.1, sigma=0.3)
+    x = Normal(mean=1.0, sigma=0.5)
+    first = Disk(scale=0.2, limit=0.8)
+    y = TruncatedNormal(mean=first.parts[1], sigma=width, low=-1.0, high=x)
+    space = Space.of(model(center_x=x, center_y=y, e1=first.parts[0], e2=first.parts[1], sigma=width))
+    assert space.names == tuple(f"light.g.{k}" for k in ("center_x", "center_y", "e1", "e2", "sigma"))
+    z = np.array([0.3, -0.7, 0.5, -0.2, 1.1])
+    theta = np.asarray(jax.jit(space.to_theta)(z))
+    np.testing.assert_allclose(jax.jit(space.to_z)(theta), z, atol=1e-9)
+    assert theta[0] == pytest.approx(1.15) and theta[4] == pytest.approx(0.1 * np.exp(0.33))
+    low, high = ((bound - theta[3]) / theta[4] for bound in (-1.0, theta[0]))
+    conditional = stats.truncnorm(low, high, loc=theta[3], scale=theta[4])
+    assert theta[1] == pytest.approx(conditional.ppf(stats.norm.cdf(-0.7)))
+    expected = stats.norm.logpdf(theta[0], 1, 0.5) + conditional.logpdf(theta[1])
+    expected += stats.lognorm.logpdf(theta[4], 0.3, scale=0.1)
+    expected += float(first.log_density(jnp.array(theta[2:4])))
+    assert float(jax.jit(space.log_prior)(theta)) == pytest.approx(expected)
+
+
+def test_chain_of_conditions_given_in_any_order():
+    last = Normal(mean=5.0, sigma=1.0)
+    middle = Normal(mean=last, sigma=0.1)
+    x = Normal(mean=middle, sigma=0.01)
+    space = Space.of(model(center_x=x, center_y=middle, sigma=last))
+    np.testing.assert_allclose(space.to_theta(jnp.ones(3)), [6.11, 6.1, 6.0])
+
+
+def cycle():
+    x = Normal(mean=0.0, sigma=1.0)
+    y = Normal(mean=x, sigma=1.0)
+    object.__setattr__(x, "mean", y)
+    return {"center_x": x, "center_y": y}
+
+
+BROKEN = {
+    "cycle": (cycle, "hyperparameters lead back to itself"),
+    "parent at no leaf": (
+        lambda: {"center_x": Normal(mean=Normal(mean=0.0, sigma=1.0), sigma=1.0)},
+        "part 0 of a Normal prior stands at no leaf",
+    ),
+    "lost part": (
+        lambda: {"e1": Disk(scale=0.1, limit=1.0).parts[0]},
+        "part 1 of a Disk prior stands at no leaf",
+    ),
+    "whole disk at a leaf": (lambda: {"e1": Disk(scale=0.1, limit=1.0)}, "place its .parts at the leaves"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_priors_that_do_not_fit_together(case):
+    leaves, message = BROKEN[case]
+    with pytest.raises(ModelError, match=message):
+        Space.of(model(**leaves()))
+
+
+def test_parts_of_one_disk_at_two_profiles_are_one_pair():
+    disk = Disk(scale=0.2, limit=0.8)
+    part = Part(disk, 0)
+    one = model(e1=part, e2=disk.parts[1])
+    both = replace(one, light={"g": one.light["g"], "h": replace(one.light["g"], center_x=1.0)})
+    assert Space.of(both).names == ("light.g.e1", "light.g.e2")
