@@ -1,4 +1,58 @@
-"""lensfit: strong gravitational lens modelling with gradients, from data to a trusted model."""
+"""lensfit: strong gravitational lens modelling with gradients, from data to a trusted model.
+
+Names are imported when they are first used: `import lensfit` itself loads neither JAX nor matplotlib.
+"""
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from lensfit._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from lensfit import errors, priors, profiles, standard
+    from lensfit.datasets import Imaging, read_imaging
+    from lensfit.fitters._base import FitResult
+    from lensfit.likelihood.imaging import ImagingLikelihood
+    from lensfit.model import LensModel
+    from lensfit.problem import Problem
+    from lensfit.registry import fit
+    from lensfit.simulate import simulate_imaging
+
+__all__ = [
+    "FitResult",
+    "Imaging",
+    "ImagingLikelihood",
+    "LensModel",
+    "Problem",
+    "__version__",
+    "errors",
+    "fit",
+    "priors",
+    "profiles",
+    "read_imaging",
+    "simulate_imaging",
+    "standard",
+]
+
+_HOMES = {
+    "FitResult": "lensfit.fitters._base",
+    "Imaging": "lensfit.datasets",
+    "ImagingLikelihood": "lensfit.likelihood.imaging",
+    "LensModel": "lensfit.model",
+    "Problem": "lensfit.problem",
+    "fit": "lensfit.registry",
+    "read_imaging": "lensfit.datasets",
+    "simulate_imaging": "lensfit.simulate",
+}
+_MODULES = ("errors", "priors", "profiles", "standard")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"lensfit.{name}")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'lensfit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,41 @@
+"""The command line: arguments in, library calls, exit codes out.
+
+Exit codes: 0 a trusted fit, or the command did what it was asked; 1 unexpected error; 2 wrong usage;
+3 the data, the model or the output folder cannot be used; 4 a fit that is not trusted (its results are
+written); 5 the fit failed; 130 interrupted.
+"""
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from lensfit.cli._parser import make_parser
+from lensfit.errors import DataError, FitError, ModelError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit code; wrong usage raises SystemExit(2) as argparse does."""
+    arguments = make_parser().parse_args(argv)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when jax is imported
+    try:
+        importlib.import_module("lensfit.cli._jax").prepare_jax()
+        return importlib.import_module(f"lensfit.cli.{arguments.command}").run(arguments)
+    except (DataError, ModelError) as error:
+        return _say(str(error), 3)
+    except FitError as error:
+        return _say(str(error), 5)
+    except KeyboardInterrupt:
+        return _say("interrupted", 130)
+    except Exception as error:
+        notes = getattr(error, "__notes__", [])
+        if not notes:
+            traceback.print_exc()
+        return _say("; ".join([f"unexpected {type(error).__name__}: {error}", *notes]), 1)
+
+
+def _say(message: str, code: int) -> int:
+    print(f"lensfit: {message}", file=sys.stderr)
+    return code

@@ -1,0 +1,102 @@
+"""The arguments of every command. Nothing heavy is imported here: --help answers at once."""
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from lensfit._version import __version__
+
+CODES = """\
+exit codes:
+  0    a trusted fit, or the command did what it was asked
+  1    unexpected error (its traceback is in the run folder's log.txt)
+  2    wrong usage
+  3    the data, the model or the output folder cannot be used
+  4    the fit is not trusted; its results are written, the reasons printed
+  5    the fit failed
+  130  interrupted
+"""
+STANDARD = ("parametric", "flexible")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of the command `lensfit`."""
+    parser = argparse.ArgumentParser(
+        prog="lensfit",
+        description="Strong lens modelling, from an image to a model that says whether it can be trusted.",
+        epilog=CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"lensfit {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_fit(commands)
+    _add_inspect(commands)
+    _add_report(commands)
+    _add_simulate(commands)
+    return parser
+
+
+def _command(commands: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name, help=text, description=text, epilog=CODES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+
+
+def _add_fit(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "fit", "fit a model to an image, from the data alone")
+    parser.add_argument(
+        "data", metavar="DATA", type=Path, nargs="?",
+        help="file or folder; may be left out where the --model file names the data",
+    )
+    _add_data_options(parser)
+    model = parser.add_mutually_exclusive_group()
+    model.add_argument("--model", metavar="FILE.toml", type=Path, help="recipe, as the recipe.toml of a run")
+    model.add_argument("--standard", choices=STANDARD, help="model to start from; default: parametric")
+    parser.add_argument("--seed", metavar="N", type=_seed, help="same seed, same result; default: 0")
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="run folder, new or empty")
+    parser.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run in DIR")
+    parser.add_argument("--quiet", action="store_true", help="no progress, nothing on standard output")
+
+
+def _add_inspect(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "inspect", "show what is understood of data before they are fitted")
+    parser.add_argument("data", metavar="DATA", type=Path, help="file or folder")
+    _add_data_options(parser)
+    parser.add_argument("--out", metavar="FILE.png", type=_picture, help="write a picture of the data")
+
+
+def _add_report(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "report", "make report.html of a run folder again")
+    parser.add_argument("folder", metavar="DIR", type=Path, help="run folder that `lensfit fit` wrote")
+
+
+def _add_simulate(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "simulate", "observe a model: data with noise, and truth.json")
+    parser.add_argument("model", metavar="MODEL.toml", type=Path, help="recipe of numbers with [instrument]")
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder, new or empty")
+    parser.add_argument("--seed", metavar="N", type=_seed, default=0, help="of the noise; default: 0")
+
+
+def _add_data_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("data")
+    for name in ("noise", "psf", "mask"):
+        text = f"file of the {name}, in place of what is found at DATA"
+        group.add_argument(f"--{name}", metavar="FILE", type=Path, help=text)
+    group.add_argument(
+        "--mask-radius", metavar="R", type=float,
+        help="use the disc of R arcsec about the origin; default, without --mask: chosen from the data",
+    )
+    group.add_argument("--pixel-scale", metavar="S", type=float, help="arcsec per pixel, in place of the file's")
+    group.add_argument("--nan", choices=("error", "mask"), help="refuse (default) or mask pixels without number")
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
+    return int(text)
+
+
+def _picture(text: str) -> Path:
+    if Path(text).suffix not in (".png", ".pdf", ".svg"):
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in .png, .pdf or .svg")
+    return Path(text)

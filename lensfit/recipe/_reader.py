@@ -1,0 +1,185 @@
+"""From the tables of a recipe to a model."""
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from lensfit import priors, profiles
+from lensfit.errors import ModelError
+from lensfit.model import LensModel
+from lensfit.priors import Part, Prior, Solved
+from lensfit.profiles import LightProfile, MassProfile, Profile
+from lensfit.recipe import _words
+from lensfit.recipe._checks import check_lists, check_priors
+from lensfit.space import Space
+
+GROUPS: dict[str, type[Profile]] = {"light": LightProfile, "mass": MassProfile, "source": LightProfile}
+
+
+def _final(module: Any, base: type) -> dict[str, Any]:
+    """The classes of a module that are made from `base`, without the abstract ones, by name."""
+    found = [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, base)]
+    return {c.__name__: c for c in found if dataclasses.is_dataclass(c)}
+
+
+PRIORS = _final(priors, Prior)
+
+
+def concrete(group: str) -> dict[str, Any]:
+    """The profiles that may stand in a group, by name."""
+    return _final(profiles, GROUPS[group])
+
+
+def pairs_of(profile: type) -> dict[str, tuple[str, str]]:
+    """Name -> two fields of a profile that one prior may set, as e -> (e1, e2)."""
+    names = [f.name for f in dataclasses.fields(profile)]
+    return {n[:-1]: (n, f"{n[:-1]}2") for n in names if n.endswith("1") and f"{n[:-1]}2" in names}
+
+
+def read_model(content: dict[str, Any]) -> LensModel:
+    """The model of a recipe's sky, light, mass and source.
+
+    Raises:
+        ModelError: the tables do not make a model that can be evaluated.
+    """
+    reader = _Reader()
+    kinds = {
+        (group, name): reader.enter(group, name, entries)
+        for group in GROUPS
+        for name, entries in _words.table(content.get(group, {}), group).items()
+    }
+    reader.raw["sky"] = content.get("sky", 0.0)
+    made: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
+    for (group, name), kind in kinds.items():
+        where = f"{group}.{name}"
+        names = [f.name for f in dataclasses.fields(kind)]
+        made[group][name] = kind(**{field: reader.leaf(f"{where}.{field}") for field in names})
+        check_lists(made[group][name], where)
+    model = LensModel(**made, sky=reader.leaf("sky"))
+    check_priors(Space.of(model))
+    return model
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Share:
+    """One part of what a pair's key says."""
+
+    pair: str
+    index: int
+
+
+class _Reader:
+    """Entries by the dotted name of their leaf, made into leaves when asked for, each once."""
+
+    def __init__(self) -> None:
+        self.raw: dict[str, Any] = {}
+        self.pairs: dict[str, Any] = {}
+        self.made: dict[str, Any] = {}
+        self.open: list[str] = []
+
+    def enter(self, group: str, name: str, entries: Any) -> type:
+        """Take in the entries of one profile; its class."""
+        where = f"{group}.{name}"
+        entries = dict(_words.table(entries, where))
+        known = concrete(group)
+        if "profile" not in entries:
+            raise ModelError(f"{where}: no profile; give profile = one of {', '.join(known)}")
+        chosen = entries.pop("profile")
+        if not isinstance(chosen, str) or chosen not in known:
+            _words.unknown(where, f"{group} profile", chosen, known)
+        kind = known[chosen]
+        fields = [f.name for f in dataclasses.fields(kind)]
+        pairs = pairs_of(kind)
+        for key, value in entries.items():
+            if key in pairs:
+                self._enter_pair(where, key, pairs[key], value, entries)
+            elif key in fields:
+                self.raw[f"{where}.{key}"] = value
+            else:
+                _words.unknown(where, f"{kind.__name__} parameter", key, [*fields, *pairs])
+        missing = [field for field in fields if f"{where}.{field}" not in self.raw]
+        if missing:
+            raise ModelError(f"{where}: {kind.__name__} has no {', '.join(missing)}; give a number or prior")
+        return kind
+
+    def _enter_pair(self, where: str, key: str, parts: tuple[str, str], value: Any, entries: Any) -> None:
+        double = [part for part in parts if part in entries]
+        if double:
+            raise ModelError(f"{where}: both {key} and {', '.join(double)}; {key} sets {' and '.join(parts)}")
+        if not isinstance(value, (str, dict)):
+            raise ModelError(f"{where}.{key}: {value!r} is no prior; set numbers by {' and '.join(parts)}")
+        self.pairs[f"{where}.{key}"] = value
+        for index, part in enumerate(parts):
+            share = f"{value}{index + 1}" if isinstance(value, str) else _Share(f"{where}.{key}", index)
+            self.raw[f"{where}.{part}"] = share
+
+    def leaf(self, name: str) -> Any:
+        """The number, prior, part of a prior or `Solved` of this name."""
+        if name not in self.made:
+            if name in self.open:
+                raise ModelError(f"{name}: leads back to itself by way of {', '.join(self.open)}")
+            self.open.append(name)
+            self.made[name] = self._leaf(self.raw[name], name)
+            self.open.remove(name)
+        return self.made[name]
+
+    def _leaf(self, value: Any, where: str) -> Any:
+        if isinstance(value, _Share):
+            return Part(self._pair(value.pair), value.index)
+        if value == "solved":
+            return Solved()
+        if isinstance(value, str):
+            return self._named(value, where)
+        if isinstance(value, list):
+            return np.array([_words.number(item, where) for item in value])
+        if not isinstance(value, dict):
+            return _words.number(value, where)
+        if "solved" in value:
+            return _solved(value, where)
+        return self._prior(value, where, 1)
+
+    def _pair(self, name: str) -> Prior:
+        if name not in self.made:
+            self.made[name] = self._prior(self.pairs[name], name, 2)
+        return self.made[name]
+
+    def _named(self, name: str, where: str) -> Any:
+        """What stands at the leaf of this name, for another leaf or as a hyperparameter."""
+        if name not in self.raw:
+            _words.unknown(where, "parameter", name, self.raw)
+        leaf = self.leaf(name)
+        if isinstance(leaf, Solved):
+            raise ModelError(f"{where}: {name} is solved and no parameter; write \"solved\" here too")
+        return leaf
+
+    def _prior(self, value: dict[str, Any], where: str, size: int) -> Prior:
+        entries = dict(value)
+        if "prior" not in entries:
+            raise ModelError(f"{where}: {value!r} names no prior; write {{prior = \"Normal\", ...}}")
+        fitting = {name: kind for name, kind in PRIORS.items() if kind.size == size}
+        chosen = entries.pop("prior")
+        if not isinstance(chosen, str) or chosen not in fitting:
+            _words.unknown(where, f"prior of {size}", chosen, fitting)
+        fields = dataclasses.fields(fitting[chosen])
+        for key in entries:
+            if key not in [f.name for f in fields]:
+                _words.unknown(where, f"parameter of {chosen}", key, [f.name for f in fields])
+        missing = [f.name for f in fields if f.default is dataclasses.MISSING and f.name not in entries]
+        if missing:
+            raise ModelError(f"{where}: {chosen} has no {', '.join(missing)}")
+        return fitting[chosen](**{key: self._hyper(item, f"{where}.{key}") for key, item in entries.items()})
+
+    def _hyper(self, value: Any, where: str) -> Any:
+        return self._named(value, where) if isinstance(value, str) else _words.number(value, where)
+
+
+def _solved(value: dict[str, Any], where: str) -> Solved:
+    for key in value:
+        if key not in ("solved", "positive"):
+            _words.unknown(where, "key", key, ("solved", "positive"))
+    positive = value.get("positive", True)
+    if value["solved"] is not True or not isinstance(positive, bool):
+        raise ModelError(f"{where}: {value!r}; write {{solved = true, positive = true or false}}")
+    return Solved(positive=positive)

@@ -1,0 +1,171 @@
+"""The sections of a recipe beside the model: what was observed, how it is fitted, with what instrument."""
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+
+from lensfit import instruments
+from lensfit.datasets._parts import read_parts
+from lensfit.errors import ModelError
+from lensfit.instruments import Instrument
+from lensfit.recipe import _words
+from lensfit.standard import STANDARD
+
+S = TypeVar("S")
+PRESETS = {"jwst_f150w": instruments.jwst_f150w}
+
+
+def _path(value: Any, where: str, folder: Path) -> Path:
+    return folder / _text(value, where, folder)
+
+
+def _text(value: Any, where: str, folder: Path) -> str:
+    if not isinstance(value, str):
+        raise ModelError(f"{where}: {value!r} is no text; put it in quotes")
+    return value
+
+
+def _number(value: Any, where: str, folder: Path) -> float:
+    return _words.number(value, where)
+
+
+def _integer(value: Any, where: str, folder: Path) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ModelError(f"{where}: {value!r} is no whole number from 0 on")
+    return value
+
+
+def _one_of(*choices: str) -> Callable[[Any, str, Path], str]:
+    def read(value: Any, where: str, folder: Path) -> str:
+        if value not in choices:
+            _words.unknown(where, "choice", value, choices)
+        return value
+
+    return read
+
+
+def _shape(value: Any, where: str, folder: Path) -> tuple[int, int]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise ModelError(f"{where}: {value!r} is no shape; give [rows, columns] in pixels, as [150, 150]")
+    rows, columns = (_integer(side, where, folder) for side in value)
+    return rows, columns
+
+
+def _psf(value: Any, where: str, folder: Path) -> Path | dict[str, float]:
+    if isinstance(value, str):
+        return folder / value
+    for key in _words.table(value, where):
+        if key not in ("fwhm", "size"):
+            _words.unknown(where, "key", key, ("fwhm", "size"))
+    if len(value) < 2:
+        raise ModelError(f"{where}: give the path of a file, or {{fwhm = arcsec, size = pixels per side}}")
+    return {"fwhm": _words.number(value["fwhm"], where), "size": _integer(value["size"], where, folder)}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataSection:
+    """[data]: what `lensfit.read_imaging` takes, and the radius of the mask [arcsec]; None = not given.
+
+    In a file, paths are relative to the folder that the recipe lies in.
+    """
+
+    path: Path | None = None
+    noise: Path | None = None
+    psf: Path | None = None
+    mask: Path | None = None
+    mask_radius: float | None = None
+    pixel_scale: float | None = None
+    nan: Literal["error", "mask"] = "error"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FitSection:
+    """[fit]: the fitter and its seed; `standard` names a standard model, in place of profiles in the file."""
+
+    fitter: str = "staged"
+    seed: int = 0
+    standard: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InstrumentSection:
+    """[instrument] of a simulation: shape [rows, columns] and the fields of `lensfit.instruments.Instrument`.
+
+    psf is a file or {fwhm = arcsec, size = pixels per side} of a Gaussian. `preset = "jwst_f150w"` gives all
+    but the shape; what stands beside it takes precedence.
+    """
+
+    shape: tuple[int, int] | None = None
+    preset: str | None = None
+    pixel_scale: float | None = None
+    psf: Path | dict[str, float] | None = None
+    exposure_time: float | None = None
+    gain: float | None = None
+    sky: float | None = None
+    read_noise: float | None = None
+    unit: str | None = None
+
+    def instrument(self) -> Instrument:
+        """The instrument.
+
+        Raises:
+            ModelError: something is missing. DataError: the file of the PSF cannot be used.
+        """
+        names = [f.name for f in dataclasses.fields(Instrument)]
+        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        known = vars(PRESETS[self.preset]()) if self.preset else {}
+        missing = [name for name in names if name not in known | given]
+        if missing:
+            raise ModelError(f"instrument: no {', '.join(missing)}; give them, or a preset")
+        made = known | given
+        if isinstance(made["psf"], dict):
+            fwhm, size = made["psf"]["fwhm"], int(made["psf"]["size"])
+            made["psf"] = instruments.gaussian_psf(fwhm, made["pixel_scale"], size)
+        elif isinstance(made["psf"], Path):
+            made["psf"] = _psf_of_file(made["psf"])
+        return Instrument(**made)
+
+
+def _psf_of_file(path: Path) -> np.ndarray:
+    psf = np.asarray(read_parts(path, "psf")["psf"].values, float)
+    return psf / psf.sum()
+
+
+Reader = Callable[[Any, str, Path], Any]
+READERS: dict[type, dict[str, Reader]] = {
+    DataSection: {
+        "path": _path,
+        "noise": _path,
+        "psf": _path,
+        "mask": _path,
+        "mask_radius": _number,
+        "pixel_scale": _number,
+        "nan": _one_of("error", "mask"),
+    },
+    FitSection: {"fitter": _text, "seed": _integer, "standard": _one_of(*STANDARD)},
+    InstrumentSection: {
+        "shape": _shape,
+        "preset": _one_of(*PRESETS),
+        "pixel_scale": _number,
+        "psf": _psf,
+        "exposure_time": _number,
+        "gain": _number,
+        "sky": _number,
+        "read_noise": _number,
+        "unit": _text,
+    },
+}
+
+
+def read_section(kind: type[S], content: dict[str, Any], name: str, folder: Path) -> S:
+    """A section from its table; paths in it are relative to the folder."""
+    values = _words.table(content.get(name, {}), name)
+    readers = READERS[kind]
+    for key in values:
+        if key not in readers:
+            _words.unknown(name, "key", key, readers)
+    return kind(**{key: readers[key](value, f"{name}.{key}", folder) for key, value in values.items()})
