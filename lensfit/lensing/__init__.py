@@ -1,6 +1,6 @@
 """What a lens does: magnification, critical curves and caustics, images of a point, Einstein radius."""
 from lensfit.lensing.curves import CriticalCurves, critical_curves, einstein_radius
-from lensfit.lensing.flux import Cells, bright_cells, flux, source_magnification, unlensed
+from lensfit.lensing.flux import Cells, bright_cells, brightness_at, flux, source_magnification, unlensed
 from lensfit.lensing.images import Image, image_positions
 from lensfit.lensing.local import Field, centers, jacobian, magnification
 
@@ -10,6 +10,7 @@ __all__ = [
     "Field",
     "Image",
     "bright_cells",
+    "brightness_at",
     "centers",
     "critical_curves",
     "einstein_radius",

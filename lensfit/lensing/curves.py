@@ -2,12 +2,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
 
 import contourpy
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from lensfit.errors import ModelError
@@ -16,8 +12,12 @@ from lensfit.model import LensModel
 
 CELLS = 300
 """Cells along a side of the field in which the curves are looked for."""
+STEP = 1e-5
+"""Distance over which the eigenvalues are differenced [arcsec]."""
 CUT_RADIUS = 1e-4
 """Radius of the circle about a singular mass whose image in the source plane is the cut [arcsec]."""
+
+TANGENTIAL, RADIAL = 0, 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,16 +45,15 @@ class CriticalCurves:
         closed = [curve for curve in self.tangential if _is_closed(curve)]
         if not closed:
             raise ModelError("no closed tangential critical curve in this field; widen it if there is one")
-        return max(closed, key=lambda curve: float(_area(curve)))
+        return max(closed, key=_area)
 
 
 def critical_curves(model: LensModel, field: Field) -> CriticalCurves:
     """Critical curves of a model of numbers inside a field, to about 1e-9 arcsec, and their caustics."""
     x, y = field.cells(CELLS)
-    tangential, radial = in_chunks(_eigenvalues, model, x, y)
+    tangential, radial = (_lines(model, kind, x, y) for kind in (TANGENTIAL, RADIAL))
     step = 2 * field.half_width / CELLS
-    tangential = _lines(model, _tangential_slope, x, y, tangential)
-    radial = [c for c in _lines(model, _radial_slope, x, y, radial) if np.ptp(c, axis=0).max() > 3 * step]
+    radial = [curve for curve in radial if np.ptp(curve, axis=0).max() > 3 * step]
     return CriticalCurves(
         tangential=tuple(tangential),
         radial=tuple(radial),
@@ -64,54 +63,39 @@ def critical_curves(model: LensModel, field: Field) -> CriticalCurves:
     )
 
 
-def einstein_radius(model: LensModel, curve: Any) -> jax.Array:
-    """Effective Einstein radius [arcsec]: sqrt(area / pi) inside a closed tangential critical curve (N, 2).
+def einstein_radius(model: LensModel, curve: np.ndarray) -> float:
+    """Effective Einstein radius [arcsec]: sqrt(area / pi) inside the tangential critical curve.
 
-    It carries the derivative by the model's numbers, with which the curve moves.
+    `curve` (N, 2) is the model's own (`CriticalCurves.main`), or that of a model that differs very little.
     """
-    points = jax.lax.stop_gradient(jnp.asarray(curve)[:-1])
-    value, slope = _slope(lambda m, x, y: eigenvalues(m, x, y)[0])(model, points[:, 0], points[:, 1])
-    slope = jax.lax.stop_gradient(slope)
-    moved = points - (value / jnp.sum(slope * slope, -1))[:, None] * slope
-    return jnp.sqrt(_area(moved) / jnp.pi)
+    return float(np.sqrt(_area(_on_curve(model, TANGENTIAL, curve)) / np.pi))
 
 
-def _area(points: Any) -> Any:
-    """Area inside a polygon (N, 2) [arcsec^2]."""
-    x, y = points[:, 0], points[:, 1]
-    return 0.5 * abs((x * jnp.roll(y, -1) - jnp.roll(x, -1) * y).sum())
+def _area(points: np.ndarray) -> float:
+    """Area inside a closed polygon (N, 2) [arcsec^2]."""
+    x, y = points.T
+    return 0.5 * abs(float((x[:-1] * y[1:] - x[1:] * y[:-1]).sum()))
 
 
-def _slope(value: Callable[..., jax.Array]) -> Callable[..., tuple[jax.Array, jax.Array]]:
-    """value(model, x, y) at points x, y (N,), with its gradient (N, 2) over the sky."""
-
-    def both(model: LensModel, x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
-        one, zero = jnp.ones_like(x), jnp.zeros_like(x)
-        at = lambda x, y: value(model, x, y)  # noqa: E731
-        found, by_x = jax.jvp(at, (x, y), (one, zero))
-        _, by_y = jax.jvp(at, (x, y), (zero, one))
-        return found, jnp.stack([by_x, by_y], -1)
-
-    return both
-
-
-_eigenvalues = jax.jit(eigenvalues)
-_tangential_slope = jax.jit(_slope(lambda m, x, y: eigenvalues(m, x, y)[0]))
-_radial_slope = jax.jit(_slope(lambda m, x, y: eigenvalues(m, x, y)[1]))
-
-
-def _lines(
-    model: LensModel, slope: Callable[..., Any], x: np.ndarray, y: np.ndarray, values: np.ndarray
-) -> list[np.ndarray]:
-    """The curves on which an eigenvalue vanishes: contours of its values (H, W), moved onto the zero."""
+def _lines(model: LensModel, kind: int, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
+    """The curves on which an eigenvalue vanishes: its contours over a grid (H, W), moved onto the zero."""
+    values = eigenvalues(in_chunks(traced, model, x, y)[1])[kind]
     curves = []
     for curve in contourpy.contour_generator(x, y, values).lines(0.0):
         points = np.array(curve)
         for _ in range(4):
-            value, by = in_chunks(slope, model, points[:, 0], points[:, 1])
-            points = points - (value / np.sum(by * by, -1))[:, None] * by
+            points = _on_curve(model, kind, points)
         curves.append(points)
     return curves
+
+
+def _on_curve(model: LensModel, kind: int, points: np.ndarray) -> np.ndarray:
+    """Points (N, 2) moved to where an eigenvalue vanishes, one step of Newton's method along its slope."""
+    right, above = STEP * np.array([[0, 1, -1, 0, 0], [0, 0, 0, 1, -1]])[..., None]
+    a = in_chunks(traced, model, points[:, 0] + right, points[:, 1] + above)[1]
+    values = eigenvalues(a)[kind]
+    slope = np.stack([values[1] - values[2], values[3] - values[4]], -1) / (2 * STEP)
+    return points - (values[0] / np.sum(slope * slope, -1))[:, None] * slope
 
 
 def _to_source(model: LensModel, curve: np.ndarray) -> np.ndarray:

@@ -5,7 +5,6 @@ import dataclasses
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from lensfit.lensing.local import Field, corners, in_chunks
@@ -19,18 +18,23 @@ SHARE = 1e-4
 """Share of the flux above which a cell is cut into four."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Cells:
-    """Squares that tile a field: centres x, y (N,) [arcsec] and area (N,) [arcsec^2]; N is a power of two."""
+    """Squares that tile a field: centres x, y (N,) [arcsec] and area (N,) [arcsec^2]."""
 
     x: np.ndarray
     y: np.ndarray
     area: np.ndarray
 
 
-def flux(model: LensModel, cells: Cells) -> jax.Array:
-    """Integral of the brightness over the cells [data unit times arcsec^2]; differentiable by the model."""
-    return jnp.sum(model.brightness(jnp.asarray(cells.x), jnp.asarray(cells.y)) * cells.area)
+def brightness_at(model: LensModel, x: Any, y: Any) -> np.ndarray:
+    """Brightness (...) of a model of numbers, without sky and PSF, at the points x, y (...) [arcsec]."""
+    return in_chunks(_brightness, model, x, y)
+
+
+def flux(model: LensModel, cells: Cells) -> float:
+    """Integral of the brightness over the cells [data unit times arcsec^2]."""
+    return float(np.sum(brightness_at(model, cells.x, cells.y) * cells.area))
 
 
 def unlensed(model: LensModel) -> LensModel:
@@ -45,7 +49,7 @@ def bright_cells(model: LensModel, field: Field) -> Cells:
     done: list[tuple[Any, Any, Any]] = []
     rest = 0.0
     for _ in range(HALVINGS):
-        light = np.abs(in_chunks(_brightness, model, x, y)) * area
+        light = np.abs(brightness_at(model, x, y)) * area
         split = light > SHARE * (rest + light.sum())
         rest += light[~split].sum()
         done.append((x[~split], y[~split], np.full((~split).sum(), area)))
@@ -53,14 +57,13 @@ def bright_cells(model: LensModel, field: Field) -> Cells:
         x, y = (a.ravel() for a in corners(x[split], y[split], half))
     done.append((x, y, np.full(x.size, area)))
     x, y, areas = (np.concatenate(some) for some in zip(*done, strict=True))
-    fill = (1 << (x.size - 1).bit_length()) - x.size
-    return Cells(*(np.pad(a, (0, fill)) for a in (x, y, areas)))
+    return Cells(x, y, areas)
 
 
 def source_magnification(model: LensModel, field: Field) -> float:
     """Flux of the lensed source over that of the source itself, both inside the field."""
     lensed, bare = model.only("source"), unlensed(model)
-    return float(flux(lensed, bright_cells(lensed, field)) / flux(bare, bright_cells(bare, field)))
+    return flux(lensed, bright_cells(lensed, field)) / flux(bare, bright_cells(bare, field))
 
 
 _brightness = jax.jit(LensModel.brightness)

@@ -44,11 +44,11 @@ def magnification(model: LensModel, x: Any, y: Any) -> jax.Array:
     return 1 / _determinant(jacobian(model, x, y))
 
 
-def eigenvalues(model: LensModel, x: Any, y: Any) -> tuple[jax.Array, jax.Array]:
-    """Tangential and radial eigenvalue of A (...), 1 - kappa - |gamma| and 1 - kappa + |gamma|."""
-    a = jacobian(model, x, y)
+def eigenvalues(a: Any) -> tuple[Any, Any]:
+    """Tangential and radial eigenvalue (...) of A (..., 2, 2): 1 - kappa -+ |gamma|."""
     middle = 0.5 * (a[..., 0, 0] + a[..., 1, 1])
-    shear = jnp.hypot(0.5 * (a[..., 0, 0] - a[..., 1, 1]), 0.5 * (a[..., 0, 1] + a[..., 1, 0]))
+    gamma1, gamma2 = 0.5 * (a[..., 0, 0] - a[..., 1, 1]), 0.5 * (a[..., 0, 1] + a[..., 1, 0])
+    shear = (gamma1 * gamma1 + gamma2 * gamma2) ** 0.5
     return middle - shear, middle + shear
 
 

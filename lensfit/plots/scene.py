@@ -7,7 +7,16 @@ import numpy as np
 from scipy.ndimage import binary_erosion
 
 from lensfit.datasets import Imaging
-from lensfit.lensing import CriticalCurves, Field, Image, centers, critical_curves, image_positions, unlensed
+from lensfit.lensing import (
+    CriticalCurves,
+    Field,
+    Image,
+    brightness_at,
+    centers,
+    critical_curves,
+    image_positions,
+    unlensed,
+)
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.model import LensModel
 
@@ -75,7 +84,7 @@ class Scene:
             curves=curves,
             positions=tuple(_positions(model, field)),
             source_field=source_field,
-            source_plane=np.asarray(unlensed(model).brightness(*source_field.cells(PIXELS))),
+            source_plane=brightness_at(unlensed(model), *source_field.cells(PIXELS)),
         )
 
 
@@ -107,15 +116,15 @@ def _positions(model: LensModel, field: Field) -> list[Image]:
     places = list(centers(model.source).values())
     if not places:
         return []
-    bare = unlensed(model)
-    best = max(places, key=lambda place: float(bare.brightness(*place)))
-    return image_positions(model, float(best[0]), float(best[1]), field)
+    x, y = np.array(places).T
+    best = int(np.argmax(brightness_at(unlensed(model), x, y)))
+    return image_positions(model, float(x[best]), float(y[best]), field)
 
 
 def _source_field(model: LensModel, curves: CriticalCurves, field: Field) -> Field:
     """The square about the source and the tangential caustics."""
     x, y = field.cells(PIXELS)
-    light = np.asarray(unlensed(model).brightness(x, y))
+    light = brightness_at(unlensed(model), x, y)
     bright = light > FAINT * light.max()
     points = np.concatenate([np.stack([x[bright], y[bright]], -1), *curves.tangential_caustics])
     if not len(points):

@@ -5,8 +5,6 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from lensfit.datasets import Imaging
@@ -20,6 +18,9 @@ from lensfit.problem import Problem
 
 WIDER = 3.0
 """How much wider than the unmasked field the flux of the source is summed."""
+
+STEP = 0.01
+"""Step of the differences, in errors of the parameter."""
 
 Values = dict[str, tuple[float, float]]
 
@@ -52,11 +53,10 @@ def derived_quantities(problem: Problem, imaging: Imaging, result: FitResult) ->
 
     Solved amplitudes are held at their best: their errors are left out of the propagation.
     """
-    amplitudes = jnp.asarray(result.amplitudes)
 
-    def model(theta: jax.Array) -> LensModel:
-        built = problem.space.build(theta)
-        return built.filled(amplitudes) if problem.space.amplitudes else built
+    def model(theta: np.ndarray) -> LensModel:
+        built = problem.space.build(theta)  # pyright: ignore[reportArgumentType]
+        return built.filled(result.amplitudes) if problem.space.amplitudes else built
 
     field = unmasked_field(imaging)
     values = _einstein_radius(model, field, result)
@@ -70,56 +70,67 @@ def derived_quantities(problem: Problem, imaging: Imaging, result: FitResult) ->
     return {name: Quantity(*values[name], *WORDS[name.rsplit(".", 1)[-1]]) for name in values}
 
 
-def _shapes(model: LensModel) -> dict[str, jax.Array]:
+def _shapes(model: LensModel) -> dict[str, float]:
     """Axis ratio and angle of every profile with an ellipticity, strength and angle of every shear."""
     found = {}
     for group in ("mass", "light", "source"):
         for name, profile in sorted(getattr(model, group).items()):
             roles = {f.metadata["role"]: getattr(profile, f.name) for f in dataclasses.fields(profile)}
             if {"e1", "e2"} <= roles.keys():
-                e = jnp.hypot(roles["e1"], roles["e2"])
+                e = np.hypot(roles["e1"], roles["e2"])
                 found[f"{group}.{name}.axis_ratio"] = (1 - e) / (1 + e)
                 found[f"{group}.{name}.position_angle"] = _angle(roles["e1"], roles["e2"])
             if {"gamma1", "gamma2"} <= roles.keys():
-                found[f"{group}.{name}.shear_strength"] = jnp.hypot(roles["gamma1"], roles["gamma2"])
+                found[f"{group}.{name}.shear_strength"] = np.hypot(roles["gamma1"], roles["gamma2"])
                 found[f"{group}.{name}.shear_angle"] = _angle(roles["gamma1"], roles["gamma2"])
     return found
 
 
-def _angle(first: Any, second: Any) -> jax.Array:
-    return jnp.degrees(0.5 * jnp.arctan2(second, first))
+def _angle(first: Any, second: Any) -> float:
+    """phi [deg, -90 to 90] of a multiple of (cos 2 phi, sin 2 phi)."""
+    return float(np.degrees(0.5 * np.arctan2(second, first)))
 
 
 def _einstein_radius(model: Callable[..., LensModel], field: Field, result: FitResult) -> Values:
     try:
-        curve = critical_curves(model(jnp.asarray(result.theta)), field).main
+        curve = critical_curves(model(result.theta), field).main
     except ModelError:
         return {"effective_einstein_radius": (np.nan, np.nan)}
-    radius = lambda theta: {"effective_einstein_radius": einstein_radius(model(theta), curve)}  # noqa: E731
-    return _propagated(radius, result)
+    return _propagated(lambda t: {"effective_einstein_radius": einstein_radius(model(t), curve)}, result)
 
 
 def _magnification(model: Callable[..., LensModel], field: Field, result: FitResult) -> Values:
-    best = model(jnp.asarray(result.theta))
+    best = model(result.theta)
     if not best.source:
         return {}
     lensed = bright_cells(best.only("source"), field)
     bare = bright_cells(unlensed(best), field)
 
-    def ratio(theta: jax.Array) -> dict[str, jax.Array]:
+    def ratio(theta: np.ndarray) -> dict[str, float]:
         now = model(theta)
         return {"source_magnification": flux(now.only("source"), lensed) / flux(unlensed(now), bare)}
 
     return _propagated(ratio, result)
 
 
-def _propagated(function: Callable[[jax.Array], dict[str, jax.Array]], result: FitResult) -> Values:
-    """Values of function(theta) and the errors that the covariance of theta gives them."""
-    theta = jnp.asarray(result.theta)
-    values, slopes = jax.jit(lambda t: (function(t), jax.jacrev(function)(t)))(theta)
-    found = {}
-    for name, value in values.items():
-        slope = np.asarray(slopes[name])
-        variance = float(slope @ result.covariance @ slope)
-        found[name] = (float(value), float(np.sqrt(variance)) if variance >= 0 else np.nan)
-    return found
+def _propagated(function: Callable[[np.ndarray], dict[str, float]], result: FitResult) -> Values:
+    """Values of function(theta) and the errors that the covariance of theta gives them.
+
+    The derivatives are central differences over a small part of each parameter's error: they need no
+    compilation, which would cost more than all the rest.
+    """
+    best = function(result.theta)
+    steps = STEP * np.sqrt(np.abs(np.diag(result.covariance)))
+    slopes = {name: np.where(steps > 0, 0.0, np.nan) for name in best}
+    for k, step in enumerate(steps):
+        if not step > 0:
+            continue
+        move = np.where(np.arange(len(steps)) == k, step, 0.0)
+        above, below = function(result.theta + move), function(result.theta - move)
+        for name, slope in slopes.items():
+            change = above[name] - below[name]
+            if name.endswith("_angle"):
+                change = (change + 90) % 180 - 90
+            slope[k] = change / (2 * step)
+    variances = {name: float(slope @ result.covariance @ slope) for name, slope in slopes.items()}
+    return {name: (best[name], float(np.sqrt(v)) if v >= 0 else np.nan) for name, v in variances.items()}
