@@ -17,12 +17,13 @@ STEP = 0.5
 
 @pytree
 class Point:
-    """A point of a descent: z (n,), amplitudes (K,), objective = chi2 + |z|^2.
+    """A point of a descent: z and theta (n,), amplitudes (K,), objective = chi2 + |z|^2.
 
     `residuals` (H, W) and `columns` (K, H, W), the images of unit amplitude, are whitened.
     """
 
     z: jax.Array
+    theta: jax.Array
     amplitudes: jax.Array
     objective: jax.Array
     chi2: jax.Array
@@ -56,18 +57,19 @@ class Descent:
 def descend(
     space: Space,
     likelihood: Any,
-    z: jax.Array,
+    theta: jax.Array,
     free: jax.Array,
     iterations: Any,
     tolerance: Any,
     groups: tuple[str, ...] = ("light", "source"),
 ) -> Descent:
-    """Minimise chi2 + |z|^2 from z (n,) over the parameters flagged in free (n,).
+    """Minimise chi2 + |z|^2 from theta (n,) over the parameters flagged in free (n,).
 
     Only the light of the named groups is modelled (`LensModel.only`), beside the likelihood's templates.
     Ends after `iterations` accepted steps, when a step promises less than 0.3 `tolerance`, after two steps
     that each gained less than `tolerance`, or when no step helps any more.
     """
+    z = space.to_z(theta)
     shapes = jax.eval_shape(partial(evaluate, groups=groups), space, likelihood, z)
     point = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
     point = replace(point, z=z, objective=jnp.asarray(jnp.inf))  # not seen yet: the first trial stays there
@@ -86,23 +88,17 @@ def descend(
     return lax.while_loop(go_on, partial(_advance, space, likelihood, free, tolerance, groups), start)
 
 
-@partial(jax.jit, static_argnames="groups")
-def objectives(
-    space: Space, likelihood: Any, many: jax.Array, groups: tuple[str, ...] = ("light", "source")
-) -> jax.Array:
-    """chi2 + |z|^2 (B,) of each of many z (B, n), amplitudes solved."""
-    return lax.map(lambda z: evaluate(space, likelihood, z, groups).objective, many)
-
-
 def evaluate(space: Space, likelihood: Any, z: jax.Array, groups: tuple[str, ...]) -> Point:
     """The point at z with its amplitudes solved."""
-    model = space.build(space.to_theta(z)).only(*groups)
+    theta = space.to_theta(z)
+    model = space.build(theta).only(*groups)
     columns, target = likelihood.columns(model), -likelihood.residuals(model)
     amplitudes = likelihood.solve(model, columns, target)
     residuals = jnp.tensordot(amplitudes, columns, 1) - target
     chi2 = jnp.sum(residuals * residuals)
     return Point(
         z=z,
+        theta=theta,
         amplitudes=amplitudes,
         objective=chi2 + z @ z,
         chi2=chi2,
@@ -113,7 +109,7 @@ def evaluate(space: Space, likelihood: Any, z: jax.Array, groups: tuple[str, ...
 
 def linear_system(space: Space, likelihood: Any, point: Point, groups: tuple[str, ...]) -> System:
     """Gauss-Newton system at a point; images in single precision, which only bends the step a little."""
-    own = len(space.build(space.to_theta(point.z)).only(*groups).positive())
+    own = len(space.build(point.theta).only(*groups).positive())
 
     def light(z: jax.Array) -> jax.Array:
         model = space.build(space.to_theta(z)).only(*groups)
@@ -138,7 +134,7 @@ def _advance(
     system = lax.cond(
         now.stale, lambda: linear_system(space, likelihood, point, groups), lambda: now.system
     )
-    model = space.build(space.to_theta(point.z)).only(*groups)
+    model = space.build(point.theta).only(*groups)
     active = ~likelihood.positive(model) | (point.amplitudes > 0)
     step, promise = _damped_step(system, free, active, now.damping)
     first = now.trials == 0

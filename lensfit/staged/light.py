@@ -5,6 +5,7 @@ import dataclasses
 import itertools
 from typing import Any
 
+import jax
 import numpy as np
 
 from lensfit.fitters.lm import descend
@@ -52,12 +53,13 @@ def half_light_radius(likelihood: Any) -> float:
 
 def _starts(space: Space, likelihood: Any, roles: Roles, rng: np.random.Generator) -> list[np.ndarray]:
     """theta of the starts: every order of small and large among the light profiles that have a free size."""
-    middle = np.asarray(space.to_theta(np.zeros(space.ndim)))
+    to_theta = jax.jit(space.to_theta)
+    middle = np.asarray(to_theta(np.zeros(space.ndim)))
     size = half_light_radius(likelihood)
     count = len(roles.radii)
     if not count:
         z = np.where(roles.light, 0.1 * rng.standard_normal(space.ndim), 0.0)
-        return [np.asarray(space.to_theta(z))]
+        return [np.asarray(to_theta(z))]
     ladders = (np.geomspace(0.5, 1.3, count), np.geomspace(0.25, 1.5, count)) if count > 1 else ([0.5], [1.0])
     starts = []
     for k, ladder in enumerate(ladders):
@@ -65,7 +67,7 @@ def _starts(space: Space, likelihood: Any, roles: Roles, rng: np.random.Generato
             z = np.zeros(space.ndim)
             z[roles.light] = 0.1 * rng.standard_normal(roles.light.sum())
             z[roles.shapes] = -0.6 * (1 + (order[0] > order[-1]) - k)
-            theta = np.array(space.to_theta(z))
+            theta = np.array(to_theta(z))
             theta[roles.radii] = size * np.array(order)
             starts.append(np.where(roles.light, theta, middle))
     return starts
@@ -86,13 +88,13 @@ def floor_weights(image: np.ndarray, floor: float) -> np.ndarray:
 
 def _robust(space: Space, likelihood: Any, roles: Roles, theta: np.ndarray) -> LightFit:
     weights = np.ones(likelihood.shape)
-    z, image, excess = space.to_z(theta), weights, weights
+    image = excess = weights
     for k in range(ROUNDS):
-        done = descend(space, likelihood.weighted(weights), z, roles.light, 6 if k else 12, 3.0, ("light",))
-        z = done.point.z
+        done = descend(space, likelihood.weighted(weights), theta, roles.light, 6 if k else 12, 3.0, ("light",))
+        theta = np.asarray(done.point.theta)
         image = np.tensordot(np.asarray(done.point.amplitudes), np.asarray(done.point.columns), 1) / weights
         excess = -np.asarray(done.point.residuals) / weights
         weights = robust_weights(image, excess, FLOOR)
     scaled = np.abs(excess) * floor_weights(image, FLOOR)
     loss = np.where(excess > 0, EXCESS**2 * np.log1p((scaled / EXCESS) ** 2), scaled**2)
-    return LightFit(np.asarray(space.to_theta(z)), image, float(loss.sum()))
+    return LightFit(theta, image, float(loss.sum()))

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from lensfit.fitters.lm import descend, objectives
+from lensfit.fitters.lm import descend
 from lensfit.space import Space
 from lensfit.staged.light import floor_weights
 from lensfit.staged.roles import Roles
@@ -45,11 +45,11 @@ def search(
 ) -> list[Basin]:
     """Basins of mass and source, best first, with the light parameters of theta (n,) held.
 
-    The likelihood is that of the arcs: lens light subtracted or among its templates. `light` (H, W) is the
-    whitened lens light, `likelihood.whitened_data - light` what is left for the arcs.
+    The likelihood is that of the arcs, lens light subtracted. `light` (H, W) is that light, whitened: where
+    it was bright its model errs.
     """
-    held = np.where(roles.light, np.asarray(space.to_z(theta)), 0.0)
-    start = np.asarray(space.to_theta(held))
+    held = np.where(roles.light, np.asarray(to_z(space, theta)), 0.0)
+    start = np.asarray(to_theta(space, np.tile(held, (DRAWS, 1)))[0])
     x, y = likelihood.coordinates()
     center = start[list(roles.mass_center)] if roles.mass_center else np.zeros(2)
     radius = np.hypot(x - center[0], y - center[1])
@@ -57,15 +57,16 @@ def search(
     field = float(radius[np.asarray(likelihood.inverse_noise) > 0].max())
     inner = max(0.1 * field, 2 * pixel)
     weights = floor_weights(light, FLOOR) * np.where(radius < inner, 0.1, 1.0)
-    left = (np.asarray(likelihood.whitened_data) - light) * weights
+    left = np.asarray(likelihood.whitened_data) * weights
     arcs = find_arcs(x, y, np.where(radius > inner, left, 0.0))
     target = likelihood.weighted(weights)
     pool = []
     for stratum in np.geomspace(inner, 0.95 * field, STRATA):
         drawn = _draws(space, roles, held, stratum, arcs, rng)
         _place_sources(roles, drawn, (pixel, 0.3 * field))
-        values = np.asarray(objectives(space, target, _to_z(space, drawn.theta), ("source",)))
-        pool.append(_descend(space, target, roles, drawn.theta[int(np.argmin(values))], 5, 1.0))
+        seen = [_descend(space, target, roles, theta, 0, 1.0) for theta in drawn.theta]
+        best = min(seen, key=lambda basin: basin.score)
+        pool.append(_descend(space, target, roles, best.theta, 5, 1.0))
     for keep, iterations in ((8, 8), (4, 20)):
         pool = sorted(pool, key=lambda basin: basin.score)[:keep]
         pool = [_descend(space, target, roles, basin.theta, iterations, 0.5) for basin in pool]
@@ -109,7 +110,7 @@ def _draws(
     """The draws of about this Einstein radius that focus the arcs best."""
     z = np.tile(held, (DRAWS, 1))
     z[:, roles.mass] = 0.6 * rng.standard_normal((DRAWS, int(roles.mass.sum())))
-    theta = np.array(_to_theta(space, z))
+    theta = np.array(to_theta(space, z))
     theta[:, roles.einstein_radius] = einstein_radius * np.exp(0.05 * rng.standard_normal(DRAWS))
     beta = np.stack(_trace_back(space, theta, arcs.x, arcs.y), -1)
     found = [_focus(beta[k], arcs.weight, einstein_radius, rng if k % 2 else None) for k in range(DRAWS)]
@@ -153,17 +154,19 @@ def _descend(
     space: Space, likelihood: Any, roles: Roles, theta: np.ndarray, iterations: int, tolerance: float
 ) -> Basin:
     free = roles.mass | roles.source
-    done = descend(space, likelihood, space.to_z(theta), free, iterations, tolerance, ("source",))
-    return Basin(np.asarray(space.to_theta(done.point.z)), sharp_score(done.point, likelihood))
+    done = descend(space, likelihood, theta, free, iterations, tolerance, ("source",))
+    return Basin(np.asarray(done.point.theta), sharp_score(done.point, likelihood))
 
 
 @jax.jit
-def _to_z(space: Space, theta: jax.Array) -> jax.Array:
-    return jax.vmap(space.to_z)(theta)
+def to_z(space: Space, theta: jax.Array) -> jax.Array:
+    """z (n,) of theta (n,)."""
+    return space.to_z(theta)
 
 
 @jax.jit
-def _to_theta(space: Space, z: jax.Array) -> jax.Array:
+def to_theta(space: Space, z: jax.Array) -> jax.Array:
+    """theta (D, n) of z (D, n)."""
     return jax.vmap(space.to_theta)(z)
 
 

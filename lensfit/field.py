@@ -1,0 +1,79 @@
+"""Where the lens is and how far its arcs reach, read off the image: the mask when the user gives none."""
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from lensfit.datasets import Imaging
+
+SMOOTHING = 1.5
+"""Width of the smoothing before structure is looked for [pixels]."""
+SIGNIFICANT = 8.0
+"""Least signal over noise of structure, after smoothing."""
+SHARE = 0.12
+"""Least share of the light that structure has."""
+COVERED = 0.04
+"""Share of a ring that structure must cover for the ring to belong to the arcs."""
+MARGIN = 1.15
+"""The mask's radius in units of the outermost such ring."""
+
+
+def choose_mask(imaging: Imaging) -> Imaging:
+    """Leave out all but a circle about the lens that holds its arcs, and say so in the notes."""
+    x, y = lens_center(imaging)
+    largest = 0.5 * min(imaging.shape) * imaging.pixel_scale
+    radius = min(MARGIN * arc_radius(imaging, (x, y)) + 2 * imaging.pixel_scale, largest)
+    masked = imaging.circular_mask(radius, center=(x, y))
+    note = f'mask chosen from the data: a circle of radius {radius:.2f}" about ({x:.2f}", {y:.2f}")'
+    return dataclasses.replace(masked, notes=(*masked.notes, note))
+
+
+def lens_center(imaging: Imaging) -> tuple[float, float]:
+    """(x, y) [arcsec] of the brightest place within the middle half of the image."""
+    smooth = gaussian_filter(np.where(imaging.mask, 0.0, imaging.data), 2.0)
+    radius = np.hypot(imaging.x - imaging.origin[0], imaging.y - imaging.origin[1])
+    near = ~imaging.mask & (radius < 0.25 * min(imaging.shape) * imaging.pixel_scale)
+    best = np.argmax(np.where(near if near.any() else ~imaging.mask, smooth, -np.inf))
+    return float(imaging.x.flat[best]), float(imaging.y.flat[best])
+
+
+def arc_radius(imaging: Imaging, center: tuple[float, float]) -> float:
+    """Outer radius [arcsec] of the rings about the lens that structure beyond a round galaxy covers.
+
+    Structure is light above the 35th percentile of its ring. The rings must hang together; of several sets
+    those count that hold at least a third of what the richest one holds.
+    """
+    good = ~imaging.mask
+    radius = np.hypot(imaging.x - center[0], imaging.y - center[1])
+    width = 2 * imaging.pixel_scale
+    ring = (radius / width).astype(int)
+    count = int(0.5 * min(imaging.shape) * imaging.pixel_scale / width) + 1
+    level = np.zeros(ring.max() + 1)
+    for k in range(count):
+        inside = imaging.data[(ring == k) & good]
+        level[k] = np.percentile(inside, 35) if inside.size else 0.0
+    flags = _structure(imaging, np.where(good, imaging.data - level[ring], 0.0))
+    covered = np.array([flags[(ring == k) & good].mean() if ((ring == k) & good).any() else 0 for k in range(count)])
+    runs = _runs(covered > COVERED, first=2)
+    if not runs:
+        return count * width
+    weight = [covered[a:b].sum() for a, b in runs]
+    return max(b for (_, b), w in zip(runs, weight, strict=True) if w >= 0.3 * max(weight)) * width
+
+
+def _structure(imaging: Imaging, excess: np.ndarray) -> np.ndarray:
+    """Where the excess (H, W) is significant and a good share of the light."""
+    good = ~imaging.mask
+    smooth = gaussian_filter(excess, SMOOTHING)
+    variance = gaussian_filter(np.where(good, imaging.noise, 0.0) ** 2, SMOOTHING)
+    noise = np.sqrt(variance) / (2 * SMOOTHING * np.sqrt(np.pi))
+    light = np.maximum(gaussian_filter(np.where(good, imaging.data, 0.0), SMOOTHING), 0)
+    return (smooth > SIGNIFICANT * noise) & (smooth > SHARE * light) & good
+
+
+def _runs(flags: np.ndarray, first: int) -> list[tuple[int, int]]:
+    """[start, stop) of the runs of True from index `first` on."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags[first:], [False]]).astype(int)))
+    return [(int(a) + first, int(b) + first) for a, b in zip(edges[::2], edges[1::2], strict=True)]
