@@ -12,13 +12,13 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from lensfit.cli._parser import make_parser
+from lensfit.cli._parser import parse
 from lensfit.errors import DataError, FitError, ModelError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code; wrong usage raises SystemExit(2) as argparse does."""
-    arguments = make_parser().parse_args(argv)
+    arguments = parse(argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when jax is imported
     try:
         importlib.import_module("lensfit.cli._jax").prepare_jax()

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from lensfit._version import __version__
@@ -19,8 +20,16 @@ exit codes:
 STANDARD = ("parametric", "flexible")
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The parser of the command `lensfit`."""
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments of a command; wrong ones are told on standard error and end the process with 2."""
+    parser = _make_parser()
+    arguments = parser.parse_args(argv)
+    if arguments.command == "fit" and arguments.data is None and arguments.model is None:
+        parser.error("fit: no data; give DATA, or a --model file that names the data")
+    return arguments
+
+
+def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lensfit",
         description="Strong lens modelling, from an image to a model that says whether it can be trusted.",
@@ -79,15 +88,14 @@ def _add_simulate(commands: argparse._SubParsersAction) -> None:
 
 def _add_data_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("data")
-    for name in ("noise", "psf", "mask"):
-        text = f"file of the {name}, in place of what is found at DATA"
-        group.add_argument(f"--{name}", metavar="FILE", type=Path, help=text)
+    for name, what in (("noise", "noise map"), ("psf", "PSF"), ("mask", "mask, 1 = left out")):
+        group.add_argument(f"--{name}", metavar="FILE", type=Path, help=f"{what}; default: found at DATA")
     group.add_argument(
         "--mask-radius", metavar="R", type=float,
         help="use the disc of R arcsec about the origin; default, without --mask: chosen from the data",
     )
-    group.add_argument("--pixel-scale", metavar="S", type=float, help="arcsec per pixel, in place of the file's")
-    group.add_argument("--nan", choices=("error", "mask"), help="refuse (default) or mask pixels without number")
+    group.add_argument("--pixel-scale", metavar="S", type=float, help="arcsec per pixel; default: the file's")
+    group.add_argument("--nan", choices=("error", "mask"), help="pixels that hold no number; default: error")
 
 
 def _seed(text: str) -> int:

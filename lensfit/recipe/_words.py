@@ -12,7 +12,7 @@ from lensfit.errors import ModelError
 def unknown(where: str, what: str, word: Any, known: Iterable[str]) -> NoReturn:
     """Raise ModelError for a word that is not known, with the nearest ones first."""
     names = sorted(known)
-    near = difflib.get_close_matches(str(word), names, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(str(word), names, n=2)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names) or 'none'}"
     raise ModelError(f"{where}: no {what} {word!r}; {hint}")
 

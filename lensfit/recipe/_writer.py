@@ -16,12 +16,12 @@ from lensfit.space import describe
 
 
 def model_lines(model: LensModel) -> list[str]:
-    """The lines of sky and profiles; a parameter is defined where it stands first, elsewhere it is named.
+    """The lines of sky and profiles; a parameter is defined at one leaf and named at others.
 
     Raises:
-        ModelError: it has a profile or a prior of its own, or parts of a prior at leaves that are no pair.
+        ModelError: it has profiles or priors that are not lensfit's, or a prior that no leaf defines.
     """
-    return _Writer(model).lines(model)
+    return _Writer(model).lines()
 
 
 def _key(leaf: Any) -> tuple[int, int]:
@@ -29,50 +29,56 @@ def _key(leaf: Any) -> tuple[int, int]:
 
 
 class _Writer:
-    """Knows the name of the first leaf of every parameter."""
+    """Knows the home of every parameter: the leaf at which the recipe defines it."""
 
     def __init__(self, model: LensModel) -> None:
         is_leaf = lambda node: isinstance(node, (Prior, Part, Solved))  # noqa: E731
         paths, _ = jax.tree_util.tree_flatten_with_path(model, is_leaf=is_leaf)
         self.leaves = {describe(model, path).name: leaf for path, leaf in paths}
-        self.first: dict[tuple[int, int], str] = {}
+        self.profiles = [(g, name, p) for g in GROUPS for name, p in sorted(getattr(model, g).items())]
+        self.homes: dict[tuple[int, int], str] = {}
         for name, leaf in self.leaves.items():
-            if isinstance(leaf, (Prior, Part)):
-                self.first.setdefault(_key(leaf), name)
+            if isinstance(leaf, Prior):
+                self.homes.setdefault(_key(leaf), name)
+        for group, name, profile in self.profiles:
+            for pair in pairs_of(type(profile)):
+                self._find_home(f"{group}.{name}.{pair}")
 
-    def lines(self, model: LensModel) -> list[str]:
+    def _find_home(self, pair: str) -> None:
+        """Both parts of a prior are at home where they stand as a pair for the first time."""
+        names = (f"{pair}1", f"{pair}2")
+        leaves = [self.leaves[name] for name in names]
+        if all(isinstance(leaf, Part) for leaf in leaves):
+            prior = id(leaves[0].prior)
+            keys = [_key(leaf) for leaf in leaves]
+            if keys == [(prior, 0), (prior, 1)] and keys[0] not in self.homes:
+                self.homes |= zip(keys, names, strict=True)
+
+    def lines(self) -> list[str]:
         """sky, then a table for each profile."""
         lines = [_toml.line("sky", self._value("sky"))]
-        for group in GROUPS:
-            for name, profile in sorted(getattr(model, group).items()):
-                kind = type(profile)
-                if concrete(group).get(kind.__name__) is not kind:
-                    raise ModelError(
-                        f"{group}.{name}: {kind.__name__} is not lensfit's, and a recipe names no other"
-                    )
-                lines += ["", _toml.header(group, name), _toml.line("profile", kind.__name__)]
-                entries = self._entries(f"{group}.{name}", kind)
-                lines += [_toml.line(key, value) for key, value in entries.items()]
+        for group, name, profile in self.profiles:
+            kind = type(profile)
+            if concrete(group).get(kind.__name__) is not kind:
+                raise ModelError(
+                    f"{group}.{name}: {kind.__name__} is not lensfit's, and a recipe names no other"
+                )
+            lines += ["", _toml.header(group, name), _toml.line("profile", kind.__name__)]
+            entries = self._entries(f"{group}.{name}", kind)
+            lines += [_toml.line(key, value) for key, value in entries.items()]
         return lines
 
     def _entries(self, where: str, kind: type) -> dict[str, Any]:
         entries: dict[str, Any] = {}
         pairs = {part: pair for pair, both in pairs_of(kind).items() for part in both}
         for field in dataclasses.fields(kind):
-            pair = pairs.get(field.name)
-            if pair and self._is_pair([f"{where}.{pair}1", f"{where}.{pair}2"]):
-                entries[pair] = self._prior(self.leaves[f"{where}.{field.name}"].prior)
+            name = f"{where}.{field.name}"
+            leaf = self.leaves[name]
+            if isinstance(leaf, Part) and self.homes.get(_key(leaf)) == name:
+                entries[pairs[field.name]] = self._prior(leaf.prior)
             else:
-                entries[field.name] = self._value(f"{where}.{field.name}")
+                entries[field.name] = self._value(name)
         return entries
-
-    def _is_pair(self, names: list[str]) -> bool:
-        """Whether the two parts of one prior stand here, in order and for the first time."""
-        leaves = [self.leaves[name] for name in names]
-        if not all(isinstance(leaf, Part) for leaf in leaves):
-            return False
-        keys = [_key(leaf) for leaf in leaves]
-        return keys == [(keys[0][0], 0), (keys[0][0], 1)] and [self.first[key] for key in keys] == names
 
     def _value(self, name: str) -> Any:
         leaf = self.leaves[name]
@@ -80,25 +86,24 @@ class _Writer:
             return "solved" if leaf.positive else {"solved": True, "positive": False}
         if not isinstance(leaf, (Prior, Part)):
             return np.asarray(leaf, float).tolist()
-        if self.first[_key(leaf)] != name:
-            return self.first[_key(leaf)]
-        if isinstance(leaf, Part):
+        home = self._home(leaf, name)
+        return self._prior(leaf) if home == name else home
+
+    def _home(self, leaf: Prior | Part, where: str) -> str:
+        if _key(leaf) not in self.homes:
             raise ModelError(
-                f"{name}: a recipe sets both parts of a prior at once, as e for e1 and e2; place them so"
+                f"{where}: a recipe defines a prior at a leaf, and one of two at a pair of leaves as e1 and "
+                f"e2; place this {type(leaf).__name__} at such"
             )
-        return self._prior(leaf)
+        return self.homes[_key(leaf)]
 
     def _prior(self, prior: Any) -> dict[str, Any]:
         kind = type(prior)
         if PRIORS.get(kind.__name__) is not kind:
-            raise ModelError(f"a recipe cannot name the prior {kind.__name__}, none of lensfit")
+            raise ModelError(f"a recipe cannot name the prior {kind.__name__}, none of lensfit's")
         hypers = {f.name: (getattr(prior, f.name), f.default) for f in dataclasses.fields(kind)}
-        said = {name: self._hyper(value) for name, (value, default) in hypers.items() if value is not default}
-        return {"prior": kind.__name__} | said
+        said = {name: value for name, (value, default) in hypers.items() if value is not default}
+        return {"prior": kind.__name__} | {name: self._hyper(value, name) for name, value in said.items()}
 
-    def _hyper(self, value: Any) -> Any:
-        if not isinstance(value, (Prior, Part)):
-            return float(value)
-        if _key(value) not in self.first:
-            raise ModelError(f"a hyperparameter ({type(value).__name__}) stands at no leaf; place it at one")
-        return self.first[_key(value)]
+    def _hyper(self, value: Any, name: str) -> Any:
+        return self._home(value, name) if isinstance(value, (Prior, Part)) else float(value)

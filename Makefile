@@ -1,0 +1,38 @@
+# make fit    fit the mock lens in data/jwst_mock; the report is runs/jwst_mock/report.html
+# make test   every check that guards the project
+# make clean  remove what these made
+# Another Python than python3: make fit PYTHON=python3.12
+
+PYTHON ?= python3
+BIN := .venv/bin
+RUN := runs/jwst_mock
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: fit test clean
+
+fit: .venv/installed
+	$(BIN)/lensfit fit data/jwst_mock --out $(RUN) --overwrite
+
+test: .venv/installed-dev
+	$(BIN)/ruff check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/pytest -n 2
+
+.venv/installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/installed-dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@ .venv/installed
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else \
+	"lensfit needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+
+clean:
+	rm -rf .venv build dist lensfit.egg-info $(RUN) .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find lensfit tests benchmarks data examples -name __pycache__ -type d -prune -exec rm -rf {} +
