@@ -3,9 +3,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from lensfit.fitters.lm import Point, descend
+from lensfit.model import LensModel
 from lensfit.space import Space
 from lensfit.staged.roles import Roles
 from lensfit.staged.search import Basin, sharp_score
@@ -32,14 +35,16 @@ def descend_all(
     return descend(space, likelihood, theta, free, iterations, tolerance, GROUPS).point
 
 
-def lens_light(space: Space, likelihood: Any, theta: np.ndarray) -> np.ndarray:
-    """Whitened image (H, W) of lens light and sky at theta (n,), amplitudes solved with the source's."""
+def solved_model(space: Space, likelihood: Any, theta: np.ndarray) -> LensModel:
+    """The model at theta (n,) with its amplitudes solved."""
     point = descend_all(space, likelihood, theta, 0, 1.0)
-    model = space.build(point.theta)
-    own = [k for k, p in enumerate(space.amplitudes) if p.group != "source"]
-    solved = np.tensordot(np.asarray(point.amplitudes)[own], np.asarray(point.columns)[own], 1)
-    rest = likelihood.image(model.only("light")) * likelihood.inverse_noise
-    return solved + np.asarray(rest)
+    return space.build(jnp.asarray(theta)).filled(point.amplitudes)
+
+
+@jax.jit
+def lens_light(likelihood: Any, model: LensModel) -> jax.Array:
+    """Whitened image (H, W) of the lens light and the sky of a model with numbers."""
+    return likelihood.image(model.only("light")) * likelihood.inverse_noise
 
 
 def distinct(roles: Roles, basins: list[Basin], most: int) -> list[Basin]:

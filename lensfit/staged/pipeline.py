@@ -9,7 +9,7 @@ import numpy as np
 from lensfit.fitters._base import Progress
 from lensfit.fitters.lm import Point
 from lensfit.space import Space
-from lensfit.staged.joint import descend_all, distinct, fit_joint, join, lens_light
+from lensfit.staged.joint import descend_all, distinct, fit_joint, join, lens_light, solved_model
 from lensfit.staged.light import fit_light, floor_weights
 from lensfit.staged.roles import Roles
 from lensfit.staged.search import Basin, search
@@ -54,15 +54,16 @@ def run_stages(
     for number, share in ((1, 0.15), (2, 0.5)):
         progress(f"search, round {number}", np.nan, share)
         found = search(space, levels.coarse.minus(image), roles, theta, image, rng)
-        weighted = levels.coarse.weighted(floor_weights(image, FLOOR))
+        model = solved_model(space, levels.medium, theta)
+        weighted = levels.medium.weighted(floor_weights(np.asarray(lens_light(levels.medium, model)), FLOOR))
         starts = [join(roles, theta, basin.theta) for basin in distinct(roles, found, 3)]
         if number == 1:
             starts += [join(roles, light.theta, found[0].theta) for light in lights[1:4]]
         progress(f"joint fit, round {number}", np.nan, share + 0.25)
-        basins += [fit_joint(space, weighted, start, 12, 2.0) for start in starts]
+        basins += [fit_joint(space, weighted, start, 6, 5.0) for start in starts]
         basins = sorted(basins, key=lambda basin: basin.score)
         theta = basins[0].theta
-        image = lens_light(space, levels.coarse, theta)
+        image = np.asarray(lens_light(levels.coarse, solved_model(space, levels.medium, theta)))
     progress("fine fit", np.nan, 0.85)
     basins = [fit_joint(space, levels.medium, b.theta, 6, 1.0) for b in distinct(roles, basins, 3)]
     basins = sorted(basins, key=lambda basin: basin.score)
