@@ -72,13 +72,13 @@ def compass(axes: Axes, imaging: Imaging, field: Field) -> None:
     if imaging.wcs is None:
         return
     east, north = sky_axes(imaging.wcs)
-    length = 0.16 * field.half_width
+    length = 0.2 * field.half_width
     tails = -np.minimum(np.minimum(east, north), 0)
     start = np.array([field.x, field.y]) - 0.88 * field.half_width + length * tails
-    arrow = {"arrowstyle": "-|>", "color": "white", "lw": 1.2, "shrinkA": 0, "shrinkB": 0}
-    text = {"color": "white", "fontsize": 8, "ha": "center", "va": "center"}
+    arrow = {"arrowstyle": "-|>", "color": "white", "lw": 1.0, "shrinkA": 0, "shrinkB": 0}
+    text = {"color": "white", "fontsize": 8, "weight": "bold", "ha": "center", "va": "center"}
     for vector, letter in ((north, "N"), (east, "E")):
-        tip, place = start + length * vector, start + 1.4 * length * vector
+        tip, place = start + length * vector, start + 1.35 * length * vector
         axes.annotate("", tuple(tip), tuple(start), arrowprops=arrow | {"path_effects": _outline()})
         axes.text(place[0], place[1], letter, text, path_effects=_outline())
 
@@ -104,7 +104,7 @@ def data_unit(imaging: Imaging) -> str:
 
 
 def _outline() -> list[Any]:
-    return [withStroke(linewidth=2.2, foreground="#202020")]
+    return [withStroke(linewidth=1.8, foreground="#202020")]
 
 
 def _colormap(name: str) -> Colormap:
@@ -125,12 +125,13 @@ def _extend(image: np.ndarray, norm: Normalize) -> str:
 
 
 def _ticks(norm: AsinhNorm) -> list[float]:
-    """A handful of round numbers, evenly spread along the colour bar, zero among them."""
-    wanted = np.asarray(norm.inverse(np.linspace(0.0, 1.0, 7)), float)
-    rounded = {float(f"{value:.0e}") for value in wanted} | {0.0}
-    inside = sorted(value for value in rounded if norm.vmin <= value <= norm.vmax)  # pyright: ignore
+    """Round numbers spread along the colour bar: zero first, then powers of ten, then twos and fives."""
+    low, high = float(norm.vmin or 0), float(norm.vmax or 0)
+    top = np.floor(np.log10(max(abs(low), abs(high))))
+    decades = 10.0 ** (top - np.arange(5))
+    wanted = [sign * digit * decade for digit in (1, 2, 5) for decade in decades for sign in (1, -1)]
     kept: list[float] = []
-    for value in inside:
-        if not kept or float(norm(value)) - float(norm(kept[-1])) > 0.08:
+    for value in [0.0, *wanted]:
+        if low <= value <= high and all(abs(norm(value) - norm(other)) > 0.09 for other in kept):
             kept.append(value)
-    return kept
+    return sorted(kept)

@@ -100,7 +100,7 @@ def single(panel: Panel, scene: Scene) -> Figure:
 
 def overview(scene: Scene) -> Figure:
     """Data, model, residual; lens light, arcs, source plane."""
-    figure = new_figure(9.8, 5.9)
+    figure = new_figure(9.8, 5.7)
     panels = (data, model, residual, lens_light, arcs, source_plane)
     for axes, panel in zip(figure.subplots(2, 3).flat, panels, strict=True):
         panel(axes, scene)

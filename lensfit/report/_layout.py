@@ -40,7 +40,9 @@ td.code, code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, mono
   overflow-wrap: anywhere; }
 details { margin: 1rem 0; }
 summary { cursor: pointer; color: var(--soft); }
-@media (max-width: 40rem) { body { font-size: 15px; } .verdict strong { font-size: 1.6rem; } }
+td.words { min-width: 14rem; }
+@media (max-width: 40rem) { body { font-size: 15px; } .verdict strong { font-size: 1.6rem; }
+  table { font-size: 0.82rem; } th, td { padding-right: 0.6rem; } }
 @media print { body { font-size: 10pt; } h2 { break-after: avoid; } tr { break-inside: avoid; }
   .verdict { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   details::details-content { content-visibility: visible; } .wide { overflow: visible; } }

@@ -1,6 +1,7 @@
 """From the files of a run folder to its report."""
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ CAPTIONS = {
     "profile": "Mean brightness in rings about the lens; the errors are those of the mean.",
 }
 """What each figure shows, by the name of its file."""
+
+SPREAD = "<p>± models: half the range of the value over the models next to this one, where it was found.</p>"
 
 
 def write_report(folder: str | Path) -> Path:
@@ -86,58 +89,50 @@ def _summary(result: dict[str, Any]) -> str:
 
 
 def _parameters(result: dict[str, Any]) -> str:
-    header = ("parameter", "value", "± statistical", "± between models", "unit")
-    rows: list[str] = []
-    for owner, members in groupby(result["parameters"].items(), lambda item: item[0].rpartition(".")[0]):
-        if owner:
-            rows.append(f'<tr><th class="group" colspan="5">{text(owner)}</th></tr>')
-        rows += [_parameter(name.rpartition(".")[2], found) for name, found in members]
-    shown = table(header, rows, numeric=(1, 2, 3))
+    header = ("parameter", "value", "± statistical", "± models", "unit")
+    shown = table(header, _by_owner(result["parameters"], _parameter), numeric=(1, 2, 3)) + SPREAD
     if result["amplitudes"]:
-        lines = [_parameter(name, found) for name, found in result["amplitudes"].items()]
-        solved = table(("amplitude", *header[1:]), lines, numeric=(1, 2, 3))
-        shown += f"<details><summary>{len(lines)} amplitudes, solved exactly</summary>{solved}</details>"
+        rows = [_parameter(name, found) for name, found in result["amplitudes"].items()]
+        solved = table(("amplitude", *header[1:]), rows, numeric=(1, 2, 3))
+        shown += f"<details><summary>{len(rows)} amplitudes, solved exactly</summary>{solved}</details>"
     if result["fixed"]:
         items = [(name, text(value)) for name, value in result["fixed"].items()]
         shown += f"<details><summary>{len(items)} fixed numbers</summary>{pairs(items)}</details>"
     return shown
 
 
-def _parameter(name: str, found: dict[str, Any]) -> str:
-    value, error, spread = found["value"], found["error"], found.get("spread")
-    return row(
-        [
-            (text(name), ""),
-            (number(value, error), "number"),
-            (uncertainty(error), "number"),
-            (uncertainty(spread), "number"),
-            (text(found["unit"]), ""),
-        ]
-    )
-
-
 def _derived(derived: dict[str, Any]) -> str:
     header = ("quantity", "value", "± statistical", "unit", "meaning")
-    rows = [
-        row(
-            [
-                (text(name), ""),
-                (number(q["value"], q["error"]), "number"),
-                (uncertainty(q["error"]), "number"),
-                (text(q["unit"]), ""),
-                (text(q["description"]), ""),
-            ]
-        )
-        for name, q in derived.items()
-    ]
-    return table(header, rows, numeric=(1, 2))
+    return table(header, _by_owner(derived, _quantity), numeric=(1, 2))
+
+
+def _by_owner(found: dict[str, Any], as_row: Callable[[str, dict[str, Any]], str]) -> list[str]:
+    """Rows of dotted names, with a heading for each owner of some of them."""
+    rows: list[str] = []
+    for owner, members in groupby(found.items(), lambda item: item[0].rpartition(".")[0]):
+        if owner:
+            rows.append(f'<tr><th class="group" colspan="5">{text(owner)}</th></tr>')
+        rows += [as_row(name.rpartition(".")[2], item) for name, item in members]
+    return rows
+
+
+def _parameter(name: str, found: dict[str, Any]) -> str:
+    error = uncertainty(found["error"])
+    numbers = (number(found["value"], found["error"]), error, uncertainty(found.get("spread")))
+    return row([(text(name), ""), *((cell, "number") for cell in numbers), (text(found["unit"]), "")])
+
+
+def _quantity(name: str, found: dict[str, Any]) -> str:
+    numbers = (number(found["value"], found["error"]), uncertainty(found["error"]))
+    words = (text(found["unit"]), ""), (text(found["description"]), "words")
+    return row([(text(name), ""), *((cell, "number") for cell in numbers), *words])
 
 
 def _checks(checks: list[dict[str, Any]]) -> str:
     if not checks:
         return "<p>No check was made.</p>"
     marks = {True: ("\N{CHECK MARK} passed", "pass"), False: ("\N{BALLOT X} FAILED", "fail")}
-    rows = [row([(text(c["name"]), ""), marks[c["passed"]], (text(c["finding"]), "")]) for c in checks]
+    rows = [row([(text(c["name"]), ""), marks[c["passed"]], (text(c["finding"]), "words")]) for c in checks]
     return table(("check", "answer", "finding"), rows)
 
 

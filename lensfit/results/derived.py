@@ -62,12 +62,17 @@ def derived_quantities(problem: Problem, imaging: Imaging, result: FitResult) ->
     values = _einstein_radius(model, field, result)
     values |= _magnification(model, Field(field.x, field.y, WIDER * field.half_width), result)
     values |= _propagated(lambda theta: _shapes(model(theta)), result)
-    for name in [name for name in values if name.endswith("_angle")]:
-        angle, error = values[name]
-        values[name] = (angle % 180, error)
+    found = {}
+    for name, (value, error) in values.items():
+        word = name.rpartition(".")[2]
+        if not name.endswith("_angle"):
+            found[name] = Quantity(value, error, *WORDS[word])
+            continue
+        found[name] = Quantity(value % 180, error, *WORDS[word])
         if imaging.wcs is not None:
-            values[f"{name}_sky"] = (position_angle(imaging.wcs, angle), error)
-    return {name: Quantity(*values[name], *WORDS[name.rsplit(".", 1)[-1]]) for name in values}
+            sky = position_angle(imaging.wcs, value)
+            found[f"{name}_sky"] = Quantity(sky, error, *WORDS[f"{word}_sky"])
+    return found
 
 
 def _shapes(model: LensModel) -> dict[str, float]:
