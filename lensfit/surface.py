@@ -83,12 +83,13 @@ def _mean(local: Callable[..., Any]) -> Callable[..., jax.Array]:
                 return local(every, x, y)
 
             value, slope = jax.value_and_grad(moved)([coefficients[k] for k in moving])
-            return [value, *slope]
+            return [value, *(part for s in slope for part in ([s] if s.ndim == 0 else s.ravel()))]
 
         images = grid.to_image(_sum_blocks(at_point, grid))
         if not moving:
             return images[0], jnp.zeros_like(images[0])
-        return images[0], jnp.tensordot(jnp.stack([tangents[0][k] for k in moving]), images[1:], 1)
+        tangent = jnp.concatenate([jnp.ravel(tangents[0][k]) for k in moving])
+        return images[0], jnp.tensordot(tangent, images[1:], 1)
 
     mean.defjvp(derivative, symbolic_zeros=True)
     return mean
