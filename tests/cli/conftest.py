@@ -1,0 +1,49 @@
+"""The command line in this process, with a stand-in for the fit."""
+
+import pytest
+from stand_in import Fits
+
+from lensfit.cli import _jax, main
+from lensfit.cli import fit as fit_command
+from lensfit.datasets import write_imaging
+
+
+@pytest.fixture
+def data(mock, tmp_path):
+    """A folder with the small mock lens."""
+    write_imaging(mock.imaging, tmp_path / "data")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def lensfit(monkeypatch, capsys):
+    """lensfit(*arguments) -> exit code, standard output, standard error; in this process and with its JAX."""
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    monkeypatch.setattr(_jax, "prepare_jax", lambda: None)
+
+    def run(*arguments):
+        code = main([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """fits(...) puts a stand-in for the fit and quick files for its results in place."""
+
+    def write_results(made, *_):
+        (made / "result.json").write_text("{}")
+
+    def write_report(made):
+        (made / "report.html").write_text(made.name)
+
+    monkeypatch.setattr(fit_command, "write_results", write_results)
+    monkeypatch.setattr(fit_command, "write_report", write_report)
+
+    def put(**settings):
+        stand_in = Fits(**settings)
+        monkeypatch.setattr(fit_command, "fit", stand_in)
+        return stand_in
+
+    return put

@@ -1,0 +1,138 @@
+"""How a fit ends: exit codes, what is said, and what is left in the run folder."""
+
+import pytest
+from stand_in import files, write
+
+from lensfit.cli import fit as fit_command
+from lensfit.cli._folder import RUN_FILES
+from lensfit.errors import FitError
+
+
+def test_a_trusted_fit_is_0(lensfit, fits, data, tmp_path):
+    fits()
+    out = tmp_path / "runs" / "one"
+    code, said, complaints = lensfit("fit", data, "--mask-radius", 1.5, "--out", out)
+    assert (code, complaints) == (0, "")
+    assert "TRUSTED: all 2 checks passed" in said
+    assert "Einstein radius  " in said
+    assert "chi2 / pixels    850.2 / 800 = 1.063" in said
+    assert f"report           {out / 'report.html'}" in said
+    assert files(out) == ["log.txt", "recipe.toml", "report.html", "result.json"]
+    assert (out / "report.html").read_text() == "one"
+
+
+def test_the_log_holds_stages_times_warnings_and_verdict(lensfit, fits, data, tmp_path):
+    fits()
+    lensfit("fit", data, "--mask-radius", 1.5, "--out", tmp_path / "run")
+    log = (tmp_path / "run" / "log.txt").read_text()
+    stages = ("search: 0.", "chi2 900.5", "fine fit: 0.")
+    for expected in ("INFO lensfit ", "30 x 34 pixels", "model parametric", *stages):
+        assert expected in log
+    assert "UserWarning: something odd" in log
+    assert "TRUSTED: all 2 checks passed" in log
+
+
+def test_a_fit_that_is_not_trusted_is_4_and_written(lensfit, fits, data, tmp_path):
+    fits(trusted=False)
+    code, said, _ = lensfit("fit", data, "--mask-radius", 1.5, "--out", tmp_path / "run")
+    assert code == 4
+    assert "NOT TRUSTED: 1 of 2 checks failed\n  two basins are as good\n" in said
+    assert "result.json" in files(tmp_path / "run")
+
+
+@pytest.mark.parametrize(("trusted", "code"), [(True, 0), (False, 4)])
+def test_quiet_says_nothing_on_standard_output(trusted, code, lensfit, fits, data, tmp_path):
+    fits(trusted=trusted)
+    arguments = ("fit", data, "--mask-radius", 1.5, "--out", tmp_path / "run", "--quiet")
+    assert lensfit(*arguments)[:2] == (code, "")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "reason"),
+    [
+        (FitError("no basin was found; widen the priors"), 5, "the fit failed: no basin was found"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (ZeroDivisionError("by zero"), 1, "Traceback"),
+    ],
+)
+def test_a_fit_that_fails_leaves_its_reason_alone(error, code, reason, lensfit, fits, data, tmp_path):
+    fits(error=error)
+    out = tmp_path / "run"
+    ended, said, complaints = lensfit("fit", data, "--mask-radius", 1.5, "--out", out)
+    assert (ended, said) == (code, "")
+    assert complaints.startswith("lensfit: ")
+    assert "Traceback" not in complaints
+    assert reason in (out / "log.txt").read_text()
+    assert files(out) == ["log.txt", "recipe.toml"]
+    if code == 1:
+        assert f"by zero; the traceback is in {out / 'log.txt'}" in complaints
+
+
+def test_results_that_cannot_be_written_leave_none(lensfit, fits, data, tmp_path, monkeypatch):
+    fits()
+
+    def fail(made):
+        (made / "report.html").write_text("half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(fit_command, "write_report", fail)
+    assert lensfit("fit", data, "--mask-radius", 1.5, "--out", tmp_path / "run")[0] == 1
+    assert files(tmp_path / "run") == ["log.txt", "recipe.toml"]
+
+
+# What cannot be used
+
+
+RECIPE = '[fit]\nstandard = "parametric"\nseed = 5\n'
+UNUSABLE = {
+    "no such data": (["fit", "nowhere"], "nowhere: no such file or folder"),
+    "no disc": (["fit", "data", "--mask-radius", "-1"], "mask radii"),
+    "no recipe": (["fit", "data", "--model", "nowhere.toml"], "nowhere.toml: cannot be read"),
+    "no model": (["fit", "data", "--model", "empty.toml"], "empty.toml: no model; give its profiles"),
+    "no data": (["fit", "--model", "recipe.toml"], "recipe.toml: no data; give DATA, or path in [data]"),
+    "no instrument": (["simulate", "recipe.toml"], "recipe.toml: to simulate, give a model of numbers"),
+}
+
+
+@pytest.mark.parametrize("case", UNUSABLE)
+def test_what_cannot_be_used_is_3_and_leaves_nothing(case, lensfit, fits, data, tmp_path, monkeypatch):
+    fits()
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "recipe.toml", RECIPE)
+    write(tmp_path / "empty.toml", "")
+    before = files(tmp_path)
+    arguments, message = UNUSABLE[case]
+    code, said, complaints = lensfit(*arguments, "--out", "run")
+    assert (code, said) == (3, "")
+    assert message in complaints
+    assert "Traceback" not in complaints
+    assert files(tmp_path) == before
+
+
+def test_a_folder_with_files_is_refused(lensfit, fits, data, tmp_path):
+    fits()
+    (tmp_path / "run").mkdir()
+    mine = write(tmp_path / "run" / "mine.txt", "mine")
+    code, _, complaints = lensfit("fit", data, "--out", tmp_path / "run")
+    assert code == 3
+    remedy = "choose another folder as --out, or add --overwrite"
+    assert f"{tmp_path / 'run'}: holds files already; {remedy}" in complaints
+    assert lensfit("simulate", tmp_path / "m.toml", "--out", tmp_path / "run")[0] == 3
+    for overwrite in ([], ["--overwrite"]):
+        code, _, complaints = lensfit("fit", data, "--out", mine, *overwrite)
+        assert code == 3
+        assert "mine.txt: is a file" in complaints
+    assert files(tmp_path / "run") == ["mine.txt"]
+
+
+def test_overwrite_replaces_the_files_of_a_run_and_no_other(lensfit, fits, data, tmp_path):
+    fits()
+    out = tmp_path / "run"
+    out.mkdir()
+    for name in (*RUN_FILES, "mine.txt"):
+        write(out / name, "old")
+    arguments = ("fit", data, "--mask-radius", 1.5, "--out", out, "--overwrite")
+    assert lensfit(*arguments)[0] == 0
+    assert files(out) == ["log.txt", "mine.txt", "recipe.toml", "report.html", "result.json"]
+    assert [path.name for path in out.iterdir() if path.read_text() == "old"] == ["mine.txt"]
+    assert lensfit(*arguments)[0] == 0

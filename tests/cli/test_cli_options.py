@@ -1,0 +1,99 @@
+"""Arguments: wrong usage, and data, model and seed from the options and from a recipe."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from stand_in import write
+
+from lensfit.cli import main
+from lensfit.cli._data import data_section
+from lensfit.cli._parser import STANDARD as CHOICES
+from lensfit.cli._parser import parse
+from lensfit.datasets import write_imaging
+from lensfit.recipe import DataSection
+from lensfit.standard import STANDARD
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["fti"],
+        ["fit", "data"],
+        ["fit", "--out", "run"],
+        ["fit", "data", "--out", "run", "--model", "m.toml", "--standard", "flexible"],
+        ["fit", "data", "--out", "run", "--standard", "spherical"],
+        ["fit", "data", "--out", "run", "--seed", "-1"],
+        ["fit", "data", "--out", "run", "--mask-radius", "wide"],
+        ["inspect"],
+        ["inspect", "data", "--out", "data.fits"],
+        ["report"],
+        ["simulate", "m.toml"],
+    ],
+)
+def test_wrong_usage_is_2(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: lensfit" in capsys.readouterr().err
+
+
+def test_help_tells_the_exit_codes(capsys):
+    for arguments in (["--help"], ["fit", "--help"]):
+        with pytest.raises(SystemExit) as caught:
+            main(arguments)
+        assert caught.value.code == 0
+        assert "130  interrupted" in capsys.readouterr().out
+
+
+def test_the_choices_of_the_parser_are_the_standard_models():
+    assert set(CHOICES) == set(STANDARD)
+
+
+def test_the_recipe_of_a_run_runs_it_again(lensfit, fits, data, tmp_path):
+    first = fits()
+    assert lensfit("fit", data, "--mask-radius", 1.5, "--seed", 7, "--out", tmp_path / "one")[0] == 0
+    second = fits()
+    recipe = tmp_path / "one" / "recipe.toml"
+    assert lensfit("fit", "--model", recipe, "--out", tmp_path / "two")[0] == 0
+    assert (second.seed, second.fitter) == (first.seed, first.fitter) == (7, "staged")
+    assert second.problem.names == first.problem.names
+    theta = first.problem.to_theta(np.zeros(first.problem.ndim))
+    assert second.problem.log_prior(theta) == first.problem.log_prior(theta)
+    np.testing.assert_array_equal(
+        second.problem.likelihood.whitened_data, first.problem.likelihood.whitened_data
+    )
+
+
+RECIPE = '[fit]\nstandard = "parametric"\nseed = 5\n'
+
+
+def test_a_recipe_may_name_a_standard_model_and_the_seed_be_given(lensfit, fits, data, tmp_path):
+    made = fits()
+    recipe = write(tmp_path / "recipe.toml", RECIPE)
+    arguments = ("fit", data, "--mask-radius", 1.5, "--model", recipe, "--out")
+    assert lensfit(*arguments, tmp_path / "one")[0] == 0
+    assert (made.seed, made.problem.ndim) == (5, 25)
+    assert lensfit(*arguments, tmp_path / "two", "--seed", 6)[0] == 0
+    assert made.seed == 6
+
+
+def test_options_count_before_the_recipe_unless_other_data_are_named():
+    base = DataSection(path=Path("a"), psf=Path("p"), pixel_scale=0.1)
+    same = parse(["fit", "--model", "m", "--out", "o", "--pixel-scale", "0.2", "--nan", "mask"])
+    assert data_section(same, base) == DataSection(path=Path("a"), psf=Path("p"), pixel_scale=0.2, nan="mask")
+    other = parse(["fit", "b", "--model", "m", "--out", "o", "--mask", "k"])
+    assert data_section(other, base) == DataSection(path=Path("b"), mask=Path("k"))
+
+
+def test_a_mask_is_chosen_where_none_is_given(lensfit, fits, data, tmp_path, mock):
+    made = fits()
+    write_imaging(mock.imaging.circular_mask(0.9), tmp_path / "small")
+    used = []
+    small = tmp_path / "small" / "mask.fits"
+    for name, options in (("a", []), ("b", ["--mask-radius", 1.0]), ("c", ["--mask", small])):
+        assert lensfit("fit", data, *options, "--out", tmp_path / name)[0] == 0
+        used.append(np.count_nonzero(made.problem.likelihood.inverse_noise))
+    assert used[1:] == [np.count_nonzero(~mock.imaging.circular_mask(r).mask) for r in (1.0, 0.9)]
+    assert "mask chosen from the data" in (tmp_path / "a" / "log.txt").read_text()

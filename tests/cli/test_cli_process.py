@@ -1,0 +1,70 @@
+"""The whole of it, in a process of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from stand_in import files
+
+from lensfit.cli._folder import RUN_FILES
+from lensfit.recipe import read_recipe
+from lensfit.results import read_result
+from lensfit.space import Space
+from lensfit.standard import parametric
+
+
+@pytest.fixture
+def environment(request):
+    """Compiled programs are kept from one test run to the next."""
+    return {**os.environ, "XDG_CACHE_HOME": str(request.config.cache.mkdir("lensfit"))}
+
+
+def run(environment, *arguments):
+    command = [*COMMAND, *map(str, arguments)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+COMMAND = (sys.executable, "-c", "import sys; from lensfit.cli import main; sys.exit(main())")
+
+
+def test_a_real_fit_writes_the_whole_run_folder(data, mock, tmp_path, environment):
+    out = tmp_path / "run"
+    done = run(environment, "fit", data, "--mask-radius", 1.5, "--out", out)
+    assert done.returncode in (0, 4), done.stderr
+    assert done.stderr == ""
+    assert ("NOT TRUSTED" in done.stdout) == (done.returncode == 4)
+    assert files(out) == sorted(RUN_FILES)
+    result = read_result(out)
+    radius = result["parameters"]["mass.sie.einstein_radius"]["value"]
+    assert radius == pytest.approx(mock.truth["mass.sie.einstein_radius"], abs=0.02)
+    assert result["trust"]["trusted"] == (done.returncode == 0)
+    model = read_recipe(out / "recipe.toml").model
+    assert Space.of(model).names == Space.of(parametric(mock.imaging)).names
+    (out / "report.html").unlink()
+    done = run(environment, "report", out)
+    assert (done.returncode, done.stdout.strip()) == (0, str(out / "report.html"))
+    assert "<!DOCTYPE html>" in (out / "report.html").read_text()
+
+
+def test_an_interrupted_fit_is_130_and_says_so(data, tmp_path, environment):
+    log = tmp_path / "run" / "log.txt"
+    command = [*COMMAND, "fit", str(data), "--mask-radius", "1.5", "--out", str(log.parent)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command, env=environment, **pipes)
+    try:
+        deadline = time.monotonic() + 60
+        while not (log.parent / "recipe.toml").exists():
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        said, complaints = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert (process.returncode, said, complaints) == (130, "", "lensfit: interrupted\n")
+    assert "ERROR interrupted" in log.read_text()
+    assert files(log.parent) == ["log.txt", "recipe.toml"]

@@ -1,0 +1,177 @@
+"""Errors of recipes say in which file, at which key, what is wrong and what may have been meant."""
+
+import re
+
+import pytest
+from recipe_texts import MULTI, SERSIC, edited, one_sersic, read
+
+from lensfit.errors import ModelError
+from lensfit.priors import Disk, Normal, Prior
+from lensfit.profiles import LightProfile, parameter
+from lensfit.pytree import pytree, replace
+from lensfit.recipe import read_recipe, write_recipe
+
+WRONG = {
+    "no TOML": (SERSIC + "e = ", "is not valid TOML"),
+    "section": ('[lihgt.bulge]\nprofile = "Sersic"\n', "no section 'lihgt'; did you mean light?"),
+    "profile": (
+        edited('"Sersic"', '"Sersick"'),
+        "light.bulge: no light profile 'Sersick'; did you mean Sersic?",
+    ),
+    "mass as light": (
+        edited('"SIE"', '"Sersic"'),
+        "mass.sie: no mass profile 'Sersic'; there are SIE, Shear",
+    ),
+    "no profile": (edited('profile = "Sersic"', ""), "light.bulge: no profile; give profile = one of"),
+    "key": (
+        edited("sersic_index", "sersic_indx"),
+        "no Sersic parameter 'sersic_indx'; did you mean sersic_index?",
+    ),
+    "missing": (edited("center_y = 0.01", ""), "light.bulge: Sersic has no center_y"),
+    "both": (SERSIC + "e1 = 0.1\n", "light.bulge: both e and e1; e sets e1 and e2"),
+    "prior": (
+        edited('"Normal", mean = 0,', '"Norml", mean = 0,'),
+        "no prior of 1 'Norml'; did you mean Normal or LogNormal?",
+    ),
+    "prior of two": (edited('"Disk"', '"Normal"'), "light.bulge.e: no prior of 2 'Normal'; there are Disk"),
+    "no prior": (
+        edited('prior = "Normal", mean = 0', "mean = 0"),
+        "light.bulge.center_x: {'mean': 0, 'sigma': 0.1} names",
+    ),
+    "hyperparameter": (edited("mean = 0,", "men = 0,"), "no parameter of Normal 'men'; did you mean mean?"),
+    "hyper missing": (edited(", sigma = 0.1", ""), "light.bulge.center_x: Normal has no sigma"),
+    "hyper type": (
+        edited("mean = 0,", "mean = true,"),
+        "light.bulge.center_x.mean: True is no finite number",
+    ),
+    "tie": (
+        edited("bulge.center_x", "buldge.center_x"),
+        "mass.sie.center_x: no parameter 'light.buldge.center_x'; did you",
+    ),
+    "pair tie": (edited('"light.bulge.e"', '"light.bulge"'), "mass.sie.e1: no parameter 'light.bulge1'"),
+    "pair number": (
+        edited('"light.bulge.e"', "0.2"),
+        "mass.sie.e: 0.2 is no prior; set numbers by e1 and e2",
+    ),
+    "tie to solved": (
+        edited("bulge.center_x", "bulge.intensity"),
+        "mass.sie.center_x: light.bulge.intensity is solved",
+    ),
+    "circle": (
+        edited("mean = 0,", 'mean = "mass.sie.center_x",'),
+        "light.bulge.center_x: leads back to itself",
+    ),
+    "solved": (edited("positive = false", "positve = false"), "no key 'positve'; did you mean positive?"),
+    "solved false": (edited("solved = true", "solved = false"), "light.bulge.intensity: {'solved': False"),
+    "solved shape": (
+        edited("sersic_index = 4", 'sersic_index = "solved"'),
+        "light.bulge.sersic_index: only the amplitude",
+    ),
+    "not finite": (
+        edited("sersic_index = 4", "sersic_index = nan"),
+        "light.bulge.sersic_index: nan is no finite",
+    ),
+    "date": (
+        edited("sersic_index = 4", "sersic_index = 2020-01-01"),
+        "light.bulge.sersic_index: datetime.date",
+    ),
+    "list": (
+        edited("center_y = 0.01", "center_y = [0.01, 0.2]"),
+        "with lists for center_y; give a number where",
+    ),
+    "list of texts": (
+        edited("center_y = 0.01", 'center_y = ["a"]'),
+        "light.bulge.center_y: 'a' is no finite number",
+    ),
+    "no width": (edited("sigma = 0.1", "sigma = 0"), "light.bulge.center_x: its prior is no distribution"),
+    "no table": ("light = 3\n", "light: 3 is no table"),
+    "no profile table": ("[light]\nbulge = 3\n", "light.bulge: 3 is no table"),
+    "two models": (
+        SERSIC + '[fit]\nstandard = "flexible"\n',
+        "fit.standard: the recipe holds a model of its own",
+    ),
+    "standard": (
+        '[fit]\nstandard = "flexibel"\n',
+        "fit.standard: no choice 'flexibel'; did you mean flexible?",
+    ),
+    "seed": ("[fit]\nseed = -1\n", "fit.seed: -1 is no whole number from 0 on"),
+    "data key": ("[data]\nmask_radios = 2\n", "data: no key 'mask_radios'; did you mean mask_radius?"),
+    "data type": ("[data]\npath = 3\n", "data.path: 3 is no text"),
+    "number as text": ('[data]\nmask_radius = "2"\n', "data.mask_radius: '2' is no finite number"),
+    "nan": ('[data]\nnan = "zero"\n', "data.nan: no choice 'zero'; did you mean error?"),
+    "shape": ("[instrument]\nshape = 30\n", "instrument.shape: 30 is no shape"),
+    "psf": ("[instrument]\npsf = {fwhm = 0.1}\n", "instrument.psf: give the path of a file, or {fwhm"),
+    "psf key": ("[instrument]\npsf = {fwmh = 0.1}\n", "instrument.psf: no key 'fwmh'; did you mean fwhm?"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_wrong_is_named(case, tmp_path):
+    text, message = WRONG[case]
+    with pytest.raises(ModelError) as caught:
+        read(tmp_path, text)
+    assert str(caught.value).startswith(f"{tmp_path / 'made.toml'}: ")
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("sigmas = [0.1, 0.2]", "sigmas = 0.1"),
+        ("intensity = [1.0, 2.0]", "intensity = [1.0, 2.0, 3.0]"),
+        ("intensity = [1.0, 2.0]", "intensity = 1.0"),
+        ("intensity = [1.0, 2.0]", 'intensity = {prior = "Normal", mean = 1.0, sigma = 0.1}'),
+    ],
+)
+def test_lists_of_the_wrong_length_are_refused(old, new, tmp_path):
+    with pytest.raises(ModelError, match=r"light\.set: MultiGaussian cannot be evaluated with lists for"):
+        read(tmp_path, edited(old, new, MULTI))
+
+
+@pytest.mark.parametrize(
+    "prior",
+    [
+        '{prior = "Uniform", low = 1.0, high = 0.5}',
+        '{prior = "LogUniform", low = -1.0, high = 0.5}',
+        '{prior = "LogNormal", median = 0.0, sigma = 0.5}',
+        '{prior = "TruncatedNormal", mean = 1.0, sigma = 0.5, low = 2.0, high = 0.5}',
+    ],
+)
+def test_priors_that_are_no_distribution_are_refused(prior, tmp_path):
+    with pytest.raises(ModelError, match=r"light\.bulge\.sersic_index: its prior is no distribution"):
+        read(tmp_path, edited("sersic_index = 4", f"sersic_index = {prior}"))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ModelError, match=r"nowhere\.toml: cannot be read"):
+        read_recipe(tmp_path / "nowhere.toml")
+
+
+@pytree
+class Own(LightProfile):
+    """A profile that lensfit does not know."""
+
+    intensity: float = parameter("", "I", "amplitude")
+
+
+@pytree
+class Flat(Prior):
+    """A prior that lensfit does not know."""
+
+
+def test_models_without_a_recipe_are_refused(tmp_path):
+    model = one_sersic()
+    bulge = model.light["bulge"]
+    first, second = Disk(scale=0.2, limit=0.8).parts
+    loose = Normal(mean=Normal(mean=0.0, sigma=1.0), sigma=1.0)
+    cases = {
+        "Own is not lensfit's": Own(intensity=1.0),
+        "cannot name the prior Flat": replace(bulge, center_x=Flat()),
+        "light.bulge.e1: a recipe defines": replace(bulge, e1=second, e2=first),
+        "light.bulge.center_x: a recipe defines": replace(bulge, center_x=first, center_y=second),
+        "mean: a recipe defines a prior at a leaf": replace(bulge, center_x=loose),
+    }
+    for message, profile in cases.items():
+        with pytest.raises(ModelError, match=re.escape(message)):
+            write_recipe(tmp_path / "recipe.toml", replace(model, light={"bulge": profile}))
+    assert not list(tmp_path.iterdir())
