@@ -58,7 +58,7 @@ def _non_negative(gram: jax.Array, b: jax.Array, positive: jax.Array, usable: ja
         passive, x, count, _ = state
         new = least(passive)
         bad = passive & positive & (new <= 0)
-        ratio = jnp.where(bad, x / jnp.where(bad, x - new, 1.0), jnp.inf)
+        ratio = jnp.where(bad, x / jnp.where(bad & (x > new), x - new, 1.0), jnp.inf)
         share = jnp.minimum(jnp.min(ratio), 1.0)
         inside = ~jnp.any(bad)
         moved = jnp.where(inside, new, x + share * (new - x))
