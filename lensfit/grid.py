@@ -41,12 +41,13 @@ class Grid:
 def evaluation_box(mask: np.ndarray, reach: int) -> tuple[slice, slice, np.ndarray]:
     """Box of the unmasked pixels grown by the PSF's reach, and the pixels in it that need light.
 
-    The box may stick out of the image: rows and columns are relative to it. Its size is one that FFTs like.
+    The box may stick out of the image: rows and columns are relative to it. Its size is one that FFTs like,
+    in steps of at least 16 pixels, so that images of about one size share their compiled programs.
     """
     rows, columns = np.nonzero(~mask)
     low = np.array([rows.min(), columns.min()]) - reach
     high = np.array([rows.max(), columns.max()]) + reach + 1
-    size = [next_fast_len(int(n), real=True) for n in high - low]
+    size = [next_fast_len(16 * -(-int(n) // 16), real=True) for n in high - low]
     inner = np.zeros(size, bool)
     inner[rows - low[0], columns - low[1]] = True
     needed = binary_dilation(inner, np.ones((2 * reach + 1, 2 * reach + 1)))

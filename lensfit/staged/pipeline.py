@@ -8,14 +8,15 @@ import numpy as np
 
 from lensfit.fitters._base import Progress
 from lensfit.fitters.lm import Point
+from lensfit.model import LensModel
 from lensfit.space import Space
 from lensfit.staged.joint import descend_all, distinct, fit_joint, join, lens_light, solved_model
-from lensfit.staged.light import fit_light, floor_weights
+from lensfit.staged.light import LightFit, fit_light, floor_weights
 from lensfit.staged.roles import Roles
 from lensfit.staged.search import Basin, search
 
 FLOOR = 0.02
-"""Share of the lens light by which its model may miss it while the fit is coarse."""
+"""Share of the lens light by which its model may miss it before the last fit."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,31 +44,53 @@ class Found:
 
 
 def run_stages(
-    space: Space, likelihood: Any, roles: Roles, rng: np.random.Generator, progress: Progress
+    space: Space, levels: Levels, roles: Roles, rng: np.random.Generator, progress: Progress
 ) -> Found:
     """From the data and the priors alone to the best point of chi2 + |z|^2."""
-    levels = Levels.of(likelihood)
     progress("lens light", np.nan, 0.05)
     lights = fit_light(space, levels.coarse, roles, rng)
-    theta, image = lights[0].theta, lights[0].image
-    basins: list[Basin] = []
-    for number, share in ((1, 0.15), (2, 0.5)):
-        progress(f"search, round {number}", np.nan, share)
-        found = search(space, levels.coarse.minus(image), roles, theta, image, rng)
-        model = solved_model(space, levels.medium, theta)
-        weighted = levels.medium.weighted(floor_weights(np.asarray(lens_light(levels.medium, model)), FLOOR))
-        starts = [join(roles, theta, basin.theta) for basin in distinct(roles, found, 3)]
-        if number == 1:
-            starts += [join(roles, light.theta, found[0].theta) for light in lights[1:4]]
-        progress(f"joint fit, round {number}", np.nan, share + 0.25)
-        basins += [fit_joint(space, weighted, start, 6, 5.0) for start in starts]
-        basins = sorted(basins, key=lambda basin: basin.score)
-        theta = basins[0].theta
-        image = np.asarray(lens_light(levels.coarse, solved_model(space, levels.medium, theta)))
-    progress("fine fit", np.nan, 0.85)
-    basins = [fit_joint(space, levels.medium, b.theta, 6, 1.0) for b in distinct(roles, basins, 3)]
-    basins = sorted(basins, key=lambda basin: basin.score)
-    best = fit_joint(space, levels.medium, basins[0].theta, 20, 1.0)
+    progress("search, round 1", np.nan, 0.15)
+    found = search(space, levels.coarse.minus(lights[0].image), roles, lights[0].theta, lights[0].image, rng)
+    progress("joint fit, round 1", np.nan, 0.35)
+    basins = _join_all(space, levels, roles, lights, found)
+    progress("search, round 2", np.nan, 0.45)
+    basins += search_again(space, levels, roles, basins[0].theta, rng)
+    progress("fine fit", np.nan, 0.6)
+    return finish(space, levels, roles, basins)
+
+
+def search_again(
+    space: Space, levels: Levels, roles: Roles, theta: np.ndarray, rng: np.random.Generator
+) -> list[Basin]:
+    """Basins, best first, of a new search on the data less the lens light of a joint fit theta (n,)."""
+    model = solved_model(space, levels.medium, theta)
+    image = np.asarray(lens_light(levels.coarse, model))
+    found = search(space, levels.coarse.minus(image), roles, theta, image, rng)
+    weighted = _floored(levels, model)
+    starts = [join(roles, theta, basin.theta) for basin in distinct(roles, found, 3)]
+    return sorted((fit_joint(space, weighted, s, 6, 5.0) for s in starts), key=lambda basin: basin.score)
+
+
+def finish(space: Space, levels: Levels, roles: Roles, basins: list[Basin]) -> Found:
+    """Fit the most promising basins finely and the best of them at full accuracy."""
+    fine = [fit_joint(space, levels.medium, basin.theta, 6, 1.0) for basin in distinct(roles, basins, 3)]
+    fine = sorted(fine, key=lambda basin: basin.score)
+    best = fit_joint(space, levels.medium, fine[0].theta, 20, 1.0)
     point = descend_all(space, levels.full, best.theta, 20, 0.02)
-    progress("fine fit", float(point.chi2), 0.95)
-    return Found(point, np.asarray(point.theta), tuple(basins))
+    return Found(point, np.asarray(point.theta), tuple(fine))
+
+
+def _join_all(
+    space: Space, levels: Levels, roles: Roles, lights: list[LightFit], found: list[Basin]
+) -> list[Basin]:
+    """Joint fits of the best light with each basin, and of the other lights with the best basin."""
+    weighted = _floored(levels, solved_model(space, levels.medium, join(roles, lights[0].theta, found[0].theta)))
+    starts = [join(roles, lights[0].theta, basin.theta) for basin in distinct(roles, found, 3)]
+    starts += [join(roles, light.theta, found[0].theta) for light in lights[1:4]]
+    return sorted((fit_joint(space, weighted, s, 6, 5.0) for s in starts), key=lambda basin: basin.score)
+
+
+def _floored(levels: Levels, model: LensModel) -> Any:
+    """The medium level with less weight where the model's lens light is bright."""
+    image = np.asarray(lens_light(levels.medium, model))
+    return levels.medium.weighted(floor_weights(image, FLOOR))

@@ -1,0 +1,121 @@
+"""The staged fitter as others see it: from a problem to a result with errors, spread and trust."""
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lensfit.errors import FitError
+from lensfit.fitters._base import FitResult, Progress, Trust
+from lensfit.fitters.laplace import Laplace, laplace
+from lensfit.problem import Problem
+from lensfit.space import Space, solve_amplitudes
+from lensfit.staged.family import fit_family, spread
+from lensfit.staged.pipeline import Found, Levels, finish, run_stages, search_again
+from lensfit.staged.roles import Roles
+from lensfit.staged.trust import check_fit, check_search, gather
+
+EDGE = -3.0
+"""Widths from the middle of its prior where an amplitude that came out at zero is put, if it is sampled."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Staged:
+    """Global fit of light, mass and source from the data and the priors alone.
+
+    Every free amplitude is solved exactly and non-negatively on the way; one that the problem samples takes
+    its solved value in the result.
+    """
+
+    def run(self, problem: Problem, *, seed: int, progress: Progress) -> FitResult:
+        """Fit the problem. Raises FitError if the model cannot be staged or no finite fit is found."""
+        clock, cpu = time.perf_counter(), time.process_time()
+        model = solve_amplitudes(problem.model)
+        space, likelihood = Space.of(model), problem.likelihood
+        roles = Roles.of(space)
+        levels = Levels.of(likelihood)
+        found = run_stages(space, levels, roles, np.random.default_rng(seed), progress)
+        progress("search, other seed", float(found.point.chi2), 0.7)
+        again = search_again(space, levels, roles, found.theta, np.random.default_rng([seed, 1]))
+        found, other = _better(space, levels, roles, found, again)
+        if not np.isfinite(float(found.point.chi2)):
+            raise FitError("no finite chi2 was found: the model does not give finite brightness anywhere near the data")
+        progress("neighbouring models", float(found.point.chi2), 0.8)
+        variants = fit_family(space, model, likelihood, found.point)
+        progress("errors and trust", float(found.point.chi2), 0.95)
+        optimum = laplace(space, likelihood, found.theta)
+        numbers = space.build(jnp.asarray(found.theta)).filled(jnp.asarray(optimum.amplitudes))
+        checks = check_fit(space, roles, found.theta, gather(likelihood, numbers), optimum)
+        checks += check_search(roles, found.theta, found.basins, other)
+        result = _result(problem, space, found, optimum)
+        progress("done", float(found.point.chi2), 1.0)
+        return dataclasses.replace(
+            result,
+            spread=spread(problem.names, variants),
+            variants=variants,
+            trust=Trust(tuple(checks)),
+            seconds=time.perf_counter() - clock,
+            cpu_seconds=time.process_time() - cpu,
+        )
+
+
+def _better(
+    space: Space, levels: Levels, roles: Roles, found: Found, again: list[Any]
+) -> tuple[Found, np.ndarray]:
+    """The better of the fit and the end of another search, and the theta that the other one ended at."""
+    second = finish(space, levels, roles, again)
+    if float(second.point.objective) < float(found.point.objective) - 1:
+        return second, found.theta
+    return found, second.theta
+
+
+def _result(problem: Problem, space: Space, found: Found, optimum: Laplace) -> FitResult:
+    """The result in the parameters of the problem, of which some amplitudes were solved."""
+    every = [p.name for p in space.parameters + space.amplitudes]
+    value = dict(zip(every, np.concatenate([found.theta, optimum.amplitudes]), strict=True))
+    place = {name: k for k, name in enumerate(every)}
+    names, amplitudes = problem.names, tuple(p.name for p in problem.space.amplitudes)
+    theta = _inside(problem, np.array([value[name] for name in names]))
+    chosen = [place[name] for name in names]
+    solved = [place[name] for name in amplitudes]
+    deviation = np.sqrt(np.diag(optimum.covariance))
+    log_likelihood = float(problem.log_likelihood(theta))
+    residuals = np.asarray(problem.residuals(theta))
+    return FitResult(
+        fitter="staged",
+        names=names,
+        units=tuple(p.unit for p in problem.space.parameters),
+        symbols=tuple(p.symbol for p in problem.space.parameters),
+        theta=theta,
+        errors=deviation[chosen],
+        covariance=optimum.covariance[np.ix_(chosen, chosen)],
+        amplitude_names=amplitudes,
+        amplitudes=optimum.amplitudes[[k - space.ndim for k in solved]],
+        amplitude_errors=deviation[solved],
+        spread=np.full(len(names), np.nan),
+        variants=(),
+        model=problem.solved_model(theta),
+        log_likelihood=log_likelihood,
+        log_posterior=float(problem.log_posterior(problem.to_z(theta))),
+        chi2=float(np.sum(residuals**2)),
+        data_count=int(np.count_nonzero(problem.likelihood.inverse_noise)),
+        evaluations=0,
+        gradients=0,
+        seconds=0.0,
+        cpu_seconds=0.0,
+        converged=optimum.gain < 1.0,
+        trust=Trust(),
+    )
+
+
+def _inside(problem: Problem, theta: np.ndarray) -> np.ndarray:
+    """theta with amplitudes that were solved to zero moved just inside their priors."""
+    zero = np.array([p.role == "amplitude" for p in problem.space.parameters]) & (theta <= 0)
+    if not zero.any():
+        return theta
+    edge = np.asarray(jax.jit(problem.space.to_theta)(jnp.full(problem.ndim, EDGE)))
+    return np.where(zero, edge, theta)

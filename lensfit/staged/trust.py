@@ -1,0 +1,166 @@
+"""Whether a fit may be believed: questions that wrong fits with a good chi2 answer badly."""
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from lensfit.fitters._base import Check
+from lensfit.fitters.laplace import Laplace
+from lensfit.model import LensModel
+from lensfit.operators.psf import convolve
+from lensfit.space import Space
+from lensfit.staged.joint import lens_light
+from lensfit.staged.roles import Roles
+from lensfit.staged.search import Basin
+from lensfit.surface import surfaces
+
+LEAST_SIGNAL = 12.0
+"""Signal over noise of the whole lensed source below which there is nothing to model."""
+LEAST_EXPLAINED = 0.5
+"""Share of the arcs' chi2 that the source must explain."""
+COUNTER_IMAGE = 0.35
+"""Most that the amplitude of the negative-parity images may differ from the others', beside its error."""
+LEAST_MAGNIFICATION = 1.5
+PRIOR_WIDTHS = 3.5
+"""Widths of its prior that a parameter may lie from its middle."""
+AGREE = 0.01
+"""Relative difference in Einstein radius up to which two answers are one."""
+GAP = 10.0
+"""Least difference in objective between the best basin and the next."""
+GAIN = 1.0
+"""Most that chi2 may still promise to fall."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Evidence:
+    """What the image says about the source of a fit.
+
+    signal: signal over noise of the lensed source. explained: share of the arcs' chi2 that it takes away.
+    counter, counter_error: amplitude of the negative-parity images over that of the others, and
+    counter_signal, their signal over noise in the model. magnification: lensed over unlensed flux.
+    """
+
+    signal: float
+    explained: float
+    counter: float
+    counter_error: float
+    counter_signal: float
+    magnification: float
+
+
+def gather(likelihood: Any, model: LensModel) -> Evidence:
+    """Measure the evidence for the source of a model with numbers."""
+    light = np.asarray(lens_light(likelihood, model))
+    positive, negative, bare = (np.asarray(image) for image in _by_parity(likelihood, model))
+    data = np.asarray(likelihood.whitened_data)
+    arcs, source = data - light, positive + negative
+    bright = gaussian_filter(np.maximum(source, arcs), 1.0) > 2.0
+    before, after = (float(np.sum(a[bright] ** 2 - 1)) for a in (arcs, arcs - source))
+    counter, error = _counter_image(light, positive, negative, data)
+    return Evidence(
+        signal=float(np.sqrt(np.sum(source**2))),
+        explained=1 - after / before if bright.sum() > 8 and before > 0 else 0.0,
+        counter=counter,
+        counter_error=error,
+        counter_signal=float(np.sqrt(np.sum(negative**2))),
+        magnification=float(source.sum() / max(bare.sum(), 1e-300)),
+    )
+
+
+def check_fit(
+    space: Space, roles: Roles, theta: np.ndarray, evidence: Evidence, optimum: Laplace
+) -> list[Check]:
+    """The checks that need one fit alone, whatever fitter made it."""
+    z = np.asarray(jax.jit(space.to_z)(theta))
+    far = [k for k in np.flatnonzero(roles.mass | roles.source) if abs(z[k]) > PRIOR_WIDTHS]
+    edges = ", ".join(f"{space.names[k]} = {theta[k]:.4g} ({z[k]:+.1f})" for k in far)
+    tolerance = COUNTER_IMAGE + 3 * evidence.counter_error
+    return [
+        Check(
+            "lensed source",
+            evidence.signal > LEAST_SIGNAL,
+            f"signal over noise of the lensed source is {evidence.signal:.1f} (at least {LEAST_SIGNAL:.0f})",
+        ),
+        Check(
+            "arcs explained",
+            evidence.explained > LEAST_EXPLAINED,
+            f"the source explains {100 * evidence.explained:.0f} % of what lens light leaves "
+            f"(at least {100 * LEAST_EXPLAINED:.0f} %)",
+        ),
+        Check(
+            "counter-image",
+            evidence.counter_signal > 5 and abs(evidence.counter - 1) < tolerance,
+            f"the images of negative parity, signal over noise {evidence.counter_signal:.1f}, come out at "
+            f"{evidence.counter:.2f} +- {evidence.counter_error:.2f} of what the others predict (1 expected)",
+        ),
+        Check(
+            "magnified",
+            evidence.magnification > LEAST_MAGNIFICATION,
+            f"the source is magnified {evidence.magnification:.1f} times (at least {LEAST_MAGNIFICATION})",
+        ),
+        Check(
+            "priors",
+            not far,
+            f"far out in their priors [widths]: {edges}" if far else "no mass or source parameter is far out",
+        ),
+        Check(
+            "optimum",
+            optimum.gain < GAIN,
+            f"a further step promises to lower chi2 by {optimum.gain:.2g} (less than {GAIN:g})",
+        ),
+    ]
+
+
+def check_search(
+    roles: Roles, theta: np.ndarray, basins: tuple[Basin, ...], other: np.ndarray
+) -> list[Check]:
+    """The checks of a search: a second one from another seed, and how far the next basin is."""
+    radius = theta[roles.einstein_radius]
+    change = other[roles.einstein_radius] / radius - 1
+    rivals = [b for b in basins[1:] if abs(b.theta[roles.einstein_radius] / radius - 1) > AGREE]
+    gap = min((b.score - basins[0].score for b in rivals), default=np.inf)
+    nearest = f"{gap:.0f} in chi2" if rivals else "not seen"
+    return [
+        Check(
+            "another seed",
+            abs(change) < AGREE,
+            f"a search from another seed ends at an Einstein radius {100 * change:+.2f} % away",
+        ),
+        Check("next basin", gap > GAP, f"the next best basin of the search is {nearest} (at least {GAP:.0f})"),
+    ]
+
+
+def _counter_image(
+    light: np.ndarray, positive: np.ndarray, negative: np.ndarray, data: np.ndarray
+) -> tuple[float, float]:
+    """Amplitude of the negative-parity images over that of the others, each left free, and its error."""
+    if not np.any(negative) or not np.any(positive):
+        return np.nan, np.inf
+    columns = np.stack([light, positive, negative] if np.any(light) else [positive, negative])
+    columns = columns.reshape(len(columns), -1)
+    covariance = np.linalg.inv(columns @ columns.T)
+    best = covariance @ (columns @ data.ravel())
+    ratio = best[-1] / best[-2]
+    slope = np.array([-ratio, 1.0]) / best[-2]
+    return float(ratio), float(np.sqrt(slope @ covariance[-2:, -2:] @ slope))
+
+
+@jax.jit
+def _by_parity(likelihood: Any, model: LensModel) -> jax.Array:
+    """Whitened images (3, H, W): lensed source of positive and of negative parity, and the source unlensed."""
+    source = model.only("source")
+    bare = dataclasses.replace(source, mass={})
+
+    def formula(both: tuple[LensModel, LensModel], x: Any, y: Any) -> tuple[Any, Any, Any]:
+        lensed = both[0].brightness(x, y)
+        (xx, xy), (yx, yy) = jax.jacfwd(lambda p: jnp.stack(both[0].source_position(p[0], p[1])))(jnp.stack([x, y]))
+        outside = xx * yy - xy * yx > 0
+        return jnp.where(outside, lensed, 0.0), jnp.where(outside, 0.0, lensed), both[1].brightness(x, y)
+
+    images = convolve(surfaces(formula, (source, bare), likelihood.grid), likelihood.transfer)
+    return images * likelihood.inverse_noise
