@@ -52,8 +52,6 @@ def critical_curves(model: LensModel, field: Field) -> CriticalCurves:
     """Critical curves of a model of numbers inside a field, to about 1e-9 arcsec, and their caustics."""
     x, y = field.cells(CELLS)
     tangential, radial = (_lines(model, kind, x, y) for kind in (TANGENTIAL, RADIAL))
-    step = 2 * field.half_width / CELLS
-    radial = [curve for curve in radial if np.ptp(curve, axis=0).max() > 3 * step]
     return CriticalCurves(
         tangential=tuple(tangential),
         radial=tuple(radial),
@@ -78,11 +76,16 @@ def _area(points: np.ndarray) -> float:
 
 
 def _lines(model: LensModel, kind: int, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
-    """The curves on which an eigenvalue vanishes: its contours over a grid (H, W), moved onto the zero."""
+    """The curves on which an eigenvalue vanishes: its contours over a grid (H, W), moved onto the zero.
+
+    Those of less than three cells are left out: a grid point on a singular mass would seem to have one.
+    """
     values = eigenvalues(in_chunks(traced, model, x, y)[1])[kind]
     curves = []
     for curve in contourpy.contour_generator(x, y, values).lines(0.0):
         points = np.array(curve)
+        if np.ptp(points, axis=0).max() < 3 * (x[0, 1] - x[0, 0]):
+            continue
         for _ in range(4):
             points = _on_curve(model, kind, points)
         curves.append(points)

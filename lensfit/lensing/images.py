@@ -4,6 +4,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+from scipy.spatial import KDTree
 
 from lensfit.lensing.local import Field, corners, in_chunks, traced
 from lensfit.model import LensModel
@@ -20,7 +21,8 @@ EXACT = 1e-9
 """How near to the source an image must come back [arcsec]."""
 APART = 3e-6
 """How far apart two images must be to be two [arcsec]."""
-TINY = 1e-300
+STILL = 1e-13
+"""Length of a step below which a point has arrived [arcsec]."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,20 +68,19 @@ def _near(
 
 def _solve(model: LensModel, starts: np.ndarray, source: np.ndarray, reach: float) -> np.ndarray:
     """The solutions (M, 2) of the lens equation that Newton's method finds near starts (N, 2), each once."""
-    points = starts
+    points, moving = starts.copy(), np.arange(len(starts))
     for _ in range(STEPS):
-        beta, a = in_chunks(traced, model, points[:, 0], points[:, 1])
+        beta, a = in_chunks(traced, model, points[moving, 0], points[moving, 1])
         step = (np.linalg.pinv(a) @ (beta - source)[..., None])[..., 0]
-        length = np.linalg.norm(step, axis=1, keepdims=True)
-        points = points - step * np.minimum(1, 0.2 * reach / np.maximum(length, TINY))
+        length = np.linalg.norm(step, axis=1)
+        points[moving] -= step * np.minimum(1, 0.2 * reach / np.maximum(length, STILL))[:, None]
+        moving = moving[length > STILL]
     beta, _ = in_chunks(traced, model, points[:, 0], points[:, 1])
     back = np.linalg.norm(beta - source, axis=1) < EXACT
     near = np.linalg.norm(points - starts, axis=1) < reach
-    kept: list[np.ndarray] = []
-    for point in points[back & near]:
-        if all(np.linalg.norm(point - other) > APART for other in kept):
-            kept.append(point)
-    return np.array(kept).reshape(-1, 2)
+    found = points[back & near]
+    twice = KDTree(found).query_pairs(APART, output_type="ndarray")[:, 1]
+    return np.delete(found, twice, axis=0)
 
 
 def _images(model: LensModel, points: np.ndarray) -> list[Image]:
