@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import jax
 import numpy as np
 from scipy.ndimage import binary_erosion
 
@@ -44,7 +45,7 @@ class ModelImages:
     def of(cls, imaging: Imaging, likelihood: ImagingLikelihood, model: LensModel) -> ModelImages:
         """Images of a model of numbers; the likelihood is of the same data."""
         light, source = (
-            _pasted(np.asarray(likelihood.image(model.only(group))), likelihood, imaging)
+            _pasted(np.asarray(_image(likelihood, model.only(group))), likelihood, imaging)
             for group in ("light", "source")
         )
         data = np.where(imaging.mask, np.nan, imaging.data)
@@ -86,6 +87,9 @@ class Scene:
             source_field=source_field,
             source_plane=brightness_at(unlensed(model), *source_field.cells(PIXELS)),
         )
+
+
+_image = jax.jit(ImagingLikelihood.image)
 
 
 def unmasked_field(imaging: Imaging) -> Field:

@@ -1,0 +1,172 @@
+"""Figures: what they draw, on which axes, with which colours; and the images they are made of."""
+
+import dataclasses
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from astropy.coordinates import SkyCoord
+from made_run import made_problem, made_result, sky
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from lensfit.datasets import read_imaging
+from lensfit.plots import FIGURES, ModelImages, Scene, inspect_figure
+from lensfit.plots._panels import _ticks, stretch
+from lensfit.plots.compass import position_angle, sky_axes
+
+SLACS = Path(__file__).parents[2] / "shared/data/slacs/J0029-0055"
+
+
+@pytest.fixture(scope="module")
+def scene(mock):
+    imaging, problem = made_problem(mock.imaging)
+    return Scene.of(imaging, problem.likelihood, made_result(problem, mock.truth).model)
+
+
+def panels(figure):
+    """The axes with a title, without the colour bars."""
+    return {axes.get_title(): axes for axes in figure.axes if axes.get_title()}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_is_drawn(scene, name):
+    figure = FIGURES[name](scene)
+    assert isinstance(figure, Figure) and isinstance(figure.canvas, FigureCanvasAgg)
+    figure.canvas.draw()
+    for axes in panels(figure).values():
+        assert "arcsec" in axes.get_xlabel()
+        assert axes.get_xlim()[0] < axes.get_xlim()[1]
+
+
+def test_no_global_state_is_touched(scene):
+    before = dict(matplotlib.rcParams)
+    FIGURES["overview"](scene).canvas.draw()
+    assert dict(matplotlib.rcParams) == before
+    assert matplotlib._pylab_helpers.Gcf.get_all_fig_managers() == []
+
+
+def test_overview_shows_six_panels_of_equal_aspect(scene):
+    shown = panels(FIGURES["overview"](scene))
+    assert list(shown) == [
+        "Data", "Model", "Normalised residual", "Lens light", "Data \N{MINUS SIGN} lens light", "Source plane"
+    ]
+    for axes in shown.values():
+        assert axes.get_aspect() == 1.0
+        assert len(axes.images) == 1
+    scales = [shown[name].images[0].norm for name in ("Data", "Model", "Lens light")]
+    assert len({(scale.vmin, scale.vmax, scale.linear_width) for scale in scales}) == 1
+    norm = shown["Normalised residual"].images[0].norm
+    assert (norm.vmin, norm.vmax) == (-5, 5)
+
+
+def test_colour_bars_carry_the_unit(scene):
+    labels = [axes.get_ylabel() for axes in FIGURES["data"](scene).axes]
+    assert "MJy / sr" in labels
+
+
+def test_masked_pixels_are_masked_in_every_image_of_the_sky(scene):
+    for title, axes in panels(FIGURES["overview"](scene)).items():
+        if title != "Source plane":
+            np.testing.assert_array_equal(axes.images[0].get_array().mask, scene.imaging.mask)
+
+
+def test_images_are_drawn_where_the_coordinates_say(scene):
+    imaging = scene.imaging
+    image = panels(FIGURES["data"](scene))["Data"].images[0]
+    left, right, bottom, top = image.get_extent()
+    rows, columns = imaging.shape
+    assert left + (right - left) * 0.5 / columns == pytest.approx(imaging.x[0, 0])
+    assert bottom + (top - bottom) * 0.5 / rows == pytest.approx(imaging.y[0, 0])
+    assert image.origin == "lower"
+
+
+def test_the_view_is_the_unmasked_field(scene):
+    axes = panels(FIGURES["data"](scene))["Data"]
+    good = ~scene.imaging.mask
+    x, y = scene.imaging.x[good], scene.imaging.y[good]
+    for limits, values in ((axes.get_xlim(), x), (axes.get_ylim(), y)):
+        assert limits[0] <= values.min() and values.max() <= limits[1]
+        assert limits[1] - limits[0] < np.ptp(values) + 8 * scene.imaging.pixel_scale
+
+
+def test_profile_has_a_logarithmic_axis_and_a_band(scene):
+    axes = FIGURES["profile"](scene).axes[0]
+    assert axes.get_yscale() == "log"
+    words = {text.get_text() for text in axes.get_legend().get_texts()}
+    assert {"data", "model", "lens light", "lensed source"} <= words
+    assert len(axes.collections) > 0
+
+
+def test_images_of_the_model_add_up_to_the_likelihood(mock, scene):
+    imaging, problem = made_problem(mock.imaging)
+    images, result = scene.images, made_result(problem, mock.truth)
+    assert np.nansum(images.residual**2) == pytest.approx(result.chi2, rel=1e-9)
+    np.testing.assert_array_equal(np.isnan(images.residual), imaging.mask)
+    np.testing.assert_allclose(images.model, images.light + images.source)
+    assert np.isfinite(images.model[~imaging.mask]).all()
+    assert np.isnan(images.model[0, 0])
+
+
+def test_a_cutout_has_the_same_images(mock):
+    imaging, problem = made_problem(mock.imaging)
+    model = made_result(problem, mock.truth).model
+    part = imaging.cutout(1.45, center=(0.1, -0.05))
+    again = ModelImages.of(part, problem.likelihood, model)
+    whole = ModelImages.of(imaging, problem.likelihood, model)
+    row, column = (np.flatnonzero(np.isclose(a, b))[0] for a, b in (
+        (imaging.y[:, 0], part.y[0, 0]), (imaging.x[0], part.x[0, 0])
+    ))
+    rows, columns = part.shape
+    np.testing.assert_array_equal(again.model, whole.model[row : row + rows, column : column + columns])
+
+
+def test_a_model_without_source_or_mass_is_drawn(mock):
+    imaging, problem = made_problem(mock.imaging)
+    model = made_result(problem, mock.truth).model
+    bare = dataclasses.replace(model, source={}, mass={})
+    scene = Scene.of(imaging, problem.likelihood, bare)
+    assert scene.positions == () and scene.curves.tangential == ()
+    for figure in FIGURES.values():
+        figure(scene).canvas.draw()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_inspect_shows_what_was_understood(mock, known):
+    wcs = sky(mock.imaging.shape, mock.imaging.pixel_scale) if known else None
+    figure = inspect_figure(dataclasses.replace(mock.imaging, wcs=wcs))
+    figure.canvas.draw()
+    shown = panels(figure)
+    assert list(shown) == ["Data", "Noise map", "Signal over noise", "PSF, 5 x 5 pixels"]
+    words = {text.get_text() for text in shown["Data"].texts}
+    assert ({"N", "E"} <= words) == known
+    assert any("0.12 arcsec per pixel" in word for word in words)
+
+
+def test_north_is_up_and_east_left_in_an_unrotated_image():
+    east, north = sky_axes(sky((10, 10), 0.1, angle=0.0))
+    np.testing.assert_allclose(east, [-1, 0], atol=1e-12)
+    np.testing.assert_allclose(north, [0, 1], atol=1e-12)
+
+
+@pytest.mark.parametrize("angle, phi", [(0.0, 30.0), (0.4, 30.0), (-1.2, 170.0)])
+def test_position_angle_is_that_of_astropy(angle, phi):
+    wcs = sky((100, 100), 0.1, angle)
+    step = 0.5 * np.array([np.cos(np.radians(phi)), np.sin(np.radians(phi))])
+    here, there = (SkyCoord(wcs.pixel_to_world(*(np.array([49.5, 49.5]) + k * step))) for k in (0, 1))
+    expected = here.position_angle(there).deg % 180
+    assert position_angle(wcs, phi) == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("top", [0.02, 1.0, 3e4])
+def test_ticks_are_few_and_hold_zero(top):
+    norm = stretch(np.linspace(-top, top, 1000), 0.01 * top)
+    ticks = _ticks(norm)
+    assert 0.0 in ticks and 3 <= len(ticks) <= 10
+
+
+@pytest.mark.skipif(not SLACS.is_dir(), reason=f"{SLACS} is not there: shared real data are not installed")
+def test_a_real_lens_is_inspected():
+    imaging = read_imaging(SLACS, pixel_scale=0.05, nan="mask")
+    inspect_figure(imaging.circular_mask(3.0)).canvas.draw()

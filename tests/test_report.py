@@ -1,0 +1,144 @@
+"""The report: one well-formed page that stands alone and puts the verdict first."""
+
+import base64
+import json
+import shutil
+from html.parser import HTMLParser
+
+import pytest
+from made_run import REASON, written_run
+
+from lensfit.errors import DataError
+from lensfit.report import write_report
+from lensfit.report._markup import number, uncertainty
+from lensfit.results import read_result
+
+VOID = {"meta", "img", "br"}
+
+
+class Page(HTMLParser):
+    """Collects tags, sources and texts, and refuses tags that do not nest."""
+
+    def __init__(self):
+        super().__init__(convert_charrefs=True)
+        self.open, self.tags, self.sources, self.body = [], [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.sources += [value for name, value in attrs if name in ("src", "href")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "body" in self.open and data.strip():
+            self.body.append(data.strip())
+
+
+def parsed(path):
+    page = Page()
+    page.feed(path.read_text(encoding="utf-8"))
+    page.close()
+    assert page.open == []
+    return page
+
+
+@pytest.fixture
+def folder(mock, tmp_path):
+    """A copy of the run that was written."""
+    made = written_run(mock.imaging, tuple(mock.truth.items()))[0]
+    return shutil.copytree(made, tmp_path / "run")
+
+
+def changed(folder, **changes):
+    """Put other values into the result.json of a run."""
+    document = read_result(folder) | changes
+    (folder / "result.json").write_text(json.dumps(document))
+
+
+def test_the_verdict_comes_first(folder):
+    page = parsed(write_report(folder))
+    assert "NOT TRUSTED" in page.body[0]
+    assert page.body[1] == REASON
+
+
+def test_a_trusted_fit_says_so_first(folder):
+    checks = read_result(folder)["trust"]["checks"][:1]
+    changed(folder, trust={"trusted": True, "reasons": [], "checks": checks})
+    page = parsed(write_report(folder))
+    assert "Trusted" in page.body[0]
+    assert not any("NOT TRUSTED" in word for word in page.body)
+
+
+def test_a_fit_without_checks_is_not_trusted(folder):
+    changed(folder, trust={"trusted": False, "reasons": [], "checks": []})
+    page = parsed(write_report(folder))
+    assert "NOT TRUSTED" in page.body[0] and "No check was made" in page.body[1]
+
+
+def test_the_page_needs_nothing_else(folder):
+    path = write_report(folder)
+    text = path.read_text(encoding="utf-8")
+    assert "http://" not in text and "https://" not in text
+    page = parsed(path)
+    assert not {"script", "link", "iframe", "object"} & set(page.tags)
+    assert len(page.sources) == 10
+    for source in page.sources:
+        assert base64.b64decode(source.removeprefix("data:image/png;base64,")).startswith(b"\x89PNG")
+
+
+def test_everything_from_files_is_escaped(folder):
+    bad = "<script>alert('x')</script>"
+    document = read_result(folder)
+    document["notes"] = [bad]
+    document["data"]["notes"] = [bad]
+    document["data"]["unit"] = bad
+    document["variants"][0]["name"] = bad
+    document["provenance"]["command"] = bad
+    document["parameters"][bad] = document["parameters"]["mass.sie.e1"]
+    changed(folder, **document)
+    page = parsed(write_report(folder))
+    assert "script" not in page.tags
+    assert page.body.count(bad) >= 6
+
+
+def test_every_number_and_note_is_there(folder):
+    page = parsed(write_report(folder))
+    words = " ".join(page.body)
+    for word in ("einstein_radius", "source_magnification", "two sources", "3 pixels masked: noise <= 0",
+                 "/some/where/data.fits", "position_angle_sky", "seed", "jax", "amplitudes were solved"):
+        assert word in words
+
+
+def test_a_missing_figure_is_named(folder):
+    (folder / "residual.png").unlink()
+    assert "residual.png is missing" in write_report(folder).read_text(encoding="utf-8")
+
+
+def test_a_folder_without_result_says_so(tmp_path):
+    with pytest.raises(DataError, match=r"result\.json"):
+        write_report(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "value, error, expected",
+    [
+        (1.23456, 0.0123, "1.235"),
+        (-1.23456, 0.0123, "\N{MINUS SIGN}1.235"),
+        (1234.6, 210.0, "1235"),
+        (0.1, None, "0.1"),
+        (0.5, 0.0, "0.5"),
+        (None, None, "\N{EM DASH}"),
+        (1e-12, 1e-13, "1e\N{MINUS SIGN}12"),
+    ],
+)
+def test_numbers_are_cut_at_their_error(value, error, expected):
+    assert number(value, error) == expected
+
+
+def test_errors_have_two_digits():
+    assert [uncertainty(error) for error in (0.01234, 0.95, 12.3, 0.0)] == ["0.012", "0.95", "12", "0"]
+    assert uncertainty(None) == "\N{EM DASH}"

@@ -1,0 +1,189 @@
+"""The files of a run, read back."""
+
+import json
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import QTable, Table
+from astropy.wcs import WCS
+from made_run import made_problem, made_result, written_run
+
+from lensfit.errors import DataError
+from lensfit.lensing import Field, critical_curves, einstein_radius
+from lensfit.plots import FIGURES, ModelImages
+from lensfit.results import derived_quantities, read_result, replacing, write_results
+from lensfit.results.tables import plain
+
+
+@pytest.fixture(scope="module")
+def run(mock):
+    return written_run(mock.imaging, tuple(mock.truth.items()))
+
+
+def refuse(word):
+    raise AssertionError(f"{word} is not JSON")
+
+
+def test_result_is_strict_json(run):
+    folder, _, _, result = run
+    document = json.loads((folder / "result.json").read_text(), parse_constant=refuse)
+    assert document["fit"]["log_posterior"] is None
+    assert document["amplitudes"]["source.sersic.intensity"]["error"] is None
+    assert np.isnan(result.log_posterior)
+
+
+def test_result_holds_every_number(run):
+    folder, imaging, problem, result = run
+    document = read_result(folder)
+    assert (document["schema"], document["version"]) == ("lensfit.result", 1)
+    assert tuple(document["parameters"]) == problem.names
+    radius = document["parameters"]["mass.sie.einstein_radius"]
+    index = problem.names.index("mass.sie.einstein_radius")
+    assert radius == {
+        "value": result.theta[index],
+        "error": result.errors[index],
+        "spread": result.spread[index],
+        "unit": "arcsec",
+        "symbol": r"\theta_\mathrm{E}",
+    }
+    assert document["amplitudes"]["source.sersic.intensity"]["unit"] == "MJy / sr"
+    assert document["covariance"]["matrix"] == result.covariance.tolist()
+    assert document["fit"]["chi2"] == result.chi2
+    assert document["fixed"] == {"sky": 0.0}
+    assert document["data"]["hash"] == imaging.hash
+    assert document["data"]["pixels_used"] == np.count_nonzero(~imaging.mask)
+    assert document["provenance"]["seed"] == 7
+    assert {"lensfit", "jax", "numpy", "python"} <= document["provenance"]["versions"].keys()
+
+
+def test_trust_is_kept_with_its_reasons(run):
+    trust = read_result(run[0])["trust"]
+    assert trust["trusted"] is False
+    assert trust["reasons"] == list(run[3].trust.reasons)
+    assert [check["passed"] for check in trust["checks"]] == [True, False]
+
+
+def test_no_file_is_left_half_written(run):
+    names = {path.name for path in run[0].iterdir()} - {"report.html"}
+    assert names == {f"{name}.png" for name in FIGURES} | {"result.json", "parameters.ecsv", "model.fits"}
+
+
+def test_table_has_units_descriptions_and_all_rows(run):
+    folder, _, problem, result = run
+    table = Table.read(folder / "parameters.ecsv", format="ascii.ecsv")
+    assert list(table["name"][: problem.ndim]) == list(problem.names)
+    np.testing.assert_array_equal(table["value"][: problem.ndim], result.theta)
+    assert set(table["kind"]) == {"parameter", "amplitude", "derived"}
+    assert table["unit"][list(table["name"]).index("mass.sie.einstein_radius")] == "arcsec"
+    assert all(column.info.description for column in table.itercols())
+    assert table.meta["trusted"] is False
+    assert len(QTable.read(folder / "parameters.ecsv")) == len(table)
+
+
+def test_model_file_lies_on_the_frame_of_the_data(run):
+    folder, imaging, problem, result = run
+    images = ModelImages.of(imaging, problem.likelihood, result.model)
+    with fits.open(folder / "model.fits") as hdus:
+        names = [hdu.name for hdu in hdus[1:]]
+        assert names == ["MODEL", "RESIDUAL", "LENS_LIGHT", "SOURCE", "MASK"]
+        expected = (images.model, images.residual, images.light, images.source)
+        for hdu, image in zip(hdus[1:5], expected, strict=True):
+            np.testing.assert_array_equal(hdu.data, image)
+        np.testing.assert_array_equal(hdus["MASK"].data, imaging.mask)
+        good = ~imaging.mask
+        left = (imaging.data - hdus["MODEL"].data)[good] / imaging.noise[good]
+        assert np.sum(left**2) == pytest.approx(result.chi2, rel=1e-9)
+        assert hdus["MODEL"].header["BUNIT"] == "MJy / sr"
+        assert hdus[0].header["TRUSTED"] is False
+        here = WCS(hdus["MODEL"].header).pixel_to_world(3, 7)
+    assert here.separation(imaging.wcs.pixel_to_world(3, 7)).arcsec < 1e-6
+
+
+def test_the_bright_pixel_of_the_model_is_that_of_the_data(run, mock):
+    model = fits.getdata(run[0] / "model.fits", "MODEL")
+    used = np.where(run[1].mask, -np.inf, 1.0)
+    assert np.nanargmax(model * used) == np.argmax(mock.noise_free.data * used)
+
+
+def test_derived_quantities_agree_with_draws(run, mock):
+    _, imaging, problem, result = run
+    found = derived_quantities(problem, imaging, result)
+    rng = np.random.default_rng(5)
+    draws = rng.multivariate_normal(result.theta, result.covariance, 4000)
+    columns = dict(zip(problem.names, draws.T, strict=True))
+    e1, e2 = columns["mass.sie.e1"], columns["mass.sie.e2"]
+    e = np.hypot(e1, e2)
+    ratio = found["mass.sie.axis_ratio"]
+    assert ratio.error == pytest.approx(np.std((1 - e) / (1 + e)), rel=0.1)
+    angle = found["mass.sie.position_angle"]
+    assert angle.value == pytest.approx(np.degrees(np.arctan2(*result_pair(result, "e2", "e1")) / 2) % 180)
+    spread = (np.degrees(np.arctan2(e2, e1) / 2) - angle.value + 90) % 180 - 90
+    assert angle.error == pytest.approx(np.std(spread), rel=0.1)
+    assert found["mass.shear.shear_strength"].value == pytest.approx(
+        np.hypot(mock.truth["mass.shear.gamma1"], mock.truth["mass.shear.gamma2"])
+    )
+    assert found["source_magnification"].value > 1
+    assert found["mass.sie.position_angle_sky"].error == angle.error
+
+
+def result_pair(result, first, second):
+    return result[f"mass.sie.{first}"], result[f"mass.sie.{second}"]
+
+
+def test_error_of_the_einstein_radius_agrees_with_draws(run):
+    _, imaging, problem, result = run
+    found = derived_quantities(problem, imaging, result)["effective_einstein_radius"]
+    draws = np.random.default_rng(2).multivariate_normal(result.theta, result.covariance, 60)
+    field = Field(0.0, 0.0, 1.6)
+    radii = []
+    for theta in draws:
+        model = problem.space.build(theta).filled(result.amplitudes)
+        radii.append(einstein_radius(model, critical_curves(model, field).main))
+    assert found.error == pytest.approx(np.std(radii), rel=0.3)
+    assert found.value == pytest.approx(np.mean(radii), abs=4 * found.error)
+
+
+def test_unknown_covariance_leaves_unknown_errors(mock):
+    imaging, problem = made_problem(mock.imaging)
+    result = made_result(problem, mock.truth)
+    result.covariance[:] = np.nan
+    found = derived_quantities(problem, imaging, result)
+    assert all(np.isnan(quantity.error) and np.isfinite(quantity.value) for quantity in found.values())
+
+
+def test_plain_knows_numpy_and_what_is_not_finite():
+    value = {"a": np.array([1.0, np.nan]), "b": (np.float64(np.inf), np.int64(3), np.bool_(True)), "c": None}
+    assert plain(value) == {"a": [1.0, None], "b": [None, 3, True], "c": None}
+
+
+def test_writing_into_no_folder_says_so(run, tmp_path):
+    _, imaging, problem, result = run
+    with pytest.raises(DataError, match="no such folder"):
+        write_results(tmp_path / "missing", problem, imaging, result)
+
+
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        (None, "no such file"),
+        ("{", "not valid JSON"),
+        ("[1]", "reads schema"),
+        ('{"schema": "lensfit.result", "version": 99}', "version 1"),
+    ],
+)
+def test_a_result_that_cannot_be_read_says_why(tmp_path, content, words):
+    if content is not None:
+        (tmp_path / "result.json").write_text(content)
+    with pytest.raises(DataError, match=words):
+        read_result(tmp_path)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), replacing(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
