@@ -14,7 +14,7 @@ SIGNIFICANT = 8.0
 """Least signal over noise of structure, after smoothing."""
 SHARE = 0.12
 """Least share of the light that structure has."""
-COVERED = 0.04
+COVERED = 0.1
 """Share of a ring that structure must cover for the ring to belong to the arcs."""
 MARGIN = 1.15
 """The mask's radius in units of the outermost such ring."""
