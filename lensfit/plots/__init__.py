@@ -1,6 +1,20 @@
 """Figures of data and fits, each a function that returns a matplotlib Figure."""
+from lensfit.plots._panels import data_unit
+from lensfit.plots.compass import position_angle, sky_axes
 from lensfit.plots.fit import FIGURES, overview, profile_figure, single
 from lensfit.plots.inspect import inspect_figure
-from lensfit.plots.scene import ModelImages, Scene
+from lensfit.plots.scene import ModelImages, Scene, unmasked_field
 
-__all__ = ["FIGURES", "ModelImages", "Scene", "inspect_figure", "overview", "profile_figure", "single"]
+__all__ = [
+    "FIGURES",
+    "ModelImages",
+    "Scene",
+    "data_unit",
+    "inspect_figure",
+    "overview",
+    "position_angle",
+    "profile_figure",
+    "single",
+    "sky_axes",
+    "unmasked_field",
+]

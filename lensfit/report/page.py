@@ -84,6 +84,9 @@ def _summary(result: dict[str, Any]) -> str:
     if fit["chi2"] is not None:
         ratio = number(fit["chi2"] / fit["data_count"], 0.01)
         parts.append(f"χ² {number(fit['chi2'], 1.0)} for {fit['data_count']} pixels ({ratio} each)")
+    if fit["log_evidence"] is not None:
+        error = fit["log_evidence_error"]
+        parts.append(f"ln evidence {number(fit['log_evidence'], error)} ± {uncertainty(error)}")
     parts.append(f"fitter {text(result['fitter'])}, {number(fit['seconds'], 1.0)} s")
     return " · ".join(parts)
 

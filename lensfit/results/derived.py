@@ -12,8 +12,7 @@ from lensfit.errors import ModelError
 from lensfit.fitters._base import FitResult
 from lensfit.lensing import Field, bright_cells, critical_curves, einstein_radius, flux, unlensed
 from lensfit.model import LensModel
-from lensfit.plots.compass import position_angle
-from lensfit.plots.scene import unmasked_field
+from lensfit.plots import position_angle, unmasked_field
 from lensfit.problem import Problem
 
 WIDER = 3.0

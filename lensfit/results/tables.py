@@ -13,7 +13,7 @@ from astropy.table import Column, Table
 
 from lensfit.datasets import Imaging
 from lensfit.fitters._base import FitResult
-from lensfit.plots._panels import data_unit
+from lensfit.plots import data_unit
 from lensfit.problem import Problem
 from lensfit.results.derived import Quantity
 
