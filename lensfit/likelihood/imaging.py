@@ -42,12 +42,14 @@ class ImagingLikelihood:
     @classmethod
     def of(cls, imaging: Imaging, oversampling: int | np.ndarray | None = None) -> ImagingLikelihood:
         """From checked data; oversampling is sub-pixels per axis: one number, an (H, W) map of the image,
-        or by default a map adapted to the data (see `lensfit.oversampling`)."""
+        or by default a map adapted to the data (see `lensfit.oversampling`), 1 where they are masked."""
         reach = max(imaging.psf.shape) // 2
         rows, columns, needed = evaluation_box(imaging.mask, reach)
         box = (rows, columns)
-        levels = from_data(imaging) if oversampling is None else np.broadcast_to(oversampling, imaging.shape)
-        levels = np.where(cut(imaging.mask, box, True), 1, cut(np.asarray(levels), box, 1)) * needed
+        if oversampling is None:
+            oversampling = np.where(imaging.mask, 1, from_data(imaging))
+        beyond = oversampling if isinstance(oversampling, int) else 1
+        levels = cut(np.broadcast_to(oversampling, imaging.shape), box, beyond) * needed
         used = ~cut(imaging.mask, box, True)
         inverse = np.where(used, 1 / cut(imaging.noise, box, 1.0), 0.0)
         step = imaging.pixel_scale
