@@ -25,6 +25,11 @@ def number(value: float | None, error: float | None = None) -> str:
     return _minus(f"{value:.{max(0, 1 - floor(log10(abs(error))))}f}")
 
 
+def numbers(values: Any) -> str:
+    """A number, or a list of some, to six digits."""
+    return ", ".join(number(value) for value in (values if isinstance(values, list) else [values]))
+
+
 def uncertainty(error: float | None) -> str:
     """An error to two digits."""
     if error is None:

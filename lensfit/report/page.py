@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lensfit.report._layout import PAGE, STYLE
-from lensfit.report._markup import figure, listed, number, pairs, row, table, text, uncertainty
+from lensfit.report._markup import figure, listed, number, numbers, pairs, row, table, text, uncertainty
 from lensfit.results import read_result, replacing
 
 CAPTIONS = {
@@ -19,7 +19,7 @@ CAPTIONS = {
     "lens_light": "Lens light and sky of the model, convolved; the scale of the data.",
     "arcs": "Data minus the lens light of the model.",
     "lensed_source": "Lensed source of the model, convolved; the scale of the panel before.",
-    "image_plane": "Data minus lens light with the critical curves and the images of the source's centre.",
+    "image_plane": "Data minus lens light, the critical curves, the images of the brightest source's centre.",
     "source": "Source without lens and PSF, with the caustics.",
     "profile": "Mean brightness in rings about the lens; the errors are those of the mean.",
 }
@@ -99,7 +99,7 @@ def _parameters(result: dict[str, Any]) -> str:
         solved = table(("amplitude", *header[1:]), rows, numeric=(1, 2, 3))
         shown += f"<details><summary>{len(rows)} amplitudes, solved exactly</summary>{solved}</details>"
     if result["fixed"]:
-        items = [(name, text(value)) for name, value in result["fixed"].items()]
+        items = [(name, numbers(value)) for name, value in result["fixed"].items()]
         shown += f"<details><summary>{len(items)} fixed numbers</summary>{pairs(items)}</details>"
     return shown
 
