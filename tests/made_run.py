@@ -1,7 +1,9 @@
 """A run that no fitter made: the truth as its best values, an invented covariance, invented checks."""
 
+import atexit
 import dataclasses
 import functools
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -91,5 +93,6 @@ def written_run(mock_imaging, truth):
     imaging, problem = made_problem(mock_imaging)
     result = made_result(problem, dict(truth))
     folder = Path(tempfile.mkdtemp(prefix="lensfit-run-"))
+    atexit.register(shutil.rmtree, folder)
     write_results(folder, problem, imaging, result)
     return folder, imaging, problem, result
