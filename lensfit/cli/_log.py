@@ -4,6 +4,7 @@ from __future__ import annotations
 import logging
 import logging.handlers
 import sys
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
@@ -88,13 +89,23 @@ class Display:
         self.bar = tqdm(total=1.0, bar_format=form, file=sys.stderr, leave=False, disable=quiet or None)
         self.start = self.begun = time.perf_counter()
         self.stage, self.chi2 = "", float("nan")
+        self.ended = threading.Event()
+        self.clock = threading.Thread(target=self._tick, daemon=True)
 
     def __enter__(self) -> Display:
+        self.clock.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.ended.set()
+        self.clock.join()
         self._log_stage()
         self.bar.close()
+
+    def _tick(self) -> None:
+        """Let the time on the terminal run on, also while a stage takes long."""
+        while not self.ended.wait(0.5):
+            self.bar.refresh()
 
     def __call__(self, stage: str, chi2: float, share: float) -> None:
         """Show that a fit is at this stage, with its best chi2 and the share of the work that is done."""

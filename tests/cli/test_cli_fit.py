@@ -1,10 +1,14 @@
 """How a fit ends: exit codes, what is said, and what is left in the run folder."""
 
+import io
+import time
+
 import pytest
 from stand_in import files, write
 
 from lensfit.cli import fit as fit_command
 from lensfit.cli._folder import RUN_FILES
+from lensfit.cli._log import Display
 from lensfit.errors import FitError
 
 
@@ -30,6 +34,21 @@ def test_the_log_holds_stages_times_warnings_and_verdict(lensfit, fits, data, tm
         assert expected in log
     assert "UserWarning: something odd" in log
     assert "TRUSTED: all 2 checks passed" in log
+
+
+def test_a_terminal_shows_stage_chi2_and_time(monkeypatch):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr("sys.stderr", terminal)
+    with Display(quiet=False) as display:
+        display("search", 900.5, 0.5)
+        time.sleep(0.7)
+    shown = terminal.getvalue().split("\r")
+    assert len([line for line in shown if "search, chi2 900.5 |" in line and " 50 % 00:0" in line]) > 1
+    terminal.truncate(0)
+    with Display(quiet=True) as display:
+        display("search", 900.5, 0.5)
+    assert terminal.getvalue() == ""
 
 
 def test_a_fit_that_is_not_trusted_is_4_and_written(lensfit, fits, data, tmp_path):

@@ -18,7 +18,7 @@ from lensfit.standard import parametric
 
 @pytest.fixture
 def environment(request):
-    """Compiled programs are kept from one test run to the next; of this process's JAX nothing is passed on."""
+    """Compiled programs are kept between test runs; of this process's JAX nothing is passed on."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "TF_"))}
     return {**kept, "XDG_CACHE_HOME": str(request.config.cache.mkdir("lensfit"))}
 
