@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from stand_in import write
 
+from lensfit.cli.inspect import fwhm
 from lensfit.datasets import read_imaging
+from lensfit.instruments import gaussian_psf
 
 sys.path.append(str(Path(__file__).parents[1] / "datasets"))  # its helpers import each other by bare names
 
@@ -25,6 +27,10 @@ def test_inspect_tells_what_every_layout_holds(layout, lensfit, tmp_path):
     for expected in ("24 rows x 20 columns", scale, psf, "masked", "median"):
         assert expected in said
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_width_of_a_gaussian_psf_is_its_own():
+    assert fwhm(gaussian_psf(0.6, 0.1, 25)) == pytest.approx(6.0, abs=0.15)
 
 
 def test_inspect_writes_a_picture_only_where_asked(lensfit, data, tmp_path):
