@@ -10,7 +10,7 @@ from typing import Any
 
 from lensfit._version import __version__
 from lensfit.errors import FitError
-from lensfit.fitters._base import Fitter, FitResult, Progress, silent
+from lensfit.fitters._base import FitResult, Fitter, Progress, silent
 from lensfit.problem import Problem
 
 FITTERS = {"staged": "lensfit.staged:Staged"}

@@ -14,20 +14,18 @@ from lensfit.space import Space
 
 @dataclasses.dataclass(frozen=True)
 class Laplace:
-    """At theta (n,): solved amplitudes (K,), the covariance (n + K, n + K) of both, and what is left to gain.
+    """At theta (n,): solved amplitudes (K,) and the covariance (n + K, n + K) of both.
 
-    An amplitude that is held at zero has no error of its own: its row and column are NaN. `gain` is the fall
-    in chi2 + |z|^2 that a full Gauss-Newton step promises; 0 at an optimum.
+    An amplitude that is held at zero has no error of its own: its row and column are NaN.
     """
 
     amplitudes: np.ndarray
     covariance: np.ndarray
-    gain: float
 
 
 def laplace(space: Space, likelihood: Any, theta: np.ndarray) -> Laplace:
     """The normal approximation of the posterior at theta (n,), prior included, amplitudes with a flat one."""
-    curvature, slope, to_theta, amplitudes, positive = _normal_equations(space, likelihood, jnp.asarray(theta))
+    curvature, to_theta, amplitudes, positive = _normal_equations(space, likelihood, jnp.asarray(theta))
     active = ~np.asarray(positive) | (np.asarray(amplitudes) > 0)
     moving = np.concatenate([np.ones(space.ndim, bool), active])
     some = np.asarray(curvature)[np.ix_(moving, moving)]
@@ -35,18 +33,17 @@ def laplace(space: Space, likelihood: Any, theta: np.ndarray) -> Laplace:
     if not np.all(np.isfinite(scale)):
         raise FitError("the curvature at the optimum is not finite: the data do not respond to every parameter")
     inverse = np.linalg.inv(some * scale * scale[:, None]) * scale * scale[:, None]
-    step = inverse @ np.asarray(slope)[moving]
     stretch = np.eye(len(moving))
     stretch[: space.ndim, : space.ndim] = np.asarray(to_theta)
     stretch = stretch[np.ix_(moving, moving)]
     covariance = np.full((len(moving), len(moving)), np.nan)
     covariance[np.ix_(moving, moving)] = stretch @ inverse @ stretch.T
-    return Laplace(np.asarray(amplitudes), covariance, float(step @ some @ step))
+    return Laplace(np.asarray(amplitudes), covariance)
 
 
 @jax.jit
 def _normal_equations(space: Space, likelihood: Any, theta: jax.Array) -> tuple[jax.Array, ...]:
-    """Curvature and slope of half of chi2 + |z|^2 in (z, amplitudes), d theta / d z, amplitudes, flags."""
+    """Curvature of half of chi2 + |z|^2 in (z, amplitudes), d theta / d z, the amplitudes, their flags."""
     z = space.to_z(theta)
     model = space.build(theta)
     amplitudes = likelihood.amplitudes(model)
@@ -59,6 +56,4 @@ def _normal_equations(space: Space, likelihood: Any, theta: jax.Array) -> tuple[
     rows = jnp.concatenate([jax.vmap(push)(jnp.eye(space.ndim)), columns]).reshape(-1, value.size)
     prior = jnp.concatenate([jnp.ones(space.ndim), jnp.zeros(len(columns))])
     curvature = rows @ rows.T + jnp.diag(prior)
-    slope = rows @ value.ravel() + jnp.concatenate([z, jnp.zeros(len(columns))])
-    slope = jnp.where(prior > 0, slope, 0.0)
-    return curvature, slope, jax.jacfwd(space.to_theta)(z), amplitudes, likelihood.positive(model)
+    return curvature, jax.jacfwd(space.to_theta)(z), amplitudes, likelihood.positive(model)

@@ -15,9 +15,10 @@ from lensfit.fitters.laplace import Laplace, laplace
 from lensfit.problem import Problem
 from lensfit.space import Space, solve_amplitudes
 from lensfit.staged.family import fit_family, spread
+from lensfit.staged.joint import descend_all
 from lensfit.staged.pipeline import Found, Levels, finish, run_stages, search_again
 from lensfit.staged.roles import Roles
-from lensfit.staged.trust import check_fit, check_search, gather
+from lensfit.staged.trust import GAIN, check_fit, check_search, gather
 
 EDGE = -3.0
 """Widths from the middle of its prior where an amplitude that came out at zero is put, if it is sampled."""
@@ -42,6 +43,7 @@ class Staged:
         progress("search, other seed", float(found.point.chi2), 0.7)
         again = search_again(space, levels, roles, found.theta, np.random.default_rng([seed, 1]))
         found, other = _better(space, levels, roles, found, again)
+        found, gain = _go_on(space, likelihood, found)
         if not np.isfinite(float(found.point.chi2)):
             raise FitError("no finite chi2 was found: the model does not give finite brightness anywhere near the data")
         progress("neighbouring models", float(found.point.chi2), 0.8)
@@ -49,7 +51,7 @@ class Staged:
         progress("errors and trust", float(found.point.chi2), 0.95)
         optimum = laplace(space, likelihood, found.theta)
         numbers = space.build(jnp.asarray(found.theta)).filled(jnp.asarray(optimum.amplitudes))
-        checks = check_fit(space, roles, found.theta, gather(likelihood, numbers), optimum)
+        checks = check_fit(space, roles, found.theta, gather(likelihood, numbers), gain)
         checks += check_search(roles, found.theta, found.basins, other)
         result = _result(problem, space, found, optimum)
         progress("done", float(found.point.chi2), 1.0)
@@ -57,6 +59,7 @@ class Staged:
             result,
             spread=spread(problem.names, variants),
             variants=variants,
+            converged=gain < GAIN,
             trust=Trust(tuple(checks)),
             seconds=time.perf_counter() - clock,
             cpu_seconds=time.process_time() - cpu,
@@ -71,6 +74,13 @@ def _better(
     if float(second.point.objective) < float(found.point.objective) - 1:
         return second, found.theta
     return found, second.theta
+
+
+def _go_on(space: Space, likelihood: Any, found: Found) -> tuple[Found, float]:
+    """The fit after a few more steps, and how much they lowered chi2 + |z|^2."""
+    point = descend_all(space, likelihood, found.theta, 10, 1e-3)
+    gain = float(found.point.objective) - float(point.objective)
+    return Found(point, np.asarray(point.theta), found.basins), gain
 
 
 def _result(problem: Problem, space: Space, found: Found, optimum: Laplace) -> FitResult:
@@ -107,7 +117,7 @@ def _result(problem: Problem, space: Space, found: Found, optimum: Laplace) -> F
         gradients=0,
         seconds=0.0,
         cpu_seconds=0.0,
-        converged=optimum.gain < 1.0,
+        converged=False,
         trust=Trust(),
     )
 

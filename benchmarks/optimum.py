@@ -1,0 +1,77 @@
+"""How often the staged fit ends at the global optimum: python benchmarks/optimum.py ordinary|hard FIRST STOP.
+
+Truth, noise and start of each lens are drawn anew (population.py). The reference is a Levenberg-Marquardt
+run from the truth on the same data; a fit has arrived if its objective (chi2 + |z|^2) is less than 10 above
+it. One line of JSON for each lens, then the count.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import time
+
+import jax
+import numpy as np
+import population
+
+from lensfit.fitters._base import silent
+from lensfit.likelihood.imaging import ImagingLikelihood
+from lensfit.model import LensModel
+from lensfit.space import Space, solve_amplitudes
+from lensfit.staged.joint import descend_all
+from lensfit.staged.pipeline import Levels, run_stages
+from lensfit.staged.roles import Roles
+from lensfit.standard import parametric
+
+WITHIN = 10.0
+
+
+def main() -> None:
+    """Run the lenses FIRST to STOP - 1 of one population."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("population", choices=("ordinary", "hard"))
+    parser.add_argument("first", type=int)
+    parser.add_argument("stop", type=int)
+    arguments = parser.parse_args()
+    jax.config.update("jax_enable_x64", True)
+    rows = []
+    for k in range(arguments.first, arguments.stop):
+        truth, seed = getattr(population, arguments.population)(k)
+        rows.append({"lens": k, **one(truth, seed)})
+        print(json.dumps(rows[-1]), flush=True)
+    arrived = sum(row["excess"] < WITHIN for row in rows)
+    cpu = float(np.median([row["cpu_s"] for row in rows]))
+    print(json.dumps({"population": arguments.population, "lenses": len(rows), "arrived": arrived, "cpu_s": cpu}))
+
+
+def one(truth: LensModel, seed: int) -> dict[str, float]:
+    """Excess of the staged fit over a descent from the truth, and the CPU seconds of the stages."""
+    imaging = population.observed(truth, seed)
+    space = Space.of(solve_amplitudes(parametric(imaging)))
+    likelihood = ImagingLikelihood.of(imaging)
+    roles = Roles.of(space)
+    start = time.process_time()
+    found = run_stages(space, Levels.of(likelihood), roles, np.random.default_rng(seed), silent)
+    cpu = time.process_time() - start
+    reference = descend_all(space, likelihood, true_theta(space, truth), 60, 1e-3)
+    return {
+        "excess": float(found.point.objective - reference.objective),
+        "chi2": float(found.point.chi2),
+        "einstein_radius": float(found.theta[roles.einstein_radius]),
+        "truth": float(truth.mass["sie"].einstein_radius),  # pyright: ignore[reportAttributeAccessIssue]
+        "cpu_s": cpu,
+    }
+
+
+def true_theta(space: Space, truth: LensModel) -> np.ndarray:
+    """theta (n,) of the space at the truth, which has the same tree."""
+    leaves = jax.tree.leaves(truth)
+    theta = np.zeros(space.ndim)
+    for slot, leaf in zip(space.slots, leaves, strict=True):
+        if slot.kind == "free":
+            theta[slot.index] = leaf
+    return theta
+
+
+if __name__ == "__main__":
+    main()
