@@ -14,9 +14,13 @@ from lensfit.staged.light import floor_weights
 from lensfit.staged.roles import Roles
 
 STRATA = 16
-DRAWS = 40
-"""Draws of the mass in each stratum of Einstein radius, and how many of them are looked at in the image."""
-LOOKED_AT = 4
+DRAWS = 64
+"""Draws of the mass in each stratum of Einstein radius."""
+WIDTHS = (0.6, 1.2)
+"""Widths of the draws in units of the priors', in turn: most lenses are near, some far out."""
+LOOKED_AT = 6
+FOLLOWED = 2
+"""Draws of a stratum that are compared with the image, and of these, that are fitted."""
 BRIGHT = 256
 """Most pixels that are traced back."""
 FLOOR = 0.03
@@ -65,9 +69,9 @@ def search(
         drawn = _draws(space, roles, held, stratum, arcs, rng)
         _place_sources(roles, drawn, (pixel, 0.3 * field))
         seen = [_descend(space, target, roles, theta, 0, 1.0) for theta in drawn.theta]
-        best = min(seen, key=lambda basin: basin.score)
-        pool.append(_descend(space, target, roles, best.theta, 5, 1.0))
-    for keep, iterations in ((8, 8), (4, 20)):
+        best = sorted(seen, key=lambda basin: basin.score)[:FOLLOWED]
+        pool += [_descend(space, target, roles, basin.theta, 5, 1.0) for basin in best]
+    for keep, iterations in ((10, 8), (4, 20)):
         pool = sorted(pool, key=lambda basin: basin.score)[:keep]
         pool = [_descend(space, target, roles, basin.theta, iterations, 0.5) for basin in pool]
     return sorted(pool, key=lambda basin: basin.score)
@@ -109,11 +113,12 @@ def _draws(
 ) -> Drawn:
     """The draws of about this Einstein radius that focus the arcs best."""
     z = np.tile(held, (DRAWS, 1))
-    z[:, roles.mass] = 0.6 * rng.standard_normal((DRAWS, int(roles.mass.sum())))
+    width = np.resize(WIDTHS, DRAWS)[:, None]
+    z[:, roles.mass] = width * rng.standard_normal((DRAWS, int(roles.mass.sum())))
     theta = np.array(to_theta(space, z))
     theta[:, roles.einstein_radius] = einstein_radius * np.exp(0.05 * rng.standard_normal(DRAWS))
     beta = np.stack(_trace_back(space, theta, arcs.x, arcs.y), -1)
-    found = [_focus(beta[k], arcs.weight, einstein_radius, rng if k % 2 else None) for k in range(DRAWS)]
+    found = [_focus(beta[k], arcs.weight, einstein_radius, rng if k % 4 > 1 else None) for k in range(DRAWS)]
     focus, spread, score = (np.array(a) for a in zip(*found, strict=True))
     best = np.argsort(score)[:LOOKED_AT]
     return Drawn(theta[best], focus[best], spread[best])

@@ -110,7 +110,7 @@ def check_fit(
         Check(
             "priors",
             not far,
-            f"far out in their priors [widths]: {edges}" if far else "no mass parameter and no size of a source is far out",
+            f"far out in their priors [widths]: {edges}" if far else "no mass and no size of a source is far out",
         ),
         Check(
             "optimum",
