@@ -36,4 +36,4 @@ $(BIN)/python:
 clean:
 	rm -rf .venv build dist lensfit.egg-info $(RUN) .pytest_cache .ruff_cache .hypothesis \
 		.import_linter_cache .grimp_cache
-	find lensfit tests benchmarks data examples -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
