@@ -50,7 +50,7 @@ class Problem:
         return self.space.ndim
 
     def _call(self, function: Callable[..., Any], vector: Any) -> Any:
-        vector = jnp.asarray(vector)
+        vector = jnp.asarray(vector, float)
         if vector.shape[-1:] != (self.ndim,) or vector.ndim > 2:
             raise ModelError(f"expected ({self.ndim},) or (B, {self.ndim}) numbers, got shape {vector.shape}")
         chosen = function if vector.ndim == 1 else _BATCH[function]
