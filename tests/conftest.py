@@ -7,7 +7,6 @@ import jax
 
 jax.config.update("jax_enable_x64", True)
 
-import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from reference import make_mock  # noqa: E402
@@ -15,7 +14,10 @@ from scipy.signal import convolve2d  # noqa: E402
 
 from lensfit.datasets import Imaging  # noqa: E402
 from lensfit.likelihood.imaging import ImagingLikelihood  # noqa: E402
+from lensfit.model import LensModel  # noqa: E402
+from lensfit.priors import Disk, LogNormal, Normal, Solved, Uniform  # noqa: E402
 from lensfit.problem import Problem  # noqa: E402
+from lensfit.profiles import SIE, Exponential  # noqa: E402
 from lensfit.standard import parametric  # noqa: E402
 
 hypothesis.settings.register_profile("lensfit", deadline=None, derandomize=True, print_blob=False)
@@ -34,27 +36,31 @@ def odd_psf():
     return psf / psf.sum()
 
 
-@pytest.fixture(scope="session")
-def mock():
-    """A lens of 30 x 34 pixels from the plain formulae: `imaging`, `noise_free` and `truth` by name."""
+def observe(brightness):
+    """Image (30, 34) of brightness(x, y), 4 x 4 sub-pixels and the PSF, and its noise."""
     steps = SCALE * ((np.arange(4) + 0.5) / 4 - 0.5)
     y, x = (SCALE * (np.indices(SHAPE)[k] - (SHAPE[k] - 1) / 2) for k in (0, 1))
-    sharp = sum(make_mock.brightness(x + dx, y + dy, TRUTH) for dy in steps for dx in steps) / 16
+    sharp = sum(brightness(x + dx, y + dy) for dx in steps for dy in steps) / 16
     image = convolve2d(sharp, odd_psf(), mode="same")
-    noise = 0.02 * np.sqrt(1 + image)
+    return image, 0.02 * np.sqrt(1 + image)
 
-    def observed(data):
-        made = Imaging.from_arrays(data, noise, odd_psf(), pixel_scale=SCALE)
-        return made.circular_mask(1.55)
 
-    noisy = image + noise * np.random.default_rng(3).standard_normal(SHAPE)
-    return types.SimpleNamespace(imaging=observed(noisy), noise_free=observed(image), truth=TRUTH)
+def imaging_of(data, noise):
+    return Imaging.from_arrays(data, noise, odd_psf(), pixel_scale=SCALE).circular_mask(1.55)
+
+
+@pytest.fixture(scope="session")
+def mock():
+    """A lens of 30 x 34 pixels from the plain formulae: `imaging` and `truth` by name."""
+    image, noise = observe(lambda x, y: make_mock.brightness(x, y, TRUTH))
+    data = image + noise * np.random.default_rng(3).standard_normal(SHAPE)
+    return types.SimpleNamespace(imaging=imaging_of(data, noise), truth=TRUTH)
 
 
 @pytest.fixture(scope="session")
 def likelihood(mock):
-    """The likelihood of the mock lens, 4 x 4 sub-pixels on every pixel."""
-    return ImagingLikelihood.of(mock.imaging, 4)
+    """The likelihood of the mock lens, 2 x 2 sub-pixels on every pixel."""
+    return ImagingLikelihood.of(mock.imaging, 2)
 
 
 @pytest.fixture(scope="session")
@@ -66,4 +72,63 @@ def problem(mock, likelihood):
 @pytest.fixture(scope="session")
 def truth(mock, problem):
     """theta (25,) that made the mock lens."""
-    return jnp.array([mock.truth[name] for name in problem.names])
+    return np.array([mock.truth[name] for name in problem.names])
+
+
+SMALL = {
+    "light.disk": {"center_x": 0.03, "center_y": -0.02, "e1": 0.1, "e2": 0.05, "effective_radius": 0.5},
+    "mass.sie": {"center_x": 0.03, "center_y": -0.02, "e1": -0.1, "e2": 0.12, "einstein_radius": 1.0},
+    "source.arc": {"center_x": 0.1, "center_y": 0.08, "e1": 0.1, "e2": -0.2, "effective_radius": 0.3},
+}
+AMPLITUDES = {"light.disk.intensity": 1.2, "source.arc.intensity": 0.8, "sky": 0.05}
+
+
+def small_brightness(x, y):
+    ax, ay = make_mock.sie(x, y, **SMALL["mass.sie"])
+    light = make_mock.sersic(x, y, intensity=AMPLITUDES["light.disk.intensity"], **SMALL["light.disk"])
+    source = {"intensity": AMPLITUDES["source.arc.intensity"], **SMALL["source.arc"]}
+    return light + make_mock.sersic(x - ax, y - ay, **source) + AMPLITUDES["sky"]
+
+
+def small_model():
+    """Exponential light and source, an SIE of the light's centre; amplitudes and sky solved."""
+    x, y = Normal(mean=0.0, sigma=0.05), Normal(mean=0.0, sigma=0.05)
+    light, mass, source = (Disk(scale=0.2, limit=0.8).parts for _ in range(3))
+    radius = LogNormal(median=0.4, sigma=0.5)
+    return LensModel(
+        light={
+            "disk": Exponential(
+                center_x=x, center_y=y, e1=light[0], e2=light[1], intensity=Solved(), effective_radius=radius
+            )
+        },
+        mass={
+            "sie": SIE(
+                center_x=x,
+                center_y=y,
+                e1=mass[0],
+                e2=mass[1],
+                einstein_radius=Uniform(low=0.3, high=1.5),
+            )
+        },
+        source={
+            "arc": Exponential(
+                center_x=Normal(mean=x, sigma=0.2),
+                center_y=Normal(mean=y, sigma=0.2),
+                e1=source[0],
+                e2=source[1],
+                intensity=Solved(),
+                effective_radius=LogNormal(median=0.3, sigma=0.5),
+            )
+        },
+        sky=Solved(positive=False),
+    )
+
+
+@pytest.fixture(scope="session")
+def small():
+    """A problem of 13 parameters without noise in its data; `problem`, `truth` and solved `amplitudes`."""
+    image, noise = observe(small_brightness)
+    problem = Problem(small_model(), ImagingLikelihood.of(imaging_of(image, noise), 4))
+    numbers = {f"{profile}.{name}": v for profile, some in SMALL.items() for name, v in some.items()}
+    truth = np.array([numbers[name] for name in problem.names])
+    return types.SimpleNamespace(problem=problem, truth=truth, amplitudes=np.array([*AMPLITUDES.values()]))
