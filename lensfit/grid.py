@@ -57,10 +57,11 @@ def evaluation_box(mask: np.ndarray, reach: int) -> tuple[slice, slice, np.ndarr
 
 def cut(array: np.ndarray, box: tuple[slice, slice], fill: Any) -> np.ndarray:
     """The part of an image inside a box that may stick out of it."""
-    out = np.full([s.stop - s.start for s in box], fill, array.dtype)
-    inside = [slice(max(s.start, 0), min(s.stop, n)) for s, n in zip(box, array.shape, strict=True)]
-    target = tuple(slice(i.start - s.start, i.stop - s.start) for i, s in zip(inside, box, strict=True))
-    out[target] = array[tuple(inside)]
+    starts, stops = [int(s.start) for s in box], [int(s.stop) for s in box]
+    out = np.full([b - a for a, b in zip(starts, stops, strict=True)], fill, array.dtype)
+    inside = [(max(a, 0), min(b, n)) for a, b, n in zip(starts, stops, array.shape, strict=True)]
+    target = tuple(slice(a - start, b - start) for (a, b), start in zip(inside, starts, strict=True))
+    out[target] = array[tuple(slice(a, b) for a, b in inside)]
     return out
 
 

@@ -156,4 +156,4 @@ _SINGLE = (
     _log_likelihood, _log_prior, _log_posterior, _prior_transform, _to_theta, _to_z,
     _value_and_grad, _residuals, _jacobian, _amplitudes,
 )
-_BATCH = {function: _batched(function) for function in _SINGLE}
+_BATCH: dict[Any, Any] = {function: _batched(function) for function in _SINGLE}

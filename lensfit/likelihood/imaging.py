@@ -48,15 +48,16 @@ class ImagingLikelihood:
         box = (rows, columns)
         if oversampling is None:
             oversampling = np.where(imaging.mask, 1, from_data(imaging))
-        beyond = oversampling if isinstance(oversampling, int) else 1
+        beyond = oversampling if np.ndim(oversampling) == 0 else 1
         levels = cut(np.broadcast_to(oversampling, imaging.shape), box, beyond) * needed
         used = ~cut(imaging.mask, box, True)
         inverse = np.where(used, 1 / cut(imaging.noise, box, 1.0), 0.0)
         step = imaging.pixel_scale
         x = imaging.x[0, 0] + step * np.arange(columns.start, columns.stop)
         y = imaging.y[0, 0] + step * np.arange(rows.start, rows.stop)
+        grid_x, grid_y = np.meshgrid(x, y)
         return cls(
-            grid=make_grid(*np.meshgrid(x, y), levels, step),
+            grid=make_grid(grid_x, grid_y, levels, step),
             psf=jnp.asarray(imaging.psf),
             transfer=jnp.asarray(transfer_function(imaging.psf, needed.shape)),
             inverse_noise=jnp.asarray(inverse),
