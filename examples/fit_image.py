@@ -1,4 +1,7 @@
-"""Fit the mock lens of data/jwst_mock and write its report: python examples/fit_image.py [FOLDER]"""
+"""Fit the mock lens and write its report. From the root of the repository:
+
+    python examples/fit_image.py [FOLDER]
+"""
 import sys
 from pathlib import Path
 
@@ -11,21 +14,19 @@ from lensfit.results import write_results
 
 jax.config.update("jax_enable_x64", True)  # before the first array is made
 
-imaging = lensfit.read_imaging(Path(__file__).parents[1] / "data" / "jwst_mock")
-# The folder holds a mask, which is kept. Without one: lensfit.field.choose_mask(imaging), or
-# imaging.circular_mask(radius, center=(x, y)), all in arcsec.
-
+# The folder holds a mask, which is kept; without one: lensfit.field.choose_mask(imaging), or
+# imaging.circular_mask(radius, center=(x, y)) in arcsec.
+imaging = lensfit.read_imaging("data/jwst_mock")
 model = lensfit.standard.parametric(imaging)
 problem = lensfit.Problem(model, lensfit.ImagingLikelihood.of(imaging))
 
-theta = problem.to_theta(np.zeros(problem.ndim))  # the middle of every prior
-value, gradient = problem.value_and_grad(theta)
-print(f"{problem.ndim} parameters; ln L = {value:.0f} in the middle of the prior")
-steepest = np.argmax(np.abs(gradient * np.std(problem.draw(np.random.default_rng(0), 100), axis=0)))
-print(f"steepest there: {problem.names[steepest]}")
+k = problem.names.index("mass.sie.einstein_radius")
+middle = problem.to_theta(np.zeros(problem.ndim))  # of every prior
+value, gradient = problem.value_and_grad(middle)
+print(f"{problem.ndim} parameters; in the middle of the prior ln L = {value:.4g}, "
+      f"d ln L / d theta_E = {gradient[k]:.4g} per arcsec")  # fmt: skip
 
 result = lensfit.fit(problem, seed=0)
-k = result.names.index("mass.sie.einstein_radius")
 print(f"Einstein radius {result.theta[k]:.4f} arcsec, +- {result.errors[k]:.4f} from the noise, "
       f"+- {result.spread[k]:.4f} over neighbouring models")  # fmt: skip
 print("trusted" if result.trust.trusted else f"NOT TRUSTED: {'; '.join(result.trust.reasons)}")
