@@ -1,6 +1,7 @@
 """The lens model: named profiles of lens light, mass and source, and a constant sky."""
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,17 @@ import numpy as np
 from lensfit.priors import Solved
 from lensfit.profiles import LightProfile, MassProfile
 from lensfit.pytree import pytree, replace
+
+
+@dataclasses.dataclass(frozen=True)
+class Parameter:
+    """What is known of a free parameter or a solved amplitude: where it stands in the tree."""
+
+    name: str
+    unit: str
+    symbol: str
+    role: str
+    group: str  # "light", "mass", "source" or "sky"
 
 
 @pytree
@@ -99,3 +111,21 @@ class LensModel:
             source=self.source if "source" in groups else {},
             sky=self.sky if "light" in groups else 0.0,
         )
+
+
+def describe(model: LensModel, path: tuple[Any, ...]) -> Parameter:
+    """The parameter at a path of the model's tree: its dotted name, unit, symbol, role and group."""
+    keys = [str(getattr(k, "name", getattr(k, "key", getattr(k, "idx", k)))) for k in path]
+    if keys == ["sky"]:
+        return Parameter("sky", "data unit", r"\mathrm{sky}", "amplitude", "sky")
+    profile = owner_of(model, path)
+    fields = {f.name: f.metadata for f in dataclasses.fields(profile)}
+    meta = fields[keys[2]]
+    return Parameter(".".join(keys), meta["unit"], meta["symbol"], meta["role"], keys[0])
+
+
+def owner_of(model: LensModel, path: tuple[Any, ...]) -> Any:
+    """The profile that holds the leaf at a path of the model's tree; the model itself for its sky."""
+    if len(path) < 2:
+        return model
+    return getattr(model, path[0].name)[path[1].key]

@@ -11,7 +11,7 @@ import numpy as np
 from jax.scipy.special import ndtri
 
 from lensfit.errors import ModelError
-from lensfit.model import LensModel
+from lensfit.model import LensModel, Parameter, describe, owner_of
 from lensfit.priors import Part, Prior, Solved
 from lensfit.profiles import LightProfile
 from lensfit.pytree import pytree, replace, static
@@ -22,17 +22,6 @@ class Ref:
     """In a prior of a space: a hyperparameter that is the parameter of this index."""
 
     index: int = static()
-
-
-@dataclasses.dataclass(frozen=True)
-class Parameter:
-    """What is known of a free parameter or a solved amplitude: where it stands in the tree."""
-
-    name: str
-    unit: str
-    symbol: str
-    role: str
-    group: str  # "light", "mass", "source" or "sky"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,7 +138,7 @@ class _Reader:
     def read(self, model: LensModel) -> Space:
         paths, treedef = jax.tree_util.tree_flatten_with_path(model, is_leaf=_is_leaf)
         for path, leaf in paths:
-            self.slots.append(self._slot(leaf, describe(model, path), _owner(model, path)))
+            self.slots.append(self._slot(leaf, describe(model, path), owner_of(model, path)))
         priors, blocks, groups = self._order()
         return Space(
             treedef=treedef,
@@ -229,23 +218,6 @@ class _Reader:
             else:
                 changes[field.name] = np.asarray(hyper, float)
         done[id(prior)], levels[id(prior)] = replace(prior, **changes), level
-
-
-def describe(model: LensModel, path: tuple[Any, ...]) -> Parameter:
-    """The parameter at a path of the model's tree: its dotted name, unit, symbol, role and group."""
-    keys = [str(getattr(k, "name", getattr(k, "key", getattr(k, "idx", k)))) for k in path]
-    if keys == ["sky"]:
-        return Parameter("sky", "data unit", r"\mathrm{sky}", "amplitude", "sky")
-    profile = _owner(model, path)
-    fields = {f.name: f.metadata for f in dataclasses.fields(profile)}
-    meta = fields[keys[2]]
-    return Parameter(".".join(keys), meta["unit"], meta["symbol"], meta["role"], keys[0])
-
-
-def _owner(model: LensModel, path: tuple[Any, ...]) -> Any:
-    if len(path) < 2:
-        return model
-    return getattr(model, path[0].name)[path[1].key]
 
 
 def solve_amplitudes(model: LensModel) -> LensModel:
