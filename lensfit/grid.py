@@ -1,7 +1,7 @@
 """The points at which a model is evaluated: pixels in blocks, each block with its own oversampling."""
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -47,7 +47,7 @@ def evaluation_box(mask: np.ndarray, reach: int) -> tuple[slice, slice, np.ndarr
     rows, columns = np.nonzero(~mask)
     low = np.array([rows.min(), columns.min()]) - reach
     high = np.array([rows.max(), columns.max()]) + reach + 1
-    size = [next_fast_len(16 * -(-int(n) // 16), real=True) for n in high - low]
+    size = [cast(int, next_fast_len(16 * -(-int(n) // 16), real=True)) for n in high - low]
     inner = np.zeros(size, bool)
     inner[rows - low[0], columns - low[1]] = True
     needed = binary_dilation(inner, np.ones((2 * reach + 1, 2 * reach + 1)))
@@ -57,11 +57,10 @@ def evaluation_box(mask: np.ndarray, reach: int) -> tuple[slice, slice, np.ndarr
 
 def cut(array: np.ndarray, box: tuple[slice, slice], fill: Any) -> np.ndarray:
     """The part of an image inside a box that may stick out of it."""
-    starts, stops = [int(s.start) for s in box], [int(s.stop) for s in box]
-    out = np.full([b - a for a, b in zip(starts, stops, strict=True)], fill, array.dtype)
-    inside = [(max(a, 0), min(b, n)) for a, b, n in zip(starts, stops, array.shape, strict=True)]
-    target = tuple(slice(a - start, b - start) for (a, b), start in zip(inside, starts, strict=True))
-    out[target] = array[tuple(slice(a, b) for a, b in inside)]
+    out = np.full([s.stop - s.start for s in box], fill, array.dtype)
+    inside = [slice(max(s.start, 0), min(s.stop, n)) for s, n in zip(box, array.shape, strict=True)]
+    target = tuple(slice(i.start - s.start, i.stop - s.start) for i, s in zip(inside, box, strict=True))
+    out[target] = array[tuple(inside)]
     return out
 
 
