@@ -1,0 +1,166 @@
+"""What shared/architecture.md says of the house, checked on the code as it stands."""
+
+import ast
+import dataclasses
+import importlib
+import inspect
+import itertools
+import pkgutil
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import jax
+import pytest
+
+import lensfit
+from lensfit import pytree as pytree_module
+from lensfit.likelihood.imaging import ImagingLikelihood
+from lensfit.likelihood.quadratic import Quadratic
+from lensfit.space import Space
+
+ROOT = Path(lensfit.__file__).parent
+FILES = {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
+MOST_LINES, MOST_OF_A_FUNCTION = 250, 50  # of a function 40 beside its signature and docstring
+BELOW_PROBLEM = ("profiles/", "priors.py", "pytree.py", "model.py", "space.py", "grid.py", "surface.py")
+BELOW_PROBLEM += ("operators/", "likelihood/", "datasets/", "oversampling.py", "instruments.py")
+STATE = {"environ", "getenv", "putenv", "setenv"}
+
+
+def names(tree):
+    """Dotted names used in a file, as far as they are plain: `jax.jit`, `os.environ`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            yield ast.unparse(node)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_sizes(file):
+    lines = (ROOT / file).read_text().count("\n")
+    assert lines <= MOST_LINES, f"{lines} lines"
+    for node in ast.walk(FILES[file]):
+        if isinstance(node, ast.FunctionDef):
+            documented = ast.get_docstring(node) is not None
+            first = node.body[1 if documented and len(node.body) > 1 else 0].lineno
+            length = (node.end_lineno or first) - first + 1
+            assert length <= MOST_OF_A_FUNCTION, f"{node.name}: {length} lines"
+
+
+@pytest.mark.parametrize("file", [f for f in FILES if f.startswith(BELOW_PROBLEM)])
+def test_no_jit_below_problem(file):
+    assert not {"jax.jit", "jax.pmap"} & set(names(FILES[file]))
+
+
+@pytest.mark.parametrize("file", [f for f in FILES if not f.startswith("cli/")])
+def test_no_hidden_state(file):
+    """No environment variable, no flag of JAX, no global statement, no mutable default."""
+    used = set(names(FILES[file]))
+    assert not {name for name in used if name.rpartition(".")[2] in STATE}
+    assert "jax.config.update" not in used
+    for node in ast.walk(FILES[file]):
+        assert not isinstance(node, ast.Global | ast.Nonlocal)
+        if isinstance(node, ast.FunctionDef | ast.Lambda):
+            for default in [*node.args.defaults, *node.args.kw_defaults]:
+                assert not isinstance(default, ast.List | ast.Dict | ast.Set), ast.unparse(node)
+
+
+def test_every_public_thing_says_what_it_is():
+    for file, tree in FILES.items():
+        assert ast.get_docstring(tree) is not None or file.endswith("__init__.py") or "_version" in file, file
+        for node in tree.body:
+            public = isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+            assert not public or ast.get_docstring(node), f"{file}: {node.name}"
+
+
+def test_only_declared_libraries_are_imported():
+    project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["project"]
+    declared = itertools.chain(project["dependencies"], *project["optional-dependencies"].values())
+    known = {re.match(r"[\w.-]+", line)[0].replace("-", "_") for line in declared}
+    for file, tree in FILES.items():
+        for node in ast.walk(tree):
+            modules = []
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{file}: a relative import"
+                modules = [node.module or ""]
+            for module in modules:
+                top = module.split(".")[0]
+                assert top in known | {"lensfit"} | sys.stdlib_module_names, f"{file} imports {top}"
+
+
+def all_classes():
+    for info in pkgutil.walk_packages(lensfit.__path__, "lensfit."):
+        module = importlib.import_module(info.name)
+        for value in vars(module).values():
+            if inspect.isclass(value) and value.__module__ == info.name:
+                yield value
+
+
+def test_a_class_is_abstract_or_final():
+    """No class that can be made stands below another that can be made."""
+    for cls in all_classes():
+        bases = [base for base in cls.__mro__[1:] if base.__module__.startswith("lensfit")]
+        if issubclass(cls, BaseException):
+            continue
+        concrete = [base for base in bases if dataclasses.is_dataclass(base)]
+        assert not concrete, f"{cls.__name__} extends {concrete}"
+        assert len(bases) <= 2, f"{cls.__name__} is {len(bases)} deep"
+
+
+def test_pytrees_are_frozen_and_built_without_post_init():
+    registered = [cls for cls in all_classes() if dataclasses.is_dataclass(cls)]
+    for cls in registered:
+        assert not hasattr(cls, "__post_init__"), f"{cls.__name__}: it runs again at every unflatten"
+    for cls in (ImagingLikelihood, Quadratic, Space):
+        assert cls.__dataclass_params__.frozen  # pyright: ignore
+
+
+def test_pytree_round_trip_and_replace():
+    @pytree_module.pytree
+    class Pair:
+        number: float
+        shape: tuple[int, ...] = pytree_module.static(default=(2,))
+
+    pair = Pair(number=3.0)
+    assert jax.tree.leaves(pair) == [3.0]
+    doubled = jax.tree.map(lambda v: 2 * v, pair)
+    assert doubled.number == 6.0 and doubled.shape == (2,)
+    assert pytree_module.replace(pair, number=1.0).number == 1.0 and pair.number == 3.0
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        pair.number = 4.0  # pyright: ignore
+    other = pytree_module.replace(pair, shape=(3,))
+    assert jax.tree.structure(pair) != jax.tree.structure(other), "static fields are structure"
+
+
+IMPORT = """
+import sys
+import lensfit
+assert not {"jax", "matplotlib"} & set(sys.modules), "import lensfit is to be quick"
+import jax
+before = dict(jax.config.values)
+from lensfit import *
+import lensfit.likelihood.imaging, lensfit.staged
+assert {flag: jax.config.values[flag] for flag in before} == before, "a flag was set"
+loaded = {"emcee", "dynesty", "numba", "optax"} & set(sys.modules)
+assert not loaded, loaded
+"""
+
+
+def test_importing_sets_no_flag_and_loads_no_sampler():
+    made = subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+
+
+def test_imports_go_down_only():
+    made = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c()", "--no-cache"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT.parent,
+    )
+    assert made.returncode == 0 and "0 broken" in made.stdout, made.stdout + made.stderr
