@@ -68,7 +68,7 @@ def _starts(space: Space, likelihood: Any, roles: Roles, rng: np.random.Generato
             z[roles.light] = 0.1 * rng.standard_normal(roles.light.sum())
             z[roles.shapes] = -0.6 * (1 + (order[0] > order[-1]) - k)
             theta = np.array(to_theta(z))
-            theta[roles.radii] = size * np.array(order)
+            theta[roles.radii] = np.clip(size * np.array(order), roles.low[roles.radii], roles.high[roles.radii])
             starts.append(np.where(roles.light, theta, middle))
     return starts
 

@@ -15,6 +15,8 @@ from lensfit.staged.light import LightFit, fit_light, floor_weights
 from lensfit.staged.roles import Roles
 from lensfit.staged.search import Basin, search
 
+POOR = 1.2
+"""chi2 per pixel above which a third search is made: one search in ten misses the right basin."""
 FLOOR = 0.02
 """Share of the lens light by which its model may miss it before the last fit."""
 
@@ -50,12 +52,14 @@ def run_stages(
     progress("lens light", np.nan, 0.05)
     lights = fit_light(space, levels.coarse, roles, rng)
     progress("search, round 1", np.nan, 0.15)
-    found = search(space, levels.coarse.minus(lights[0].image), roles, lights[0].theta, lights[0].image, rng)
-    progress("joint fit, round 1", np.nan, 0.35)
-    basins = _join_all(space, levels, roles, lights, found)
-    progress("search, round 2", np.nan, 0.45)
-    basins += search_again(space, levels, roles, basins[0].theta, rng)
-    progress("fine fit", np.nan, 0.6)
+    basins = _search_first(space, levels, roles, lights, rng)
+    progress("search, round 2", _chi2(space, levels, basins[0]), 0.35)
+    basins = sorted(basins + search_again(space, levels, roles, basins[0].theta, rng), key=lambda basin: basin.score)
+    chi2 = _chi2(space, levels, basins[0])
+    if chi2 > POOR * np.count_nonzero(levels.medium.inverse_noise):
+        progress("search, round 3", chi2, 0.5)
+        basins += _search_first(space, levels, roles, lights, rng)
+    progress("fine fit", chi2, 0.6)
     return finish(space, levels, roles, basins)
 
 
@@ -80,14 +84,20 @@ def finish(space: Space, levels: Levels, roles: Roles, basins: list[Basin]) -> F
     return Found(point, np.asarray(point.theta), tuple(fine))
 
 
-def _join_all(
-    space: Space, levels: Levels, roles: Roles, lights: list[LightFit], found: list[Basin]
+def _search_first(
+    space: Space, levels: Levels, roles: Roles, lights: list[LightFit], rng: np.random.Generator
 ) -> list[Basin]:
-    """Joint fits of the best light with each basin, and of the other lights with the best basin."""
-    weighted = _floored(levels, solved_model(space, levels.medium, join(roles, lights[0].theta, found[0].theta)))
-    starts = [join(roles, lights[0].theta, basin.theta) for basin in distinct(roles, found, 3)]
+    """Basins, best first, of a search on the data less the best light; the other lights joined to its best."""
+    best = lights[0]
+    found = search(space, levels.coarse.minus(best.image), roles, best.theta, best.image, rng)
+    weighted = _floored(levels, solved_model(space, levels.medium, join(roles, best.theta, found[0].theta)))
+    starts = [join(roles, best.theta, basin.theta) for basin in distinct(roles, found, 3)]
     starts += [join(roles, light.theta, found[0].theta) for light in lights[1:4]]
     return sorted((fit_joint(space, weighted, s, 6, 5.0) for s in starts), key=lambda basin: basin.score)
+
+
+def _chi2(space: Space, levels: Levels, basin: Basin) -> float:
+    return float(descend_all(space, levels.medium, basin.theta, 0, 1.0).chi2)
 
 
 def _floored(levels: Levels, model: LensModel) -> Any:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import jax
 import numpy as np
 
 from lensfit.errors import FitError
@@ -22,7 +23,10 @@ class Source:
 
 @dataclasses.dataclass(frozen=True)
 class Roles:
-    """Indices and masks (n,) of the parameters by what they do."""
+    """Indices and masks (n,) of the parameters by what they do.
+
+    `low` and `high` (n,) are three widths of its prior from the middle of each: where a start may lie.
+    """
 
     light: np.ndarray
     mass: np.ndarray
@@ -30,6 +34,8 @@ class Roles:
     radii: np.ndarray
     shapes: np.ndarray
     einstein_radius: int
+    low: np.ndarray
+    high: np.ndarray
     mass_center: tuple[int, ...]
     sources: tuple[Source, ...]
 
@@ -50,6 +56,7 @@ class Roles:
         if not owners:
             raise FitError("the staged fitter needs a source with free parameters, and the model has none")
         light = np.isin(group, ["light", "sky"])
+        to_theta = jax.jit(space.to_theta)
         return cls(
             light=light,
             mass=group == "mass",
@@ -57,6 +64,8 @@ class Roles:
             radii=np.flatnonzero(light & (role == "radius")),
             shapes=np.flatnonzero(light & (role == "shape")),
             einstein_radius=int(scale[0]),
+            low=np.asarray(to_theta(np.full(space.ndim, -3.0))),
+            high=np.asarray(to_theta(np.full(space.ndim, 3.0))),
             mass_center=_center(space, parameters[scale[0]].name.rsplit(".", 1)[0]),
             sources=tuple(_source(space, owner) for owner in owners),
         )

@@ -18,9 +18,9 @@ DRAWS = 64
 """Draws of the mass in each stratum of Einstein radius."""
 WIDTHS = (0.6, 1.2)
 """Widths of the draws in units of the priors', in turn: most lenses are near, some far out."""
-LOOKED_AT = 6
-FOLLOWED = 2
-"""Draws of a stratum that are compared with the image, and of these, that are fitted."""
+FOLLOWED = 3
+"""Draws of a stratum that are fitted: those that focus the arcs best. How well a draw matches the image
+before its fit says little: following fewer draws that were picked by it found fewer lenses."""
 BRIGHT = 256
 """Most pixels that are traced back."""
 FLOOR = 0.03
@@ -65,12 +65,11 @@ def search(
     arcs = find_arcs(x, y, np.where(radius > inner, left, 0.0))
     target = likelihood.weighted(weights)
     pool = []
-    for stratum in np.geomspace(inner, 0.95 * field, STRATA):
+    low, high = (limit[roles.einstein_radius] for limit in (roles.low, roles.high))
+    for stratum in np.geomspace(max(inner, low), min(0.95 * field, high), STRATA):
         drawn = _draws(space, roles, held, stratum, arcs, rng)
         _place_sources(roles, drawn, (pixel, 0.3 * field))
-        seen = [_descend(space, target, roles, theta, 0, 1.0) for theta in drawn.theta]
-        best = sorted(seen, key=lambda basin: basin.score)[:FOLLOWED]
-        pool += [_descend(space, target, roles, basin.theta, 5, 1.0) for basin in best]
+        pool += [_descend(space, target, roles, theta, 5, 1.0) for theta in drawn.theta]
     for keep, iterations in ((10, 8), (4, 20)):
         pool = sorted(pool, key=lambda basin: basin.score)[:keep]
         pool = [_descend(space, target, roles, basin.theta, iterations, 0.5) for basin in pool]
@@ -116,11 +115,13 @@ def _draws(
     width = np.resize(WIDTHS, DRAWS)[:, None]
     z[:, roles.mass] = width * rng.standard_normal((DRAWS, int(roles.mass.sum())))
     theta = np.array(to_theta(space, z))
-    theta[:, roles.einstein_radius] = einstein_radius * np.exp(0.05 * rng.standard_normal(DRAWS))
+    k = roles.einstein_radius
+    radii = einstein_radius * np.exp(0.05 * rng.standard_normal(DRAWS))
+    theta[:, k] = np.clip(radii, roles.low[k], roles.high[k])
     beta = np.stack(_trace_back(space, theta, arcs.x, arcs.y), -1)
     found = [_focus(beta[k], arcs.weight, einstein_radius, rng if k % 4 > 1 else None) for k in range(DRAWS)]
     focus, spread, score = (np.array(a) for a in zip(*found, strict=True))
-    best = np.argsort(score)[:LOOKED_AT]
+    best = np.argsort(score)[:FOLLOWED]
     return Drawn(theta[best], focus[best], spread[best])
 
 
@@ -149,6 +150,8 @@ def _place_sources(roles: Roles, drawn: Drawn, limits: tuple[float, float]) -> N
     for number, source in enumerate(roles.sources):
         size = np.clip(drawn.spread * (1.0, 2.5, 0.4)[number % 3], *limits)
         zero = np.zeros(len(size))
+        if source.radius >= 0:
+            size = np.clip(size, roles.low[source.radius], roles.high[source.radius])
         values = (drawn.focus[:, 0], drawn.focus[:, 1], zero, zero, size)
         for index, value in zip(dataclasses.astuple(source), values, strict=True):
             if index >= 0:
