@@ -8,7 +8,7 @@ import numpy as np
 from lensfit.datasets import Imaging
 from lensfit.model import LensModel
 from lensfit.priors import Disk, LogNormal, LogUniform, Normal, Part, Prior, Solved, TruncatedNormal, Uniform
-from lensfit.profiles import SIE, Exponential, MultiGaussian, Sersic, Shear
+from lensfit.profiles import SIE, Exponential, LightProfile, MultiGaussian, Sersic, Shear
 
 
 class Scales:
@@ -73,11 +73,11 @@ def flexible(imaging: Imaging, sources: int = 1, gaussians: int = 12) -> LensMod
     mass_x, mass_y = Normal(mean=x, sigma=0.05), Normal(mean=y, sigma=0.05)
     mass = Disk(scale=0.1, limit=0.8, center_1=first[0], center_2=first[1]).parts
     index = TruncatedNormal(mean=1.3, sigma=0.8, low=0.4, high=6.0)
-    source = {"sersic": _source(s, mass_x, mass_y, Solved(), index)}
+    source: dict[str, LightProfile] = {"sersic": _source(s, mass_x, mass_y, Solved(), index)}
     if sources == 2:
         more = TruncatedNormal(mean=1.3, sigma=0.8, low=0.4, high=6.0)
         source["second"] = _source(s, mass_x, mass_y, Solved(), more)
-    sets = {
+    sets: dict[str, LightProfile] = {
         name: MultiGaussian(center_x=x, center_y=y, e1=e[0], e2=e[1], intensity=Solved(), sigmas=widths)
         for name, e in (("gaussians_1", first), ("gaussians_2", second))
     }

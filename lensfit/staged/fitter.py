@@ -12,6 +12,7 @@ import numpy as np
 from lensfit.errors import FitError
 from lensfit.fitters._base import FitResult, Progress, Trust
 from lensfit.fitters.laplace import Laplace, laplace
+from lensfit.model import LensModel
 from lensfit.problem import Problem
 from lensfit.space import Space, solve_amplitudes
 from lensfit.staged.family import fit_family, spread
@@ -53,7 +54,7 @@ class Staged:
         numbers = space.build(jnp.asarray(found.theta)).filled(jnp.asarray(optimum.amplitudes))
         checks = check_fit(space, roles, found.theta, gather(likelihood, numbers), gain)
         checks += check_search(roles, found.theta, found.basins, other)
-        result = _result(problem, space, found, optimum)
+        result = _result(problem, space, found, optimum, numbers)
         progress("done", float(found.point.chi2), 1.0)
         return dataclasses.replace(
             result,
@@ -83,7 +84,7 @@ def _go_on(space: Space, likelihood: Any, found: Found) -> tuple[Found, float]:
     return Found(point, np.asarray(point.theta), found.basins), gain
 
 
-def _result(problem: Problem, space: Space, found: Found, optimum: Laplace) -> FitResult:
+def _result(problem: Problem, space: Space, found: Found, optimum: Laplace, model: LensModel) -> FitResult:
     """The result in the parameters of the problem, of which some amplitudes were solved."""
     every = [p.name for p in space.parameters + space.amplitudes]
     value = dict(zip(every, np.concatenate([found.theta, optimum.amplitudes]), strict=True))
@@ -93,8 +94,9 @@ def _result(problem: Problem, space: Space, found: Found, optimum: Laplace) -> F
     chosen = [place[name] for name in names]
     solved = [place[name] for name in amplitudes]
     deviation = np.sqrt(np.diag(optimum.covariance))
-    log_likelihood = float(problem.log_likelihood(theta))
-    residuals = np.asarray(problem.residuals(theta))
+    z = np.asarray(problem.to_z(theta))
+    chi2 = float(np.sum(np.asarray(problem.residuals(theta)) ** 2))
+    log_likelihood = float(problem.likelihood.log_norm) - 0.5 * chi2
     return FitResult(
         fitter="staged",
         names=names,
@@ -108,10 +110,10 @@ def _result(problem: Problem, space: Space, found: Found, optimum: Laplace) -> F
         amplitude_errors=deviation[solved],
         spread=np.full(len(names), np.nan),
         variants=(),
-        model=problem.solved_model(theta),
+        model=model,
         log_likelihood=log_likelihood,
-        log_posterior=float(problem.log_posterior(problem.to_z(theta))),
-        chi2=float(np.sum(residuals**2)),
+        log_posterior=log_likelihood - 0.5 * float(z @ z) - 0.5 * problem.ndim * np.log(2 * np.pi),
+        chi2=chi2,
         data_count=int(np.count_nonzero(problem.likelihood.inverse_noise)),
         evaluations=0,
         gradients=0,

@@ -18,7 +18,7 @@ from lensfit.staged.roles import Roles
 from lensfit.staged.search import Basin
 from lensfit.surface import surfaces
 
-LEAST_SIGNAL = 12.0
+LEAST_SIGNAL = 25.0
 """Signal over noise of the whole lensed source below which there is nothing to model."""
 LEAST_EXPLAINED = 0.5
 """Share of the arcs' chi2 that the source must explain."""
