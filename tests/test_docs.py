@@ -1,0 +1,245 @@
+"""README and documentation: links, lines, numbers, scripts and commands."""
+
+import ast
+import importlib
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lensfit import cli
+from lensfit.cli import fit as fit_command
+from lensfit.cli._parser import parse
+from lensfit.datasets import _names
+from lensfit.profiles import SIE, Sersic
+from lensfit.recipe import read_recipe
+from lensfit.staged.trust import LEAST_EXPLAINED, LEAST_SIGNAL
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+FENCE = re.compile(r"(<!-- run -->\n)?^```(\w+)\n(.*?)^```$", re.M | re.S)
+QUOTED = re.compile(r"`((?:[a-z_]+\.)+[A-Z_]+)` =\s+(\([^)]*\)|-?\d[\d.]*(?:e-?\d+)?)")
+LONGEST, MOST_LINES = 110, 150
+
+sys.path.append(str(ROOT / "tests" / "cli"))  # for the stand-in of a fit
+
+
+def name_of(page):
+    return page.relative_to(ROOT).as_posix()
+
+
+def blocks(language, *, marked=False):
+    """(page and number, text) of the fenced blocks in a language; only those marked to be run if asked."""
+    found = []
+    for page in PAGES:
+        for number, (mark, kind, text) in enumerate(FENCE.findall(page.read_text(encoding="utf-8"))):
+            if kind == language and (mark or not marked):
+                found.append(pytest.param(text, id=f"{name_of(page)}-{number}"))
+    return found
+
+
+def commands(program):
+    """Every command line of a program: in blocks of sh, indented lines, and the second column of tables."""
+    found = {}
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        shown = "\n".join(block for _, kind, block in FENCE.findall(text) if kind == "sh")
+        shown += re.sub(r"^(?!    |\|).*$", "", FENCE.sub("", text), flags=re.M)
+        for line in shown.splitlines():
+            cell = re.match(rf"(?:    )?({program} .*)|.*\| `({program} [^`]*)`", line)
+            if cell:
+                command = (cell[1] or cell[2]).split("  #")[0].strip()
+                found[command] = pytest.param(command, id=command)
+    return list(found.values())
+
+
+def anchors(page):
+    """Anchors of the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_internal_links_resolve(page):
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if link.startswith("https://"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_lines_are_short(page):
+    lines = page.read_text(encoding="utf-8").splitlines()
+    assert not [line for line in lines if len(line) > LONGEST and not line.startswith("|")]
+    assert page.name != "README.md" or len(lines) <= MOST_LINES
+
+
+def test_every_page_is_in_the_index():
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    assert all(f"({page.name})" in index for page in (ROOT / "docs").glob("*.md") if page.name != "index.md")
+
+
+def test_quoted_constants_are_the_code_s():
+    count = 0
+    for page in PAGES:
+        for dotted, text in QUOTED.findall(page.read_text(encoding="utf-8")):
+            module, _, constant = dotted.rpartition(".")
+            value = getattr(importlib.import_module(f"lensfit.{module}"), constant)
+            assert ast.literal_eval(text.rstrip(".")) == value, f"{name_of(page)}: {dotted}"
+            count += 1
+    assert count >= 20
+
+
+@pytest.mark.parametrize("module", ["staged.trust", "staged.search", "staged.pipeline"])
+def test_no_constant_of_the_fitter_goes_unsaid(module):
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    constants = [name for name in vars(importlib.import_module(f"lensfit.{module}")) if name.isupper()]
+    assert constants
+    said = {dotted for dotted, _ in QUOTED.findall(text)}
+    assert {f"{module}.{name}" for name in constants} <= said
+
+
+def test_trust_names_every_check():
+    source = (ROOT / "lensfit" / "staged" / "trust.py").read_text(encoding="utf-8")
+    made = re.findall(r"Check\(\s*\"([^\"]+)\"", source)
+    page = (ROOT / "docs" / "trust.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| ([a-z -]+) \| [a-z ]+[^|]*\?", page, re.M)
+    assert made
+    assert told == made
+    findings = (f"(at least {LEAST_SIGNAL:.0f})", f"(at least {100 * LEAST_EXPLAINED:.0f} %)")
+    assert all(finding in page for finding in findings)
+
+
+def test_data_tells_every_word_and_message():
+    page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    rows = " ".join(line for line in page.splitlines() if line.startswith("|"))
+    assert {word for words in _names._WORDS.values() for word in words} <= set(re.findall(r"\w+", rows))
+    sources = (ROOT / "lensfit" / "datasets").glob("*.py")
+    code = re.sub(r"\"\s*\n\s*f?\"", "", "".join(file.read_text(encoding="utf-8") for file in sources))
+    messages = re.findall(r"^\| `([^`]+)` \|", page.partition("## Errors")[2], re.M)
+    assert len(messages) > 5
+    for message in messages:
+        assert message in code, message
+
+
+@pytest.mark.parametrize("text", blocks("python"))
+def test_scripts_compile(text):
+    compile(text, "script", "exec")
+
+
+def test_the_readme_s_script_is_part_of_the_example():
+    (script,) = FENCE.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    example = (ROOT / "examples" / "fit_image.py").read_text(encoding="utf-8").splitlines()
+    assert [line for line in script[2].splitlines() if line not in example and "print(" not in line] == []
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """A folder with the repository's data and examples, and data of the user's own as MYDATA."""
+    for name, target in {"data": "data", "examples": "examples", "MYDATA": "data/jwst_mock"}.items():
+        (tmp_path / name).symlink_to(ROOT / target)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("text", blocks("python", marked=True))
+def test_marked_scripts_run(text, workplace, request):
+    cache = {"JAX_COMPILATION_CACHE_DIR": str(request.config.cache.mkdir("docs"))}
+    cache["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
+    done = subprocess.run([sys.executable, "-"], input=text, env=kept | cache, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def stood_in(monkeypatch):
+    """The command line in this process, a stand-in for the fit and quick files for its results."""
+    from stand_in import Fits
+
+    from lensfit.cli import _jax
+
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    monkeypatch.setattr(_jax, "prepare_jax", lambda: None)
+    monkeypatch.setattr(fit_command, "fit", Fits())
+    monkeypatch.setattr(fit_command, "write_results", lambda made, *_: (made / "result.json").write_text("{}"))
+    monkeypatch.setattr(fit_command, "write_report", lambda made: (made / "report.html").write_text(""))
+
+
+@pytest.mark.parametrize("command", commands("lensfit"))
+def test_commands_run(command, workplace, stood_in, capsys):
+    arguments = shlex.split(command)[1:]
+    made = {"runs/simulated": "examples/simulate.toml", "runs/no_source": "examples/no_source.toml"}
+    for folder, recipe in made.items():
+        if arguments[:2] == ["fit", folder]:
+            assert cli.main(["simulate", recipe, "--out", folder]) == 0
+    if arguments == ["fit", "--help"]:
+        with pytest.raises(SystemExit, match="0"):
+            cli.main(arguments)
+        return
+    with np.errstate(all="ignore"):
+        assert cli.main(arguments) == 0, capsys.readouterr().err
+
+
+def test_exit_codes_are_those_of_the_command_line():
+    for page in ("README.md", "docs/quick_start.md"):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        told = re.findall(r"^\| ([\d, ]+) \|", text, re.M)
+        codes = {int(code) for row in told for code in row.split(",")}
+        known = {int(code) for code in re.findall(r"^  (\d+) ", cli._parser.CODES, re.M)}
+        assert codes == known - ({130} if page == "README.md" else set())
+
+
+def test_make_has_the_targets_that_are_told():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = {param.values[0].split()[1] for param in commands("make")}
+    assert {"fit", "test"} <= targets
+    assert all(re.search(rf"^{target}:", makefile, re.M) for target in targets)
+
+
+def test_scripts_that_commands_name_are_there():
+    assert all((ROOT / param.values[0].split()[1]).is_file() for param in commands("python"))
+
+
+def test_recipes_on_pages_and_in_examples_are_read():
+    for param in blocks("toml"):
+        tomllib.loads(param.values[0])
+    for path in (ROOT / "examples").glob("*.toml"):
+        assert read_recipe(path).model is not None, path.name
+
+
+def test_translations():
+    page = (ROOT / "docs" / "conventions.md").read_text(encoding="utf-8")
+    code = next(text for _, kind, text in FENCE.findall(page) if kind == "python")
+    told = {}
+    exec(code, told)
+    amp, size, n, pixel, radius = 2.0, 0.7, 2.5, 0.05, np.array([0.1, 0.7, 1.9])
+    shape = {"center_x": 0.0, "center_y": 0.0, "e1": 0.0, "e2": 0.0}
+    theirs = amp * pixel**2 * np.exp(-(1.9992 * n - 0.3271) * ((radius / size) ** (1 / n) - 1))
+    ours = Sersic(**shape, **told["from_lenstronomy"](amp, size, n, pixel)).brightness(radius, 0 * radius)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+    cases = json.loads((ROOT / "tests" / "reference" / "profiles.json").read_text())
+    index = next(k for k, c in enumerate(cases["cases"]["mass"]) if c["profile"] == "sie" and c["parameters"]["e1"])
+    case, answer = cases["cases"]["mass"][index], np.array(cases["pyautolens"]["mass"][index])
+    p = case["parameters"]
+    q = told["axis_ratio"](p["e1"], p["e2"])
+    given = (p["center_y"], p["center_x"]), (p["e2"], p["e1"]), p["einstein_radius"] * (1 + q) / (2 * np.sqrt(q))
+    x, y = np.array(case["x"]), np.array(case["y"])
+    deflection = SIE(**told["from_pyautolens"](*given)).deflection(x, y)
+    np.testing.assert_allclose(np.array(deflection).T, answer[:, :2], rtol=1e-4)
+    coolest = told["from_coolest"](0.5, -90.0)  # the major axis along x
+    np.testing.assert_allclose([coolest["e1"], coolest["e2"]], [1 / 3, 0.0], atol=1e-15)
+
+
+def test_arguments_of_fits_are_parsed():
+    assert all(parse(shlex.split(p.values[0])[1:]).command for p in commands("lensfit fit") if "--help" not in p.id)

@@ -1,0 +1,90 @@
+"""Every example, run as its first lines say, in a folder with the repository's data beside it."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lensfit.cli._folder import RUN_FILES
+from lensfit.cli._jax import cache_folder
+from lensfit.results import read_result
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = ROOT / "examples"
+LENSFIT = ("-c", "import sys; from lensfit.cli import main; sys.exit(main())")
+
+
+@pytest.fixture
+def run(tmp_path, request, monkeypatch):
+    """run(*arguments of python) -> standard output; one store of compiled programs for all examples."""
+    for name in ("data", "examples"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(request.config.cache.mkdir("lensfit")))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "TF_"))}
+    cache = {
+        "JAX_COMPILATION_CACHE_DIR": str(cache_folder()),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+
+    def run(*arguments):
+        command = [sys.executable, *map(str, arguments)]
+        done = subprocess.run(command, env=kept | cache, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+def command_of(example):
+    """The command in the first lines of an example, without the name of the program."""
+    start = (EXAMPLES / example).read_text(encoding="utf-8")[:400]
+    return re.search(rf"(?:python|lensfit) ((?:\S+ )*examples/{example}.*)", start)[1].split()
+
+
+def files(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+def found(folder):
+    """The result in a run folder that holds all a run folder should, by the truth of the mock."""
+    assert {"report.html", "result.json", "parameters.ecsv", "model.fits", "overview.png"} <= files(folder)
+    result = read_result(folder)
+    radius = result["parameters"]["mass.sie.einstein_radius"]
+    assert abs(radius["value"] - 1.3) < 4 * radius["error"]
+    return result
+
+
+def test_fit_image(run, tmp_path):
+    script, folder = command_of("fit_image.py")
+    assert folder == "[FOLDER]"
+    said = run(script, tmp_path / "made" / "here")
+    assert "25 parameters; in the middle of the prior ln L = " in said
+    assert "Einstein radius 1.3" in said
+    result = found(tmp_path / "made" / "here")
+    assert result["trust"]["trusted"] == ("\ntrusted\n" in said)
+    assert said.splitlines()[-1] == str(tmp_path / "made" / "here" / "report.html")
+
+
+def test_recipe(run, tmp_path):
+    arguments = command_of("recipe.toml")
+    assert "TRUSTED: all" in run(*LENSFIT, *arguments)
+    folder = tmp_path / arguments[-1]
+    assert found(folder)["trust"]["trusted"]
+    assert files(folder) == set(RUN_FILES)
+
+
+@pytest.mark.parametrize("name", ["simulate", "no_source"])
+def test_simulations(name, run, tmp_path):
+    arguments = command_of(f"{name}.toml")
+    run(*LENSFIT, *arguments)
+    assert {"data.fits", "noise_map.fits", "psf.fits", "truth.json"} <= files(tmp_path / arguments[-1])
+
+
+def test_no_example_is_left_out():
+    assert {p.name for p in EXAMPLES.iterdir() if p.is_file()} == {
+        "fit_image.py", "recipe.toml", "simulate.toml", "no_source.toml"
+    }  # fmt: skip
