@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from lensfit import cli
+from lensfit.cli import _jax
 from lensfit.cli._folder import RUN_FILES
-from lensfit.cli._jax import cache_folder
 from lensfit.results import read_result
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,7 +26,7 @@ def run(tmp_path, request, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(request.config.cache.mkdir("lensfit")))
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "TF_"))}
     cache = {
-        "JAX_COMPILATION_CACHE_DIR": str(cache_folder()),
+        "JAX_COMPILATION_CACHE_DIR": str(_jax.cache_folder()),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
@@ -78,10 +79,12 @@ def test_recipe(run, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["simulate", "no_source"])
-def test_simulations(name, run, tmp_path):
-    arguments = command_of(f"{name}.toml")
-    run(*LENSFIT, *arguments)
-    assert {"data.fits", "noise_map.fits", "psf.fits", "truth.json"} <= files(tmp_path / arguments[-1])
+def test_simulations(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(_jax, "prepare_jax", lambda: None)
+    monkeypatch.chdir(ROOT)
+    *arguments, _ = command_of(f"{name}.toml")
+    assert cli.main([*arguments, str(tmp_path / "made")]) == 0
+    assert {"data.fits", "noise_map.fits", "psf.fits", "truth.json"} <= files(tmp_path / "made")
 
 
 def test_no_example_is_left_out():
