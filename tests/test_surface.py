@@ -52,10 +52,11 @@ def plain_jax(formula, x, y, levels):
 
 def lens():
     numbers = {"center_x": 0.02, "center_y": -0.03, "e1": 0.1, "e2": -0.2}
+    widths = {"intensity": np.array([1.0, 0.3]), "sigmas": np.array([0.2, 0.6])}
     return LensModel(
-        light={"m": MultiGaussian(**numbers, intensity=np.array([1.0, 0.3]), sigmas=np.array([0.2, 0.6]))},
+        light={"s": Sersic(**numbers, intensity=0.7, effective_radius=0.2, sersic_index=1.5)},
         mass={"sie": SIE(**numbers, einstein_radius=0.4)},
-        source={"s": Sersic(**numbers, intensity=0.7, effective_radius=0.2, sersic_index=1.5)},
+        source={"m": MultiGaussian(**numbers, **widths)},
     )
 
 
@@ -102,13 +103,13 @@ def test_value_and_derivatives_of_any_formula(name):
     direction = jax.tree.map(wave, arguments)
     mine, others = (jax.tree.leaves(f(arguments, direction)) for f in (ours, theirs))
     for one, other in zip(mine, others, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-12 * max(1.0, np.abs(other).max()))
+        np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12 * max(1.0, np.abs(other).max()))
 
 
 def test_equals_plain_numpy():
     x, y, levels, grid = grid_of((23, 31))
     image = jax.jit(lambda m, g: surface(LensModel.brightness, m, g))(lens(), grid)
-    expected = plain(LensModel.brightness, lens(), x, y, levels)
+    expected = plain(jax.jit(LensModel.brightness), lens(), x, y, levels)
     np.testing.assert_allclose(image, expected, rtol=1e-12, atol=1e-15)
 
 
@@ -189,8 +190,8 @@ def test_several_values_at_once():
 def test_only_what_varies_is_left_to_the_points():
     coefficients, local = split(LensModel.brightness, jax.tree.map(jnp.asarray, lens()), jnp.float64)
     assert all(c.shape in ((), (2,)) for c in coefficients)
-    (value,) = local(coefficients, jnp.asarray(0.3), jnp.asarray(-0.2))
-    assert float(value) == pytest.approx(float(lens().brightness(0.3, -0.2)), rel=1e-12)
+    (value,) = jax.jit(local)(coefficients, 0.3, -0.2)
+    assert float(value) == pytest.approx(float(jax.jit(LensModel.brightness)(lens(), 0.3, -0.2)), rel=1e-12)
     traced = jax.make_jaxpr(lambda c, x, y: local(c, x, y))(coefficients, 0.1, 0.2)
     whole = jax.make_jaxpr(lambda m, x, y: m.brightness(x, y))(lens(), 0.1, 0.2)
     assert len(traced.eqns) < len(whole.eqns)
