@@ -59,9 +59,11 @@ class FitResult:
 
     theta, errors (n,): best values and one-sigma statistical errors. covariance (n, n) of theta.
     amplitudes, amplitude_errors (K,): the solved ones, named in `amplitude_names`.
-    spread (n,): half the range over `variants`, models next to this one; NaN where they do not have it.
+    spread (n,): half the range over those `variants`, models next to this one, that fit nearly as well; NaN
+    where they do not have it.
     samples (S, n) with weights (S,), log_evidence and its error: of samplers, else None.
     chi2 and log_likelihood are the problem's at theta; data_count is the number of pixels they sum over.
+    evaluations and gradients count calls of the likelihood; None where the fitter does not count them.
     """
 
     fitter: str
@@ -81,8 +83,8 @@ class FitResult:
     log_posterior: float
     chi2: float
     data_count: int
-    evaluations: int
-    gradients: int
+    evaluations: int | None
+    gradients: int | None
     seconds: float
     cpu_seconds: float
     converged: bool

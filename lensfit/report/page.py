@@ -181,5 +181,5 @@ def _provenance(result: dict[str, Any]) -> str:
             value = ", ".join(f"{key} {item}" for key, item in value.items())
         items.append((name, text(value)))
     counts = ("evaluations", "gradients", "seconds", "cpu_seconds")
-    items += [(name, text(result["fit"][name])) for name in counts]
+    items += [(name, text(result["fit"][name])) for name in counts if result["fit"][name] is not None]
     return pairs(items) + (listed(result["notes"]) if result["notes"] else "")

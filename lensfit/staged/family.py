@@ -17,6 +17,8 @@ from lensfit.space import Space
 from lensfit.staged.joint import GROUPS
 
 SHEAR = ("gamma1", "gamma2")
+REJECTED = 1.1
+"""chi2 in units of that of the fit above which a variant is not a model of these data."""
 SECOND_SOURCE = (2.5, 0.35)
 """Sizes, in units of the first source's, from which a second source is tried."""
 
@@ -39,8 +41,12 @@ def fit_family(space: Space, model: LensModel, likelihood: Any, point: Point) ->
 
 
 def spread(names: tuple[str, ...], variants: tuple[Variant, ...]) -> np.ndarray:
-    """Half the range (n,) of each named parameter over the variants; NaN where only one has it."""
-    values = [[v.values[name] for v in variants if name in v.values] for name in names]
+    """Half the range (n,) of each named parameter over the variants that fit nearly as well as the first.
+
+    NaN where only one has it.
+    """
+    good = [v for v in variants if v.chi2 < REJECTED * variants[0].chi2]
+    values = [[v.values[name] for v in good if name in v.values] for name in names]
     return np.array([0.5 * np.ptp(some) if len(some) > 1 else np.nan for some in values])
 
 

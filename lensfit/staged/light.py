@@ -52,7 +52,7 @@ def half_light_radius(likelihood: Any) -> float:
 
 
 def _starts(space: Space, likelihood: Any, roles: Roles, rng: np.random.Generator) -> list[np.ndarray]:
-    """theta of the starts: every order of small and large among the light profiles that have a free size."""
+    """theta of the starts: small and large light profiles in turn, on a narrow and a wide ladder of sizes."""
     to_theta = jax.jit(space.to_theta)
     middle = np.asarray(to_theta(np.zeros(space.ndim)))
     size = half_light_radius(likelihood)

@@ -56,7 +56,8 @@ def gather(likelihood: Any, model: LensModel) -> Evidence:
     """Measure the evidence for the source of a model with numbers."""
     light = np.asarray(lens_light(likelihood, model))
     positive, negative, bare = (np.asarray(image) for image in _by_parity(likelihood, model))
-    data = np.asarray(likelihood.whitened_data)
+    data, inverse = np.asarray(likelihood.whitened_data), np.asarray(likelihood.inverse_noise)
+    noise = np.where(inverse > 0, 1 / np.where(inverse > 0, inverse, 1.0), 0.0)
     arcs, source = data - light, positive + negative
     bright = gaussian_filter(np.maximum(source, arcs), 1.0) > 2.0
     before, after = (float(np.sum(a[bright] ** 2 - 1)) for a in (arcs, arcs - source))
@@ -67,7 +68,7 @@ def gather(likelihood: Any, model: LensModel) -> Evidence:
         counter=counter,
         counter_error=error,
         counter_signal=float(np.sqrt(np.sum(negative**2))),
-        magnification=float(source.sum() / max(bare.sum(), 1e-300)),
+        magnification=float(np.sum(source * noise) / max(np.sum(bare * noise), 1e-300)),
     )
 
 
@@ -98,7 +99,7 @@ def check_fit(
         ),
         Check(
             "counter-image",
-            evidence.counter_signal > 5 and abs(evidence.counter - 1) < tolerance,
+            bool(evidence.counter_signal > 5 and abs(evidence.counter - 1) < tolerance),
             f"the images of negative parity, signal over noise {evidence.counter_signal:.1f}, come out at "
             f"{evidence.counter:.2f} +- {evidence.counter_error:.2f} of what the others predict (1 expected)",
         ),
@@ -114,7 +115,7 @@ def check_fit(
         ),
         Check(
             "optimum",
-            gain < GAIN,
+            bool(gain < GAIN),
             f"going on lowered chi2 by {gain:.2g} (less than {GAIN:g})",
         ),
     ]
@@ -128,14 +129,15 @@ def check_search(
     change = other[roles.einstein_radius] / radius - 1
     rivals = [b for b in basins[1:] if abs(b.theta[roles.einstein_radius] / radius - 1) > AGREE]
     gap = min((b.score - basins[0].score for b in rivals), default=np.inf)
-    nearest = f"{gap:.0f} in chi2" if rivals else "not seen"
+    nearest = f"the next best basin is {gap:.0f} in chi2 away (at least {GAP:.0f})"
     return [
         Check(
             "another seed",
-            abs(change) < AGREE,
-            f"a search from another seed ends at an Einstein radius {100 * change:+.2f} % away",
+            bool(abs(change) < AGREE),
+            f"a search from another seed ends at an Einstein radius {100 * abs(change):.2f} % away "
+            f"(less than {100 * AGREE:g} %)",
         ),
-        Check("next basin", gap > GAP, f"the next best basin of the search is {nearest} (at least {GAP:.0f})"),
+        Check("next basin", bool(gap > GAP), nearest if rivals else "no other basin came near"),
     ]
 
 
