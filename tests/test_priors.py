@@ -186,22 +186,25 @@ def model(**leaves):
 
 
 def test_conditional_priors():
-    width = LogNormal(median=0.1, sigma=0.3)
-    x = Normal(mean=1.0, sigma=0.5)
-    first = Disk(scale=0.2, limit=0.8)
-    y = TruncatedNormal(mean=first.parts[1], sigma=width, low=-1.0, high=x)
-    space = Space.of(model(center_x=x, center_y=y, e1=first.parts[0], e2=first.parts[1], sigma=width))
-    assert space.names == tuple(f"light.g.{k}" for k in ("center_x", "center_y", "e1", "e2", "sigma"))
-    z = np.array([0.3, -0.7, 0.5, -0.2, 1.1])
+    """Hyperparameters that are a prior, a part of one, and numbers."""
+    x, width = Normal(mean=1.0, sigma=0.5), LogNormal(median=0.1, sigma=0.3)
+    pair = Disk(scale=0.2, limit=0.8)
+    y, intensity = Uniform(low=pair.parts[1], high=x), Normal(mean=x, sigma=width)
+    e1, e2 = pair.parts
+    space = Space.of(model(center_x=x, center_y=y, e1=e1, e2=e2, intensity=intensity, sigma=width))
+    assert [name.split(".")[-1] for name in space.names] == [
+        *("center_x", "center_y", "e1", "e2", "intensity", "sigma")
+    ]
+    z = np.array([0.3, -0.7, 0.5, -0.2, 0.4, 1.1])
     theta = np.asarray(jax.jit(space.to_theta)(z))
     np.testing.assert_allclose(jax.jit(space.to_z)(theta), z, atol=1e-9)
-    assert theta[0] == pytest.approx(1.15) and theta[4] == pytest.approx(0.1 * np.exp(0.33))
-    low, high = ((bound - theta[3]) / theta[4] for bound in (-1.0, theta[0]))
-    conditional = stats.truncnorm(low, high, loc=theta[3], scale=theta[4])
+    conditional = stats.uniform(theta[3], theta[0] - theta[3])
+    assert theta[0] == pytest.approx(1.15) and theta[5] == pytest.approx(0.1 * np.exp(0.33))
     assert theta[1] == pytest.approx(conditional.ppf(stats.norm.cdf(-0.7)))
+    assert theta[4] == pytest.approx(theta[0] + 0.4 * theta[5])
     expected = stats.norm.logpdf(theta[0], 1, 0.5) + conditional.logpdf(theta[1])
-    expected += stats.lognorm.logpdf(theta[4], 0.3, scale=0.1)
-    expected += float(first.log_density(jnp.array(theta[2:4])))
+    expected += stats.norm.logpdf(theta[4], theta[0], theta[5]) + stats.lognorm.logpdf(theta[5], 0.3, scale=0.1)
+    expected += float(jax.jit(pair.log_density)(theta[2:4]))
     assert float(jax.jit(space.log_prior)(theta)) == pytest.approx(expected)
 
 
