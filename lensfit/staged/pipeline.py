@@ -80,7 +80,7 @@ def finish(space: Space, levels: Levels, roles: Roles, basins: list[Basin]) -> F
     fine = [fit_joint(space, levels.medium, basin.theta, 6, 1.0) for basin in distinct(roles, basins, 3)]
     fine = sorted(fine, key=lambda basin: basin.score)
     best = fit_joint(space, levels.medium, fine[0].theta, 20, 1.0)
-    point = descend_all(space, levels.full, best.theta, 20, 0.02)
+    point = descend_all(space, levels.full, best.theta, 60, 0.02)
     return Found(point, np.asarray(point.theta), tuple(fine))
 
 
