@@ -5,7 +5,6 @@ import dataclasses
 import time
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -129,5 +128,5 @@ def _inside(problem: Problem, theta: np.ndarray) -> np.ndarray:
     zero = np.array([p.role == "amplitude" for p in problem.space.parameters]) & (theta <= 0)
     if not zero.any():
         return theta
-    edge = np.asarray(jax.jit(problem.space.to_theta)(jnp.full(problem.ndim, EDGE)))
+    edge = np.asarray(problem.to_theta(np.full(problem.ndim, EDGE)))
     return np.where(zero, edge, theta)

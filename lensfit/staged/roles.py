@@ -3,11 +3,11 @@ from __future__ import annotations
 
 import dataclasses
 
-import jax
 import numpy as np
 
 from lensfit.errors import FitError
 from lensfit.space import Space
+from lensfit.staged.maps import to_theta
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +56,6 @@ class Roles:
         if not owners:
             raise FitError("the staged fitter needs a source with free parameters, and the model has none")
         light = np.isin(group, ["light", "sky"])
-        to_theta = jax.jit(space.to_theta)
         return cls(
             light=light,
             mass=group == "mass",
@@ -64,8 +63,8 @@ class Roles:
             radii=np.flatnonzero(light & (role == "radius")),
             shapes=np.flatnonzero(light & (role == "shape")),
             einstein_radius=int(scale[0]),
-            low=np.asarray(to_theta(np.full(space.ndim, -3.0))),
-            high=np.asarray(to_theta(np.full(space.ndim, 3.0))),
+            low=np.asarray(to_theta(space, np.full(space.ndim, -3.0))),
+            high=np.asarray(to_theta(space, np.full(space.ndim, 3.0))),
             mass_center=_center(space, parameters[scale[0]].name.rsplit(".", 1)[0]),
             sources=tuple(_source(space, owner) for owner in owners),
         )

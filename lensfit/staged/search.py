@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 from lensfit.fitters.lm import descend
 from lensfit.space import Space
 from lensfit.staged.light import floor_weights
+from lensfit.staged.maps import many_to_theta, to_theta, to_z
 from lensfit.staged.roles import Roles
 
 STRATA = 16
@@ -53,7 +54,7 @@ def search(
     it was bright its model errs.
     """
     held = np.where(roles.light, np.asarray(to_z(space, theta)), 0.0)
-    start = np.asarray(to_theta(space, np.tile(held, (DRAWS, 1)))[0])
+    start = np.asarray(to_theta(space, held))
     x, y = likelihood.coordinates()
     center = start[list(roles.mass_center)] if roles.mass_center else np.zeros(2)
     radius = np.hypot(x - center[0], y - center[1])
@@ -114,7 +115,7 @@ def _draws(
     z = np.tile(held, (DRAWS, 1))
     width = np.resize(WIDTHS, DRAWS)[:, None]
     z[:, roles.mass] = width * rng.standard_normal((DRAWS, int(roles.mass.sum())))
-    theta = np.array(to_theta(space, z))
+    theta = np.array(many_to_theta(space, z))
     k = roles.einstein_radius
     radii = einstein_radius * np.exp(0.05 * rng.standard_normal(DRAWS))
     theta[:, k] = np.clip(radii, roles.low[k], roles.high[k])
@@ -164,18 +165,6 @@ def _descend(
     free = roles.mass | roles.source
     done = descend(space, likelihood, theta, free, iterations, tolerance, ("source",))
     return Basin(np.asarray(done.point.theta), sharp_score(done.point, likelihood))
-
-
-@jax.jit
-def to_z(space: Space, theta: jax.Array) -> jax.Array:
-    """z (n,) of theta (n,)."""
-    return space.to_z(theta)
-
-
-@jax.jit
-def to_theta(space: Space, z: jax.Array) -> jax.Array:
-    """theta (D, n) of z (D, n)."""
-    return jax.vmap(space.to_theta)(z)
 
 
 @jax.jit

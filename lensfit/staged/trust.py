@@ -14,6 +14,7 @@ from lensfit.model import LensModel
 from lensfit.operators.psf import convolve
 from lensfit.space import Space
 from lensfit.staged.joint import lens_light
+from lensfit.staged.maps import to_z
 from lensfit.staged.roles import Roles
 from lensfit.staged.search import Basin
 from lensfit.surface import surfaces
@@ -79,7 +80,7 @@ def check_fit(
 
     `gain` is how much chi2 + |z|^2 still fell when the descent was continued.
     """
-    z = np.asarray(jax.jit(space.to_z)(theta))
+    z = np.asarray(to_z(space, theta))
     sizes = [source.radius for source in roles.sources if source.radius >= 0]
     asked = [*np.flatnonzero(roles.mass), *sizes]
     far = [k for k in asked if abs(z[k]) > PRIOR_WIDTHS]
