@@ -51,10 +51,10 @@ def imaging_of(data, noise):
 
 @pytest.fixture(scope="session")
 def mock():
-    """A lens of 30 x 34 pixels from the plain formulae: `imaging` and `truth` by name."""
+    """A lens of 30 x 34 pixels from the plain formulae: `imaging`, `image` without noise, `truth` by name."""
     image, noise = observe(lambda x, y: make_mock.brightness(x, y, TRUTH))
     data = image + noise * np.random.default_rng(3).standard_normal(SHAPE)
-    return types.SimpleNamespace(imaging=imaging_of(data, noise), truth=TRUTH)
+    return types.SimpleNamespace(imaging=imaging_of(data, noise), image=image, truth=TRUTH)
 
 
 @pytest.fixture(scope="session")
