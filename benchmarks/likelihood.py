@@ -5,21 +5,13 @@ faster of its two runs counts, as the faster of each peer's two settings does. P
 ratios to lensfit.
 """
 
-import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 PEERS = Path(__file__).parent / "peers"
-CODES = ("lenstronomy", "herculens", "jaxtronomy", "autolens")
-KEEP = {"MALLOC_MMAP_THRESHOLD_": "2000000000", "MALLOC_TRIM_THRESHOLD_": "4000000000"}
+sys.path.insert(0, str(PEERS))
 
-
-def timed(python, code, mock, settings):
-    command = [python, PEERS / f"time_{code}.py", mock]
-    done = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+from run_all import CODES, KEEP, timed  # noqa: E402
 
 
 def main():

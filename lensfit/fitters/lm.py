@@ -175,13 +175,3 @@ def _damped_step(
     step = jnp.linalg.solve(matrix, -slope)
     promise = -(2 * slope @ step + step @ curvature @ step)
     return jnp.where(free, jnp.clip(step[:count], -STEP, STEP), 0.0), promise
-
-
-def projected_curvature(system: System, active: jax.Array, count: int) -> jax.Array:
-    """Curvature (n, n) of half the objective in z with the active amplitudes (K,) at their best."""
-    curvature = system.curvature
-    zz, za, aa = curvature[:count, :count], curvature[:count, count:], curvature[count:, count:]
-    both = active[:, None] & active[None]
-    aa = jnp.where(both, aa, 0.0) + jnp.diag(jnp.where(active, 1e-7 * jnp.diagonal(aa), 1.0))
-    za = jnp.where(active, za, 0.0)
-    return zz - za @ jnp.linalg.solve(aa, za.T)
