@@ -3,12 +3,14 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import jax
+import numpy as np
 
 from lensfit.native.store import default_folder, load, name_of
 
@@ -16,82 +18,89 @@ _MODULE = """\
 from math import ceil, floor, inf, nan, sqrt
 
 import numpy as np
-from numba import carray, cfunc, njit, types
+from numba import cfunc, types
 
 from lensfit.native.elementary import (
     FLAGS, atan, atan2, bits_float, exp, float_bits, log, log1p, maximum, minimum, power, select, to_double,
 )
-from lensfit.native.frame import answered, argument, float64, int32, int64, result, size, understood
+from lensfit.native.frame import argument, float64, int32, int64, result, understood
 
 
-@njit(types.void({types}), cache=True, **FLAGS)
-{kernel}
-
-@cfunc(types.int64(types.CPointer(types.int64)), cache=True)
+@cfunc(types.int64(types.CPointer(types.int64)), cache=True, **FLAGS)
 def handler(frame):
-    if answered(frame) or not understood(frame, {inputs}, {outputs}):
+    if not understood(frame, {arguments}, {results}):
         return 0
-    kernel({arrays})
+{unpack}
+{body}
     return 0
 """
 
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-    """dtype ("float64", "int32", "int64") and number of axes of each argument and each result of a kernel.
+    """(name, dtype, axes) of each argument and each result of a kernel; dtype is float64, int32 or int64.
 
-    The kernel takes them in this order; a scalar comes as an array (1,).
+    In the kernel's body `name` is a pointer to the array's first element, `name_0`, `name_1`, ... its shape.
     """
 
-    arguments: tuple[tuple[str, int], ...]
-    results: tuple[tuple[str, int], ...]
+    arguments: tuple[tuple[str, str, int], ...]
+    results: tuple[tuple[str, str, int], ...]
 
 
 @dataclasses.dataclass(frozen=True)
 class Kernel:
-    """A compiled kernel: `run(*arrays)` fills its results, `target` is its name in compiled JAX programs."""
+    """A compiled kernel: `handler` is its C function, `target` its name in compiled JAX programs."""
 
-    run: Callable[..., None]
+    signature: Signature
+    handler: Callable[[int], int]
     target: str
+
+    def run(self, arguments: Sequence[Any], results: Sequence[np.ndarray]) -> None:
+        """Fill the results, C-contiguous arrays of the signature's dtypes, from the arguments."""
+        from lensfit.native.frame import make_frame
+
+        given = [
+            np.ascontiguousarray(array, dtype)
+            for array, (_, dtype, _) in zip(arguments, self.signature.arguments, strict=True)
+        ]
+        address, alive = make_frame(given, results)
+        self.handler(address)
+        del alive, given  # they have lived until here
 
     def __call__(self, results: Any, *arguments: jax.Array) -> Any:
         """The results, of the shapes and dtypes of the tree `results`, as part of a JAX program on a CPU."""
         return jax.ffi.ffi_call(self.target, results, vmap_method="sequential")(*arguments)
 
 
-def kernel_of(source: str, signature: Signature) -> Kernel:
-    """The kernel of a function `kernel` given as source; compiled, or loaded from the user's cache."""
-    return _loaded(source, signature, default_folder())
+def kernel_of(body: str, signature: Signature) -> Kernel:
+    """The kernel whose body is given as Python lines; compiled, or loaded from the user's cache."""
+    return _loaded(body, signature, default_folder())
 
 
 @cache
-def _loaded(source: str, signature: Signature, folder: Path) -> Kernel:
-    """One kernel of each source for a process: XLA knows it by its name from then on."""
-    text = module_source(source, signature)
-    module = load(text, folder)
-    name = name_of(text)
+def _loaded(body: str, signature: Signature, folder: Path) -> Kernel:
+    """One kernel of each body for a process: XLA knows it by its name from then on."""
+    source = module_source(body, signature)
+    handler = load(source, folder).handler
+    name = name_of(source)
     capsule = ctypes.pythonapi.PyCapsule_New
     capsule.restype, capsule.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
-    handler = capsule(module.handler.address, b"xla._CUSTOM_CALL_TARGET", None)
-    jax.ffi.register_ffi_target(name, handler, platform="cpu", api_version=1)
-    return Kernel(module.kernel, name)
+    target = capsule(handler.address, b"xla._CUSTOM_CALL_TARGET", None)
+    jax.ffi.register_ffi_target(name, target, platform="cpu", api_version=1)
+    return Kernel(signature, ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(handler.address), name)
 
 
-def module_source(source: str, signature: Signature) -> str:
-    """The whole module: the kernel compiled for its signature, and the handler that XLA calls."""
-    buffers = [f"argument(frame, {k})" for k in range(len(signature.arguments))]
-    buffers += [f"result(frame, {k})" for k in range(len(signature.results))]
-    every = [(*spec, True) for spec in signature.arguments] + [(*spec, False) for spec in signature.results]
-    arrays = [_array(b, dtype, axes) for b, (dtype, axes, _) in zip(buffers, every, strict=True)]
+def module_source(body: str, signature: Signature) -> str:
+    """The whole module: a handler that takes the arrays out of XLA's frame and does the work."""
+    lines = []
+    for side, arrays in (("argument", signature.arguments), ("result", signature.results)):
+        for k, (name, dtype, axes) in enumerate(arrays):
+            buffer = f"{side}(frame, {k})"
+            lines.append(f"{name} = {dtype}({buffer}[3])")
+            lines += [f"{name}_{axis} = int64({buffer}[5])[{axis}]" for axis in range(axes)]
     return _MODULE.format(
-        types=", ".join(f'types.Array(types.{d}, {max(n, 1)}, "C", readonly={r})' for d, n, r in every),
-        kernel=source,
-        inputs=len(signature.arguments),
-        outputs=len(signature.results),
-        arrays=", ".join(arrays),
+        arguments=len(signature.arguments),
+        results=len(signature.results),
+        unpack=indent("\n".join(lines), "    "),
+        body=indent(body, "    "),
     )
-
-
-def _array(buffer: str, dtype: str, axes: int) -> str:
-    shape = "".join(f"size({buffer}, {axis}), " for axis in range(axes)) or "1,"
-    return f"carray({dtype}({buffer}[3]), ({shape}))"

@@ -11,45 +11,53 @@ CHUNK = 64
 
 SIGNATURE = Signature(
     arguments=(
-        ("float64", 1), ("float64", 2), ("float64", 2), ("int32", 1), ("int32", 0), ("float64", 0), ("int32", 2),
+        ("coefficients", "float64", 1),
+        ("x", "float64", 2),
+        ("y", "float64", 2),
+        ("oversampling", "int32", 1),
+        ("used", "int32", 0),
+        ("pixel_scale", "float64", 0),
+        ("gather", "int32", 2),
     ),
-    results=(("float64", 3),),
+    results=(("out", "float64", 3),),
 )
 """coefficients (N,), x and y (B, P), sub-pixels per axis (B,), blocks used, pixel scale, and gather (H, W), the
 place of each pixel of the image in the flattened blocks, negative for none. Result: images (K, H, W)."""
 
-_KERNEL = """\
-def kernel(coefficients, x, y, oversampling, used, pixel_scale, gather, out):
-    {unpack}
-    sums = np.empty({count} * {chunk})
-    place = np.full(x.size, -1, np.int32)
-    for row in range(gather.shape[0]):
-        for column in range(gather.shape[1]):
-            if gather[row, column] >= 0:
-                place[gather[row, column]] = row * gather.shape[1] + column
-    out[:] = 0.0
-    flat = out.reshape(({count}, gather.size))
-    for b in range(used[0]):
-        n = oversampling[b]
-        step = pixel_scale[0] / n
-        for first in range(0, x.shape[1], {chunk}):
-            here = place[b * x.shape[1] + first : b * x.shape[1] + first + {chunk}]
-            if here[0] < 0:
-                break
-            sums[:] = 0.0
-            for down in range(n):
-                oy = (down + 0.5) * step - 0.5 * pixel_scale[0]
-                for right in range(n):
-                    ox = (right + 0.5) * step - 0.5 * pixel_scale[0]
-                    for i in range({chunk}):
-                        px = x[b, first + i] + ox
-                        py = y[b, first + i] + oy
-                        {body}
-            share = 1.0 / (n * n)
-            for i in range({chunk}):
-                if here[i] >= 0:
-                    for k in range({count}):
-                        flat[k, here[i]] = sums[k * {chunk} + i] * share
+_BODY = """\
+{unpack}
+pixels = gather_0 * gather_1
+sums = np.empty({count} * {chunk})
+place = np.empty(x_0 * x_1, np.int32)
+for k in range(x_0 * x_1):
+    place[k] = -1
+for p in range(pixels):
+    if gather[p] >= 0:
+        place[gather[p]] = p
+for p in range({count} * pixels):
+    out[p] = 0.0
+for b in range(used[0]):
+    n = oversampling[b]
+    step = pixel_scale[0] / n
+    for first in range(b * x_1, (b + 1) * x_1, {chunk}):
+        if place[first] < 0:
+            break
+        for k in range({count} * {chunk}):
+            sums[k] = 0.0
+        for down in range(n):
+            oy = (down + 0.5) * step - 0.5 * pixel_scale[0]
+            for right in range(n):
+                ox = (right + 0.5) * step - 0.5 * pixel_scale[0]
+                for i in range({chunk}):
+                    px = x[first + i] + ox
+                    py = y[first + i] + oy
+                    {point}
+        share = 1.0 / (n * n)
+        for i in range({chunk}):
+            p = place[first + i]
+            if p >= 0:
+                for k in range({count}):
+                    out[k * pixels + p] = sums[k * {chunk} + i] * share
 """
 
 
@@ -58,20 +66,17 @@ def means_kernel(closed: ClosedJaxpr) -> Kernel:
 
     Raises Unprintable where the function has no numba form.
     """
-    return kernel_of(means_source(closed), SIGNATURE)
+    return kernel_of(means_body(closed), SIGNATURE)
 
 
-def means_source(closed: ClosedJaxpr) -> str:
-    """Source of the kernel for a function of scalars (coefficients..., x, y) -> values.
-
-    Raises Unprintable where the function has no numba form.
-    """
+def means_body(closed: ClosedJaxpr) -> str:
+    """Body of that kernel."""
     names = [f"c{k}" for k in range(len(closed.jaxpr.invars) - 2)]
     lines, outputs = print_jaxpr(closed, [*names, "px", "py"])
     lines += [f"sums[{k * CHUNK} + i] += {value}" for k, value in enumerate(outputs)]
-    return _KERNEL.format(
-        unpack="\n    ".join(f"{name} = coefficients[{k}]" for k, name in enumerate(names)) or "pass",
+    return _BODY.format(
+        unpack="\n".join(f"{name} = coefficients[{k}]" for k, name in enumerate(names)),
         count=len(outputs),
         chunk=CHUNK,
-        body=("\n" + " " * 24).join(lines),
+        point=("\n" + " " * 20).join(lines),
     )

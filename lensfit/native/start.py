@@ -11,14 +11,13 @@ import numpy as np
 from lensfit.native.door import Kernel, Signature, kernel_of
 
 _ECHO = """\
-def kernel(numbers, whole, factor, out):
-    for i in range(numbers.shape[0]):
-        for j in range(numbers.shape[1]):
-            out[i, j] = numbers[i, j] * factor[0] + whole[j]
+for i in range(numbers_0):
+    for j in range(numbers_1):
+        out[i * out_1 + j] = numbers[i * numbers_1 + j] * factor[0] + whole[j]
 """
 _SIGNATURE = Signature(
-    arguments=(("float64", 2), ("int32", 1), ("float64", 0)),
-    results=(("float64", 2),),
+    arguments=(("numbers", "float64", 2), ("whole", "int32", 1), ("factor", "float64", 0)),
+    results=(("out", "float64", 2),),
 )
 
 
