@@ -106,41 +106,34 @@ def _with_slopes(local: AtPoint, moving: list[int]) -> AtPoint:
 
 def _sums(at_point: AtPoint, coefficients: list[jax.Array], grid: Grid) -> jax.Array:
     """Images (K, H, W): means over the sub-pixels of the K values of at_point(coefficients, x, y)."""
+    by_xla = lambda c, g: _sums_by_xla(at_point, c, g)  # noqa: E731
     kernel = _kernel(at_point, coefficients, grid)
     if kernel is None:
-        return _sums_by_xla(at_point, coefficients, grid)
-    call, count = kernel
-    shape = jax.ShapeDtypeStruct((count, *grid.shape), grid.x.dtype)
+        return by_xla(coefficients, grid)
 
     @jax.custom_jvp
     def images(coefficients: list[jax.Array], grid: Grid) -> jax.Array:
-        def here(stacked: jax.Array, g: Grid) -> jax.Array:
-            return call(shape, stacked, g.x, g.y, g.oversampling, g.used, g.pixel_scale, g.gather)
-
-        def elsewhere(stacked: jax.Array, g: Grid) -> jax.Array:
-            return _sums_by_xla(at_point, list(stacked), g)
-
         stacked = jnp.stack(coefficients) if coefficients else jnp.zeros(0, grid.x.dtype)
-        return lax.platform_dependent(stacked, grid, cpu=here, default=elsewhere)
+        return native.means(
+            kernel, stacked, grid.x, grid.y, grid.oversampling, grid.used, grid.pixel_scale, grid.gather
+        )
 
     @images.defjvp
     def _(primals: Any, tangents: Any) -> Any:  # second derivatives: rare, hence by XLA alone
-        return jax.jvp(lambda c, g: _sums_by_xla(at_point, c, g), primals, tangents)
+        return jax.jvp(by_xla, primals, tangents)
 
     return images(coefficients, grid)
 
 
-def _kernel(at_point: AtPoint, coefficients: list[jax.Array], grid: Grid) -> tuple[native.Kernel, int] | None:
-    """The native kernel that makes the sums, and its number of values; None where XLA has to."""
-    if grid.engine != "native" or grid.x.dtype != jnp.float64 or native.trouble():
+def _kernel(at_point: AtPoint, coefficients: list[jax.Array], grid: Grid) -> native.Means | None:
+    """The native kernel that makes the sums; None where XLA has to."""
+    scalars = all(jnp.shape(c) == () and jnp.result_type(c) == jnp.float64 for c in coefficients)
+    if grid.engine != "native" or grid.x.dtype != jnp.float64 or not scalars or native.trouble():
         return None
     point = jax.ShapeDtypeStruct((), grid.x.dtype)
-    given = [jax.ShapeDtypeStruct(jnp.shape(c), jnp.result_type(c)) for c in coefficients]
-    closed = jax.make_jaxpr(at_point)(given, point, point)
-    if any(c.shape != () or c.dtype != point.dtype for c in given):
-        return None
+    closed = at_point.closed if isinstance(at_point, Local) else None
     try:
-        return native.means_kernel(closed), len(closed.jaxpr.outvars)
+        return native.means_kernel(closed or jax.make_jaxpr(at_point)([point] * len(coefficients), point, point))
     except native.Unprintable:
         return None
 

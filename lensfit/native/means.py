@@ -1,6 +1,11 @@
 """Kernel that averages a function of a point over the sub-pixels of blocks of pixels."""
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
 from jax.extend.core import ClosedJaxpr
 
 from lensfit.native.door import Kernel, Signature, kernel_of
@@ -61,12 +66,32 @@ for b in range(used[0]):
 """
 
 
-def means_kernel(closed: ClosedJaxpr) -> Kernel:
+@dataclasses.dataclass(frozen=True)
+class Means:
+    """A kernel of means and the number of values that it averages."""
+
+    kernel: Kernel
+    count: int
+
+    def run(self, *arguments: Any) -> np.ndarray:
+        """Images (K, H, W) of arguments that are numpy arrays, in the order of SIGNATURE."""
+        out = np.empty((self.count, *np.shape(arguments[-1])))
+        self.kernel.run(arguments, [out])
+        return out
+
+
+def means(of: Means, *arguments: jax.Array) -> jax.Array:
+    """The same as part of a JAX program on a CPU."""
+    shape = (of.count, *arguments[-1].shape)
+    return of.kernel(jax.ShapeDtypeStruct(shape, arguments[0].dtype), *arguments)
+
+
+def means_kernel(closed: ClosedJaxpr) -> Means:
     """The kernel for a function of scalars (coefficients..., x, y) -> values; see SIGNATURE.
 
     Raises Unprintable where the function has no numba form.
     """
-    return kernel_of(means_body(closed), SIGNATURE)
+    return Means(kernel_of(means_body(closed), SIGNATURE), len(closed.jaxpr.outvars))
 
 
 def means_body(closed: ClosedJaxpr) -> str:
