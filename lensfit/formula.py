@@ -35,7 +35,7 @@ class Share:
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """Terms that are worth computing together: they share more than sums and products.
+    """Terms that are worth computing together: they share some of their way.
 
     `uses` are the indices of the formula's coefficients that `local` takes, in the order of their use, so
     that the same profile elsewhere in a model, or in another model, has the same part.
@@ -80,12 +80,12 @@ def parts(local: Local) -> list[Part]:
     made = {v: e for e in jaxpr.eqns for v in e.outvars}
     place = {v: k for k, v in enumerate(jaxpr.invars[:-2])}
     terms = [(k, *term) for k, out in enumerate(jaxpr.outvars) for term in _terms(out, made, place)]
-    terms = [(output, factors, atom) for output, factors, atom in terms if 0.0 not in factors]
+    terms = [(output, factors, atom) for output, factors, atom in terms if not _vanishes(factors, atom)]
     needs = {id(atom): _needed(atom, made) for _, _, atom in terms}
     atoms = {id(atom): atom for _, _, atom in terms}
     return [
         _part(local.closed, [atoms[key] for key in group], terms, [needs[key] for key in group])
-        for group in _groups({key: _costly(equations) for key, equations in needs.items()})
+        for group in _groups({key: _binding(equations) for key, equations in needs.items()})
     ]
 
 
@@ -129,9 +129,15 @@ def _needed(atom: Any, made: dict[Any, Any]) -> dict[int, Any]:
     return found
 
 
-def _costly(equations: dict[int, Any]) -> set[int]:
-    """Equations that are not worth doing twice; 0 stands for those of all terms that have none."""
-    return {key for key, equation in equations.items() if equation.primitive.name not in _CHEAP} or {0}
+def _vanishes(factors: tuple[Factor, ...], atom: Any) -> bool:
+    numbers = [f for f in factors if isinstance(f, float)]
+    return 0.0 in numbers or (isinstance(atom, Literal) and float(atom.val) == 0.0)
+
+
+def _binding(equations: dict[int, Any]) -> set[int]:
+    """Equations not to be done twice, by their id; 0 stands for those of all terms that have only cheap ones."""
+    dear = any(equation.primitive.name not in _CHEAP for equation in equations.values())
+    return set(equations) if dear else {0}
 
 
 def _groups(needs: dict[int, set[int]]) -> list[list[int]]:
