@@ -15,7 +15,7 @@ import numpy as np
 from lensfit.native.store import default_folder, load, name_of
 
 _MODULE = """\
-from math import ceil, floor, inf, nan, sqrt
+from math import inf, nan, sqrt
 
 import numpy as np
 from numba import cfunc, types

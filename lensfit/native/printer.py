@@ -23,7 +23,7 @@ _INFIX = {
 _COMMUTES = {"add", "add_any", "mul", "and", "or", "xor"}
 _CALL = {
     "exp": "exp", "log": "log", "log1p": "log1p", "atan": "atan", "atan2": "atan2", "pow": "power",
-    "max": "maximum", "min": "minimum", "abs": "abs", "sqrt": "sqrt", "floor": "floor", "ceil": "ceil",
+    "max": "maximum", "min": "minimum", "abs": "abs", "sqrt": "sqrt", "floor": "np.floor", "ceil": "np.ceil",
 }
 _SAME = {"copy", "copy_p", "stop_gradient", "reshape", "squeeze", "broadcast_in_dim", "optimization_barrier"}
 _INSIDE = ("jaxpr", "call_jaxpr", "fun_jaxpr")

