@@ -25,8 +25,8 @@ _CALL = {
     "exp": "exp", "log": "log", "log1p": "log1p", "atan": "atan", "atan2": "atan2", "pow": "power",
     "max": "maximum", "min": "minimum", "abs": "abs", "sqrt": "sqrt", "floor": "np.floor", "ceil": "np.ceil",
 }
-_SAME = {"copy", "copy_p", "stop_gradient", "reshape", "squeeze", "broadcast_in_dim", "optimization_barrier"}
-_INSIDE = ("jaxpr", "call_jaxpr", "fun_jaxpr")
+_SAME = {"copy", "stop_gradient", "reshape", "squeeze", "broadcast_in_dim"}
+_INSIDE = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "custom_jvp_call": "call_jaxpr"}
 
 
 def print_jaxpr(closed: ClosedJaxpr, inputs: list[str]) -> tuple[list[str], list[str]]:
@@ -37,6 +37,11 @@ def print_jaxpr(closed: ClosedJaxpr, inputs: list[str]) -> tuple[list[str], list
     printer = _Printer()
     outputs = printer.run(closed.jaxpr, closed.consts, inputs)
     return printer.lines, outputs
+
+
+def inner_jaxpr(equation: Any) -> ClosedJaxpr | None:
+    """The function that an equation does nothing but call."""
+    return equation.params.get(_INSIDE.get(equation.primitive.name))
 
 
 class _Printer:
@@ -52,9 +57,9 @@ class _Printer:
         read: Callable[[Any], str] = lambda v: _constant(v.val) if isinstance(v, Literal) else values[v]  # noqa: E731
         for equation in jaxpr.eqns:
             arguments = [read(v) for v in equation.invars]
-            inner = next((equation.params[key] for key in _INSIDE if key in equation.params), None)
-            if inner is not None and equation.primitive.name not in ("while", "scan", "cond"):
-                results = self.run(getattr(inner, "jaxpr", inner), getattr(inner, "consts", ()), arguments)
+            inner = inner_jaxpr(equation)
+            if inner is not None:
+                results = self.run(inner.jaxpr, inner.consts, arguments)
             else:
                 results = [self.assign(expression(equation, arguments))]
             values.update(zip(equation.outvars, results, strict=True))
