@@ -13,13 +13,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
-import subprocess  # noqa: E402
-import sys  # noqa: E402
-import tempfile  # noqa: E402
-import time  # noqa: E402
-from pathlib import Path  # noqa: E402
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
 
-import jax  # noqa: E402
+import jax
 
 jax.config.update("jax_enable_x64", True)
 
@@ -64,10 +64,11 @@ def compare(both: dict[str, Problem], method: str) -> tuple[float, float, float]
     return native, xla, error
 
 
-def kernel_seconds() -> None:
-    """CPU seconds of the kernels' making in this process, printed: how many, and how long."""
+def kernel_seconds(folder: str) -> None:
+    """Print how many kernels this process needs and the CPU seconds to have them, kept in a folder."""
     from lensfit.native import door
 
+    jax.config.update("jax_compilation_cache_dir", folder)
     spent, load = [], door.load
 
     def timed(*arguments):
@@ -84,9 +85,8 @@ def kernel_seconds() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--kernels"]:
-        kernel_seconds()
-        sys.exit()
+    if sys.argv[1:2] == ["--kernels"]:
+        sys.exit(kernel_seconds(sys.argv[2]))
     print(f"{'sub-pixels':16s} {'':20s} {'native [ms]':>12s} {'XLA [ms]':>10s} {'ratio':>6s} {'difference':>11s}")
     for name, oversampling in GRIDS.items():
         both = problems(oversampling)
@@ -96,4 +96,4 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         for when in ("first time", "from disk"):
             print(f"{when}: ", end="", flush=True)
-            subprocess.run([sys.executable, __file__, "--kernels"], env=os.environ | {"XDG_CACHE_HOME": folder}, check=True)
+            subprocess.run([sys.executable, __file__, "--kernels", folder], check=True)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from lensfit.errors import ModelError
 from lensfit.model import LensModel
@@ -58,7 +59,7 @@ class Problem:
 
     def _call(self, function: Callable[..., Any], vector: Any) -> Any:
         if self._by_numba is not None and function in _NEED_JAX:
-            raise ModelError("the numba backend gives no derivatives and no residuals: make the problem with backend='jax'")
+            raise ModelError("the numba backend gives ln L alone: make the problem with backend='jax' for more")
         vector = jnp.asarray(vector, float)
         if vector.shape[-1:] != (self.ndim,) or vector.ndim > 2:
             raise ModelError(f"expected ({self.ndim},) or (B, {self.ndim}) numbers, got shape {vector.shape}")
@@ -73,8 +74,8 @@ class Problem:
 
     def _numba(self, theta: Any) -> Any:
         """ln L of theta (n,) or (B, n) as numpy numbers."""
-        if isinstance(theta, jax.core.Tracer):
-            raise ModelError("the numba backend cannot be traced by JAX: make the problem with backend='jax'")
+        if isinstance(theta, Tracer):
+            raise ModelError("JAX cannot trace the numba backend: make the problem with backend='jax'")
         theta = np.asarray(theta, float)
         if theta.shape[-1:] != (self.ndim,) or theta.ndim > 2:
             raise ModelError(f"expected ({self.ndim},) or (B, {self.ndim}) numbers, got shape {theta.shape}")

@@ -152,7 +152,8 @@ class ImagingLikelihood:
         gather = np.asarray(self.grid.gather)
         levels = np.asarray(self.grid.oversampling)[gather // self.grid.x.shape[1]]
         levels = np.where(gather < 0, 0, np.minimum(levels, most))
-        return replace(self, grid=make_grid(*self.coordinates(), levels, float(self.grid.pixel_scale)))
+        grid = make_grid(*self.coordinates(), levels, float(self.grid.pixel_scale))
+        return replace(self, grid=replace(grid, engine=self.grid.engine))
 
     def weighted(self, weights: Any) -> ImagingLikelihood:
         """The same data with residuals multiplied by weights (H, W); for robust fits, not for evidences."""

@@ -56,7 +56,8 @@ class NumbaImaging:
         return float(-0.5 * left @ left) + self._log_norm
 
     def _convolved(self, images: np.ndarray) -> np.ndarray:
-        return scipy.fft.irfft2(scipy.fft.rfft2(images) * self._transfer, images.shape[-2:])
+        spectrum = np.asarray(scipy.fft.rfft2(images)) * self._transfer
+        return np.asarray(scipy.fft.irfft2(spectrum, images.shape[-2:]))
 
 
 def least_squares(rows: np.ndarray, target: np.ndarray, positive: np.ndarray) -> np.ndarray:
@@ -72,7 +73,7 @@ def least_squares(rows: np.ndarray, target: np.ndarray, positive: np.ndarray) ->
     free = int(np.count_nonzero(~positive))
     scaled = (gram * scale * scale[:, None] + RIDGE * np.eye(len(rows)))[np.ix_(order, order)]
     upper = np.linalg.cholesky(scaled).T
-    right = solve_triangular(upper, ((rows @ target) * scale)[order], trans="T")
+    right = solve_triangular(upper, ((rows @ target) * scale)[order], trans=1)
     bounded = nnls(upper[free:, free:], right[free:])[0] if free < len(rows) else np.zeros(0)
     rest = right[:free] - upper[:free, free:] @ bounded
     unbounded = solve_triangular(upper[:free, :free], rest) if free else np.zeros(0)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
@@ -23,24 +22,30 @@ _INF = np.inf
 _NAN = np.nan
 
 
-@intrinsic
-def float_bits(typing: Any, x: Any) -> Any:
-    """The 64 bits of a double as an integer."""
-    return types.int64(types.float64), lambda c, b, s, a: b.bitcast(a[0], ir.IntType(64))
+def _bitcast(source: Any, target: Any) -> Any:
+    @intrinsic
+    def same_bits(typing: Any, x: Any) -> Any:
+        return target(source), lambda c, b, s, a: b.bitcast(a[0], c.get_value_type(target))
+
+    return same_bits
 
 
-@intrinsic
-def bits_float(typing: Any, x: Any) -> Any:
-    """The double that has these 64 bits."""
-    return types.float64(types.int64), lambda c, b, s, a: b.bitcast(a[0], ir.DoubleType())
+float_bits = _bitcast(types.float64, types.int64)
+"""The 64 bits of a double as an integer."""
+bits_float = _bitcast(types.int64, types.float64)
+"""The double that has these 64 bits."""
 
 
-@intrinsic
-def select(typing: Any, condition: Any, yes: Any, no: Any) -> Any:
-    """`yes if condition else no`, both evaluated: an instruction and not a branch."""
-    if condition != types.boolean or yes != no:
-        return None
-    return yes(condition, yes, no), lambda c, b, s, a: b.select(c.cast(b, a[0], types.boolean, types.boolean), a[1], a[2])
+def _select() -> Any:
+    @intrinsic
+    def select(typing: Any, condition: Any, yes: Any, no: Any) -> Any:
+        return yes(types.boolean, yes, yes), lambda c, b, s, a: b.select(a[0], a[1], a[2])
+
+    return select
+
+
+select = _select()
+"""select(condition, yes, no): both evaluated, an instruction and not a branch."""
 
 
 @_inline
@@ -66,14 +71,15 @@ def minimum(a: float, b: float) -> float:
 @_inline
 def exp(x: float) -> float:
     """e^x: 2^n times the Taylor series on |r| < ln(2) / 2; infinite beyond 709, zero below -708."""
-    t = select(x > 709.0, 709.0, select(x > -708.0, x, -708.0)) * 1.4426950408889634 + _ROUND
+    inside = select(x > 709.0, 709.0, select(x > -708.0, x, -708.0))
+    t = inside * 1.4426950408889634 + _ROUND
     n = t - _ROUND
-    r = (select(x > 709.0, 709.0, select(x > -708.0, x, -708.0)) - n * 6.93145751953125e-1) - n * 1.42860682030941723212e-6
+    r = (inside - n * 6.93145751953125e-1) - n * 1.42860682030941723212e-6
     r2 = r * r
     r4 = r2 * r2
     low = (1.0 + r) + r2 * (0.5 + r * 0.16666666666666666)
     middle = (0.041666666666666664 + r * 0.008333333333333333) + r2 * (0.001388888888888889 + r * 0.0001984126984126984)
-    high = (2.48015873015873e-05 + r * 2.7557319223985893e-06) + r2 * (2.755731922398589e-07 + r * 2.505210838544172e-08)
+    high = (2.48015873015873e-05 + r * 2.755731922398589e-06) + r2 * (2.755731922398589e-07 + r * 2.505210838544172e-08)
     top = 2.08767569878681e-09 + r * 1.6059043836821613e-10
     scale = bits_float((float_bits(t) - (_ROUND_BITS - 1023)) << 52)
     value = (low + r4 * (middle + r4 * (high + r4 * top))) * scale

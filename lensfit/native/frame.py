@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
@@ -24,17 +23,17 @@ LIST_BYTES, BUFFER_BYTES = 40, 48
 """Sizes of such a struct (size, extension, count, types, pointers) and of a buffer (..., data, rank, dims)."""
 
 
-def _pointer_to(kind: Any, shape: ir.Type) -> Any:
+def _pointer_to(kind: Any) -> Any:
+    target = types.CPointer(kind)
+
     @intrinsic
     def pointer(typing: Any, address: Any) -> Any:
-        return types.CPointer(kind)(types.int64), lambda c, b, s, a: b.inttoptr(a[0], shape.as_pointer())
+        return target(types.int64), lambda c, b, s, a: b.inttoptr(a[0], c.get_value_type(target))
 
     return pointer
 
 
-int64 = _pointer_to(types.int64, ir.IntType(64))
-int32 = _pointer_to(types.int32, ir.IntType(32))
-float64 = _pointer_to(types.float64, ir.DoubleType())
+int64, int32, float64 = (_pointer_to(kind) for kind in (types.int64, types.int32, types.float64))
 
 
 @_inline

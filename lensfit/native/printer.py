@@ -2,10 +2,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
-import jax
+from jax.core import Tracer
 from jax.extend.core import ClosedJaxpr, Literal
 
 from lensfit.errors import LensfitError
@@ -25,6 +26,8 @@ _CALL = {
     "exp": "exp", "log": "log", "log1p": "log1p", "atan": "atan", "atan2": "atan2", "pow": "power",
     "max": "maximum", "min": "minimum", "abs": "abs", "sqrt": "sqrt", "floor": "np.floor", "ceil": "np.ceil",
 }
+_ATOM = re.compile(r"[A-Za-z_]\w*|\(?-?(inf|\d[\d.]*(e[-+]?\d+)?)\)?")
+"""A name or a number."""
 _SAME = {"copy", "stop_gradient", "reshape", "squeeze", "broadcast_in_dim"}
 _INSIDE = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "custom_jvp_call": "call_jaxpr"}
 
@@ -66,7 +69,7 @@ class _Printer:
         return [read(v) for v in jaxpr.outvars]
 
     def assign(self, text: str) -> str:
-        if text.isidentifier() or _is_number(text):
+        if _ATOM.fullmatch(text):
             return text
         if text not in self.names:
             self.names[text] = f"v{len(self.names)}"
@@ -140,7 +143,7 @@ _SPECIAL: dict[str, Callable[[Any, list[str], Any], str]] = {
 
 def _constant(value: Any) -> str:
     """A concrete scalar as a literal; negative ones in brackets."""
-    if isinstance(value, jax.core.Tracer):
+    if isinstance(value, Tracer):
         raise Unprintable("a traced number that is no argument of the formula")
     if getattr(value, "shape", ()) != ():
         raise Unprintable("an array constant")
@@ -155,7 +158,3 @@ def _literal(number: bool | int | float) -> str:
     if isinstance(number, float) and not math.isfinite(number):
         return {"inf": "inf", "-inf": "(-inf)"}.get(str(number), "nan")
     return f"({number!r})" if not isinstance(number, bool) and number < 0 else repr(number)
-
-
-def _is_number(text: str) -> bool:
-    return text.strip("()-").replace(".", "").replace("e", "").replace("-", "").isalnum() and text.strip("(-")[0].isdigit()

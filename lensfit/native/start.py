@@ -39,7 +39,8 @@ def trouble() -> str:
     else:
         reason = echo_trouble(kernel)
     if reason:
-        warnings.warn(f"lensfit goes on without its native kernels, more slowly: {reason}", RuntimeWarning, stacklevel=2)
+        note = f"lensfit goes on without its native kernels, more slowly: {reason}"
+        warnings.warn(note, RuntimeWarning, stacklevel=2)
     return reason
 
 

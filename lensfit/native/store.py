@@ -3,18 +3,24 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import os
 import sys
 import tempfile
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 
+import jax
+
 
 def default_folder() -> Path:
-    """The user's cache folder for compiled kernels. numba itself tells processors apart."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "lensfit" / "native" / f"numba-{importlib.metadata.version('numba')}"
+    """Where kernels lie: beside JAX's own compiled programs if it was told to keep them, else in ~/.cache.
+
+    numba tells processors apart by itself.
+    """
+    chosen = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
+    local = chosen and "://" not in chosen
+    base = Path(chosen) / "lensfit_kernels" if local else Path.home() / ".cache" / "lensfit" / "kernels"
+    return base / f"numba-{importlib.metadata.version('numba')}"
 
 
 def name_of(source: str) -> str:

@@ -22,7 +22,7 @@ from lensfit.standard import STANDARD
 from lensfit.surface import surface, surfaces
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "profiles"))
-import family  # noqa: E402
+import family
 
 WEIGHTS = np.random.default_rng(1).standard_normal((17, 19))
 
@@ -121,9 +121,10 @@ def test_standard_models(standard, mock):
     problem = Problem(STANDARD[standard](mock.imaging), ImagingLikelihood.of(mock.imaging, 2))
     theta = problem.to_theta(0.3 * np.random.default_rng(2).standard_normal(problem.ndim))
     both = on(problem, "native"), on(problem, "xla")
-    equal(*[(p.log_likelihood(theta), p.residuals(theta)) for p in both], tolerance=1e-9 if problem.space.amplitudes else 1e-11)
+    tolerance = 1e-9 if problem.space.amplitudes else 1e-11  # two dozen Gaussians that nearly are each other's sum
+    equal(*[(p.log_likelihood(theta), p.residuals(theta)) for p in both], tolerance=tolerance)
     if standard == "parametric":
-        equal(*[(p.value_and_grad(theta), p.jacobian(theta)) for p in both])
+        equal(*[p.jacobian(theta) for p in both])
 
 
 def test_gradient_equals_finite_differences(problem, truth):
