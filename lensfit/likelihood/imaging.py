@@ -1,6 +1,7 @@
 """Gaussian likelihood of an image: PSF * (lens light + lensed source) + sky."""
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -16,6 +17,7 @@ from lensfit.operators.psf import convolve, convolve_float32, transfer_function
 from lensfit.oversampling import from_data
 from lensfit.priors import Solved
 from lensfit.pytree import pytree, replace
+from lensfit.space import Space
 from lensfit.surface import surface, surfaces
 
 
@@ -80,7 +82,7 @@ class ImagingLikelihood:
 
     def light(self, model: LensModel) -> jax.Array:
         """Image (H, W) before convolution and sky."""
-        return surface(*_with_numbers(model, LensModel.brightness), self.grid)
+        return surface(*with_numbers(model, LensModel.brightness), self.grid)
 
     def whiten(self, light: jax.Array) -> jax.Array:
         """Images (..., H, W) of light convolved and over the noise, in single precision."""
@@ -93,7 +95,7 @@ class ImagingLikelihood:
     def columns(self, model: LensModel) -> jax.Array:
         """Whitened images (K, H, W) of unit amplitude: the model's `Solved` ones, then the templates."""
         images = []
-        shapes = surfaces(*_with_numbers(model, LensModel.solved_shapes), self.grid)
+        shapes = surfaces(*with_numbers(model, LensModel.solved_shapes), self.grid)
         if len(shapes):
             images.append(convolve(shapes, self.transfer) * self.inverse_noise)
         if isinstance(model.sky, Solved):
@@ -144,12 +146,19 @@ class ImagingLikelihood:
             origin=(float(x.mean()), float(y.mean())),
         )
 
+    def by_numba(self, space: Space) -> Callable[[np.ndarray], float]:
+        """theta (n,) -> ln L without XLA and without derivatives; see `lensfit.likelihood.numba_imaging`."""
+        from lensfit.likelihood.numba_imaging import NumbaImaging
+
+        return NumbaImaging(space, self)
+
     def capped(self, most: int) -> ImagingLikelihood:
         """The same with at most so many sub-pixels per axis: faster, less accurate, no new compilation."""
         gather = np.asarray(self.grid.gather)
         levels = np.asarray(self.grid.oversampling)[gather // self.grid.x.shape[1]]
         levels = np.where(gather < 0, 0, np.minimum(levels, most))
-        return replace(self, grid=make_grid(*self.coordinates(), levels, float(self.grid.pixel_scale)))
+        grid = make_grid(*self.coordinates(), levels, float(self.grid.pixel_scale))
+        return replace(self, grid=replace(grid, engine=self.grid.engine))
 
     def weighted(self, weights: Any) -> ImagingLikelihood:
         """The same data with residuals multiplied by weights (H, W); for robust fits, not for evidences."""
@@ -165,7 +174,7 @@ class ImagingLikelihood:
         return replace(self, whitened_data=self.whitened_data - whitened)
 
 
-def _with_numbers(model: LensModel, method: Any) -> tuple[Any, list[Any]]:
+def with_numbers(model: LensModel, method: Any) -> tuple[Any, list[Any]]:
     """A method of the model as a formula of its numbers, `Solved` leaves kept in place."""
     leaves, treedef = jax.tree.flatten(model, is_leaf=lambda leaf: isinstance(leaf, Solved))
     moving = [k for k, leaf in enumerate(leaves) if not isinstance(leaf, Solved)]
