@@ -124,7 +124,8 @@ def main() -> None:
         repeated(arguments.repeats)
         return
     me = [sys.executable, __file__, str(arguments.repeats), "--child"]
-    command = [sys.executable, "-c", "from lensfit.cli import main; raise SystemExit(main())", "fit", str(DATA), "--quiet"]
+    main_of_cli = "from lensfit.cli import main; raise SystemExit(main())"
+    command = [sys.executable, "-c", main_of_cli, "fit", str(DATA), "--quiet"]
     with tempfile.TemporaryDirectory() as cache, tempfile.TemporaryDirectory() as other:
         for name, count in SCHEDULE:
             show(name, [json.loads(child([*me, "fresh"], cache)[0]) for _ in range(count)])
