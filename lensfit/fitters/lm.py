@@ -111,7 +111,7 @@ def evaluate(space: Space, likelihood: Any, z: jax.Array, groups: tuple[str, ...
     theta = space.to_theta(z)
     model = space.build(theta).only(*groups)
     columns, target = likelihood.columns(model), -likelihood.residuals(model)
-    columns = columns * jnp.broadcast_to(shown, columns.shape[:1])[:, None, None]
+    columns = jnp.where(jnp.broadcast_to(shown, columns.shape[:1]), columns.T, 0.0).T
     amplitudes = likelihood.solve(model, columns, target)
     residuals = jnp.tensordot(amplitudes, columns, 1) - target
     chi2 = jnp.sum(residuals * residuals)

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import jax.numpy as jnp
 import numpy as np
 
 from lensfit.errors import FitError
@@ -48,7 +47,7 @@ class Staged:
         variants = fit_family(joint, problem.likelihood, end)
         progress("errors and trust", float(end.chi2), 0.95)
         best = np.asarray(end.theta)
-        numbers = case.space.build(jnp.asarray(best)).filled(end.amplitudes)
+        numbers = case.space.build(best).filled(end.amplitudes)  # pyright: ignore[reportArgumentType]
         evidence = gather(problem.likelihood, numbers, np.asarray(end.residuals))
         checks = check_fit(case.space, case.roles, best, evidence, gain)
         checks += check_search(case.roles, best, found.basins, other)

@@ -54,7 +54,7 @@ class Evidence:
 
 def gather(likelihood: Any, model: LensModel, residuals: np.ndarray) -> Evidence:
     """Measure the evidence for the source of a model with numbers, whose whitened residuals are (H, W)."""
-    positive, negative, bare = (np.asarray(image) for image in _by_parity(likelihood, model))
+    positive, negative, bare = np.asarray(_by_parity(likelihood, model))
     data, inverse = np.asarray(likelihood.whitened_data), np.asarray(likelihood.inverse_noise)
     noise = np.where(inverse > 0, 1 / np.where(inverse > 0, inverse, 1.0), 0.0)
     source = positive + negative
