@@ -54,6 +54,7 @@ def result_of(
     evaluations: int | None,
     gradients: int | None,
     samples: Samples | None = None,
+    curvature: Laplace | None = None,
     notes: tuple[str, ...] = (),
     spread: np.ndarray | None = None,
     variants: tuple[Variant, ...] = (),
@@ -62,14 +63,18 @@ def result_of(
     """The result of a fitter named `fitter` that began at `clock` and ended at theta (n,), its best point.
 
     Errors and covariance are those of the samples, or without samples those of the curvature at theta
-    (`laplace`). Amplitudes, model, ln L and chi2 are the problem's at theta.
+    (`laplace`; a fitter that has them already gives them as `curvature`). Amplitudes, model, ln L and chi2
+    are the problem's at theta.
 
     Raises FitError where the result would not be finite.
     """
     theta = np.asarray(theta, float)
-    found = laplace(problem.space, problem.likelihood, theta) if samples is None else _sampled(problem, theta, samples)
+    found = curvature or (
+        laplace(problem.space, problem.likelihood, theta) if samples is None else _sampled(problem, theta, samples)
+    )
     values = found.values
     log_likelihood, z = float(values.log_likelihood), np.asarray(values.z)
+    amplitudes = np.asarray(values.amplitudes)
     if not (np.isfinite(log_likelihood) and np.all(np.isfinite(z))):
         raise FitError(f"{fitter}: ln L or the prior is not finite at the best point; start from elsewhere")
     deviation = np.sqrt(np.diag(found.covariance))
@@ -83,11 +88,11 @@ def result_of(
         errors=deviation[:n],
         covariance=found.covariance[:n, :n],
         amplitude_names=tuple(p.name for p in problem.space.amplitudes),
-        amplitudes=np.asarray(values.amplitudes),
+        amplitudes=amplitudes,
         amplitude_errors=deviation[n:],
         spread=np.full(n, np.nan) if spread is None else spread,
         variants=variants,
-        model=problem.space.build(jnp.asarray(theta)).filled(values.amplitudes),
+        model=problem.space.build(theta).filled(amplitudes),  # pyright: ignore[reportArgumentType]
         log_likelihood=log_likelihood,
         log_posterior=log_likelihood - 0.5 * float(z @ z) - 0.5 * n * np.log(2 * np.pi),
         chi2=float(values.chi2),

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lensfit.fitters.lm import descend
 from lensfit.space import Space
+from lensfit.staged.case import Case
 from lensfit.staged.maps import to_theta
 from lensfit.staged.roles import Roles
 
@@ -28,10 +28,11 @@ class LightFit:
     loss: float
 
 
-def fit_light(space: Space, likelihood: Any, roles: Roles, rng: np.random.Generator) -> list[LightFit]:
-    """Fit the lens light from a few structured starts; the best first."""
-    starts = _starts(space, likelihood, roles, rng)
-    fits = [_robust(space, likelihood, roles, start) for start in starts]
+def fit_light(case: Case, rng: np.random.Generator) -> list[LightFit]:
+    """Fit the lens light on the coarse level from a few structured starts; the best first."""
+    likelihood = case.levels.coarse
+    starts = _starts(case.space, likelihood, case.roles, rng)
+    fits = [_robust(case, likelihood, start) for start in starts]
     return sorted(fits, key=lambda fit: fit.loss)
 
 
@@ -53,12 +54,12 @@ def half_light_radius(likelihood: Any) -> float:
 
 def _starts(space: Space, likelihood: Any, roles: Roles, rng: np.random.Generator) -> list[np.ndarray]:
     """theta of the starts: small and large light profiles in turn, on a narrow and a wide ladder of sizes."""
-    middle = np.asarray(to_theta(space, np.zeros(space.ndim)))
+    middle = to_theta(space, np.zeros(space.ndim))
     size = half_light_radius(likelihood)
     count = len(roles.radii)
     if not count:
         z = np.where(roles.light, 0.1 * rng.standard_normal(space.ndim), 0.0)
-        return [np.asarray(to_theta(space, z))]
+        return [to_theta(space, z)]
     ladders = (np.geomspace(0.5, 1.3, count), np.geomspace(0.25, 1.5, count)) if count > 1 else ([0.5], [1.0])
     starts = []
     for k, ladder in enumerate(ladders):
@@ -66,7 +67,7 @@ def _starts(space: Space, likelihood: Any, roles: Roles, rng: np.random.Generato
             z = np.zeros(space.ndim)
             z[roles.light] = 0.1 * rng.standard_normal(roles.light.sum())
             z[roles.shapes] = -0.6 * (1 + (order[0] > order[-1]) - k)
-            theta = np.array(to_theta(space, z))
+            theta = to_theta(space, z)
             theta[roles.radii] = np.clip(size * np.array(order), roles.low[roles.radii], roles.high[roles.radii])
             starts.append(np.where(roles.light, theta, middle))
     return starts
@@ -85,11 +86,14 @@ def floor_weights(image: np.ndarray, floor: float) -> np.ndarray:
     return 1 / np.sqrt(1 + (floor * np.maximum(image, 0)) ** 2)
 
 
-def _robust(space: Space, likelihood: Any, roles: Roles, theta: np.ndarray) -> LightFit:
+def _robust(case: Case, likelihood: Any, theta: np.ndarray) -> LightFit:
     weights = np.ones(likelihood.shape)
     image = excess = weights
     for k in range(ROUNDS):
-        done = descend(space, likelihood.weighted(weights), theta, roles.light, 6 if k else 12, 3.0, ("light",))
+        weighted = likelihood.weighted(weights)
+        done = case.tally.descend(case.space, weighted, theta, case.roles.light, 6 if k else 12, 3.0, ("light",))
+        if not np.isfinite(float(done.point.objective)):
+            return LightFit(theta, np.zeros(likelihood.shape), np.inf)
         theta = np.asarray(done.point.theta)
         image = np.tensordot(np.asarray(done.point.amplitudes), np.asarray(done.point.columns), 1) / weights
         excess = -np.asarray(done.point.residuals) / weights
