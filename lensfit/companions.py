@@ -31,13 +31,15 @@ OFF_THE_ARCS = 3.0
 """Least height of a peak in units of the lensed source's there: clumps of a source are below 1."""
 ROUND = 0.55
 """Least axis ratio of a peak: what a model misses of an arc is long."""
-LARGEST = 0.15
+LARGEST = 0.3
 """Largest diameter at half the height, in units of the field's radius: what is wider is no blob."""
 REACH, EDGE = 2.5, 1.0
 """A companion is masked as far as its excess is above this many sigma a pixel, and at most this many times
 its radius at half the height."""
 COUNTER_IMAGE = 0.35
 """Share of its predicted counter-images that a companion may show."""
+SIZES = (0.15, 0.3, 0.5)
+"""Sizes of a blob as a source of its own, in units of its radius in the source plane."""
 ROUNDS = 2
 AGREE = 0.05
 """Relative change of the Einstein radius by leaving companions out up to which an answer stands."""
@@ -129,24 +131,28 @@ def _roundness(left: Left, blob: np.ndarray) -> float:
 def _is_lensed(left: Left, model: LensModel, companion: Companion) -> bool:
     """Whether what is left shows the counter-images that the blob would have if it were lensed.
 
-    The blob as a source of its own, a Gaussian, is imaged; its amplitude is fitted where the blob is, and
-    apart from that everywhere else.
+    The blob as a source of its own, a Gaussian of one of a few sizes, is imaged; its amplitude is fitted
+    where the blob is, and apart from that everywhere else.
     """
     beta, matrix = in_chunks(traced, model, left.x, left.y)
     distance = np.hypot(left.x - companion.x, left.y - companion.y)
     peak = np.unravel_index(np.argmin(distance), distance.shape)
-    size = 0.5 * companion.radius * np.sqrt(abs(np.linalg.det(matrix[peak])))
-    size = np.clip(size, 0.5 * left.pixel, 0.5 * companion.radius)
-    image = np.exp(-0.5 * np.sum((beta - beta[peak]) ** 2, axis=-1) / size**2)
-    image = gaussian_filter(image, 1.0) * left.inverse_noise
-    inside = distance < companion.radius
+    away = np.sum((beta - beta[peak]) ** 2, axis=-1)
+    shrink = np.sqrt(abs(np.linalg.det(matrix[peak])))
+    inside = left.used & (distance < companion.radius)
+    for share in SIZES:
+        size = np.clip(share * companion.radius * shrink, 0.3 * left.pixel, 0.5 * companion.radius)
+        image = gaussian_filter(np.exp(-0.5 * away / size**2), SMOOTHING) * left.inverse_noise
+        (here, _), (there, error) = (_amplitude(image, left, some) for some in (inside, left.used & ~inside))
+        if there > max(COUNTER_IMAGE * here, 5 * error):
+            return True
+    return False
 
-    def amplitude(where: np.ndarray) -> tuple[float, float]:
-        weight = float(np.sum(image[where] ** 2)) + 1e-30
-        return float(image[where] @ left.excess[where]) / weight, weight**-0.5
 
-    (here, _), (there, error) = amplitude(left.used & inside), amplitude(left.used & ~inside)
-    return there > COUNTER_IMAGE * here and there > 5 * error
+def _amplitude(image: np.ndarray, left: Left, where: np.ndarray) -> tuple[float, float]:
+    """Amplitude of an image (H, W) in what is left, over some pixels, and its error."""
+    weight = float(np.sum(image[where] ** 2)) + 1e-300
+    return float(image[where] @ left.excess[where]) / weight, weight**-0.5
 
 
 def leave_out(imaging: Imaging, companions: tuple[Companion, ...]) -> Imaging:
