@@ -183,7 +183,9 @@ def fit_without_companions(
             break
         masked, imaging = (*masked, *found), leave_out(imaging, found)
         problem = Problem(problem.model, ImagingLikelihood.of(imaging))
-        result = fit(problem)
+        before, result = result, fit(problem)
+        spent = {name: getattr(before, name) + getattr(result, name) for name in ("seconds", "cpu_seconds")}
+        result = dataclasses.replace(result, **spent)
     return imaging, problem, _with_check(first, result, masked)
 
 

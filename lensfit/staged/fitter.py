@@ -20,6 +20,8 @@ from lensfit.staged.pipeline import Found, Levels, finish, run_stages, search_ag
 from lensfit.staged.roles import Roles
 from lensfit.staged.trust import GAIN, check_fit, check_search, gather
 
+MORE = 10
+"""How often a descent that still lowers chi2 goes on, 20 steps at a time."""
 EDGE = -3.0
 """Widths from the middle of its prior where an amplitude that came out at zero is put, if it is sampled."""
 
@@ -77,10 +79,15 @@ def _better(
 
 
 def _go_on(space: Space, likelihood: Any, found: Found) -> tuple[Found, float]:
-    """The fit after a few more steps, and how much they lowered chi2 + |z|^2."""
-    point = descend_all(space, likelihood, found.theta, 10, 1e-3)
-    gain = float(found.point.objective) - float(point.objective)
-    return Found(point, np.asarray(point.theta), found.basins), gain
+    """The fit after more steps, until some lower chi2 + |z|^2 by less than GAIN; and what the last ones did."""
+    gain = np.inf
+    for _ in range(MORE):
+        point = descend_all(space, likelihood, found.theta, 20, 1e-3)
+        gain = float(found.point.objective) - float(point.objective)
+        found = Found(point, np.asarray(point.theta), found.basins)
+        if gain < GAIN:
+            break
+    return found, gain
 
 
 def _result(problem: Problem, space: Space, found: Found, optimum: Laplace, model: LensModel) -> FitResult:
