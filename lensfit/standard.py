@@ -11,8 +11,8 @@ from lensfit.priors import Disk, LogNormal, LogUniform, Normal, Part, Prior, Sol
 from lensfit.profiles import SIE, Exponential, LightProfile, MultiGaussian, Sersic, Shear
 
 MASS_FROM_LIGHT = 0.15
-"""How far the mass's ellipticity may be from that of one set of Gaussians: 0.1 from the light's as a whole, as
-SLACS lenses show (Bolton et al. 2008), and as much again from a set to the whole."""
+"""Scale of the mass's ellipticity about that of one set of Gaussians. From the light as a whole it would be 0.05
+(axis ratios within 0.11, angles within 10 degrees: Koopmans et al. 2006); one set may be far from the whole."""
 
 
 class Scales:
