@@ -32,7 +32,9 @@ def laplace(space: Space, likelihood: Any, theta: np.ndarray) -> Laplace:
     scale = 1 / np.sqrt(np.diag(some))
     if not np.all(np.isfinite(scale)):
         raise FitError("the curvature at the optimum is not finite: the data do not respond to every parameter")
-    inverse = np.linalg.inv(some * scale * scale[:, None]) * scale * scale[:, None]
+    values, vectors = np.linalg.eigh(some * scale * scale[:, None])
+    values = np.maximum(values, len(values) * np.finfo(float).eps * values[-1])  # two columns may be one image
+    inverse = (vectors / values) @ vectors.T * scale * scale[:, None]
     stretch = np.eye(len(moving))
     stretch[: space.ndim, : space.ndim] = np.asarray(to_theta)
     stretch = stretch[np.ix_(moving, moving)]
