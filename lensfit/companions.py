@@ -171,14 +171,14 @@ def fit_without_companions(
 ) -> tuple[Imaging, Problem, FitResult]:
     """Fit; mask the companions that the fit shows, and fit again, at most ROUNDS times; what was fitted last.
 
-    Nothing is masked where a fit does not explain the arcs. The check `companions` of the result asks
-    whether the Einstein radius stayed where it was.
+    Nothing is masked where a fit does not explain the arcs, or makes no checks that say so. The check
+    `companions` of the result asks whether the Einstein radius stayed where it was.
     """
     first = result = fit(problem)
     masked: tuple[Companion, ...] = ()
     for _ in range(ROUNDS):
-        wrong = any(check.name in NEEDED and not check.passed for check in result.trust.checks)
-        found = () if wrong else find_companions(problem.likelihood, result.model)
+        passed = {check.name for check in result.trust.checks if check.passed}
+        found = find_companions(problem.likelihood, result.model) if passed.issuperset(NEEDED) else ()
         if not found:
             break
         masked, imaging = (*masked, *found), leave_out(imaging, found)

@@ -6,7 +6,6 @@ import math
 import shlex
 import sys
 from dataclasses import dataclass, replace
-from functools import partial
 
 from lensfit._version import __version__
 from lensfit.cli._data import data_section, read_data
@@ -68,7 +67,10 @@ def run(arguments: argparse.Namespace) -> int:
 def run_task(task: Task, quiet: bool) -> tuple[Task, FitResult]:
     """Fit, without companions unless the mask was given as a file; the task as it was fitted last."""
     with Display(quiet) as display:
-        run_fit = partial(fit, fitter_or_name=task.fit.fitter, seed=task.fit.seed, progress=display)
+
+        def run_fit(problem: Problem) -> FitResult:
+            return fit(problem, task.fit.fitter, seed=task.fit.seed, progress=display)
+
         if task.data.mask is not None:
             return task, run_fit(task.problem)
         imaging, problem, result = fit_without_companions(task.imaging, task.problem, run_fit)
