@@ -96,8 +96,8 @@ def find_companions(likelihood: Any, model: LensModel) -> tuple[Companion, ...]:
     places = sorted(np.argwhere(high), key=lambda place: -left.peaks[tuple(place)])
     found: list[Companion] = []
     for place in map(tuple, places):
-        blobs, _ = label(left.peaks > 0.5 * left.peaks[place])
-        blob = blobs == blobs[place]
+        blobs: Any = label(left.peaks > 0.5 * left.peaks[place])
+        blob = blobs[0] == blobs[0][place]
         companion = _companion(left, blob, float(left.peaks[place]))
         apart = all(np.hypot(companion.x - c.x, companion.y - c.y) > c.radius for c in found)
         small = 2 * np.sqrt(np.count_nonzero(blob) / np.pi) < max(largest, 6.0)
