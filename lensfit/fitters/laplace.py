@@ -25,16 +25,18 @@ class Laplace:
 
 def laplace(space: Space, likelihood: Any, theta: np.ndarray) -> Laplace:
     """The normal approximation of the posterior at theta (n,), prior included, amplitudes with a flat one."""
-    curvature, to_theta, amplitudes, positive = _normal_equations(space, likelihood, jnp.asarray(theta))
+    rows, to_theta, amplitudes, positive = _slopes(space, likelihood, jnp.asarray(theta))
     active = ~np.asarray(positive) | (np.asarray(amplitudes) > 0)
     moving = np.concatenate([np.ones(space.ndim, bool), active])
-    some = np.asarray(curvature)[np.ix_(moving, moving)]
-    scale = 1 / np.sqrt(np.diag(some))
+    prior = np.diag(np.concatenate([np.ones(space.ndim), np.zeros(len(active))]))
+    some = np.concatenate([np.asarray(rows).T, prior])[:, moving]
+    scale = 1 / np.linalg.norm(some, axis=0)
     if not np.all(np.isfinite(scale)):
         raise FitError("the curvature at the optimum is not finite: the data do not respond to every parameter")
-    values, vectors = np.linalg.eigh(some * scale * scale[:, None])
-    values = np.maximum(values, len(values) * np.finfo(float).eps * values[-1])  # two columns may be one image
-    inverse = (vectors / values) @ vectors.T * scale * scale[:, None]
+    # not by the normal equations: one sub-pixel on the cusp of a source has a slope that would drown the others
+    _, values, vectors = np.linalg.svd(some * scale, full_matrices=False)
+    values = np.maximum(values, len(some) * np.finfo(float).eps * values[0])  # two columns may be one image
+    inverse = (vectors.T / values**2) @ vectors * scale * scale[:, None]
     stretch = np.eye(len(moving))
     stretch[: space.ndim, : space.ndim] = np.asarray(to_theta)
     stretch = stretch[np.ix_(moving, moving)]
@@ -44,8 +46,8 @@ def laplace(space: Space, likelihood: Any, theta: np.ndarray) -> Laplace:
 
 
 @jax.jit
-def _normal_equations(space: Space, likelihood: Any, theta: jax.Array) -> tuple[jax.Array, ...]:
-    """Curvature of half of chi2 + |z|^2 in (z, amplitudes), d theta / d z, the amplitudes, their flags."""
+def _slopes(space: Space, likelihood: Any, theta: jax.Array) -> tuple[jax.Array, ...]:
+    """Whitened slopes (n + K, P) by (z, amplitudes), d theta / d z, the amplitudes, their flags."""
     z = space.to_z(theta)
     model = space.build(theta)
     amplitudes = likelihood.amplitudes(model)
@@ -56,6 +58,4 @@ def _normal_equations(space: Space, likelihood: Any, theta: jax.Array) -> tuple[
 
     value, push = jax.linearize(residuals, z)
     rows = jnp.concatenate([jax.vmap(push)(jnp.eye(space.ndim)), columns]).reshape(-1, value.size)
-    prior = jnp.concatenate([jnp.ones(space.ndim), jnp.zeros(len(columns))])
-    curvature = rows @ rows.T + jnp.diag(prior)
-    return curvature, jax.jacfwd(space.to_theta)(z), amplitudes, likelihood.positive(model)
+    return rows, jax.jacfwd(space.to_theta)(z), amplitudes, likelihood.positive(model)
