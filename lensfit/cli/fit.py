@@ -11,6 +11,7 @@ from lensfit._version import __version__
 from lensfit.cli._data import data_section, read_data
 from lensfit.cli._folder import RECIPE, REPORT, appearing, check_folder, check_free, clear
 from lensfit.cli._log import Display, RunLog, logger
+from lensfit.companions import fit_without_companions
 from lensfit.datasets import Imaging
 from lensfit.errors import ModelError
 from lensfit.fitters._base import FitResult
@@ -48,8 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         log.open()
         with replacing(folder / RECIPE) as path:
             write_recipe(path, task.problem.model, data=task.data, fit=replace(task.fit, standard=None))
-        with Display(arguments.quiet) as display:
-            result = fit(task.problem, task.fit.fitter, seed=task.fit.seed, progress=display)
+        task, result = run_task(task, arguments.quiet)
         with appearing(folder, "result.json") as made:
             write_results(made, task.problem, task.imaging, result)
             write_report(made)
@@ -62,6 +62,21 @@ def run(arguments: argparse.Namespace) -> int:
     elif not trusted:
         print("lensfit: the fit is not trusted:", *result.trust.reasons, sep="\n  ", file=sys.stderr)
     return 0 if trusted else 4
+
+
+def run_task(task: Task, quiet: bool) -> tuple[Task, FitResult]:
+    """Fit, without companions unless the mask was given as a file; the task as it was fitted last."""
+    with Display(quiet) as display:
+
+        def run_fit(problem: Problem) -> FitResult:
+            return fit(problem, task.fit.fitter, seed=task.fit.seed, progress=display)
+
+        if task.data.mask is not None:
+            return task, run_fit(task.problem)
+        imaging, problem, result = fit_without_companions(task.imaging, task.problem, run_fit)
+    for note in imaging.notes[len(task.imaging.notes) :]:
+        logger.info("data: %s", note)
+    return replace(task, imaging=imaging, problem=problem), result
 
 
 def read_task(arguments: argparse.Namespace) -> Task:

@@ -89,8 +89,10 @@ def _inverse(curvature: np.ndarray, moving: np.ndarray) -> np.ndarray:
     if not (np.all(np.isfinite(some)) and np.all(diagonal > 0)):
         raise FitError("the curvature at the optimum is not finite: the data do not respond to every parameter")
     scale = 1 / np.sqrt(diagonal)
+    values, vectors = np.linalg.eigh(some * scale * scale[:, None])
+    values = np.maximum(values, len(values) * np.finfo(float).eps * values[-1])  # two columns may be one image
     covariance = np.full(curvature.shape, np.nan)
-    covariance[np.ix_(moving, moving)] = np.linalg.inv(some * scale * scale[:, None]) * scale * scale[:, None]
+    covariance[np.ix_(moving, moving)] = (vectors / values) @ vectors.T * scale * scale[:, None]
     return covariance
 
 
