@@ -200,7 +200,8 @@ def _column(values: Any, where: str, kind: type) -> np.ndarray:
         raise DataError(f"{where}: numpy masked array; give its .data, and its .mask as flags=")
     values = np.asarray(values)
     if values.dtype.kind not in ("biuf" if kind is float else "iufc"):
-        raise DataError(f"{where}: values of type {values.dtype}; give {'real' if kind is float else 'complex'} numbers")
+        wanted = "real" if kind is float else "complex"
+        raise DataError(f"{where}: values of type {values.dtype}; give {wanted} numbers")
     if values.ndim != 1:
         raise DataError(f"{where}: shape {values.shape}, a column of visibilities has one axis; give (K,)")
     return np.array(values, kind)

@@ -51,6 +51,12 @@ class Sums:
         """(H, W) of the images."""
         return self.dirty.shape[0], self.dirty.shape[1]
 
+    @property
+    def diagonal(self) -> np.ndarray:
+        """(H, W) w_tilde of each pixel with itself, the variance of the dirty image [1/Jy^2]."""
+        same = self.w_compact[self.shape[0] - 1, self.shape[1] - 1]
+        return np.full(self.shape, same) if self.h_compact is None else same + self.h_compact[::2, ::2]
+
     @classmethod
     def of(
         cls,
