@@ -78,7 +78,7 @@ def rows_to_keep(
         raise DataError(f"{place('visibilities', sources)}: no visibility; give at least one")
     if flags is not None:
         flagged = _column(flags, place("flags", sources), float)
-        check_length(count, len(flagged), place("flags", sources))
+        check_length(len(flagged), count, place("flags", sources))
         _drop(keep, flagged != 0, "flagged", notes)
     noises = {"sigma_re": given["sigma_re"], "sigma_im": given["sigma_im"]}
     weightless = np.logical_or.reduce([sigma >= MASKING_NOISE for sigma in noises.values()])
