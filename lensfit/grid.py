@@ -9,7 +9,7 @@ import numpy as np
 from scipy.fft import next_fast_len
 from scipy.ndimage import binary_dilation
 
-from lensfit.pytree import pytree, static
+from lensfit.pytree import pytree, replace, static
 
 BLOCK = 1024
 LEVELS = (1, 2, 4, 8)
@@ -89,3 +89,11 @@ def make_grid(x: np.ndarray, y: np.ndarray, oversampling: np.ndarray, pixel_scal
         gather=jnp.asarray(gather),
         shape=(x.shape[0], x.shape[1]),
     )
+
+
+def capped(grid: Grid, x: np.ndarray, y: np.ndarray, most: int) -> Grid:
+    """The same grid, of pixel centres x, y (H, W), with at most so many sub-pixels per axis."""
+    gather = np.asarray(grid.gather)
+    levels = np.asarray(grid.oversampling)[gather // grid.x.shape[1]]
+    made = make_grid(x, y, np.where(gather < 0, 0, np.minimum(levels, most)), float(grid.pixel_scale))
+    return replace(made, engine=grid.engine)

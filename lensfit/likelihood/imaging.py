@@ -10,7 +10,8 @@ import numpy as np
 from jax import lax
 
 from lensfit.datasets import Imaging
-from lensfit.grid import Grid, cut, evaluation_box, make_grid
+from lensfit.grid import Grid, capped, cut, evaluation_box, make_grid
+from lensfit.likelihood._numbers import with_numbers
 from lensfit.likelihood.quadratic import Quadratic
 from lensfit.model import LensModel
 from lensfit.operators.psf import convolve, convolve_float32, transfer_function
@@ -153,11 +154,7 @@ class ImagingLikelihood:
 
     def capped(self, most: int) -> ImagingLikelihood:
         """The same with at most so many sub-pixels per axis: faster, less accurate, no new compilation."""
-        gather = np.asarray(self.grid.gather)
-        levels = np.asarray(self.grid.oversampling)[gather // self.grid.x.shape[1]]
-        levels = np.where(gather < 0, 0, np.minimum(levels, most))
-        grid = make_grid(*self.coordinates(), levels, float(self.grid.pixel_scale))
-        return replace(self, grid=replace(grid, engine=self.grid.engine))
+        return replace(self, grid=capped(self.grid, *self.coordinates(), most))
 
     def weighted(self, weights: Any) -> ImagingLikelihood:
         """The same data with residuals multiplied by weights (H, W); for robust fits, not for evidences."""
@@ -170,17 +167,3 @@ class ImagingLikelihood:
     def minus(self, whitened: Any) -> ImagingLikelihood:
         """The same likelihood of the data less a whitened image (H, W)."""
         return replace(self, whitened_data=self.whitened_data - whitened)
-
-
-def with_numbers(model: LensModel, method: Any) -> tuple[Any, list[Any]]:
-    """A method of the model as a formula of its numbers, `Solved` leaves kept in place."""
-    leaves, treedef = jax.tree.flatten(model, is_leaf=lambda leaf: isinstance(leaf, Solved))
-    moving = [k for k, leaf in enumerate(leaves) if not isinstance(leaf, Solved)]
-
-    def formula(numbers: list[Any], x: Any, y: Any) -> Any:
-        every = list(leaves)
-        for k, number in zip(moving, numbers, strict=True):
-            every[k] = number
-        return method(treedef.unflatten(every), x, y)
-
-    return formula, [leaves[k] for k in moving]

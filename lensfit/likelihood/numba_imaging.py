@@ -13,7 +13,8 @@ from scipy.optimize import nnls
 from lensfit import native
 from lensfit.errors import ModelError
 from lensfit.formula import Part, parts, split
-from lensfit.likelihood.imaging import ImagingLikelihood, with_numbers
+from lensfit.likelihood._numbers import with_numbers
+from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.quadratic import RIDGE
 from lensfit.model import LensModel
 from lensfit.priors import Solved
@@ -34,11 +35,10 @@ class NumbaImaging:
         self._solved = _images(space, likelihood, LensModel.solved_shapes)
         model: LensModel = space.build(np.zeros(space.ndim))  # pyright: ignore[reportArgumentType]
         self._sky = model.sky if isinstance(model.sky, Solved) else _sky(space)
-        self._positive = np.concatenate([model.positive(), np.asarray(likelihood.template_positive)])
+        self._positive = model.positive()
         self._transfer = np.asarray(likelihood.transfer)
         self._inverse_noise = np.asarray(likelihood.inverse_noise)
         self._data = np.asarray(likelihood.whitened_data)
-        self._templates = np.asarray(likelihood.templates)
         self._log_norm = float(likelihood.log_norm)
 
     def __call__(self, theta: np.ndarray) -> float:
@@ -49,7 +49,7 @@ class NumbaImaging:
         columns = [self._convolved(self._solved(theta)) * self._inverse_noise]
         if isinstance(self._sky, Solved):
             columns.append(self._inverse_noise[None])
-        rows = np.concatenate([*columns, self._templates]).reshape(-1, target.size)
+        rows = np.concatenate(columns).reshape(-1, target.size)
         left = target.ravel()
         if len(rows):
             left = left - least_squares(rows, left, self._positive) @ rows
