@@ -1,0 +1,94 @@
+"""Eight numbers at a time: the three sums that the loops of `_toeplitz` are made of.
+
+LLVM vectorises such loops only where it can prove that arrays do not overlap, and keeps a sum of 64 numbers in
+registers only by luck. Here both are said outright. Arrays are given by the address of their first number.
+"""
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+LANES = 8
+_DOUBLE, _INT64, _INT32 = ir.DoubleType(), ir.IntType(64), ir.IntType(32)
+_VECTOR = ir.VectorType(_DOUBLE, LANES)
+_ZERO = ir.Constant(_VECTOR, [0.0] * LANES)
+
+
+def _pointer(builder: Any, address: Any, index: Any, kind: Any) -> Any:
+    """Pointer to number `index` after an address, read as `kind`."""
+    return builder.inttoptr(builder.add(address, builder.shl(index, ir.Constant(_INT64, 3))), kind.as_pointer())
+
+
+def _load(builder: Any, address: Any, index: Any) -> Any:
+    return builder.load(_pointer(builder, address, index, _VECTOR), align=8)
+
+
+def _store(builder: Any, value: Any, address: Any, index: Any) -> None:
+    builder.store(value, _pointer(builder, address, index, _VECTOR), align=8)
+
+
+def _broadcast(builder: Any, number: Any) -> Any:
+    undefined = ir.Constant(_VECTOR, ir.Undefined)
+    single = builder.insert_element(undefined, number, ir.Constant(_INT32, 0))
+    return builder.shuffle_vector(single, undefined, ir.Constant(ir.VectorType(_INT32, LANES), [0] * LANES))
+
+
+def _multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
+    fused = ["contract"]
+    return builder.fadd(builder.fmul(a, b, flags=fused), c, flags=fused)
+
+
+def weighted_slices(vectors: int) -> Any:
+    """out[:8 vectors] = sum_e weights[e] table[offsets[e]:][:8 vectors], e < count, summed in registers."""
+
+    @intrinsic
+    def made(context, table, offsets, weights, count, out):
+        def generate(context, builder, signature, arguments):
+            table, offsets, weights, count, out = arguments
+            sums = [cgutils.alloca_once_value(builder, _ZERO) for _ in range(vectors)]
+            with cgutils.for_range(builder, count) as loop:
+                offset = builder.load(_pointer(builder, offsets, loop.index, _INT64))
+                weight = _broadcast(builder, builder.load(_pointer(builder, weights, loop.index, _DOUBLE)))
+                for k, kept in enumerate(sums):
+                    values = _load(builder, table, builder.add(offset, ir.Constant(_INT64, LANES * k)))
+                    builder.store(_multiply_add(builder, weight, values, builder.load(kept)), kept)
+            for k, kept in enumerate(sums):
+                _store(builder, builder.load(kept), out, ir.Constant(_INT64, LANES * k))
+            return context.get_dummy_value()
+
+        return types.void(*[types.int64] * 5), generate
+
+    return made
+
+
+@intrinsic
+def add_scaled(context, out, number, values):
+    """out[:8] += number values[:8]."""
+
+    def generate(context, builder, signature, arguments):
+        out, number, values = arguments
+        first = ir.Constant(_INT64, 0)
+        product = (_broadcast(builder, number), _load(builder, values, first))
+        _store(builder, _multiply_add(builder, *product, _load(builder, out, first)), out, first)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.float64, types.int64), generate
+
+
+@intrinsic
+def dot(context, a, b):
+    """sum_r a[r] b[r], r < 8."""
+
+    def generate(context, builder, signature, arguments):
+        first = ir.Constant(_INT64, 0)
+        product = builder.fmul(*(_load(builder, address, first) for address in arguments))
+        for half in (4, 2, 1):  # fold the upper half onto the lower
+            upper = ir.Constant(ir.VectorType(_INT32, LANES), [(k + half) % LANES for k in range(LANES)])
+            product = builder.fadd(product, builder.shuffle_vector(product, product, upper))
+        return builder.extract_element(product, ir.Constant(_INT32, 0))
+
+    return types.float64(types.int64, types.int64), generate
