@@ -13,8 +13,8 @@ MEMORY = 2.0**30
 """Bytes that a route may use beside F."""
 MOST_COLUMNS = 64
 """Columns of w_tilde T that go together by FFT or with a dense w_tilde; more are no faster."""
-GATHER_RATE, FFT_RATE = 8e9, 1e9
-"""One core: numbers of w_compact added up a second, and numbers times log2(numbers) transformed a second."""
+GATHER_RATE, FFT_RATE, ENTRY_RATE = 2e10, 3e9, 2.5e8
+"""One core, per second: numbers of w_compact added up; n log2(n) of transforms of n numbers; entries of T met."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ def seconds_on_one_core(mapping: MappingMatrix, route: str) -> float:
     if route == "toeplitz":
         return mapping.weights.size * (count + sources) / 2 / GATHER_RATE
     box = math.prod(fft_shape(mapping.shape))
-    return sources * 2 * box * math.log2(box) / FFT_RATE
+    return sources * (2 * box * math.log2(box) / FFT_RATE + mapping.weights.size / ENTRY_RATE)
 
 
 def _quicker_on_one_core(mapping: MappingMatrix) -> str:
