@@ -2,7 +2,7 @@
 
 Row y of column s of w_tilde T is sum_e t_e w[y - y_e, x - x_e] over the entries e of T in that column: each
 entry adds one contiguous slice of the table w_compact. The Hankel part adds h[y + y_e, x + x_e], a slice too.
-Eight columns go together, row by row of the image, so that whatever takes up a row reads eight numbers that
+Sixteen columns go together, row by row of the image, so that whatever takes up a row reads numbers that
 lie side by side, and nothing larger than one row is kept. For F, w_tilde = L + L^T with L its part of rows
 y <= y_e, those of the same row halved: F = G + G^T with G = T^T L T, half the work.
 """
@@ -11,14 +11,14 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from lensfit.inversion._vector import LANES, add_scaled, dot, weighted_slices
+from lensfit.inversion._vector import COLUMNS, LANES, add_scaled, dot, weighted_slices
 
 POSITIVE = (1 << 47) - 1
 """`i & POSITIVE` = i, and tells LLVM that i is not negative: else numba's wrap-around stops the vectoriser."""
 
 _compiled = njit(error_model="numpy", cache=True)
 _helper = njit(error_model="numpy")
-_sums8, _sums4, _sums2, _sums1 = (weighted_slices(vectors) for vectors in (8, 4, 2, 1))
+_sums1, _sums2, _sums3, _sums4, _sums5, _sums6, _sums7, _sums8 = (weighted_slices(n) for n in range(1, 9))
 
 
 @_helper
@@ -76,30 +76,45 @@ def _flat(tables):
 
 
 @_helper
+def _aligned(size):
+    """Zeros that begin with a line of the cache: vectors that straddle two lines take twice as long."""
+    array = np.zeros(size + LANES)
+    skip = -(array.ctypes.data // 8) % LANES
+    return array[skip : skip + size]
+
+
+@_helper
 def _line(flat, base, offset, weight, begin, end, width, line, place):
     """line[place:][:width] = sum over entries begin <= e < end of weight[e] flat[base + offset[e]:][:width]."""
     table, entries = flat.ctypes.data + 8 * base, end - begin
     offsets, weights = offset.ctypes.data + 8 * begin, weight.ctypes.data + 8 * begin
     out, x = line.ctypes.data + 8 * place, 0
-    while x + 8 * LANES <= width:
+    while width - x >= 8 * LANES:
         _sums8(table + 8 * x, offsets, weights, entries, out + 8 * x)
         x += 8 * LANES
-    if x + 4 * LANES <= width:
-        _sums4(table + 8 * x, offsets, weights, entries, out + 8 * x)
-        x += 4 * LANES
-    if x + 2 * LANES <= width:
-        _sums2(table + 8 * x, offsets, weights, entries, out + 8 * x)
-        x += 2 * LANES
-    if x < width:
-        _sums1(table + 8 * x, offsets, weights, entries, out + 8 * x)
+    left, table, out = (width - x) // LANES, table + 8 * x, out + 8 * x
+    if left == 7:
+        _sums7(table, offsets, weights, entries, out)
+    elif left == 6:
+        _sums6(table, offsets, weights, entries, out)
+    elif left == 5:
+        _sums5(table, offsets, weights, entries, out)
+    elif left == 4:
+        _sums4(table, offsets, weights, entries, out)
+    elif left == 3:
+        _sums3(table, offsets, weights, entries, out)
+    elif left == 2:
+        _sums2(table, offsets, weights, entries, out)
+    elif left == 1:
+        _sums1(table, offsets, weights, entries, out)
 
 
 @_helper
 def _interleave(line, room, width, lanes):
-    """lanes[8 x + r] = line[room r + x]: the eight columns side by side."""
+    """lanes[COLUMNS x + r] = line[room r + x]: the columns side by side."""
     for x in range(width):
-        for r in range(LANES):
-            lanes[(LANES * x + r) & POSITIVE] = line[(room * r + x) & POSITIVE]
+        for r in range(COLUMNS):
+            lanes[(COLUMNS * x + r) & POSITIVE] = line[(room * r + x) & POSITIVE]
 
 
 @_helper
@@ -121,12 +136,12 @@ def curvature(tables, indices, weights, pixels, out):
         out[:] = np.nan
         return
     begin, first = _rows(pixels, tall, wide)
-    flat, room = _flat(tables), wide + LANES
-    line, lanes, left = np.zeros(LANES * room), np.zeros(LANES * room), np.zeros(LANES, np.int64)
-    strip = np.zeros(LANES * sources)
+    flat, room = _flat(tables), (wide // LANES + 1) * LANES
+    line, lanes, strip = _aligned(COLUMNS * room), _aligned(COLUMNS * room), _aligned(COLUMNS * sources)
+    left = np.zeros(COLUMNS, np.int64)
     out[:] = 0.0
-    for s in range(0, sources, LANES):
-        columns = min(LANES, sources - s)
+    for s in range(0, sources, COLUMNS):
+        columns = min(COLUMNS, sources - s)
         top = -1
         for r in range(columns):
             left[r] = start[s + r]
@@ -169,11 +184,11 @@ def _double_row(weight, start, s, columns):
 
 @_helper
 def _gather_row(indices, weights, pixels, begin, end, origin, lanes, strip):
-    """strip[8 s:][:8] += sum_m T[m, s] lanes[8 x_m:][:8] over the pixels of a row."""
+    """strip[COLUMNS s:] += sum_m T[m, s] lanes[COLUMNS x_m:] over the pixels of a row."""
     for m in range(begin, end):
-        values = lanes.ctypes.data + 8 * LANES * (pixels[m] - origin)
+        values = lanes.ctypes.data + 8 * COLUMNS * (pixels[m] - origin)
         for b in range(indices.shape[1]):
-            add_scaled(strip.ctypes.data + 8 * LANES * indices[m, b], weights[m, b], values)
+            add_scaled(strip.ctypes.data + 8 * COLUMNS * indices[m, b], weights[m, b], values)
 
 
 @_helper
@@ -181,7 +196,7 @@ def _add_strip(strip, s, columns, out):
     """out += G + G^T for the columns s, s + 1, ... of G that the strip holds."""
     for t in range(out.shape[0]):
         for r in range(columns):
-            value = strip[LANES * t + r]
+            value = strip[COLUMNS * t + r]
             out[t, s + r] += value
             out[s + r, t] += value
 
@@ -198,16 +213,16 @@ def derivative(tables, indices, weights, pixels, symmetric, out):
         out[:] = np.nan
         return
     begin, first = _rows(pixels, tall, wide)
-    flat, room = _flat(tables), wide + LANES
-    line, lanes, strip = np.zeros(LANES * room), np.zeros(LANES * room), np.zeros(LANES * sources)
+    flat, room = _flat(tables), (wide // LANES + 1) * LANES
+    line, lanes, strip = _aligned(COLUMNS * room), _aligned(COLUMNS * room), _aligned(COLUMNS * sources)
     out[:] = 0.0
-    for s in range(0, sources, LANES):
-        columns = min(LANES, sources - s)
+    for s in range(0, sources, COLUMNS):
+        columns = min(COLUMNS, sources - s)
         strip[:] = 0.0
         line[:] = 0.0
         for t in range(sources):
             for r in range(columns):
-                strip[LANES * t + r] = symmetric[t, s + r]
+                strip[COLUMNS * t + r] = symmetric[t, s + r]
         for y in range(tall):
             if begin[y + 1] == begin[y]:
                 continue
@@ -220,8 +235,8 @@ def derivative(tables, indices, weights, pixels, symmetric, out):
 
 @_helper
 def _dot_row(indices, pixels, begin, end, origin, lanes, strip, out):
-    """out[m, b] += lanes[8 x_m:][:8] . strip[8 indices[m, b]:][:8] over the pixels of a row."""
+    """out[m, b] += lanes[COLUMNS x_m:] . strip[COLUMNS indices[m, b]:] over the pixels of a row."""
     for m in range(begin, end):
-        values = lanes.ctypes.data + 8 * LANES * (pixels[m] - origin)
+        values = lanes.ctypes.data + 8 * COLUMNS * (pixels[m] - origin)
         for b in range(indices.shape[1]):
-            out[m, b] += dot(values, strip.ctypes.data + 8 * LANES * indices[m, b])
+            out[m, b] += dot(values, strip.ctypes.data + 8 * COLUMNS * indices[m, b])

@@ -13,6 +13,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 LANES = 8
+COLUMNS = 16
+"""Numbers that `add_scaled` and `dot` take: so many columns of w_tilde T go together."""
 _DOUBLE, _INT64, _INT32 = ir.DoubleType(), ir.IntType(64), ir.IntType(32)
 _VECTOR = ir.VectorType(_DOUBLE, LANES)
 _ZERO = ir.Constant(_VECTOR, [0.0] * LANES)
@@ -67,13 +69,15 @@ def weighted_slices(vectors: int) -> Any:
 
 @intrinsic
 def add_scaled(context, out, number, values):
-    """out[:8] += number values[:8]."""
+    """out[:COLUMNS] += number values[:COLUMNS]."""
 
     def generate(context, builder, signature, arguments):
         out, number, values = arguments
-        first = ir.Constant(_INT64, 0)
-        product = (_broadcast(builder, number), _load(builder, values, first))
-        _store(builder, _multiply_add(builder, *product, _load(builder, out, first)), out, first)
+        factor = _broadcast(builder, number)
+        for k in range(0, COLUMNS, LANES):
+            place = ir.Constant(_INT64, k)
+            product = factor, _load(builder, values, place)
+            _store(builder, _multiply_add(builder, *product, _load(builder, out, place)), out, place)
         return context.get_dummy_value()
 
     return types.void(types.int64, types.float64, types.int64), generate
@@ -81,14 +85,16 @@ def add_scaled(context, out, number, values):
 
 @intrinsic
 def dot(context, a, b):
-    """sum_r a[r] b[r], r < 8."""
+    """sum_r a[r] b[r], r < COLUMNS."""
 
     def generate(context, builder, signature, arguments):
-        first = ir.Constant(_INT64, 0)
-        product = builder.fmul(*(_load(builder, address, first) for address in arguments))
+        total = _ZERO
+        for k in range(0, COLUMNS, LANES):
+            pair = (_load(builder, address, ir.Constant(_INT64, k)) for address in arguments)
+            total = _multiply_add(builder, *pair, total)
         for half in (4, 2, 1):  # fold the upper half onto the lower
             upper = ir.Constant(ir.VectorType(_INT32, LANES), [(k + half) % LANES for k in range(LANES)])
-            product = builder.fadd(product, builder.shuffle_vector(product, product, upper))
-        return builder.extract_element(product, ir.Constant(_INT32, 0))
+            total = builder.fadd(total, builder.shuffle_vector(total, total, upper))
+        return builder.extract_element(total, ir.Constant(_INT32, 0))
 
     return types.float64(types.int64, types.int64), generate
