@@ -1,7 +1,7 @@
 """The points at which a model is evaluated: pixels in blocks, each block with its own oversampling."""
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,7 @@ class Grid:
     """Blocks of pixels (B, BLOCK) with `oversampling` (B,) sub-pixels per axis, of which `used` are real.
 
     `gather` (H, W) says where each pixel of the image stands in the flattened blocks; -1: not evaluated, zero.
+    `engine` sums over the sub-pixels: native kernels where they can, or XLA alone.
     """
 
     x: jax.Array
@@ -30,6 +31,7 @@ class Grid:
     pixel_scale: jax.Array
     gather: jax.Array
     shape: tuple[int, int] = static()
+    engine: Literal["native", "xla"] = static(default="native")
 
     def to_image(self, values: jax.Array) -> jax.Array:
         """(..., B, BLOCK) -> (..., H, W)."""
