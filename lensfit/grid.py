@@ -89,3 +89,10 @@ def make_grid(x: np.ndarray, y: np.ndarray, oversampling: np.ndarray, pixel_scal
         gather=jnp.asarray(gather),
         shape=(x.shape[0], x.shape[1]),
     )
+
+
+def capped(grid: Grid, x: np.ndarray, y: np.ndarray, most: int) -> Grid:
+    """The same grid, of pixel centres x, y (H, W), with at most so many sub-pixels per axis."""
+    gather = np.asarray(grid.gather)
+    levels = np.asarray(grid.oversampling)[gather // grid.x.shape[1]]
+    return make_grid(x, y, np.where(gather < 0, 0, np.minimum(levels, most)), float(grid.pixel_scale))

@@ -9,7 +9,8 @@ import numpy as np
 from jax import lax
 
 from lensfit.datasets import Imaging
-from lensfit.grid import Grid, cut, evaluation_box, make_grid
+from lensfit.grid import Grid, capped, cut, evaluation_box, make_grid
+from lensfit.likelihood._numbers import with_numbers
 from lensfit.likelihood.quadratic import Quadratic
 from lensfit.model import LensModel
 from lensfit.operators.psf import convolve, convolve_float32, transfer_function
@@ -80,7 +81,7 @@ class ImagingLikelihood:
 
     def light(self, model: LensModel) -> jax.Array:
         """Image (H, W) before convolution and sky."""
-        return surface(*_with_numbers(model, LensModel.brightness), self.grid)
+        return surface(*with_numbers(model, LensModel.brightness), self.grid)
 
     def whiten(self, light: jax.Array) -> jax.Array:
         """Images (..., H, W) of light convolved and over the noise, in single precision."""
@@ -93,7 +94,7 @@ class ImagingLikelihood:
     def columns(self, model: LensModel) -> jax.Array:
         """Whitened images (K, H, W) of unit amplitude: the model's `Solved` ones, then the templates."""
         images = []
-        shapes = surfaces(*_with_numbers(model, LensModel.solved_shapes), self.grid)
+        shapes = surfaces(*with_numbers(model, LensModel.solved_shapes), self.grid)
         if len(shapes):
             images.append(convolve(shapes, self.transfer) * self.inverse_noise)
         if isinstance(model.sky, Solved):
@@ -141,10 +142,7 @@ class ImagingLikelihood:
 
     def capped(self, most: int) -> ImagingLikelihood:
         """The same with at most so many sub-pixels per axis: faster, less accurate, no new compilation."""
-        gather = np.asarray(self.grid.gather)
-        levels = np.asarray(self.grid.oversampling)[gather // self.grid.x.shape[1]]
-        levels = np.where(gather < 0, 0, np.minimum(levels, most))
-        return replace(self, grid=make_grid(*self.coordinates(), levels, float(self.grid.pixel_scale)))
+        return replace(self, grid=capped(self.grid, *self.coordinates(), most))
 
     def weighted(self, weights: Any) -> ImagingLikelihood:
         """The same data with residuals multiplied by weights (H, W); for robust fits, not for evidences."""
@@ -158,17 +156,3 @@ class ImagingLikelihood:
     def minus(self, whitened: Any) -> ImagingLikelihood:
         """The same likelihood of the data less a whitened image (H, W)."""
         return replace(self, whitened_data=self.whitened_data - whitened)
-
-
-def _with_numbers(model: LensModel, method: Any) -> tuple[Any, list[Any]]:
-    """A method of the model as a formula of its numbers, `Solved` leaves kept in place."""
-    leaves, treedef = jax.tree.flatten(model, is_leaf=lambda leaf: isinstance(leaf, Solved))
-    moving = [k for k, leaf in enumerate(leaves) if not isinstance(leaf, Solved)]
-
-    def formula(numbers: list[Any], x: Any, y: Any) -> Any:
-        every = list(leaves)
-        for k, number in zip(moving, numbers, strict=True):
-            every[k] = number
-        return method(treedef.unflatten(every), x, y)
-
-    return formula, [leaves[k] for k in moving]

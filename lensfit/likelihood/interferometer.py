@@ -1,0 +1,192 @@
+"""Gaussian likelihood of visibilities through w_tilde: its cost does not depend on their number."""
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from lensfit.datasets import Interferometer
+from lensfit.errors import ModelError
+from lensfit.grid import Grid, capped, make_grid
+from lensfit.likelihood._numbers import with_numbers
+from lensfit.likelihood.quadratic import Quadratic
+from lensfit.model import LensModel
+from lensfit.operators.toeplitz import WTilde, quadratic_form
+from lensfit.operators.w_tilde import Sums
+from lensfit.priors import Solved
+from lensfit.pytree import pytree, replace
+from lensfit.surface import surface, surfaces
+
+OVERSAMPLING = 4
+"""Sub-pixels per axis by default."""
+
+
+@pytree
+class InterferometerLikelihood:
+    """ln L = -1/2 sum over visibilities of |d - V|^2 / sigma^2 + ln(2 pi sigma^2), per real and imaginary part.
+
+    chi2(s) = s^T w_tilde s - 2 s^T d + constant for the image s of what the antennas see: the mean over each
+    pixel of lens light and lensed source, times `response` (H, W), the primary beam (and the area of a pixel
+    where brightness is counted on others). It is a difference of large numbers: double precision always.
+
+    `dirty` (H, W) is the noise-weighted dirty image d and `dirty_sigma` (H, W) its standard deviation [1/Jy].
+    `corner` (2,) is the position (x, y) of pixel (0, 0) [arcsec].
+    """
+
+    grid: Grid
+    w_tilde: WTilde
+    dirty: jax.Array
+    dirty_sigma: jax.Array
+    response: jax.Array
+    corner: jax.Array
+    constant: jax.Array
+    log_norm: jax.Array
+
+    @classmethod
+    def of(
+        cls,
+        interferometer: Interferometer,
+        oversampling: int | np.ndarray = OVERSAMPLING,
+        brightness_pixel: float | None = None,
+    ) -> InterferometerLikelihood:
+        """From checked data, see `of_sums`; one pass over the visibilities."""
+        data, sub_pixels = interferometer, oversampling if isinstance(oversampling, int) else None
+        sums = Sums.of([data.visibilities], data.shape, data.pixel_scale, data.origin, sub_pixels)
+        return cls.of_sums(sums, oversampling, data.mask, data.beam, brightness_pixel)
+
+    @classmethod
+    def of_sums(
+        cls,
+        sums: Sums,
+        oversampling: int | np.ndarray = OVERSAMPLING,
+        mask: np.ndarray | None = None,
+        beam: np.ndarray | None = None,
+        brightness_pixel: float | None = None,
+    ) -> InterferometerLikelihood:
+        """From the sums over any number of visibilities.
+
+        Args:
+            sums: see `lensfit.operators.w_tilde`.
+            oversampling: sub-pixels per axis, one number or an (H, W) map.
+            mask: (H, W), True = no emission there.
+            beam: (H, W) response of the primary beam, None = 1.
+            brightness_pixel: side in arcsec of the pixels on which the model's brightness is counted, where
+                these are others: a coarse and a fine likelihood then agree on a model's amplitudes.
+
+        Raises:
+            ModelError: JAX is set to single precision.
+        """
+        if not jax.config.read("jax_enable_x64"):
+            raise _single("JAX is set to single precision")
+        levels = np.broadcast_to(oversampling, sums.shape) * (1 if mask is None else ~mask)
+        area = 1.0 if brightness_pixel is None else (sums.pixel_scale / brightness_pixel) ** 2
+        y, x = (
+            (np.arange(n) - (n - 1) / 2) * sums.pixel_scale + centre
+            for n, centre in zip(sums.shape, sums.origin[::-1], strict=True)
+        )
+        grid_x, grid_y = np.meshgrid(x, y)
+        return cls(
+            grid=make_grid(grid_x, grid_y, levels, sums.pixel_scale),
+            w_tilde=WTilde.of(sums.w_compact, sums.h_compact),
+            dirty=jnp.asarray(sums.dirty),
+            dirty_sigma=jnp.asarray(np.sqrt(sums.diagonal)),
+            response=jnp.asarray(area * (np.ones(sums.shape) if beam is None else beam)),
+            corner=jnp.array([x[0], y[0]]),
+            constant=jnp.asarray(sums.constant),
+            log_norm=jnp.asarray(sums.log_norm),
+        )
+
+    def __call__(self, model: LensModel) -> jax.Array:
+        """ln L of a model whose leaves are all numbers."""
+        return -0.5 * self.chi2(self.image(model)) + self.log_norm
+
+    def chi2(self, image: jax.Array) -> jax.Array:
+        """chi2 of an image (H, W) [Jy/pixel]; with its gradient 2 (w_tilde s - d) two transforms."""
+        if image.dtype != jnp.float64:
+            raise _single(f"the image is {image.dtype}")
+        return quadratic_form(image, self.w_tilde) - 2 * jnp.sum(image * self.dirty) + self.constant
+
+    def image(self, model: LensModel) -> jax.Array:
+        """What the antennas see (H, W) [Jy/pixel]; `Solved` amplitudes are left out."""
+        return self.light(model) * self.response
+
+    def light(self, model: LensModel) -> jax.Array:
+        """Brightness (H, W) before the primary beam."""
+        _refuse_sky(model)
+        return surface(*with_numbers(model, LensModel.brightness), self.grid)
+
+    def columns(self, model: LensModel) -> jax.Array:
+        """Images (K, H, W) of unit amplitude of the model's `Solved` ones, as the antennas see them."""
+        _refuse_sky(model)
+        return surfaces(*with_numbers(model, LensModel.solved_shapes), self.grid) * self.response
+
+    def positive(self, model: LensModel) -> jax.Array:
+        """(K,) whether each amplitude of `columns` is kept non-negative."""
+        return jnp.asarray(model.positive())
+
+    def gram(self, images: jax.Array) -> jax.Array:
+        """s_i^T w_tilde s_j (K, K) of images (K, H, W): half the curvature of chi2 in their amplitudes."""
+        return self.w_tilde.gram(images)
+
+    def projection(self, images: jax.Array, rest: jax.Array | None = None) -> jax.Array:
+        """s_i^T (d - w_tilde rest) (K,): how images (K, H, W) point along the data less an image `rest`."""
+        left = self.dirty if rest is None else self.dirty - self.w_tilde.apply(rest)
+        return jnp.tensordot(images, left, 2)
+
+    def quadratic(self, images: jax.Array, rest: jax.Array) -> Quadratic:
+        """chi2 of `rest` + sum_i a_i images_i as a function of the amplitudes a (K,)."""
+        return Quadratic(
+            gram=self.gram(images), projection=self.projection(images, rest), constant=self.chi2(rest)
+        )
+
+    def amplitudes(self, model: LensModel) -> jax.Array:
+        """The model's `Solved` amplitudes (K,), exact. Carries no derivative."""
+        columns = self.columns(model)
+        if not len(columns):
+            return jnp.zeros(0)
+        quadratic = self.quadratic(columns, self.image(model))
+        return lax.stop_gradient(quadratic.solve(self.positive(model)))
+
+    def dirty_residual(self, image: jax.Array) -> jax.Array:
+        """The dirty image (H, W) of data less model in units of its noise, for an image (H, W) [Jy/pixel].
+
+        Its pixels are correlated: the sum of its squares is not chi2.
+        """
+        return (self.dirty - self.w_tilde.apply(image)) / self.dirty_sigma
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) of the image."""
+        return self.grid.shape
+
+    def coordinates(self) -> tuple[np.ndarray, np.ndarray]:
+        """x, y (H, W) of the pixel centres [arcsec]."""
+        x, y = np.asarray(self.corner)[:, None] + float(self.grid.pixel_scale) * np.arange(max(self.shape))
+        return tuple(np.meshgrid(x[: self.shape[1]], y[: self.shape[0]]))  # pyright: ignore[reportReturnType]
+
+    def capped(self, most: int) -> InterferometerLikelihood:
+        """The same with at most so many sub-pixels per axis: faster, less accurate, no new compilation."""
+        return replace(self, grid=capped(self.grid, *self.coordinates(), most))
+
+    def minus(self, image: Any) -> InterferometerLikelihood:
+        """The same likelihood of the data less the visibilities of an image (H, W) [Jy/pixel]."""
+        image = jnp.asarray(image)
+        return replace(
+            self, dirty=self.dirty - self.w_tilde.apply(image), constant=self.chi2(image)
+        )
+
+
+def _refuse_sky(model: LensModel) -> None:
+    if isinstance(model.sky, Solved) or (isinstance(model.sky, float | int) and model.sky != 0):
+        raise ModelError("an interferometer does not see a constant sky; leave the model's sky at 0")
+
+
+def _single(what: str) -> ModelError:
+    return ModelError(
+        f"{what}, and chi2 of visibilities is a small difference of large numbers, of which single precision "
+        "leaves nothing: call jax.config.update('jax_enable_x64', True) before the first array is made, or set "
+        "JAX_ENABLE_X64=1"
+    )

@@ -1,0 +1,112 @@
+"""Products with w_tilde by FFT: nothing of size M x M, nothing that grows with the visibilities."""
+from __future__ import annotations
+
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.custom_derivatives import SymbolicZero
+from scipy.fft import next_fast_len
+
+from lensfit.errors import ModelError
+from lensfit.pytree import pytree, static
+
+
+@pytree
+class WTilde:
+    """w_tilde of images (H, W) as its Fourier transform on a padded grid (P, Q) with P >= 2H-1, Q >= 2W-1.
+
+    Spectra lie transposed, (Q//2 + 1, P). `toeplitz` is real since w_compact is even; `hankel` is None where
+    real and imaginary noise are equal. `parseval` (Q//2 + 1, 1) counts each of them as often as it stands for
+    another one, over P Q.
+    """
+
+    toeplitz: jax.Array
+    hankel: jax.Array | None
+    parseval: jax.Array
+    shape: tuple[int, int] = static()
+    padded: tuple[int, int] = static()
+
+    @classmethod
+    def of(cls, w_compact: np.ndarray, h_compact: np.ndarray | None = None) -> WTilde:
+        """From the distinct values of w_tilde, (2H-1, 2W-1) each, see `lensfit.operators.w_tilde`."""
+        h, w = ((n + 1) // 2 for n in w_compact.shape)
+        padded = tuple(cast(int, next_fast_len(n, real=True)) for n in w_compact.shape)
+        wrapped = np.zeros(padded)
+        wrapped[: 2 * h - 1, : 2 * w - 1] = w_compact
+        wrapped = np.roll(wrapped, (1 - h, 1 - w), (0, 1))
+        count = np.full(padded[1] // 2 + 1, 2.0)
+        count[0] = 1.0
+        if padded[1] % 2 == 0:
+            count[-1] = 1.0
+        return cls(
+            toeplitz=jnp.asarray(np.fft.rfft2(wrapped).real.T.copy()),
+            hankel=None if h_compact is None else jnp.asarray(np.fft.rfft2(h_compact, padded).T.copy()),
+            parseval=jnp.asarray(count[:, None] / (padded[0] * padded[1])),
+            shape=(h, w),
+            padded=(padded[0], padded[1]),
+        )
+
+    def spectrum(self, images: jax.Array) -> jax.Array:
+        """Transform of images (..., H, W): first along the rows that are there, then along all columns."""
+        rows = jnp.fft.rfft(images, self.padded[1], axis=-1)
+        return jnp.fft.fft(jnp.swapaxes(rows, -1, -2), self.padded[0], axis=-1)
+
+    def times(self, spectrum: jax.Array) -> jax.Array:
+        """Spectrum of w_tilde s from that of s."""
+        product = spectrum * self.toeplitz
+        return product if self.hankel is None else product + jnp.conj(spectrum) * self.hankel
+
+    def image(self, spectrum: jax.Array) -> jax.Array:
+        """Images (..., H, W) of a spectrum, the padding cut off."""
+        columns = jnp.fft.ifft(spectrum, axis=-1)[..., : self.shape[0]]
+        return jnp.fft.irfft(jnp.swapaxes(columns, -1, -2), self.padded[1], axis=-1)[..., : self.shape[1]]
+
+    def apply(self, images: jax.Array) -> jax.Array:
+        """w_tilde s for images s (..., H, W)."""
+        return self.image(self.times(self.spectrum(images)))
+
+    def gram(self, images: jax.Array) -> jax.Array:
+        """s_i^T w_tilde s_j (K, K) of images (K, H, W), one transform each."""
+        spectra = self.spectrum(images)
+        left = _real(spectra * self.parseval)
+        return left @ _real(self.times(spectra)).T
+
+
+def _real(spectra: jax.Array) -> jax.Array:
+    """Real and imaginary parts (K, ...) side by side."""
+    flat = spectra.reshape(spectra.shape[0], -1)
+    return jnp.concatenate([flat.real, flat.imag], -1)
+
+
+@jax.custom_jvp
+def quadratic_form(image: jax.Array, w_tilde: WTilde) -> jax.Array:
+    """s^T w_tilde s of an image (H, W): one transform, by Parseval. Its gradient 2 w_tilde s takes a second."""
+    return _form(w_tilde.spectrum(image), w_tilde)
+
+
+def _form(spectrum: jax.Array, w_tilde: WTilde) -> jax.Array:
+    power = (spectrum.real**2 + spectrum.imag**2) * w_tilde.toeplitz
+    if w_tilde.hankel is not None:
+        power = power + (jnp.conj(spectrum) ** 2 * w_tilde.hankel).real
+    return jnp.sum(power * w_tilde.parseval)
+
+
+def _derivative(primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
+    image, w_tilde = primals
+    if not all(isinstance(t, SymbolicZero) for t in jax.tree.leaves(tangents[1], is_leaf=_is_zero)):
+        raise ModelError("w_tilde is data: differentiate with respect to the image or the model")
+    spectrum = w_tilde.spectrum(image)
+    gradient = 2 * w_tilde.image(w_tilde.times(spectrum))
+    value = _form(spectrum, w_tilde)
+    if isinstance(tangents[0], SymbolicZero):
+        return value, jnp.zeros_like(value)
+    return value, jnp.sum(gradient * tangents[0])
+
+
+def _is_zero(leaf: Any) -> bool:
+    return isinstance(leaf, SymbolicZero)
+
+
+quadratic_form.defjvp(_derivative, symbolic_zeros=True)
