@@ -16,7 +16,6 @@ from lensfit.inversion._vector import COLUMNS, LANES, add_scaled, dot, weighted_
 POSITIVE = (1 << 47) - 1
 """`i & POSITIVE` = i, and tells LLVM that i is not negative: else numba's wrap-around stops the vectoriser."""
 
-_compiled = njit(error_model="numpy", cache=True)
 _helper = njit(error_model="numpy")
 _sums1, _sums2, _sums3, _sums4, _sums5, _sums6, _sums7, _sums8 = (weighted_slices(n) for n in range(1, 9))
 
@@ -123,7 +122,7 @@ def _width(pixels, begin, first, wide, y):
     return (pixels[begin[y + 1] - 1] % wide - first[y] + LANES) // LANES * LANES
 
 
-@_compiled
+@_helper
 def curvature(tables, indices, weights, pixels, out):
     """out (S, S) = T^T w_tilde T; NaN where an index is no source pixel.
 
@@ -201,7 +200,7 @@ def _add_strip(strip, s, columns, out):
             out[s + r, t] += value
 
 
-@_compiled
+@_helper
 def derivative(tables, indices, weights, pixels, symmetric, out):
     """out[m, b] (M, B) = sum_s (w_tilde T)[m, s] symmetric[indices[m, b], s]; symmetric (S, S).
 
