@@ -12,9 +12,20 @@ import jax.numpy as jnp
 import numpy as np
 from numba import njit
 
-from lensfit.bench.curvature_dense import add_entries, bcoo, called, transposed
+from lensfit.bench.curvature_dense import add_entries, bcoo, called
 from lensfit.bench.inversion import Inversion
 from lensfit.inversion import MappingMatrix, curvature
+
+
+@njit(fastmath=True)
+def _transposed(product: Any, indices: Any, weights: Any, sources: int) -> Any:
+    """T^T X."""
+    out = np.zeros((sources, sources))
+    for m in range(len(indices)):
+        for b in range(indices.shape[1]):
+            for s in range(sources):
+                out[indices[m, b], s] += weights[m, b] * product[m, s]
+    return out
 
 
 @njit(fastmath=True)
@@ -26,7 +37,7 @@ def _compact_sparse(w: Any, pixels: Any, indices: Any, weights: Any, sources: in
             value = w[pixels[m, 0] - pixels[n, 0] + grid - 1, pixels[m, 1] - pixels[n, 1] + grid - 1]
             for b in range(indices.shape[1]):
                 product[m, indices[n, b]] += value * weights[n, b]
-    return transposed(product, indices, weights, sources)
+    return _transposed(product, indices, weights, sources)
 
 
 def numba_compact_sparse(case: Inversion) -> Callable[[], np.ndarray]:

@@ -53,27 +53,22 @@ def jax_dense(case: Inversion) -> Callable[[], jax.Array]:
 
 @njit(fastmath=True)
 def _sparse(w: Any, indices: Any, weights: Any, sources: int) -> Any:
-    product = np.zeros((len(indices), sources))
-    for m in range(len(indices)):
-        for n in range(len(indices)):
-            for b in range(indices.shape[1]):
-                product[m, indices[n, b]] += w[m, n] * weights[n, b]
-    return transposed(product, indices, weights, sources)
-
-
-@njit(fastmath=True)
-def transposed(product: Any, indices: Any, weights: Any, sources: int) -> Any:
-    """T^T X."""
-    out = np.zeros((sources, sources))
-    for m in range(len(indices)):
+    half = np.zeros((sources, len(indices)))
+    for n in range(len(indices)):
         for b in range(indices.shape[1]):
-            for s in range(sources):
-                out[indices[m, b], s] += weights[m, b] * product[m, s]
+            s, weight = indices[n, b], weights[n, b]
+            for m in range(len(indices)):
+                half[s, m] += weight * w[n, m]
+    out = np.zeros((sources, sources))
+    for s in range(sources):
+        for m in range(len(indices)):
+            for b in range(indices.shape[1]):
+                out[s, indices[m, b]] += half[s, m] * weights[m, b]
     return out
 
 
 def numba_sparse(case: Inversion) -> Callable[[], np.ndarray]:
-    """X = w_tilde T by the entries of T, three loops; then T^T X by the entries again."""
+    """T^T w_tilde by the entries of T, three loops, the innermost along a row of w_tilde; then times T."""
     w, (indices, weights) = case.dense, case.mapping
     return lambda: _sparse(w, indices, weights, case.source_pixels)
 

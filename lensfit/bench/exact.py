@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from lensfit.bench.tracks import Tracks
+from lensfit.bench.mock import Tracks
 
 OFFSETS, SOURCES = 48, 16
 """Values of w_tilde, and rows and columns of F, that are compared."""

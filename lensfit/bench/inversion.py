@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lensfit.bench.exact import SOURCES, curvature_block
-from lensfit.bench.tracks import PIXEL_SCALE, Tracks, lensed_mapping
+from lensfit.bench.mock import PIXEL_SCALE, Tracks, lensed_mapping
 from lensfit.operators.w_tilde import w_compact
 
 

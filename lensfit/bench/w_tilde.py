@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit, prange
 
 from lensfit.bench.rows import Implementation
-from lensfit.bench.tracks import PIXEL_SCALE, Tracks
+from lensfit.bench.mock import PIXEL_SCALE, Tracks
 from lensfit.operators.w_tilde import w_compact
 
 

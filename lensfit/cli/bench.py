@@ -11,7 +11,7 @@ from typing import Any
 from lensfit.bench import curvature, exact, inversion, w_tilde
 from lensfit.bench.picture import picture
 from lensfit.bench.rows import Row, measure, table
-from lensfit.bench.tracks import Tracks
+from lensfit.bench.mock import Tracks
 
 JSON = ("implementation", "seconds", "ratio", "error", "memory")
 

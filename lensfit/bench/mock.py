@@ -8,10 +8,11 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from lensfit.errors import DataError
+from lensfit.operators.nufft import ARCSEC
+from lensfit.tracks import earth_rotation, spiral
 
 PIXEL_SCALE = 0.1
-ARCSEC = np.pi / 648000
-ANTENNAS, DECLINATION, LATITUDE, HOURS = 30, np.radians(-40.0), np.radians(-23.0), (-2.5, 2.5)
+ANTENNAS, LATITUDE, DECLINATION, HOURS, WAVELENGTH = 30, -23.0, -40.0, (-2.5, 2.5), 1e-3
 LONGEST = 0.9
 """Longest baseline as a share of what the pixels can carry."""
 
@@ -37,13 +38,15 @@ class Tracks:
         if grid < 2 or visibilities < 1:
             raise DataError(f"tracks: {grid} pixels a side and {visibilities} visibilities; give at least 2 and 1")
         random = np.random.default_rng(seed)
-        pairs = np.array(np.triu_indices(ANTENNAS, 1))
-        times = -(-visibilities // pairs.shape[1])
-        u, v = _turned(_antennas(random), pairs, np.pi / 12 * np.linspace(*HOURS, times))
-        scale = LONGEST / (2 * PIXEL_SCALE * ARCSEC * max(np.abs(u).max(), np.abs(v).max()))
-        keep = np.sort(random.permutation(u.size)[:visibilities])
+        times = -(-visibilities // (ANTENNAS * (ANTENNAS - 1) // 2))
+        longest = LONGEST * WAVELENGTH / (2 * PIXEL_SCALE * ARCSEC)
+        made = earth_rotation(
+            spiral(ANTENNAS, longest), latitude=LATITUDE, declination=DECLINATION,
+            hour_angles=np.linspace(*HOURS, times), wavelength=WAVELENGTH, noise=1.0,
+        )
+        keep = np.sort(random.permutation(len(made.u))[:visibilities])
         weights = random.uniform(1.0, 2.0, visibilities) ** -2.0
-        return cls(u=scale * u.ravel()[keep], v=scale * v.ravel()[keep], weights=weights, grid=grid)
+        return cls(u=made.u[keep], v=made.v[keep], weights=weights, grid=grid)
 
     def first(self, count: int) -> Tracks:
         """The same with `count` visibilities only, taken at even distances."""
@@ -60,22 +63,6 @@ class Tracks:
     def radians(self) -> float:
         """The side of a pixel."""
         return PIXEL_SCALE * ARCSEC
-
-
-def _antennas(random: np.random.Generator) -> np.ndarray:
-    """Equatorial (X, Y, Z) of antennas spread over five octaves of distance."""
-    radius, angle = 2.0 ** random.uniform(-5, 0, ANTENNAS), random.uniform(0, 2 * np.pi, ANTENNAS)
-    east, north = radius * np.cos(angle), radius * np.sin(angle)
-    return np.stack([-np.sin(LATITUDE) * north, east, np.cos(LATITUDE) * north])
-
-
-def _turned(places: np.ndarray, pairs: np.ndarray, angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """u, v (times, pairs) at hour angles (Thompson, Moran & Swenson, eq. 4.1)."""
-    x, y, z = places[:, pairs[0]] - places[:, pairs[1]]
-    sin, cos = np.sin(angles)[:, None], np.cos(angles)[:, None]
-    u = sin * x + cos * y
-    v = -np.sin(DECLINATION) * (cos * x - sin * y) + np.cos(DECLINATION) * z
-    return u, v
 
 
 def lensed_mapping(mask: np.ndarray, source_pixels: int, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
