@@ -4,7 +4,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lensfit.bench.curvature_compact import (
-    jax_compact_bcoo, jax_compact_sparse, lensfit, numba_compact_direct, numba_compact_sparse, numba_preload_direct,
+    jax_compact_bcoo,
+    jax_compact_sparse,
+    lensfit,
+    numba_compact_direct,
+    numba_compact_sparse,
+    numba_preload_direct,
 )
 from lensfit.bench.curvature_dense import jax_bcoo, jax_dense, jax_sparse, numba_sparse, numpy_dense
 from lensfit.bench.inversion import Inversion

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -72,7 +72,7 @@ def measure(
     ours = next(row.seconds for row in rows if row.implementation == OURS)
     if ours is None:
         return rows
-    return [_with_ratio(row, ours) for row in rows]
+    return [replace(row, ratio=None if row.seconds is None else row.seconds / ours) for row in rows]
 
 
 def _row(case: Any, one: Implementation, error: Any, most_memory: float, shorten: Any) -> Row:
@@ -93,11 +93,6 @@ def _row(case: Any, one: Implementation, error: Any, most_memory: float, shorten
                remark=remark)
 
 
-def _with_ratio(row: Row, ours: float) -> Row:
-    fields = vars(row) | {"ratio": None if row.seconds is None else row.seconds / ours}
-    return Row(**fields)
-
-
 def cpu_seconds(call: Callable[[], Any]) -> float:
     """Median CPU seconds of a call that has run before."""
     seconds: list[float] = []
@@ -112,14 +107,12 @@ def table(rows: Sequence[Row]) -> str:
     """The rows as text, a line each."""
     lines = [f"{'implementation':30s} {'CPU time':>10s} {'ratio':>9s} {'error':>8s} {'memory':>11s}"]
     for row in rows:
-        if row.seconds is None:
-            lines.append(f"{row.implementation:30s} {'-':>10s} {'-':>9s} {'-':>8s} {_memory(row.memory):>11s}  {row.remark}")
-            continue
-        approximate = "~" if row.remark else ""
-        lines.append(
-            f"{row.implementation:30s} {approximate + _time(row.seconds):>10s} {approximate + _ratio(row.ratio):>9s} "
-            f"{row.error:8.0e} {_memory(row.memory):>11s}  {row.remark}".rstrip()
-        )
+        cells, mark = ["-", "-", "-"], "~" if row.remark else ""
+        if row.seconds is not None:
+            cells = [mark + _time(row.seconds), mark + _ratio(row.ratio), f"{row.error:.0e}"]
+        time_, ratio, error = cells
+        line = f"{row.implementation:30s} {time_:>10s} {ratio:>9s} {error:>8s} {_memory(row.memory):>11s}  {row.remark}"
+        lines.append(line.rstrip())
     return "\n".join(lines)
 
 

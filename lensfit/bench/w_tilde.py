@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from numba import njit, prange
 
-from lensfit.bench.rows import Implementation
 from lensfit.bench.mock import PIXEL_SCALE, Tracks
+from lensfit.bench.rows import Implementation
 from lensfit.operators.w_tilde import w_compact
 
 
@@ -153,7 +153,7 @@ def numpy_separable(tracks: Tracks) -> Callable[[], np.ndarray]:
     def run() -> np.ndarray:
         j, i = np.arange(tracks.grid), np.arange(1 - tracks.grid, tracks.grid)
         rows, columns = np.exp(1j * j[:, None] * v) * tracks.weights, np.exp(1j * u[:, None] * i)
-        return _whole((rows @ columns).real)
+        return _whole(np.real(rows @ columns))
 
     return run
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from lensfit.bench import curvature, exact, inversion, w_tilde
+from lensfit.bench.mock import Tracks
 from lensfit.bench.picture import picture
 from lensfit.bench.rows import Row, measure, table
-from lensfit.bench.mock import Tracks
 
 JSON = ("implementation", "seconds", "ratio", "error", "memory")
 

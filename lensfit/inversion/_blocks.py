@@ -6,6 +6,7 @@ T^T X of F, or sum_s X[m, s] C[indices[m, b], s] of the derivative.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +19,8 @@ Product = Callable[[jax.Array], jax.Array]
 
 def fft_shape(shape: tuple[int, int]) -> tuple[int, int]:
     """The periodic image that holds every offset of two pixels of (Ny, Nx), with quick transforms."""
-    return next_fast_len(2 * shape[0] - 1, real=True), next_fast_len(2 * shape[1] - 1, real=True)
+    tall, wide = (cast(int, next_fast_len(2 * n - 1, real=True)) for n in shape)
+    return tall, wide
 
 
 def fft_product(tables: jax.Array, pixels: jax.Array) -> Product:

@@ -1,7 +1,7 @@
 """The kernels of `_toeplitz` as XLA calls them: the arrays are taken out of its frame."""
 from __future__ import annotations
 
-from numba import carray, njit
+from numba import carray, njit  # pyright: ignore[reportPrivateImportUsage]
 
 from lensfit.inversion import _toeplitz
 from lensfit.native.frame import argument, float64, int32, int64, result, understood

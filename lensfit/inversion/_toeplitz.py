@@ -2,7 +2,7 @@
 
 Row y of column s of w_tilde T is sum_e t_e w[y - y_e, x - x_e] over the entries e of T in that column: each
 entry adds one contiguous slice of the table w_compact. The Hankel part adds h[y + y_e, x + x_e], a slice too.
-Sixteen columns go together, row by row of the image, so that whatever takes up a row reads numbers that
+Some columns go together, row by row of the image, so that whatever takes up a row reads numbers that
 lie side by side, and nothing larger than one row is kept. For F, w_tilde = L + L^T with L its part of rows
 y <= y_e, those of the same row halved: F = G + G^T with G = T^T L T, half the work.
 """
@@ -207,7 +207,7 @@ def derivative(tables, indices, weights, pixels, symmetric, out):
     With symmetric = C + C^T this is the derivative of sum_st C_st F_st with respect to the weights.
     """
     tall, wide, sources = (tables.shape[1] + 1) // 2, (tables.shape[2] + 1) // 2, symmetric.shape[0]
-    valid, start, row, offset, weight = _columns(tables, indices, weights, pixels, sources)
+    valid, start, _, offset, weight = _columns(tables, indices, weights, pixels, sources)
     if not valid:
         out[:] = np.nan
         return

@@ -20,6 +20,11 @@ _VECTOR = ir.VectorType(_DOUBLE, LANES)
 _ZERO = ir.Constant(_VECTOR, [0.0] * LANES)
 
 
+def _compiled_in(function: Any) -> Any:
+    """numba's `intrinsic`; what it makes is called without the typing context."""
+    return intrinsic(function)
+
+
 def _pointer(builder: Any, address: Any, index: Any, kind: Any) -> Any:
     """Pointer to number `index` after an address, read as `kind`."""
     return builder.inttoptr(builder.add(address, builder.shl(index, ir.Constant(_INT64, 3))), kind.as_pointer())
@@ -47,7 +52,7 @@ def _multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
 def weighted_slices(vectors: int) -> Any:
     """out[:8 vectors] = sum_e weights[e] table[offsets[e]:][:8 vectors], e < count, summed in registers."""
 
-    @intrinsic
+    @_compiled_in
     def made(context, table, offsets, weights, count, out):
         def generate(context, builder, signature, arguments):
             table, offsets, weights, count, out = arguments
@@ -67,7 +72,7 @@ def weighted_slices(vectors: int) -> Any:
     return made
 
 
-@intrinsic
+@_compiled_in
 def add_scaled(context, out, number, values):
     """out[:COLUMNS] += number values[:COLUMNS]."""
 
@@ -83,15 +88,15 @@ def add_scaled(context, out, number, values):
     return types.void(types.int64, types.float64, types.int64), generate
 
 
-@intrinsic
-def dot(context, a, b):
-    """sum_r a[r] b[r], r < COLUMNS."""
+@_compiled_in
+def dot(context, left, right):
+    """sum_r left[r] right[r], r < COLUMNS."""
 
     def generate(context, builder, signature, arguments):
         total = _ZERO
         for k in range(0, COLUMNS, LANES):
-            pair = (_load(builder, address, ir.Constant(_INT64, k)) for address in arguments)
-            total = _multiply_add(builder, *pair, total)
+            a, b = (_load(builder, address, ir.Constant(_INT64, k)) for address in arguments)
+            total = _multiply_add(builder, a, b, total)
         for half in (4, 2, 1):  # fold the upper half onto the lower
             upper = ir.Constant(ir.VectorType(_INT32, LANES), [(k + half) % LANES for k in range(LANES)])
             total = builder.fadd(total, builder.shuffle_vector(total, total, upper))

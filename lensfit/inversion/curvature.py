@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -62,14 +63,14 @@ def _curvature(
     return _on_device(made, value, tables, indices, weights, pixels)
 
 
-def _forward(made, tables, indices, weights, pixels):  # noqa: ANN001, ANN202
+def _forward(made: Plan, tables: Any, indices: Any, weights: Any, pixels: Any) -> Any:
     if tables.perturbed:
         raise ModelError("F has no derivative with respect to w_compact: it belongs to the data")
     given = tables.value, indices.value, weights.value, pixels.value
     return _curvature(made, *given), given
 
 
-def _backward(made, given, cotangent):  # noqa: ANN001, ANN202
+def _backward(made: Plan, given: Any, cotangent: jax.Array) -> Any:
     derivative = {name: partial(_derivative, name, made) for name in {made.cpu, made.elsewhere}}
     symmetric = cotangent + cotangent.T
     return None, None, _on_device(made, derivative, *given, symmetric), None
@@ -78,7 +79,7 @@ def _backward(made, given, cotangent):  # noqa: ANN001, ANN202
 _curvature.defvjp(_forward, _backward, symbolic_zeros=True)
 
 
-def _on_device(made, functions, *arrays):  # noqa: ANN001, ANN202
+def _on_device(made: Plan, functions: dict[str, Any], *arrays: jax.Array) -> jax.Array:
     """The function that the plan chose for the device on which the program will run."""
     if made.cpu == made.elsewhere:
         return functions[made.cpu](*arrays)

@@ -4,6 +4,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from lensfit.errors import ModelError
 from lensfit.pytree import pytree, static
@@ -44,7 +45,7 @@ class MappingMatrix:
                 f"mapping matrix: indices {indices.shape} and weights {weights.shape} must both be "
                 f"(M, B), with M = {len(pixels)}, the pixels of the mask"
             )
-        if not isinstance(indices, jax.core.Tracer):
+        if not isinstance(indices, Tracer):
             wrong = np.argwhere((np.asarray(indices) < 0) | (np.asarray(indices) >= source_pixels))
             if len(wrong):
                 raise ModelError(
