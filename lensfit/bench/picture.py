@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from lensfit.bench.rows import OURS, Row
+from lensfit.bench.rows import OURS, Row, ratio_text
 
 COLOURS = {"numpy": "#4878a8", "numba": "#d98b3a", "jax": "#6aa36f", OURS: "#a83c5a"}
 """Of a bar, by the word with which the implementation's name begins."""
@@ -19,7 +19,8 @@ def picture(rows: Sequence[Row], title: str) -> Figure:
     axes = figure.subplots()
     shown = [row.seconds for row in rows if row.seconds is not None]
     axes.set_xscale("log")
-    axes.set_xlim(min(shown) / 3, max(shown) * 300)
+    axes.set_xlim(min(shown) / 3, (max(shown) / min(shown)) ** 0.7 * 10 * max(shown))  # room for the labels
+    axes.set_ylim(-0.6, len(rows) - 0.4)
     for place, row in enumerate(rows):
         kind = row.implementation.split("_")[0]
         if row.seconds is None:
@@ -37,6 +38,5 @@ def picture(rows: Sequence[Row], title: str) -> Figure:
 
 
 def _label(row: Row) -> str:
-    ratio = f"{row.ratio:.3g}x" if row.ratio is not None and row.ratio < 1e4 else f"{row.ratio:.0f}x"
-    words = [f"{'' if not row.remark else '~'}{ratio}", f"error {row.error:.0e}"]
+    words = [f"{'~' if row.remark else ''}{ratio_text(row.ratio)} x", f"error {row.error:.0e}"]
     return ", ".join([*words, row.remark] if row.remark else words)

@@ -80,7 +80,7 @@ def _row(case: Any, one: Implementation, error: Any, most_memory: float, shorten
     memory = one.memory(case) / GIB
     if memory > most_memory:
         return Row(implementation=one.name, seconds=None, ratio=None, error=None, memory=memory,
-                   remark=f"needs {memory:.3g} GiB")
+                   remark=f"needs {_memory(memory)}")
     wanted = PATIENCE / one.seconds(case)
     if wanted < 1:
         used, share, remark = shorten(case, wanted)
@@ -105,24 +105,27 @@ def cpu_seconds(call: Callable[[], Any]) -> float:
 
 def table(rows: Sequence[Row]) -> str:
     """The rows as text, a line each."""
-    lines = [f"{'implementation':30s} {'CPU time':>10s} {'ratio':>9s} {'error':>8s} {'memory':>11s}"]
+    lines = [f"{'implementation':30s} {'CPU time':>11s} {'ratio':>10s} {'error':>8s} {'memory':>11s}"]
     for row in rows:
         cells, mark = ["-", "-", "-"], "~" if row.remark else ""
         if row.seconds is not None:
-            cells = [mark + _time(row.seconds), mark + _ratio(row.ratio), f"{row.error:.0e}"]
+            cells = [mark + _time(row.seconds), mark + ratio_text(row.ratio), f"{row.error:.0e}"]
         time_, ratio, error = cells
-        line = f"{row.implementation:30s} {time_:>10s} {ratio:>9s} {error:>8s} {_memory(row.memory):>11s}  {row.remark}"
+        line = f"{row.implementation:30s} {time_:>11s} {ratio:>10s} {error:>8s} {_memory(row.memory):>11s}  {row.remark}"
         lines.append(line.rstrip())
     return "\n".join(lines)
 
 
 def _time(seconds: float) -> str:
-    return f"{seconds:.3g} s" if seconds >= 1 else f"{1e3 * seconds:.3g} ms"
+    return f"{float(f'{seconds:.3g}'):g} s" if seconds >= 1 else f"{1e3 * seconds:.3g} ms"
 
 
-def _ratio(ratio: float | None) -> str:
-    return "-" if ratio is None else f"{ratio:.3g}" if ratio < 1e4 else f"{ratio:.0f}"
+def ratio_text(ratio: float | None) -> str:
+    """Three digits, without an exponent."""
+    if ratio is None:
+        return "-"
+    return f"{ratio:.3g}" if ratio < 100 else f"{float(f'{ratio:.3g}'):,.0f}"
 
 
 def _memory(gib: float) -> str:
-    return f"{gib:.3g} GiB" if gib >= 1 else f"{1024 * gib:.3g} MiB"
+    return f"{float(f'{gib:.3g}'):g} GiB" if gib >= 1 else f"{1024 * gib:.3g} MiB"

@@ -38,7 +38,7 @@ def _w_tilde(arguments: argparse.Namespace) -> tuple[str, list[Row]]:
 def _fewer(tracks: Tracks, share: float) -> tuple[Tracks, float, str]:
     """Fewer visibilities: time goes with their number."""
     count = max(2, int(share * len(tracks.u)))
-    return tracks.first(count), count / len(tracks.u), f"scaled from K = {count}"
+    return tracks.first(count), count / len(tracks.u), f"scaled from K = {count:,}"
 
 
 def _curvature(arguments: argparse.Namespace) -> tuple[str, list[Row]]:
