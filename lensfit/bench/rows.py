@@ -110,8 +110,8 @@ def table(rows: Sequence[Row]) -> str:
         cells, mark = ["-", "-", "-"], "~" if row.remark else ""
         if row.seconds is not None:
             cells = [mark + _time(row.seconds), mark + ratio_text(row.ratio), f"{row.error:.0e}"]
-        time_, ratio, error = cells
-        line = f"{row.implementation:30s} {time_:>11s} {ratio:>10s} {error:>8s} {_memory(row.memory):>11s}  {row.remark}"
+        cells.append(_memory(row.memory))
+        line = "{:30s} {:>11s} {:>10s} {:>8s} {:>11s}  {}".format(row.implementation, *cells, row.remark)
         lines.append(line.rstrip())
     return "\n".join(lines)
 
