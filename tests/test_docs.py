@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 from lensfit import cli
+from lensfit.bench.rows import Row
+from lensfit.cli import bench as bench_command
 from lensfit.cli import fit as fit_command
 from lensfit.cli._parser import parse
 from lensfit.datasets import _names
@@ -172,6 +174,11 @@ def stood_in(monkeypatch):
 
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
     monkeypatch.setattr(_jax, "prepare_jax", lambda: None)
+    for name in cli.ONE_THREAD:
+        monkeypatch.setenv(name, os.environ.get(name, "1"))
+    row = Row(implementation="lensfit", seconds=1.0, ratio=1.0, error=0.0, memory=1.0)
+    monkeypatch.setattr(bench_command, "_use_one_core", lambda: None)
+    monkeypatch.setattr(bench_command, "measure", lambda *_: [row])
     monkeypatch.setattr(fit_command, "fit", Fits())
     monkeypatch.setattr(fit_command, "write_results", lambda made, *_: (made / "result.json").write_text("{}"))
     monkeypatch.setattr(fit_command, "write_report", lambda made: (made / "report.html").write_text(""))
