@@ -29,7 +29,7 @@ FITTERS = {
     "pyswarms": "lensfit.fitters.pyswarms:PySwarms",
     "emcee": "lensfit.fitters.emcee:Emcee",
     "dynesty": "lensfit.fitters.dynesty:Dynesty",
-    "dynesty-dynamic": "lensfit.fitters.dynesty_dynamic:DynestyDynamic",
+    "dynesty-dynamic": "lensfit.fitters.dynesty:DynestyDynamic",
     "nautilus": "lensfit.fitters.nautilus:Nautilus",
     "nuts": "lensfit.fitters.nuts:NUTS",
     "nss": "lensfit.fitters.nss:NSS",
