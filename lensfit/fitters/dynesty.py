@@ -65,8 +65,8 @@ class Dynesty:
         """dynesty's sampler."""
         import dynesty
 
-        return dynesty.NestedSampler(density, transform, ndim, nlive=self.nlive, bound=self.bound,
-                                     sample=self.sample, rstate=rng)
+        sampler: Any = dynesty.NestedSampler
+        return sampler(density, transform, ndim, nlive=self.nlive, bound=self.bound, sample=self.sample, rstate=rng)
 
     def go(self, sampler: Any, watch: Any, resume: bool) -> None:
         """Run it to its end."""
@@ -100,8 +100,8 @@ class DynestyDynamic:
         """dynesty's sampler."""
         import dynesty
 
-        return dynesty.DynamicNestedSampler(density, transform, ndim, nlive=self.nlive, bound=self.bound,
-                                            sample=self.sample, rstate=rng)
+        sampler: Any = dynesty.DynamicNestedSampler
+        return sampler(density, transform, ndim, nlive=self.nlive, bound=self.bound, sample=self.sample, rstate=rng)
 
     def go(self, sampler: Any, watch: Any, resume: bool) -> None:
         """Run it to its end."""

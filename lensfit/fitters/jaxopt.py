@@ -128,8 +128,9 @@ class JaxoptLM:
     def step(self, objective: Objective, z: jax.Array, memory: Any) -> Moved:
         """See `Method`."""
         new, state = self._solver(objective).update(z, memory)
-        taken = (state.increase_factor == 2).astype(int)  # a step that is taken is evaluated twice more
-        return Moved(z=new, memory=state, point=new, value=state.value, evaluations=1 + 2 * taken, gradients=taken)
+        calls = jnp.asarray(3)  # it evaluates a step, then again with its Jacobian, taken or not
+        one = jnp.asarray(1)
+        return Moved(z=new, memory=state, point=new, value=state.value, evaluations=calls, gradients=one)
 
     def run(
         self, problem: Problem, *, seed: int, start: np.ndarray | None, progress: Progress, checkpoint: Checkpoint

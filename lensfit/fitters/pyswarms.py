@@ -78,10 +78,11 @@ class PySwarms:
 
     def _begin(
         self, problem: Problem, density: Calls, seed: int, start: np.ndarray | None, kept: State | None
-    ) -> tuple[Any, np.ndarray, tuple[Any, ...]]:
+    ) -> tuple[Any, np.ndarray, Any]:
         """The swarm, its best costs so far, and the state of NumPy's global generator that it draws from."""
-        from pyswarms.backend.swarms import Swarm
+        from pyswarms.backend import swarms
 
+        Swarm: Any = swarms.Swarm  # its fields are attrs', which type checkers do not see
         options = {"c1": self.c1, "c2": self.c2, "w": self.w}
         if kept is not None:
             density.count = kept["count"]
@@ -94,13 +95,13 @@ class PySwarms:
             z, calls = around(problem, rng, start, self.n_particles)
         z = np.clip(z, -self.bound, self.bound)
         density.count = calls
-        random = np.random.RandomState(rng.integers(2**32)).get_state()
+        random: Any = np.random.RandomState(rng.integers(2**32)).get_state()
         velocity = rng.uniform(-0.1, 0.1, z.shape)
         far = np.full(len(z), np.inf)
         swarm = Swarm(z, velocity, options=options, pbest_pos=z, pbest_cost=far, best_pos=z[0], best_cost=np.inf)
         return swarm, np.zeros(0), random
 
-    def _iterate(self, swarm: Any, density: Calls, handlers: Any, random: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _iterate(self, swarm: Any, density: Calls, handlers: Any, random: Any) -> Any:
         """One iteration; the state of the generator after it."""
         from pyswarms.backend import operators
 
@@ -120,7 +121,7 @@ class PySwarms:
             np.random.set_state(before)  # noqa: NPY002
 
 
-def _state(swarm: Any, costs: np.ndarray, random: tuple[Any, ...], count: int) -> State:
+def _state(swarm: Any, costs: np.ndarray, random: Any, count: int) -> State:
     arrays = {name: getattr(swarm, name) for name in ARRAYS}
     return arrays | {"costs": costs, "random_keys": random[1], "random_rest": random[2:], "count": count}
 
