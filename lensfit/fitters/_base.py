@@ -1,21 +1,61 @@
-"""What every fitter is and gives: `Fitter`, `FitResult` with its `Trust`, and the progress it reports."""
+"""What every fitter is, is given and gives: `Fitter`, `Progress`, `Checkpoint`, `FitResult` with its `Trust`."""
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from lensfit.model import LensModel
 from lensfit.problem import Problem
 
-Progress = Callable[[str, float, float], None]
-"""Called as progress(stage, best chi2, share of the work that is done)."""
+State = dict[str, Any]
+"""What a fitter needs to go on: NumPy arrays, bytes (a file of its library), or what JSON can hold, by name."""
 
 
-def silent(stage: str, chi2: float, share: float) -> None:
+class Progress(Protocol):
+    """Is told how a fit goes on."""
+
+    def __call__(
+        self, stage: str, chi2: float, share: float, note: str = "", theta: np.ndarray | None = None
+    ) -> None:
+        """The stage, the best chi2 (NaN where unknown) and the share of the work that is done.
+
+        note: what else matters for this fitter, as "acceptance 0.31". theta (n,): the best point so far.
+        """
+        ...
+
+
+def silent(stage: str, chi2: float, share: float, note: str = "", theta: np.ndarray | None = None) -> None:
     """Progress that nobody sees."""
+
+
+class Checkpoint(Protocol):
+    """Where a fit keeps what it needs to go on after an interruption."""
+
+    def load(self) -> State | None:
+        """The last state that was kept, None where the fit begins."""
+        ...
+
+    def offer(self, make: Callable[[], State]) -> None:
+        """To be called at every safe point, with a function that gives the state there.
+
+        It is called and kept where an interval has passed. Raises KeyboardInterrupt, with the state kept,
+        where the user asked the fit to stop.
+        """
+        ...
+
+
+class NoCheckpoint:
+    """Keeps nothing."""
+
+    def load(self) -> State | None:
+        """None."""
+        return None
+
+    def offer(self, make: Callable[[], State]) -> None:
+        """Nothing."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,8 +146,21 @@ class FitResult:
 
 
 class Fitter(Protocol):
-    """An algorithm with its settings."""
+    """An algorithm with its settings: a frozen dataclass, its fields the settings.
 
-    def run(self, problem: Problem, *, seed: int, progress: Progress) -> FitResult:
-        """Fit the problem; same seed, same result. Raises FitError where no fit can be returned."""
+    needs_gradient: whether it asks for derivatives, which not every problem has (`Problem.has_gradient`).
+    packages: the distributions whose version must not change between a fit and its resumption.
+    """
+
+    needs_gradient: ClassVar[bool]
+    packages: ClassVar[tuple[str, ...]]
+
+    def run(
+        self, problem: Problem, *, seed: int, start: np.ndarray | None, progress: Progress, checkpoint: Checkpoint
+    ) -> FitResult:
+        """Fit the problem from `start`, theta (n,), or from its prior where that is None.
+
+        Same seed, same result, also where it goes on from what `checkpoint` kept. `fit` has checked that ln L
+        is finite at `start`. Raises FitError where no fit can be returned.
+        """
         ...
