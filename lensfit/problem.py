@@ -57,6 +57,11 @@ class Problem:
         """Number of free parameters."""
         return self.space.ndim
 
+    @property
+    def has_gradient(self) -> bool:
+        """Whether JAX can differentiate it."""
+        return True
+
     def _call(self, function: Callable[..., Any], vector: Any) -> Any:
         vector = jnp.asarray(vector, float)
         if vector.shape[-1:] != (self.ndim,) or vector.ndim > 2:
@@ -129,7 +134,8 @@ def _plain_log_likelihood(space: Space, likelihood: Any, theta: jax.Array) -> ja
     return likelihood(_model(space, likelihood, theta))
 
 
-def _plain_log_posterior(space: Space, likelihood: Any, z: jax.Array) -> jax.Array:
+def log_posterior(space: Space, likelihood: Any, z: jax.Array) -> jax.Array:
+    """ln L + ln N(z) at z (ndim,), for programs that compile it as a part: they take its data as arguments."""
     normal = -0.5 * jnp.sum(z * z + jnp.log(2 * jnp.pi))
     return _plain_log_likelihood(space, likelihood, space.to_theta(z)) + normal
 
@@ -145,7 +151,7 @@ def _plain_jacobian(space: Space, likelihood: Any, theta: jax.Array) -> jax.Arra
 
 _log_likelihood = jax.jit(_plain_log_likelihood)
 _log_prior = jax.jit(lambda space, likelihood, theta: space.log_prior(theta))
-_log_posterior = jax.jit(_plain_log_posterior)
+_log_posterior = jax.jit(log_posterior)
 _prior_transform = jax.jit(lambda space, likelihood, u: space.from_unit_cube(u))
 _to_theta = jax.jit(lambda space, likelihood, z: space.to_theta(z))
 _to_z = jax.jit(lambda space, likelihood, theta: space.to_z(theta))

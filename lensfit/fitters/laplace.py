@@ -34,23 +34,46 @@ class Laplace:
     covariance: np.ndarray
 
 
+@pytree
+class NormalEquations:
+    """-ln posterior to second order in (z, amplitudes), as Gauss and Newton have it, at a theta.
+
+    `curvature` (n + K, n + K), `slope` (n + K,), `to_theta` (n, n) = d theta / d z, and `positive` (K,),
+    whether an amplitude is kept non-negative.
+    """
+
+    values: Values
+    curvature: jax.Array
+    slope: jax.Array
+    to_theta: jax.Array
+    positive: jax.Array
+
+    def moving(self) -> np.ndarray:
+        """(n + K,) False for the amplitudes that are held at zero."""
+        active = ~np.asarray(self.positive) | (np.asarray(self.values.amplitudes) > 0)
+        return np.concatenate([np.ones(len(self.values.z), bool), active])
+
+    def inverse(self) -> np.ndarray:
+        """Inverse of the curvature of all that moves. Raises FitError where it is not finite."""
+        moving = self.moving()
+        some = np.asarray(self.curvature)[np.ix_(moving, moving)]
+        diagonal = np.diag(some)
+        if not (np.all(np.isfinite(some)) and np.all(diagonal > 0)):
+            raise FitError("the curvature at the optimum is not finite: the data do not respond to every parameter")
+        scale = 1 / np.sqrt(diagonal)
+        return np.linalg.inv(some * scale * scale[:, None]) * scale * scale[:, None]
+
+
 def laplace(space: Space, likelihood: Any, theta: np.ndarray) -> Laplace:
     """The normal approximation of the posterior at theta (n,), prior included, amplitudes with a flat one."""
-    values, curvature, to_theta, positive = _normal_equations(space, likelihood, jnp.asarray(theta))
-    active = ~np.asarray(positive) | (np.asarray(values.amplitudes) > 0)
-    moving = np.concatenate([np.ones(space.ndim, bool), active])
-    some = np.asarray(curvature)[np.ix_(moving, moving)]
-    diagonal = np.diag(some)
-    if not (np.all(np.isfinite(some)) and np.all(diagonal > 0)):
-        raise FitError("the curvature at the optimum is not finite: the data do not respond to every parameter")
-    scale = 1 / np.sqrt(diagonal)
-    inverse = np.linalg.inv(some * scale * scale[:, None]) * scale * scale[:, None]
+    equations = normal_equations(space, likelihood, jnp.asarray(theta))
+    moving = equations.moving()
     stretch = np.eye(len(moving))
-    stretch[: space.ndim, : space.ndim] = np.asarray(to_theta)
+    stretch[: space.ndim, : space.ndim] = np.asarray(equations.to_theta)
     stretch = stretch[np.ix_(moving, moving)]
     covariance = np.full((len(moving), len(moving)), np.nan)
-    covariance[np.ix_(moving, moving)] = stretch @ inverse @ stretch.T
-    return Laplace(values, covariance)
+    covariance[np.ix_(moving, moving)] = stretch @ equations.inverse() @ stretch.T
+    return Laplace(equations.values, covariance)
 
 
 @jax.jit
@@ -69,10 +92,8 @@ def values_at(space: Space, likelihood: Any, theta: jax.Array) -> Values:
 
 
 @jax.jit
-def _normal_equations(
-    space: Space, likelihood: Any, theta: jax.Array
-) -> tuple[Values, jax.Array, jax.Array, jax.Array]:
-    """The values, the curvature of half of chi2 + |z|^2 in (z, amplitudes), d theta / d z, the amplitudes' signs."""
+def normal_equations(space: Space, likelihood: Any, theta: jax.Array) -> NormalEquations:
+    """The normal equations at theta (n,), its amplitudes solved."""
     values = values_at(space, likelihood, theta)
     z, amplitudes = values.z, values.amplitudes
 
@@ -88,4 +109,10 @@ def _normal_equations(
         positive = likelihood.positive(model)
     rows = rows.reshape(-1, value.size)
     prior = jnp.concatenate([jnp.ones(space.ndim), jnp.zeros(len(rows) - space.ndim)])
-    return values, rows @ rows.T + jnp.diag(prior), jax.jacfwd(space.to_theta)(z), positive
+    return NormalEquations(
+        values=values,
+        curvature=rows @ rows.T + jnp.diag(prior),
+        slope=rows @ value.ravel() + prior * jnp.concatenate([z, jnp.zeros(len(rows) - space.ndim)]),
+        to_theta=jax.jacfwd(space.to_theta)(z),
+        positive=positive,
+    )
