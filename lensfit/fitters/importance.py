@@ -13,6 +13,7 @@ from lensfit.fitters._optimum import Optimum, optimum
 from lensfit.fitters._pareto import effective, smooth
 from lensfit.fitters._proposal import BLOCK, Draws, Proposal
 from lensfit.fitters._result import Clock, Samples, result_of
+from lensfit.fitters._settings import at_least
 from lensfit.problem import Problem
 
 FIRST = 1000
@@ -67,17 +68,17 @@ class Importance:
     Needs a start at or near an optimum, and sees the one mode that it lies in.
     """
 
-    needs_gradient: ClassVar[bool] = True
-
     effective_samples: int = 1000
     draws: int = 20_000
     degrees_of_freedom: float = 8.0
+    needs_gradient: ClassVar[bool] = True
+    packages: ClassVar[tuple[str, ...]] = ()
 
     def run(
         self, problem: Problem, *, seed: int, start: np.ndarray | None, progress: Progress, checkpoint: Checkpoint
     ) -> FitResult:
         """Sample the posterior. Raises FitError without a start or an optimum, and where k stays above the limit."""
-        self._check()
+        at_least(self, effective_samples=1, draws=FIRST, degrees_of_freedom=2.5)
         if start is None:
             raise FitError(
                 "importance samples about an optimum and does not search for one: give it the result of another "
@@ -102,13 +103,6 @@ class Importance:
             if planned is draws:
                 return self._result(problem, peak, draws, weighted, clock)
             draws = planned
-
-    def _check(self) -> None:
-        if not (self.effective_samples >= 1 and self.draws >= FIRST and self.degrees_of_freedom > 2):
-            raise FitError(
-                f"importance: effective_samples is at least 1, draws at least {FIRST}, degrees_of_freedom above 2; "
-                f"got {self}"
-            )
 
     def _plan(self, draws: Draws, weighted: Weighted) -> Draws:
         """The draws with more of them planned, from the same proposal or a better one; the same when all is done."""

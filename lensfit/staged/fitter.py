@@ -2,12 +2,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import FitResult, Progress, Trust
+from lensfit.fitters._base import Checkpoint, FitResult, Progress, Trust
 from lensfit.fitters._result import Clock, result_of
 from lensfit.problem import Problem
 from lensfit.space import Space, solve_amplitudes
@@ -29,8 +29,18 @@ class Staged:
     its solved value in the result.
     """
 
-    def run(self, problem: Problem, *, seed: int, progress: Progress) -> FitResult:
-        """Fit the problem. Raises FitError if the model cannot be staged or no finite fit is found."""
+    needs_gradient: ClassVar[bool] = True
+    packages: ClassVar[tuple[str, ...]] = ()
+
+    def run(
+        self, problem: Problem, *, seed: int, start: np.ndarray | None, progress: Progress, checkpoint: Checkpoint
+    ) -> FitResult:
+        """Fit the problem. Raises FitError if the model cannot be staged or no finite fit is found.
+
+        It takes seconds and keeps nothing in `checkpoint`.
+        """
+        if start is not None:
+            raise FitError("the staged fitter finds its own starts; leave start out, or choose another fitter, as lm")
         clock = Clock.start()
         model = solve_amplitudes(problem.model)
         space, likelihood = Space.of(model), problem.likelihood

@@ -92,7 +92,7 @@ def test_a_start_is_needed_and_settings_are_checked():
     problem, mean, *_ = linear(3)
     with pytest.raises(FitError, match="start=fit"):
         run(problem, None)
-    with pytest.raises(FitError, match="degrees_of_freedom above 2"):
+    with pytest.raises(FitError, match="degrees_of_freedom = 1 is out of range"):
         run(problem, mean, degrees_of_freedom=1)
     with pytest.raises(FitError, match="start from elsewhere"):
         run(problem, np.full(3, np.nan))

@@ -122,7 +122,7 @@ def test_a_wrong_basin_is_not_trusted(lens, factor):
 
 def test_progress_names_the_stages(lens):
     seen = []
-    fit(problem_of(lens), progress=lambda stage, chi2, share: seen.append((stage, share)))
+    fit(problem_of(lens), progress=lambda stage, chi2, share, *more: seen.append((stage, share)))
     shares = [share for _, share in seen]
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
