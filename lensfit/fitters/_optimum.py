@@ -57,8 +57,8 @@ def optimum(problem: Problem, theta: np.ndarray) -> Optimum:
         here = there
     if promise > 100 * ARRIVED:
         raise FitError(
-            f"no optimum near the start: after {evaluations} evaluations ln posterior could still rise by {promise:.2g}; "
-            "start from the result of a fitter that has converged"
+            f"no optimum near the start: ln posterior could still rise by {promise:.2g} after {evaluations} "
+            "evaluations; start from the result of a fitter that has converged"
         )
     z = np.asarray(here.values.z)
     covariance = inverse[: problem.ndim, : problem.ndim]

@@ -53,7 +53,7 @@ def bag(count, mean=0.0, sigma=1.0):
     """A model of `count` free numbers, each normal a priori; theta in the order of the model's leaves."""
     prior = lambda: Normal(mean=mean, sigma=sigma)  # noqa: E731
     shears = {f"s{k:02d}": Shear(gamma1=prior(), gamma2=prior()) for k in range(count // 2)}
-    return LensModel(mass=shears, sky=prior() if count % 2 else 0.0)
+    return LensModel(light={}, source={}, mass=shears, sky=prior() if count % 2 else 0.0)
 
 
 def linear(count, seed=0):
