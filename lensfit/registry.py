@@ -6,7 +6,8 @@ import datetime
 import difflib
 import importlib
 import importlib.metadata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from lensfit.errors import FitError
 from lensfit.fitters._base import FitResult, Fitter, NoCheckpoint, Progress, Trust, silent
 from lensfit.fitters.checkpoint import Store
 from lensfit.problem import Problem
+from lensfit.staged.judge import judged
 
 GROUP = "lensfit.fitters"
 """Entry-point group under which other packages add their fitters."""
@@ -29,7 +31,7 @@ FITTERS = {
     "pyswarms": "lensfit.fitters.pyswarms:PySwarms",
     "emcee": "lensfit.fitters.emcee:Emcee",
     "dynesty": "lensfit.fitters.dynesty:Dynesty",
-    "dynesty-dynamic": "lensfit.fitters.dynesty_dynamic:DynestyDynamic",
+    "dynesty-dynamic": "lensfit.fitters.dynesty:DynestyDynamic",
     "nautilus": "lensfit.fitters.nautilus:Nautilus",
     "nuts": "lensfit.fitters.nuts:NUTS",
     "nss": "lensfit.fitters.nss:NSS",
@@ -72,19 +74,26 @@ def fitter(name: str, settings: Mapping[str, Any] | None = None) -> Fitter:
 
 
 def _find(name: str) -> type[Any]:
-    try:
-        if name in FITTERS:
-            module, cls = FITTERS[name].split(":")
+    if name in FITTERS:
+        module, cls = FITTERS[name].split(":")
+        with _telling_how_to_install(name):
             return getattr(importlib.import_module(module), cls)
-        added = _added()
-        if name in added:
+    added = _added()
+    if name in added:
+        with _telling_how_to_install(name):
             return added[name].load()
+    near = difflib.get_close_matches(name, fitters(), n=3) or fitters()
+    raise FitError(f"there is no fitter named {name!r}; nearest: {', '.join(near)}")
+
+
+@contextmanager
+def _telling_how_to_install(name: str) -> Iterator[None]:
+    try:
+        yield
     except ModuleNotFoundError as error:
         missing = (error.name or "").split(".")[0]
         how = INSTALL.get(missing, f"pip install {missing}")
         raise FitError(f"{name}: the package {missing} is not installed; {how}") from error
-    near = difflib.get_close_matches(name, fitters(), n=3) or fitters()
-    raise FitError(f"there is no fitter named {name!r}; nearest: {', '.join(near)}")
 
 
 def fit(
@@ -111,21 +120,22 @@ def fit(
                        "backend, or a fitter without gradients: pyswarms, emcee, dynesty, nautilus")
     started = datetime.datetime.now(datetime.UTC)
     theta = None if start is None else _start(problem, start)
-    if checkpoint is None:
-        result = chosen.run(problem, seed=seed, start=theta, progress=progress, checkpoint=NoCheckpoint())
-    else:
-        with checkpoint.opened(problem, chosen, seed, theta) as session:
-            result = chosen.run(problem, seed=seed, start=theta, progress=progress, checkpoint=session)
+    store = nullcontext(NoCheckpoint()) if checkpoint is None else checkpoint.opened(problem, chosen, seed, theta)
+    with _telling_how_to_install(type(chosen).__name__), store as session:
+        result = chosen.run(problem, seed=seed, start=theta, progress=progress, checkpoint=session)
+    if result.fitter != "staged":
+        result = judged(problem, result)
     if isinstance(start, FitResult):
         result = _carried(result, start)
     return dataclasses.replace(result, provenance=provenance(seed, started) | result.provenance)
 
 
 def _carried(result: FitResult, start: FitResult) -> FitResult:
-    """The result with the checks, spread and variants of the one that it began at, if it is the same optimum."""
+    """The result with what is known of the one that it began at, if it is the same optimum: more checks, spread."""
     if start.names != result.names or not np.all(abs(result.theta - start.theta) < SAME * result.errors):
         return result
-    trust = Trust((*start.trust.checks, *result.trust.checks))
+    asked = {check.name for check in result.trust.checks}
+    trust = Trust((*result.trust.checks, *(check for check in start.trust.checks if check.name not in asked)))
     return dataclasses.replace(result, trust=trust, spread=start.spread, variants=start.variants)
 
 

@@ -59,8 +59,8 @@ class Moved:
 class Method(Protocol):
     """An optimiser: hashable, its settings part of the compiled program."""
 
-    def begin(self, objective: Objective, z: jax.Array) -> tuple[Any, int]:
-        """What it remembers at z (n,), and the evaluations (each with a gradient) that took."""
+    def begin(self, objective: Objective, z: jax.Array) -> tuple[Any, int, int]:
+        """What it remembers at z (n,), and the evaluations and gradients that took."""
         ...
 
     def step(self, objective: Objective, z: jax.Array, memory: Any) -> Moved:
@@ -86,10 +86,9 @@ def _begin(method: Method, objective: Objective, z: jax.Array) -> Descent:
     """Descents at z (B, n)."""
 
     def one(z: jax.Array) -> Descent:
-        memory, calls = method.begin(objective, z)
-        calls = jnp.asarray(calls)
+        memory, values, slopes = method.begin(objective, z)
         return Descent(z=z, memory=memory, best=z, value=jnp.asarray(jnp.inf), quiet=jnp.asarray(0),
-                       evaluations=calls, gradients=calls)
+                       evaluations=jnp.asarray(values), gradients=jnp.asarray(slopes))
 
     return lax.map(one, z)
 

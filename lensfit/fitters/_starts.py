@@ -4,8 +4,10 @@ from __future__ import annotations
 import numpy as np
 
 from lensfit.errors import FitError
+from lensfit.fitters.laplace import laplace
 from lensfit.problem import Problem
 
+WIDTH = 0.02
 TRIES = 20
 """Draws for each start that is wanted, before the fit is given up."""
 
@@ -26,3 +28,26 @@ def drawn(problem: Problem, rng: np.random.Generator, count: int) -> tuple[np.nd
         raise FitError(f"ln L is finite at {len(found)} of {calls} draws of the prior; narrow the priors of "
                        f"{', '.join(problem.names)}, or give a start")
     return found, values, calls
+
+
+def around(problem: Problem, rng: np.random.Generator, start: np.ndarray, count: int) -> tuple[np.ndarray, int]:
+    """z (count, n) about theta (n,), as wide as the posterior's curvature says, and ln L calls it took.
+
+    Where a problem has no gradient they are WIDTH of the prior wide.
+    """
+    center = np.asarray(problem.to_z(start))
+    found, calls = np.zeros((0, problem.ndim)), 0
+    while len(found) < count and calls < TRIES * count:
+        missing = count - len(found)
+        if problem.has_gradient:
+            covariance = laplace(problem.space, problem.likelihood, start).covariance[: problem.ndim, : problem.ndim]
+            z = np.asarray(problem.to_z(rng.multivariate_normal(start, covariance, missing)))
+        else:
+            z = center + WIDTH * rng.standard_normal((missing, problem.ndim))
+        z = z[np.isfinite(z).all(1)]
+        good = np.isfinite(np.asarray(problem.log_likelihood(problem.to_theta(z)))) if len(z) else np.zeros(0, bool)
+        found = np.concatenate([found, z[good]])
+        calls += missing
+    if len(found) < count:
+        raise FitError("the posterior about the start reaches out of the prior; give a start further inside")
+    return found, calls

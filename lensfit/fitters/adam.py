@@ -38,9 +38,9 @@ class Adam:
 
         return optax.adam(optax.cosine_decay_schedule(self.learning_rate, self.steps), b1=self.b1, b2=self.b2)
 
-    def begin(self, objective: Objective, z: jax.Array) -> tuple[Any, int]:
+    def begin(self, objective: Objective, z: jax.Array) -> tuple[Any, int, int]:
         """See `Method`."""
-        return self._optimiser().init(z), 0
+        return self._optimiser().init(z), 0, 0
 
     def step(self, objective: Objective, z: jax.Array, memory: Any) -> Moved:
         """See `Method`."""

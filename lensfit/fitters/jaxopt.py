@@ -46,9 +46,9 @@ class JaxoptLBFGS:
     def _solver(self, objective: Objective) -> Any:
         return _jaxopt().LBFGS(objective, history_size=self.history_size, linesearch="zoom", implicit_diff=False)
 
-    def begin(self, objective: Objective, z: jax.Array) -> tuple[Any, int]:
+    def begin(self, objective: Objective, z: jax.Array) -> tuple[Any, int, int]:
         """See `Method`."""
-        return self._solver(objective).init_state(z), 1
+        return self._solver(objective).init_state(z), 1, 1
 
     def step(self, objective: Objective, z: jax.Array, memory: Any) -> Moved:
         """See `Method`."""
@@ -82,9 +82,9 @@ class JaxoptLBFGSB:
     def _bounds(self, z: jax.Array) -> tuple[jax.Array, jax.Array]:
         return jnp.full_like(z, -self.bound), jnp.full_like(z, self.bound)
 
-    def begin(self, objective: Objective, z: jax.Array) -> tuple[Any, int]:
+    def begin(self, objective: Objective, z: jax.Array) -> tuple[Any, int, int]:
         """See `Method`."""
-        return self._solver(objective).init_state(z, self._bounds(z)), 1
+        return self._solver(objective).init_state(z, self._bounds(z)), 1, 1
 
     def step(self, objective: Objective, z: jax.Array, memory: Any) -> Moved:
         """See `Method`."""
@@ -121,15 +121,16 @@ class JaxoptLM:
             implicit_diff=False,
         )  # fmt: skip
 
-    def begin(self, objective: Objective, z: jax.Array) -> tuple[Any, int]:
+    def begin(self, objective: Objective, z: jax.Array) -> tuple[Any, int, int]:
         """See `Method`."""
-        return self._solver(objective).init_state(z), 1
+        return self._solver(objective).init_state(z), 2, 1
 
     def step(self, objective: Objective, z: jax.Array, memory: Any) -> Moved:
         """See `Method`."""
         new, state = self._solver(objective).update(z, memory)
+        calls = jnp.asarray(3)  # it evaluates a step, then again with its Jacobian, taken or not
         one = jnp.asarray(1)
-        return Moved(z=new, memory=state, point=new, value=state.value, evaluations=one, gradients=one)
+        return Moved(z=new, memory=state, point=new, value=state.value, evaluations=calls, gradients=one)
 
     def run(
         self, problem: Problem, *, seed: int, start: np.ndarray | None, progress: Progress, checkpoint: Checkpoint

@@ -39,10 +39,10 @@ class LBFGS:
         search = optax.scale_by_zoom_linesearch(self.max_linesearch_steps, initial_guess_strategy="one")
         return optax.lbfgs(memory_size=self.memory_size, linesearch=search)
 
-    def begin(self, objective: Objective, z: jax.Array) -> tuple[Any, int]:
+    def begin(self, objective: Objective, z: jax.Array) -> tuple[Any, int, int]:
         """See `Method`."""
         value, slope = jax.value_and_grad(objective)(z)
-        return (self._optimiser().init(z), value, slope), 1
+        return (self._optimiser().init(z), value, slope), 1, 1
 
     def step(self, objective: Objective, z: jax.Array, memory: Any) -> Moved:
         """See `Method`."""

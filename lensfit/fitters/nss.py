@@ -11,6 +11,7 @@ import numpy as np
 from jax import lax
 from scipy.special import logsumexp
 
+from lensfit.errors import FitError
 from lensfit.fitters._base import Checkpoint, Diagnostics, FitResult, Progress, State
 from lensfit.fitters._pareto import effective
 from lensfit.fitters._result import Clock, Samples, result_of
@@ -47,6 +48,8 @@ class NSS:
         import blackjax  # noqa: F401  a missing package is named before any work
 
         at_least(self, num_live=10, num_inner_steps_per_dimension=1, num_delete=1, dlogz=1e-6)
+        if start is not None:
+            raise FitError("nss explores the whole prior; leave start out, or narrow the priors")
         clock = Clock.start()
         kept = checkpoint.load()
         points = self._begin(problem, seed) if kept is None else Points(**kept)
@@ -61,19 +64,18 @@ class NSS:
             )  # fmt: skip
             points = Points(np.asarray(live), np.concatenate([points.dead, dead]))
             checkpoint.offer(points.state)
-        return self._result(problem, points, start, clock)
+        return self._result(problem, points, clock)
 
     def _begin(self, problem: Problem, seed: int) -> Points:
         z, log_l, _ = drawn(problem, np.random.default_rng(seed), self.num_live)
         return Points(np.column_stack([z, log_l]), np.zeros((0, problem.ndim + 1)))
 
-    def _result(self, problem: Problem, points: Points, start: np.ndarray | None, clock: Clock) -> FitResult:
+    def _result(self, problem: Problem, points: Points, clock: Clock) -> FitResult:
         every, log_evidence, weights = points.weighted(self.num_delete)
         z, log_l = every[:, :-1], every[:, -1]
         information = float(weights @ log_l - log_evidence)
         best = np.argmax(log_l - 0.5 * np.sum(z**2, axis=1))
         theta = np.asarray(problem.to_theta(z))
-        unused = () if start is None else ("the start was not used: nss begins with draws of the prior",)
         return result_of(
             problem,
             theta[best],
@@ -90,7 +92,6 @@ class NSS:
                 log_evidence_error=float(np.sqrt(max(information, 0.0) / self.num_live)),
                 diagnostics=Diagnostics(effective_samples=effective(weights)),
             ),
-            notes=unused,
         )
 
 

@@ -1,0 +1,34 @@
+"""The checks of the staged fitter put to the result of any other fitter."""
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from lensfit.errors import FitError
+from lensfit.fitters._base import Check, FitResult, Trust
+from lensfit.problem import Problem
+from lensfit.space import Space, solve_amplitudes
+from lensfit.staged.joint import descend_all
+from lensfit.staged.roles import Roles
+from lensfit.staged.trust import GAIN, check_fit, gather
+
+
+def judged(problem: Problem, result: FitResult) -> FitResult:
+    """The result with its trust: its fitter's own checks, or whether it converged, and those of a lens if it is one.
+
+    The best of many samples need not be the optimum: chi2 + |z|^2 may still fall by 1 for each parameter.
+    """
+    word = "it converged" if result.converged else "it did not converge; let it run longer or from elsewhere"
+    checks = [*result.trust.checks] or [Check("converged", result.converged, f"{result.fitter}: {word}")]
+    space = Space.of(solve_amplitudes(problem.model))
+    try:
+        roles = Roles.of(space)
+    except FitError as error:
+        note = f"no checks of a lens: {error}"
+        return dataclasses.replace(result, trust=Trust(tuple(checks)), notes=(*result.notes, note))
+    theta = np.array([result[name] for name in space.names])
+    before, after = (float(descend_all(space, problem.likelihood, theta, n, 1e-3).objective) for n in (0, 10))
+    most = GAIN if result.samples is None else max(GAIN, float(problem.ndim))
+    checks += check_fit(space, roles, theta, gather(problem.likelihood, result.model), before - after, most)
+    return dataclasses.replace(result, trust=Trust(tuple(checks)))
