@@ -9,6 +9,7 @@ from scipy.special import logsumexp
 
 from lensfit.errors import FitError
 from lensfit.fitters._base import Check, Checkpoint, Diagnostics, FitResult, Progress, Trust
+from lensfit.fitters._calls import log_normal
 from lensfit.fitters._optimum import Optimum, optimum
 from lensfit.fitters._pareto import effective, smooth
 from lensfit.fitters._proposal import BLOCK, Draws, Proposal
@@ -133,7 +134,6 @@ class Importance:
         worth = f"{weighted.effective:.0f} effective samples of {count} draws"
         finding = f"Pareto k of the weights is {k:.2f} (at most {weighted.limit:.2f}); {worth}"
         short = () if enough else (f"{worth}, {self.effective_samples} asked: raise draws, or run nuts",)
-        prior = -0.5 * np.sum(draws.z**2 + np.log(2 * np.pi), axis=1)
         return result_of(
             problem,
             peak.theta,
@@ -145,7 +145,7 @@ class Importance:
             samples=Samples(
                 theta=np.asarray(problem.to_theta(draws.z)),
                 weights=weighted.weights,
-                log_likelihoods=draws.log_posterior - prior,
+                log_likelihoods=draws.log_posterior - log_normal(draws.z),
                 log_evidence=weighted.log_evidence,
                 log_evidence_error=weighted.log_evidence_error,
                 diagnostics=Diagnostics(effective_samples=weighted.effective, pareto_k=k),

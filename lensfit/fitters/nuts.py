@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.fitters._base import Check, Checkpoint, Diagnostics, FitResult, Progress, State, Trust
+from lensfit.fitters._calls import log_normal
 from lensfit.fitters._chains import worst
 from lensfit.fitters._optimum import Optimum, optimum
 from lensfit.fitters._result import Clock, Samples, result_of
@@ -109,7 +110,6 @@ class NUTS:
     ) -> FitResult:
         z = peak.z + chains.x @ factor.T
         r_hat, size = worst(z.reshape(self.chains, self.samples, -1))
-        prior = -0.5 * np.sum(z**2 + np.log(2 * np.pi), axis=1)
         checks = (
             Check("chains agree", bool(r_hat <= LARGEST_R_HAT and size >= ENOUGH * self.chains),
                   f"R-hat of the worst parameter is {r_hat:.3f} (at most {LARGEST_R_HAT}) with {size:.0f} effective "
@@ -128,7 +128,7 @@ class NUTS:
             samples=Samples(
                 theta=np.asarray(problem.to_theta(z)),
                 weights=np.full(len(z), 1 / len(z)),
-                log_likelihoods=chains.log_posterior - prior,
+                log_likelihoods=chains.log_posterior - log_normal(z),
                 diagnostics=Diagnostics(
                     effective_samples=size, chains=self.chains, r_hat=r_hat, divergences=chains.divergences
                 ),
