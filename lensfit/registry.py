@@ -38,6 +38,8 @@ FITTERS = {
     "importance": "lensfit.fitters.importance:Importance",
 }
 """Name of a fitter -> module:class."""
+AT_OPTIMUM = ("importance", "nuts")
+"""Fitters that want the result of another one as their start; the command line gives them that of staged."""
 INSTALL = {
     "nautilus": "pip install 'lensfit[nautilus]'",
     "blackjax": "pip install 'lensfit[blackjax]'",

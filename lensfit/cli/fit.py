@@ -18,7 +18,7 @@ from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.model import LensModel
 from lensfit.problem import Problem
 from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe, write_recipe
-from lensfit.registry import fit
+from lensfit.registry import AT_OPTIMUM, fit
 from lensfit.report import write_report
 from lensfit.results import replacing, write_results
 from lensfit.standard import STANDARD
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         with replacing(folder / RECIPE) as path:
             write_recipe(path, task.problem.model, data=task.data, fit=replace(task.fit, standard=None))
         with Display(arguments.quiet) as display:
-            result = fit(task.problem, task.fit.fitter, seed=task.fit.seed, progress=display)
+            result = _fit(task, display)
         with appearing(folder, "result.json") as made:
             write_results(made, task.problem, task.imaging, result)
             write_report(made)
@@ -62,6 +62,15 @@ def run(arguments: argparse.Namespace) -> int:
     elif not trusted:
         print("lensfit: the fit is not trusted:", *result.trust.reasons, sep="\n  ", file=sys.stderr)
     return 0 if trusted else 4
+
+
+def _fit(task: Task, display: Display) -> FitResult:
+    """The fit, from the optimum that the staged fitter finds where its fitter needs one."""
+    name, seed = task.fit.fitter, task.fit.seed
+    if name not in AT_OPTIMUM:
+        return fit(task.problem, name, seed=seed, progress=display)
+    start = fit(task.problem, "staged", seed=seed, progress=display)
+    return fit(task.problem, name, seed=seed, start=start, progress=display)
 
 
 def read_task(arguments: argparse.Namespace) -> Task:
@@ -86,7 +95,8 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
         recipe = read_recipe(arguments.model)
         if recipe.model is None and recipe.fit.standard is None:
             raise ModelError(f"{arguments.model}: no model; give its profiles, or standard in [fit]")
-    return recipe if arguments.seed is None else replace(recipe, fit=replace(recipe.fit, seed=arguments.seed))
+    given = {name: getattr(arguments, name) for name in ("fitter", "seed") if getattr(arguments, name) is not None}
+    return replace(recipe, fit=replace(recipe.fit, **given))
 
 
 def _model(recipe: Recipe, imaging: Imaging) -> LensModel:
