@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import FitResult, Fitter, NoCheckpoint, Progress, silent
+from lensfit.fitters._base import FitResult, Fitter, NoCheckpoint, Progress, Trust, silent
 from lensfit.fitters.checkpoint import Store
 from lensfit.problem import Problem
 from lensfit.staged.judge import judged
@@ -38,11 +38,17 @@ FITTERS = {
     "importance": "lensfit.fitters.importance:Importance",
 }
 """Name of a fitter -> module:class."""
+AT_OPTIMUM = ("importance", "nuts")
+"""Fitters that want the result of another one as their start; the command line gives them that of staged."""
 INSTALL = {
     "nautilus": "pip install 'lensfit[nautilus]'",
     "blackjax": "pip install 'lensfit[blackjax]'",
 }
 """How to get a package that `pip install lensfit` leaves out."""
+
+
+SAME = 1.0
+"""Errors of each parameter within which a fit is taken to have stayed at the optimum of its start."""
 
 
 def fitters() -> tuple[str, ...]:
@@ -103,7 +109,8 @@ def fit(
 ) -> FitResult:
     """Fit a problem with a fitter, given by name or as an object with its settings.
 
-    start: theta (n,) or an earlier result to begin at; by default the fitter begins in the prior.
+    start: theta (n,) or an earlier result to begin at; by default the fitter begins in the prior. A fit that
+    stays at the optimum of an earlier result takes over its checks, spread and variants.
     checkpoint: where the fit keeps what it needs to go on; one that is there already is gone on with.
 
     Raises FitError where no fit can be returned; a fit that should not be believed is returned and says so
@@ -118,9 +125,20 @@ def fit(
     store = nullcontext(NoCheckpoint()) if checkpoint is None else checkpoint.opened(problem, chosen, seed, theta)
     with _telling_how_to_install(type(chosen).__name__), store as session:
         result = chosen.run(problem, seed=seed, start=theta, progress=progress, checkpoint=session)
-    if not result.trust.checks:
+    if result.fitter != "staged":
         result = judged(problem, result)
+    if isinstance(start, FitResult):
+        result = _carried(result, start)
     return dataclasses.replace(result, provenance=provenance(seed, started) | result.provenance)
+
+
+def _carried(result: FitResult, start: FitResult) -> FitResult:
+    """The result with what is known of the one that it began at, if it is the same optimum: more checks, spread."""
+    if start.names != result.names or not np.all(abs(result.theta - start.theta) < SAME * result.errors):
+        return result
+    asked = {check.name for check in result.trust.checks}
+    trust = Trust((*result.trust.checks, *(check for check in start.trust.checks if check.name not in asked)))
+    return dataclasses.replace(result, trust=trust, spread=start.spread, variants=start.variants)
 
 
 def _start(problem: Problem, start: np.ndarray | FitResult) -> np.ndarray:

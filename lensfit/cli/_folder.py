@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lensfit.cli._log import NAME
 from lensfit.errors import DataError
-from lensfit.plots import FIGURES
+from lensfit.plots import FIGURES, SAMPLE_FIGURES
 
 RECIPE, REPORT = "recipe.toml", "report.html"
 RUN_FILES = (
@@ -16,6 +16,8 @@ RUN_FILES = (
     *(f"{name}.png" for name in FIGURES),
 )
 """What a run folder holds."""
+SAMPLE_FILES = ("samples.ecsv", "samples.h5", *(f"{name}.png" for name in SAMPLE_FIGURES))
+"""What it holds as well where the fitter samples."""
 
 
 def check_folder(path: Path) -> None:
@@ -33,7 +35,7 @@ def check_free(folder: Path, remedy: str = "choose another folder as --out") -> 
 
 def clear(folder: Path) -> None:
     """Remove what an earlier run left in a folder, and nothing else."""
-    for name in RUN_FILES:
+    for name in RUN_FILES + SAMPLE_FILES:
         (folder / name).unlink(missing_ok=True)
 
 

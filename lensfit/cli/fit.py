@@ -19,7 +19,7 @@ from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.model import LensModel
 from lensfit.problem import Problem
 from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe, write_recipe
-from lensfit.registry import fit
+from lensfit.registry import AT_OPTIMUM, fit
 from lensfit.report import write_report
 from lensfit.results import replacing, write_results
 from lensfit.standard import STANDARD
@@ -65,15 +65,26 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def run_task(task: Task, quiet: bool) -> tuple[Task, FitResult]:
-    """Fit, without companions unless the mask was given as a file; the task as it was fitted last."""
+    """The fit, from the optimum that the staged fitter finds where its fitter needs one; the task as fitted last."""
+    name = task.fit.fitter
     with Display(quiet) as display:
+        if name != "staged" and name not in AT_OPTIMUM:
+            return task, fit(task.problem, name, seed=task.fit.seed, progress=display)
+        task, result = _without_companions(task, display)
+        if name in AT_OPTIMUM:
+            result = fit(task.problem, name, seed=task.fit.seed, start=result, progress=display)
+        return task, result
 
-        def run_fit(problem: Problem) -> FitResult:
-            return fit(problem, task.fit.fitter, seed=task.fit.seed, progress=display)
 
-        if task.data.mask is not None:
-            return task, run_fit(task.problem)
-        imaging, problem, result = fit_without_companions(task.imaging, task.problem, run_fit)
+def _without_companions(task: Task, display: Display) -> tuple[Task, FitResult]:
+    """The staged fit, bright companions left out unless the mask was given as a file."""
+
+    def staged(problem: Problem) -> FitResult:
+        return fit(problem, "staged", seed=task.fit.seed, progress=display)
+
+    if task.data.mask is not None:
+        return task, staged(task.problem)
+    imaging, problem, result = fit_without_companions(task.imaging, task.problem, staged)
     for note in imaging.notes[len(task.imaging.notes) :]:
         logger.info("data: %s", note)
     return replace(task, imaging=imaging, problem=problem), result
@@ -101,7 +112,8 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
         recipe = read_recipe(arguments.model)
         if recipe.model is None and recipe.fit.standard is None:
             raise ModelError(f"{arguments.model}: no model; give its profiles, or standard in [fit]")
-    return recipe if arguments.seed is None else replace(recipe, fit=replace(recipe.fit, seed=arguments.seed))
+    given = {name: getattr(arguments, name) for name in ("fitter", "seed") if getattr(arguments, name) is not None}
+    return replace(recipe, fit=replace(recipe.fit, **given))
 
 
 def _model(recipe: Recipe, imaging: Imaging) -> LensModel:

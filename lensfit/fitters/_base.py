@@ -93,6 +93,22 @@ class Variant:
     values: dict[str, float]
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Diagnostics:
+    """What says whether samples can be relied upon; None where it does not apply to the fitter.
+
+    effective_samples: of the worst parameter for chains, else Kish's of the weights. chains: the samples are
+    that many chains of one length, one after the other. r_hat: the worst parameter's (below 1.01 is good).
+    divergences: of NUTS (0 is good). pareto_k: of importance weights (below 0.7).
+    """
+
+    effective_samples: float
+    chains: int = 1
+    r_hat: float | None = None
+    divergences: int | None = None
+    pareto_k: float | None = None
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class FitResult:
     """What a fitter found; arrays follow the order of `names`, values in `units`.
@@ -101,7 +117,8 @@ class FitResult:
     amplitudes, amplitude_errors (K,): the solved ones, named in `amplitude_names`.
     spread (n,): half the range over those `variants`, models next to this one, that fit nearly as well; NaN
     where they do not have it.
-    samples (S, n) with weights (S,), log_evidence and its error: of samplers, else None.
+    samples (S, n) with weights (S,) and ln L (S,), their diagnostics, log_evidence and its error: of samplers,
+    else None.
     chi2 and log_likelihood are the problem's at theta; data_count is the number of pixels they sum over.
     evaluations and gradients count calls of the likelihood; None where the fitter does not count them.
     """
@@ -133,6 +150,8 @@ class FitResult:
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
     samples: np.ndarray | None = None
     weights: np.ndarray | None = None
+    log_likelihoods: np.ndarray | None = None
+    diagnostics: Diagnostics | None = None
     log_evidence: float | None = None
     log_evidence_error: float | None = None
 

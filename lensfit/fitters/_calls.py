@@ -34,5 +34,5 @@ class Calls:
 
 
 def log_normal(z: np.ndarray) -> np.ndarray:
-    """ln N(z) of (..., n), up to a constant."""
-    return -0.5 * np.sum(z * z, axis=-1)
+    """ln N(z) of (..., n)."""
+    return -0.5 * np.sum(z * z + np.log(2 * np.pi), axis=-1)

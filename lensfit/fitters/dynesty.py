@@ -9,8 +9,9 @@ import numpy as np
 from scipy.special import ndtri
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import Checkpoint, FitResult, Progress, State
+from lensfit.fitters._base import Checkpoint, Diagnostics, FitResult, Progress, State
 from lensfit.fitters._calls import Calls, log_normal
+from lensfit.fitters._pareto import effective
 from lensfit.fitters._pickles import dumps, loads
 from lensfit.fitters._result import Clock, Samples, result_of
 from lensfit.fitters._settings import at_least, one_of
@@ -158,7 +159,9 @@ def _run(
     theta, log_l, u = (np.asarray(found[key]) for key in ("samples", "logl", "samples_u"))
     best = int(np.argmax(log_l + log_normal(ndtri(u))))
     weights = np.asarray(found.importance_weights())
-    samples = Samples(theta=theta, weights=weights, log_evidence=float(found["logz"][-1]),
+    samples = Samples(theta=theta, weights=weights, log_likelihoods=log_l,
+                      diagnostics=Diagnostics(effective_samples=effective(weights)),
+                      log_evidence=float(found["logz"][-1]),
                       log_evidence_error=float(found["logzerr"][-1]))
     notes = (f"{1 / np.sum(weights**2):.0f} effective samples",)
     return result_of(problem, theta[best], fitter=name, clock=clock, converged=True, evaluations=density.count,

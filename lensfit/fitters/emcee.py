@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from lensfit.fitters._base import Checkpoint, FitResult, Progress, State
-from lensfit.fitters._calls import Calls
+from lensfit.fitters._base import Checkpoint, Diagnostics, FitResult, Progress, State
+from lensfit.fitters._calls import Calls, log_normal
 from lensfit.fitters._result import Clock, Samples, result_of
 from lensfit.fitters._settings import at_least, one_of
 from lensfit.fitters._starts import around, drawn
@@ -100,13 +100,15 @@ class Emcee:
         flat = chain.reshape(-1, problem.ndim)
         thin = max(1, int(tau / 2))
         kept = chain[len(chain) // 2 :: thin].reshape(-1, problem.ndim)
+        log_l = heights[len(chain) // 2 :: thin].ravel() - log_normal(kept)
         effective = len(chain) // 2 * self.nwalkers / tau
         notes = (f"acceptance {_acceptance(chain):.2f}, autocorrelation {tau:.1f} steps of {len(chain)}, the second "
                  f"half kept: {effective:.0f} effective samples",)
         return result_of(
             problem, np.asarray(problem.to_theta(flat[np.argmax(heights)])), fitter="emcee", clock=clock,
             converged=bool(len(chain) >= LONG * tau), evaluations=count, gradients=None,
-            samples=Samples.equal(np.asarray(problem.to_theta(kept))), notes=notes,
+            samples=Samples(theta=np.asarray(problem.to_theta(kept)), weights=np.full(len(kept), 1 / len(kept)),
+                            log_likelihoods=log_l, diagnostics=Diagnostics(effective_samples=effective)), notes=notes,
         )  # fmt: skip
 
 

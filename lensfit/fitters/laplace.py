@@ -36,14 +36,37 @@ class Laplace:
     covariance: np.ndarray
 
 
+@pytree
+class NormalEquations:
+    """-ln posterior to second order in (z, amplitudes), as Gauss and Newton have it, at a theta.
+
+    `curvature` (n + K, n + K), `slope` (n + K,), `to_theta` (n, n) = d theta / d z, and `positive` (K,),
+    whether an amplitude is kept non-negative.
+    """
+
+    values: Values
+    curvature: jax.Array
+    slope: jax.Array
+    to_theta: jax.Array
+    positive: jax.Array
+
+    def moving(self) -> np.ndarray:
+        """(n + K,) False for the amplitudes that are held at zero."""
+        active = ~np.asarray(self.positive) | (np.asarray(self.values.amplitudes) > 0)
+        return np.concatenate([np.ones(len(self.values.z), bool), active])
+
+    def inverse(self) -> np.ndarray:
+        """Inverse of the curvature of all that moves. Raises FitError where it is not finite."""
+        moving = self.moving()
+        return _inverse(np.asarray(self.curvature), moving)[np.ix_(moving, moving)]
+
+
 def laplace(space: Space, likelihood: Any, theta: np.ndarray) -> Laplace:
     """The normal approximation of the posterior at theta (n,), prior included, amplitudes with a flat one."""
-    values, curvature, to_theta, positive = _normal_equations(space, likelihood, jnp.asarray(theta))
-    active = ~np.asarray(positive) | (np.asarray(values.amplitudes) > 0)
-    moving = np.concatenate([np.ones(space.ndim, bool), active])
-    to_z = np.eye(len(moving))
-    to_z[: space.ndim, : space.ndim] = np.linalg.inv(np.asarray(to_theta))
-    return Laplace(values, _inverse(to_z.T @ np.asarray(curvature) @ to_z, moving))
+    equations = normal_equations(space, likelihood, jnp.asarray(theta))
+    to_z = np.eye(len(equations.moving()))
+    to_z[: space.ndim, : space.ndim] = np.linalg.inv(np.asarray(equations.to_theta))
+    return Laplace(equations.values, _inverse(to_z.T @ np.asarray(equations.curvature) @ to_z, equations.moving()))
 
 
 def laplace_of_solved(
@@ -118,10 +141,8 @@ def values_at(space: Space, likelihood: Any, theta: jax.Array) -> Values:
 
 
 @jax.jit
-def _normal_equations(
-    space: Space, likelihood: Any, theta: jax.Array
-) -> tuple[Values, jax.Array, jax.Array, jax.Array]:
-    """The values, the curvature of half of chi2 + |z|^2 in (z, amplitudes), d theta / d z, the amplitudes' signs."""
+def normal_equations(space: Space, likelihood: Any, theta: jax.Array) -> NormalEquations:
+    """The normal equations at theta (n,), its amplitudes solved."""
     values = values_at(space, likelihood, theta)
     z, amplitudes = values.z, values.amplitudes
 
@@ -137,5 +158,10 @@ def _normal_equations(
         positive = likelihood.positive(model)
     rows = rows.reshape(-1, value.size)
     prior = jnp.concatenate([jnp.ones(space.ndim), jnp.zeros(len(rows) - space.ndim)])
-    values = replace(values, chi2=value.ravel() @ value.ravel())
-    return values, rows @ rows.T + jnp.diag(prior), jax.jacfwd(space.to_theta)(z), positive
+    return NormalEquations(
+        values=replace(values, chi2=value.ravel() @ value.ravel()),
+        curvature=rows @ rows.T + jnp.diag(prior),
+        slope=rows @ value.ravel() + prior * jnp.concatenate([z, jnp.zeros(len(rows) - space.ndim)]),
+        to_theta=jax.jacfwd(space.to_theta)(z),
+        positive=positive,
+    )

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import Checkpoint, FitResult, Progress, State
+from lensfit.fitters._base import Checkpoint, Diagnostics, FitResult, Progress, State
 from lensfit.fitters._calls import Calls, log_normal
 from lensfit.fitters._result import Clock, Samples, result_of
 from lensfit.fitters._settings import at_least
@@ -61,7 +61,9 @@ class Nautilus:
         theta, log_w, log_l = sampler.posterior()
         weights = np.exp(log_w - np.max(log_w))
         best = int(np.argmax(log_l + log_normal(np.asarray(problem.to_z(theta)))))
-        samples = Samples(theta=theta, weights=weights / weights.sum(), log_evidence=float(sampler.log_z),
+        samples = Samples(theta=theta, weights=weights / weights.sum(), log_likelihoods=log_l,
+                          diagnostics=Diagnostics(effective_samples=float(sampler.n_eff)),
+                          log_evidence=float(sampler.log_z),
                           log_evidence_error=float(1 / np.sqrt(sampler.n_eff)))
         return result_of(problem, theta[best], fitter="nautilus", clock=clock, converged=True,
                          evaluations=density.count, gradients=None, samples=samples,

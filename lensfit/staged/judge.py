@@ -15,12 +15,12 @@ from lensfit.staged.trust import GAIN, check_fit, gather
 
 
 def judged(problem: Problem, result: FitResult) -> FitResult:
-    """The result with its trust: whether its fitter converged and, where it is a lens, the checks of a lens.
+    """The result with its trust: its fitter's own checks, or whether it converged, and those of a lens if it is one.
 
     The best of many samples need not be the optimum: chi2 + |z|^2 may still fall by 1 for each parameter.
     """
     word = "it converged" if result.converged else "it did not converge; let it run longer or from elsewhere"
-    checks = [Check("converged", result.converged, f"{result.fitter}: {word}")]
+    checks = [*result.trust.checks] or [Check("converged", result.converged, f"{result.fitter}: {word}")]
     space = Space.of(solve_amplitudes(problem.model))
     try:
         roles = Roles.of(space)

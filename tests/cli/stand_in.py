@@ -13,8 +13,8 @@ class Fits:
     def __init__(self, *, trusted=True, error=None):
         self.trusted, self.error = trusted, error
 
-    def __call__(self, problem, fitter="staged", *, seed=0, progress):
-        self.problem, self.fitter, self.seed = problem, fitter, seed
+    def __call__(self, problem, fitter="staged", *, seed=0, start=None, progress):
+        self.problem, self.fitter, self.seed, self.start = problem, fitter, seed, start
         progress("search", float("nan"), 0.2)
         progress("search", 900.5, 0.5)
         with warnings.catch_warnings():

@@ -25,6 +25,15 @@ def test_a_trusted_fit_is_0(lensfit, fits, data, tmp_path):
     assert (out / "report.html").read_text() == "one"
 
 
+def test_a_fitter_that_needs_an_optimum_gets_that_of_staged(lensfit, fits, data, tmp_path):
+    stand_in = fits()
+    for number, (name, first) in enumerate({"staged": None, "importance": "staged", "emcee": None}.items()):
+        arguments = ("--mask-radius", 1.5, "--fitter", name, "--out", tmp_path / str(number))
+        assert lensfit("fit", data, *arguments)[0] == 0
+        assert stand_in.fitter == name
+        assert (stand_in.start and stand_in.start.fitter) == first
+
+
 def test_the_log_holds_stages_times_warnings_and_verdict(lensfit, fits, data, tmp_path):
     fits()
     lensfit("fit", data, "--mask-radius", 1.5, "--out", tmp_path / "run")
