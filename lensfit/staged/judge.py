@@ -8,9 +8,9 @@ import numpy as np
 from lensfit.errors import FitError
 from lensfit.fitters._base import Check, FitResult, Trust
 from lensfit.problem import Problem
-from lensfit.space import Space, solve_amplitudes
-from lensfit.staged.joint import descend_all
-from lensfit.staged.roles import Roles
+from lensfit.space import solve_amplitudes
+from lensfit.staged.case import Case
+from lensfit.staged.joint import Joint
 from lensfit.staged.trust import GAIN, check_fit, gather
 
 
@@ -21,14 +21,16 @@ def judged(problem: Problem, result: FitResult) -> FitResult:
     """
     word = "it converged" if result.converged else "it did not converge; let it run longer or from elsewhere"
     checks = [*result.trust.checks] or [Check("converged", result.converged, f"{result.fitter}: {word}")]
-    space = Space.of(solve_amplitudes(problem.model))
     try:
-        roles = Roles.of(space)
+        case = Case.of(solve_amplitudes(problem.model), problem.likelihood)
     except FitError as error:
         note = f"no checks of a lens: {error}"
         return dataclasses.replace(result, trust=Trust(tuple(checks)), notes=(*result.notes, note))
-    theta = np.array([result[name] for name in space.names])
-    before, after = (float(descend_all(space, problem.likelihood, theta, n, 1e-3).objective) for n in (0, 10))
+    joint = Joint.of(case)
+    theta = np.array([result[name] for name in case.space.names])
+    here, end = (joint.descend(problem.likelihood, theta, n, 1e-3) for n in (0, 10))
+    gain = float(here.objective) - float(end.objective)
     most = GAIN if result.samples is None else max(GAIN, float(problem.ndim))
-    checks += check_fit(space, roles, theta, gather(problem.likelihood, result.model), before - after, most)
+    evidence = gather(problem.likelihood, result.model, np.asarray(here.residuals))
+    checks += check_fit(case.space, case.roles, theta, evidence, gain, most)
     return dataclasses.replace(result, trust=Trust(tuple(checks)))
