@@ -11,7 +11,7 @@ QUICK = {
     "jaxopt-lm": {"starts": 3},
     "pyswarms": {"n_particles": 20, "iters": 300, "ftol_iter": 40},
     "emcee": {"nwalkers": 16, "nsteps": 1200},
-    "dynesty": {"nlive": 80, "sample": "rwalk"},
+    "dynesty": {"nlive": 80},
     "dynesty-dynamic": {"nlive": 40, "n_effective": 400},
     "nautilus": {"n_live": 200, "n_networks": 1, "n_eff": 500},
 }
