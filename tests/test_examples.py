@@ -10,7 +10,7 @@ import pytest
 
 from lensfit import cli
 from lensfit.cli import _jax
-from lensfit.cli._folder import RUN_FILES
+from lensfit.cli._folder import RUN_FILES, SAMPLE_FILES
 from lensfit.results import read_result
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -70,6 +70,16 @@ def test_fit_image(run, tmp_path):
     assert said.splitlines()[-1] == str(tmp_path / "made" / "here" / "report.html")
 
 
+def test_posterior(run, tmp_path):
+    script, folder = command_of("posterior.py")
+    assert folder == "[FOLDER]"
+    said = run(script, tmp_path / "made")
+    assert "Pareto k of the weights is" in said and "ln evidence 299" in said and "\ntrusted\n" in said
+    result = found(tmp_path / "made")
+    assert result["fitter"] == "importance" and result["diagnostics"]["effective_samples"] >= 500
+    assert files(tmp_path / "made") >= set(SAMPLE_FILES)
+
+
 def test_recipe(run, tmp_path):
     arguments = command_of("recipe.toml")
     assert "TRUSTED: all" in run(*LENSFIT, *arguments)
@@ -89,5 +99,5 @@ def test_simulations(name, tmp_path, monkeypatch):
 
 def test_no_example_is_left_out():
     assert {p.name for p in EXAMPLES.iterdir() if p.is_file()} == {
-        "fit_image.py", "recipe.toml", "simulate.toml", "no_source.toml"
+        "fit_image.py", "posterior.py", "recipe.toml", "simulate.toml", "no_source.toml"
     }  # fmt: skip

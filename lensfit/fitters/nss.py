@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from scipy.special import logsumexp
 
 from lensfit.errors import FitError
 from lensfit.fitters._base import Checkpoint, Diagnostics, FitResult, Progress, State
@@ -117,15 +116,15 @@ class Points:
         every = np.concatenate([self.dead, self.live[np.argsort(self.live[:, -1])]])
         volumes = self.log_volumes(deletes)
         logs = every[:, -1] + volumes[:-1] + np.log(-np.expm1(np.diff(volumes)))
-        log_evidence = logsumexp(logs)
-        return every, float(log_evidence), np.exp(logs - log_evidence)
+        log_evidence = float(np.logaddexp.reduce(logs))
+        return every, log_evidence, np.exp(logs - log_evidence)
 
     def remaining(self, deletes: int) -> float:
         """By how much ln evidence would rise if all the prior volume left had the highest ln L."""
         if not len(self.dead):
             return np.inf
         volumes = self.log_volumes(deletes)[: len(self.dead) + 1]
-        so_far = logsumexp(self.dead[:, -1] + volumes[:-1] + np.log(-np.expm1(np.diff(volumes))))
+        so_far = np.logaddexp.reduce(self.dead[:, -1] + volumes[:-1] + np.log(-np.expm1(np.diff(volumes))))
         return float(np.logaddexp(0.0, self.live[:, -1].max() + volumes[-1] - so_far))
 
     def share(self, ahead: float) -> float:
@@ -152,7 +151,8 @@ def _replace(
     kernel = nss.build_kernel(one, inner, delete)
     z, log_l = live[:, :-1], live[:, -1]
     particles = base.StateWithLogLikelihood(z, jax.vmap(log_prior)(z), log_l, jnp.full_like(log_l, jnp.nan))
-    shape = nss.live_covariance_factor(key, base.NSState(particles), None)
+    unused: Any = None
+    shape = nss.live_covariance_factor(key, base.NSState(particles), unused)
     begin = adaptive.AdaptiveNSState(particles, integrator.init_integrator(particles), shape)
 
     def step(state: Any, key: Any) -> Any:

@@ -14,9 +14,12 @@ from lensfit.plots._panels import new_figure
 MOST = 8
 """Parameters that a figure shows at most."""
 BINS = 40
+SMOOTHING = 1.5
+"""Width of the kernel that smooths two-dimensional histograms [bins]."""
 INSIDE = (0.95, 0.68)
 """Shares of the posterior inside the two contours."""
 COLOUR, BEST = "#0072b2", "#d55e00"
+FILLS = ["#cfe2ef", "#8fbddb"]
 
 
 def corner_figure(result: FitResult) -> Figure:
@@ -57,7 +60,7 @@ def trace_figure(result: FitResult) -> Figure:
             for number, chain in enumerate(values.reshape(chains, -1)):
                 axes.plot(chain, lw=0.5, alpha=0.8, color=f"C{number}")
         else:
-            axes.scatter(np.arange(len(values)), values, s=6 * weights / weights.max(), lw=0, color=COLOUR)
+            axes.scatter(np.arange(len(values)), values, s=20 * weights / weights.max(), lw=0, color=COLOUR)
         axes.axhline(result.theta[chosen[k]], color=BEST, lw=0.8)
         axes.set_ylim(*_limits(values, weights))
         axes.set_ylabel(f"${result.symbols[chosen[k]]}$", fontsize=9)
@@ -95,14 +98,14 @@ def _histogram(axes: Axes, values: np.ndarray, weights: np.ndarray, limits: tupl
 def _contours(
     axes: Axes, pair: np.ndarray, weights: np.ndarray, limits: tuple[tuple[float, float], tuple[float, float]]
 ) -> None:
-    """Contours that hold 68 and 95 % of the samples; the histogram is smoothed by one of its bins."""
+    """Contours that hold 68 and 95 % of the samples; the histogram is smoothed."""
     density, x, y = np.histogram2d(pair[:, 0], pair[:, 1], BINS, limits, weights=weights)
-    density = gaussian_filter(density, 1.0)
+    density = gaussian_filter(density, SMOOTHING)
     ordered = np.sort(density.ravel())[::-1]
     inside = np.cumsum(ordered) / ordered.sum()
     levels = np.unique([ordered[np.searchsorted(inside, share)] for share in INSIDE])
     middle = [(edges[1:] + edges[:-1]) / 2 for edges in (x, y)]
-    axes.contourf(*middle, density.T, levels=[*levels, 1.01 * ordered[0]], colors=COLOUR, alpha=0.3)
+    axes.contourf(*middle, density.T, levels=[*levels, 1.01 * ordered[0]], colors=FILLS[-len(levels) :])
     axes.contour(*middle, density.T, levels=levels, colors=COLOUR, linewidths=0.9)
 
 
@@ -110,10 +113,11 @@ def _label(axes: Axes, result: FitResult, column: int, row: int, below: bool, le
     """Symbols at the lower and left edge of the corner alone."""
     axes.tick_params(labelsize=6, direction="in", labelbottom=below, labelleft=left, labelrotation=45)
     axes.locator_params(axis="x", nbins=3)
+    if row != column:
+        axes.locator_params(axis="y", nbins=3)
     if below:
         axes.set_xlabel(_words(result, column), fontsize=8)
     if left:
-        axes.locator_params(axis="y", nbins=3)
         axes.set_ylabel(_words(result, row), fontsize=8)
 
 
