@@ -24,7 +24,7 @@ def run(folder: Path, name: str, seconds: float) -> bool:
     """Whether the fit came to its end before it was killed."""
     environment = os.environ | {"PYTHONPATH": f"{TESTS.parents[1]}{os.pathsep}{TESTS}"}
     environment |= {"JAX_COMPILATION_CACHE_DIR": str(folder.parent / "jax"),
-                    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}  # fmt: skip
+                    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "TF_CPP_MIN_LOG_LEVEL": "3"}  # fmt: skip
     process = subprocess.Popen([sys.executable, str(TESTS / "fit_all.py"), str(folder), name], env=environment)
     try:
         code = process.wait(seconds)
