@@ -80,6 +80,12 @@ def test_posterior(run, tmp_path):
     assert files(tmp_path / "made") >= set(SAMPLE_FILES)
 
 
+def test_own_fitter(run):
+    (script,) = command_of("own_fitter.py")
+    said = run(script)
+    assert "after 2000 calls" in said and "NOT TRUSTED: cross-entropy: it did not converge" in said
+
+
 def test_recipe(run, tmp_path):
     arguments = command_of("recipe.toml")
     assert "TRUSTED: all" in run(*LENSFIT, *arguments)
@@ -99,5 +105,5 @@ def test_simulations(name, tmp_path, monkeypatch):
 
 def test_no_example_is_left_out():
     assert {p.name for p in EXAMPLES.iterdir() if p.is_file()} == {
-        "fit_image.py", "posterior.py", "recipe.toml", "simulate.toml", "no_source.toml"
+        "fit_image.py", "own_fitter.py", "posterior.py", "recipe.toml", "simulate.toml", "no_source.toml"
     }  # fmt: skip

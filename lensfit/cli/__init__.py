@@ -32,8 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(str(error), 3)
     except FitError as error:
         return _say(str(error), 5)
-    except KeyboardInterrupt:
-        return _say("interrupted", 130)
+    except KeyboardInterrupt as error:
+        return _say("; ".join(["interrupted", *map(str, error.args)]), 130)
     except Exception as error:
         notes = getattr(error, "__notes__", [])
         if not notes:

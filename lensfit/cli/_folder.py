@@ -10,7 +10,7 @@ from lensfit.cli._log import NAME
 from lensfit.errors import DataError
 from lensfit.plots import FIGURES, SAMPLE_FIGURES
 
-RECIPE, REPORT = "recipe.toml", "report.html"
+RECIPE, REPORT, CHECKPOINT = "recipe.toml", "report.html", "checkpoint"
 RUN_FILES = (
     NAME, RECIPE, REPORT, "result.json", "parameters.ecsv", "model.fits",
     *(f"{name}.png" for name in FIGURES),
@@ -31,6 +31,12 @@ def check_free(folder: Path, remedy: str = "choose another folder as --out") -> 
     check_folder(folder)
     if folder.is_dir() and any(folder.iterdir()):
         raise DataError(f"{folder}: holds files already; {remedy}")
+
+
+def check_resumable(folder: Path) -> None:
+    """Raise DataError where a folder holds no state of an interrupted fit."""
+    if not (folder / CHECKPOINT / "manifest.json").is_file():
+        raise DataError(f"{folder}: holds no interrupted fit to go on with; leave --resume out")
 
 
 def clear(folder: Path) -> None:

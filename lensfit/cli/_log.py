@@ -26,8 +26,8 @@ class RunLog:
     fails in another way opens it, and it ends with the reason.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, mode: str = "w") -> None:
+        self.folder, self.mode = folder, mode
         self.handler = logging.handlers.MemoryHandler(1, flushOnClose=False)
 
     def __enter__(self) -> RunLog:
@@ -60,7 +60,7 @@ class RunLog:
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            target = logging.FileHandler(self.folder / NAME, mode="w", encoding="utf-8")
+            target = logging.FileHandler(self.folder / NAME, mode=self.mode, encoding="utf-8")
         except OSError as error:
             message = f"{self.folder}: cannot be written ({error.strerror}); choose another folder as --out"
             raise DataError(message) from error

@@ -62,10 +62,12 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
     model = parser.add_mutually_exclusive_group()
     model.add_argument("--model", metavar="FILE.toml", type=Path, help="recipe, as the recipe.toml of a run")
     model.add_argument("--standard", choices=STANDARD, help="model to start from; default: parametric")
-    parser.add_argument("--fitter", metavar="NAME", help="one of lensfit.registry.fitters(); default: staged")
+    parser.add_argument("--fitter", metavar="NAME", help="staged, lm, emcee, dynesty, ...; default: staged")
     parser.add_argument("--seed", metavar="N", type=_seed, help="same seed, same result; default: 0")
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="run folder, new or empty")
-    parser.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run in DIR")
+    folder = parser.add_mutually_exclusive_group()
+    folder.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run in DIR")
+    folder.add_argument("--resume", action="store_true", help="go on with the interrupted run in DIR")
     parser.add_argument("--quiet", action="store_true", help="no progress, nothing on standard output")
 
 

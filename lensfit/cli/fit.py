@@ -9,17 +9,18 @@ from dataclasses import dataclass, replace
 
 from lensfit._version import __version__
 from lensfit.cli._data import data_section, read_data
-from lensfit.cli._folder import RECIPE, REPORT, appearing, check_folder, check_free, clear
+from lensfit.cli._folder import CHECKPOINT, RECIPE, REPORT, appearing, check_folder, check_free, check_resumable, clear
 from lensfit.cli._log import Display, RunLog, logger
 from lensfit.companions import fit_without_companions
 from lensfit.datasets import Imaging
-from lensfit.errors import ModelError
-from lensfit.fitters._base import FitResult
+from lensfit.errors import FitError, ModelError
+from lensfit.fitters._base import FitResult, Fitter
+from lensfit.fitters.checkpoint import Store
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.model import LensModel
 from lensfit.problem import Problem
 from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe, write_recipe
-from lensfit.registry import AT_OPTIMUM, fit
+from lensfit.registry import AT_OPTIMUM, fit, fitter
 from lensfit.report import write_report
 from lensfit.results import replacing, write_results
 from lensfit.standard import STANDARD
@@ -33,26 +34,33 @@ class Task:
     fit: FitSection
     imaging: Imaging
     problem: Problem
+    fitter: Fitter
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Fit, write the run folder, print the verdict."""
     folder = arguments.out
-    if arguments.overwrite:
+    store = Store(folder / CHECKPOINT)
+    if arguments.resume:
+        check_resumable(folder)
+    elif arguments.overwrite:
         check_folder(folder)
     else:
         check_free(folder, "choose another folder as --out, or add --overwrite")
-    with RunLog(folder) as log:
+    with RunLog(folder, "a" if arguments.resume else "w") as log:
         logger.info("lensfit %s: %s", __version__, shlex.join(sys.argv))
         task = read_task(arguments)
-        clear(folder)
+        if not arguments.resume:
+            clear(folder)
+            store.discard()
         log.open()
         with replacing(folder / RECIPE) as path:
             write_recipe(path, task.problem.model, data=task.data, fit=replace(task.fit, standard=None))
-        task, result = run_task(task, arguments.quiet)
+        task, result = run_task(task, arguments.quiet, store)
         with appearing(folder, "result.json") as made:
             write_results(made, task.problem, task.imaging, result)
             write_report(made)
+        store.discard()
         lines = [*verdict(task.problem, result), f"report           {folder / REPORT}"]
         for line in lines:
             logger.info(line)
@@ -64,16 +72,18 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if trusted else 4
 
 
-def run_task(task: Task, quiet: bool) -> tuple[Task, FitResult]:
+def run_task(task: Task, quiet: bool, store: Store) -> tuple[Task, FitResult]:
     """The fit, from the optimum that the staged fitter finds where its fitter needs one; the task as fitted last."""
-    name = task.fit.fitter
+    name, seed = task.fit.fitter, task.fit.seed
     with Display(quiet) as display:
-        if name != "staged" and name not in AT_OPTIMUM:
-            return task, fit(task.problem, name, seed=task.fit.seed, progress=display)
-        task, result = _without_companions(task, display)
-        if name in AT_OPTIMUM:
-            result = fit(task.problem, name, seed=task.fit.seed, start=result, progress=display)
-        return task, result
+        start = None
+        if name == "staged" or name in AT_OPTIMUM:
+            task, start = _without_companions(task, display)
+        if start is not None and name == "staged":
+            return task, start
+        return task, fit(
+            task.problem, task.fitter, seed=seed, start=start, progress=display, checkpoint=store
+        )
 
 
 def _without_companions(task: Task, display: Display) -> tuple[Task, FitResult]:
@@ -93,6 +103,10 @@ def _without_companions(task: Task, display: Display) -> tuple[Task, FitResult]:
 def read_task(arguments: argparse.Namespace) -> Task:
     """Data, model and settings from the arguments, and from the recipe where they name one."""
     recipe = _recipe(arguments)
+    try:
+        chosen = fitter(recipe.fit.fitter, recipe.fit.settings)
+    except FitError as error:
+        raise ModelError(f"fit.fitter: {error}") from error
     data = data_section(arguments, recipe.data)
     if data.path is None:
         raise ModelError(f"{arguments.model or 'fit'}: no data; give DATA, or path in [data] of the recipe")
@@ -102,7 +116,7 @@ def read_task(arguments: argparse.Namespace) -> Task:
         logger.info("data: %s", note)
     problem = Problem(_model(recipe, imaging), ImagingLikelihood.of(imaging))
     logger.info("model %s: %d free parameters", arguments.model or recipe.fit.standard, problem.ndim)
-    return Task(data=data, fit=recipe.fit, imaging=imaging, problem=problem)
+    return Task(data=data, fit=recipe.fit, imaging=imaging, problem=problem, fitter=chosen)
 
 
 def _recipe(arguments: argparse.Namespace) -> Recipe:
@@ -112,8 +126,8 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
         recipe = read_recipe(arguments.model)
         if recipe.model is None and recipe.fit.standard is None:
             raise ModelError(f"{arguments.model}: no model; give its profiles, or standard in [fit]")
-    given = {name: getattr(arguments, name) for name in ("fitter", "seed") if getattr(arguments, name) is not None}
-    return replace(recipe, fit=replace(recipe.fit, **given))
+    given = {"seed": arguments.seed, "fitter": arguments.fitter}
+    return replace(recipe, fit=replace(recipe.fit, **{k: v for k, v in given.items() if v is not None}))
 
 
 def _model(recipe: Recipe, imaging: Imaging) -> LensModel:

@@ -25,6 +25,8 @@ from lensfit.problem import Problem
 
 MANIFEST, FORMAT = "manifest.json", 1
 GENERATIONS = 2
+STATES = "[0-9]" * 8 + ".*"
+"""The files of states in a store."""
 logger = logging.getLogger("lensfit")
 
 
@@ -47,6 +49,7 @@ class Store:
         Raises FitError where the folder is in use, cannot be written, or holds the state of another fit.
         """
         folder = Path(self.folder)
+        fresh = not folder.exists()
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -54,18 +57,21 @@ class Store:
         with locked(folder):
             session = Session(folder, self.interval, identity(problem, fitter, seed, start))
             session.check()
-            with _interrupts(session):
+            before = signal.getsignal(signal.SIGINT)
+            try:
                 yield session
+            finally:
+                if session.listening:
+                    signal.signal(signal.SIGINT, before)
+                if fresh and not session.generations:
+                    _remove(folder)
 
     def discard(self) -> None:
         """Remove what the store keeps, once its fit is over."""
         folder = Path(self.folder)
         if folder.is_dir():
             with locked(folder):
-                for name in _listed(_read_manifest(folder)) | {MANIFEST}:
-                    (folder / name).unlink(missing_ok=True)
-            (folder / "lock").unlink()
-            folder.rmdir()
+                _remove(folder)
 
 
 class Session:
@@ -74,7 +80,7 @@ class Session:
     def __init__(self, folder: Path, interval: float, of: dict[str, Any]) -> None:
         self.folder, self.interval, self.identity = folder, interval, of
         self.generations: list[dict[str, Any]] = []
-        self.stopping = False
+        self.listening = self.stopping = False
         self.saved = time.monotonic()
 
     def check(self) -> None:
@@ -101,11 +107,25 @@ class Session:
 
     def offer(self, make: Callable[[], State]) -> None:
         """Keep the state that `make` gives, where an interval has passed or the user asked to stop."""
+        self._listen()
         if not self.stopping and time.monotonic() - self.saved < self.interval:
             return
         self.save(make())
         if self.stopping:
-            raise KeyboardInterrupt(f"stopped; repeat the fit to go on from {self.folder}")
+            raise KeyboardInterrupt(f"the state is in {self.folder}; to go on, repeat the fit (lensfit fit: --resume)")
+
+    def _listen(self) -> None:
+        """From the first safe point on, let the first Ctrl-C ask for a stop; only a main thread may."""
+        if self.listening or threading.current_thread() is not threading.main_thread():
+            return
+
+        def ask(*_: object) -> None:
+            self.stopping = True
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            logger.warning("stopping at the next safe point; Ctrl-C again stops at once")
+
+        signal.signal(signal.SIGINT, ask)
+        self.listening = True
 
     def save(self, state: State) -> None:
         """Keep a state. Raises FitError, with the earlier states intact, where it cannot be written."""
@@ -131,9 +151,17 @@ class Session:
         self.generations = kept
         self.saved = time.monotonic()
         listed = _listed(manifest)
-        for path in self.folder.glob("[0-9]" * 8 + ".*"):
+        for path in self.folder.glob(STATES):
             if path.name not in listed:
                 path.unlink()
+
+
+def _remove(folder: Path) -> None:
+    """Remove what stores write into a folder, and the folder where nothing else is in it."""
+    for path in [*folder.glob(STATES), *(folder / name for name in (MANIFEST, f".{MANIFEST}", "lock"))]:
+        path.unlink(missing_ok=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def _contents(state: State) -> dict[str, bytes]:
@@ -199,23 +227,3 @@ def _flush_folder(folder: Path) -> None:
 def _unwritable(folder: Path, error: OSError) -> FitError:
     return FitError(f"{folder}: the state of the fit cannot be written ({error.strerror}); states kept before are "
                     "intact: make room or choose another folder, and repeat the fit to go on")
-
-
-@contextmanager
-def _interrupts(session: Session) -> Iterator[None]:
-    """Let the first Ctrl-C ask for a stop; only the main thread of a process may."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def ask(*_: object) -> None:
-        session.stopping = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        logger.warning("stopping at the next safe point; Ctrl-C again stops at once")
-
-    signal.signal(signal.SIGINT, ask)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -13,6 +13,7 @@ from lensfit.datasets._parts import read_parts
 from lensfit.errors import ModelError
 from lensfit.instruments import Instrument
 from lensfit.recipe import _words
+from lensfit.registry import fitters
 from lensfit.standard import STANDARD
 
 S = TypeVar("S")
@@ -46,6 +47,19 @@ def _one_of(*choices: str) -> Callable[[Any, str, Path], str]:
         return value
 
     return read
+
+
+def _fitter(value: Any, where: str, folder: Path) -> str:
+    if value not in fitters():
+        _words.unknown(where, "fitter", value, fitters())
+    return value
+
+
+def _settings(value: Any, where: str, folder: Path) -> dict[str, Any]:
+    for key, item in _words.table(value, where).items():
+        if not isinstance(item, (str, int, float)):
+            raise ModelError(f"{where}.{key}: {item!r} is no setting; give a number, a text or true or false")
+    return value
 
 
 def _shape(value: Any, where: str, folder: Path) -> tuple[int, int]:
@@ -84,10 +98,14 @@ class DataSection:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FitSection:
-    """[fit]: the fitter and its seed; `standard` names a standard model, in place of profiles in the file."""
+    """[fit]: the fitter, its settings and its seed; `standard` names a standard model, in place of profiles.
+
+    settings: the fitter's fields that are not as by default, as {nlive = 400}.
+    """
 
     fitter: str = "staged"
     seed: int = 0
+    settings: dict[str, Any] | None = None
     standard: str | None = None
 
 
@@ -146,7 +164,7 @@ READERS: dict[type, dict[str, Reader]] = {
         "pixel_scale": _number,
         "nan": _one_of("error", "mask"),
     },
-    FitSection: {"fitter": _text, "seed": _integer, "standard": _one_of(*STANDARD)},
+    FitSection: {"fitter": _fitter, "seed": _integer, "settings": _settings, "standard": _one_of(*STANDARD)},
     InstrumentSection: {
         "shape": _shape,
         "preset": _one_of(*PRESETS),

@@ -13,7 +13,9 @@ from lensfit.cli._data import as_options, data_section
 from lensfit.cli._parser import STANDARD as CHOICES
 from lensfit.cli._parser import parse
 from lensfit.datasets import write_imaging
+from lensfit.fitters.emcee import Emcee
 from lensfit.recipe import DataSection
+from lensfit.staged import Staged
 from lensfit.standard import STANDARD
 
 
@@ -59,7 +61,7 @@ def test_the_recipe_of_a_run_runs_it_again(lensfit, fits, data, tmp_path):
     second = fits()
     recipe = tmp_path / "one" / "recipe.toml"
     assert lensfit("fit", "--model", recipe, "--out", tmp_path / "two")[0] == 0
-    assert (second.seed, second.fitter) == (first.seed, first.fitter) == (7, "staged")
+    assert (second.seed, second.fitter) == (first.seed, first.fitter) == (7, Staged())
     assert second.problem.names == first.problem.names
     theta = first.problem.to_theta(np.zeros(first.problem.ndim))
     assert second.problem.log_prior(theta) == first.problem.log_prior(theta)
@@ -142,3 +144,37 @@ def test_an_error_of_the_data_names_the_option(lensfit, data, tmp_path):
     assert code == 3
     assert "--pixel-scale" in told
     assert "pixel_scale=" not in told
+
+
+def test_a_fitter_by_name_and_with_settings(lensfit, fits, data, tmp_path):
+    first = fits()
+    arguments = ("fit", data, "--mask-radius", 1.5)
+    assert lensfit(*arguments, "--fitter", "emcee", "--out", tmp_path / "one")[0] == 0
+    assert first.fitter == Emcee() and first.checkpoint.folder == tmp_path / "one" / "checkpoint"
+    recipe = write(tmp_path / "m.toml", RECIPE + 'fitter = "emcee"\nsettings = {nsteps = 7, moves = "de"}\n')
+    second = fits()
+    assert lensfit(*arguments, "--model", recipe, "--out", tmp_path / "two")[0] == 0
+    assert second.fitter == Emcee(nsteps=7, moves="de")
+    third = fits()
+    assert lensfit("fit", "--model", tmp_path / "two" / "recipe.toml", "--out", tmp_path / "three")[0] == 0
+    assert third.fitter == second.fitter
+
+
+def test_an_interrupted_fit_is_gone_on_with(lensfit, fits, data, tmp_path):
+    run = tmp_path / "run"
+    arguments = ("fit", data, "--mask-radius", 1.5, "--out", run)
+    code, _, complaints = lensfit(*arguments, "--resume")
+    assert code == 3 and "no interrupted fit" in complaints
+    fits(error=KeyboardInterrupt("the state is in run/checkpoint"))
+    code, _, complaints = lensfit(*arguments)
+    assert (code, complaints) == (
+        130, "lensfit: interrupted; the state is in run/checkpoint\n"
+    )  # fmt: skip
+    (run / "checkpoint").mkdir()
+    (run / "checkpoint" / "manifest.json").write_text("{}")
+    assert lensfit(*arguments)[0] == 3
+    fits()
+    assert lensfit(*arguments, "--resume")[0] == 0
+    assert not (run / "checkpoint").exists()
+    log = (run / "log.txt").read_text()
+    assert "ERROR interrupted" in log and log.count("free parameters") == 2

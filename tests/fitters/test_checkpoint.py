@@ -105,7 +105,7 @@ def test_another_fit_is_refused_with_the_difference(kept, exact, monkeypatch):
     with opened(kept, exact, problem=other):  # the same, made anew
         pass
     monkeypatch.setattr(_identity, "__version__", "99.0")
-    with pytest.raises(FitError, match="version lensfit: .*now '99.0'"):
+    with pytest.raises(FitError, match=r"version lensfit: .*now '99\.0'"):
         load(kept, exact)
 
 
