@@ -21,7 +21,7 @@ QUIET = 5
 """Steps in a row that each gain less than the tolerance, after which a descent ends."""
 RISE = 0.5
 """Most that ln posterior may still rise, by its slope and curvature, at an optimum that counts as found."""
-CHUNK = 20
+CHUNK = 5
 """Steps between two safe points."""
 
 
