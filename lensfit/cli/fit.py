@@ -74,16 +74,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 def run_task(task: Task, quiet: bool, store: Store) -> tuple[Task, FitResult]:
     """The fit, from the optimum that the staged fitter finds where its fitter needs one; the task as fitted last."""
-    name, seed = task.fit.fitter, task.fit.seed
+    name = task.fit.fitter
+    start = None
     with Display(quiet) as display:
-        start = None
         if name == "staged" or name in AT_OPTIMUM:
             task, start = _without_companions(task, display)
         if start is not None and name == "staged":
             return task, start
-        return task, fit(
-            task.problem, task.fitter, seed=seed, start=start, progress=display, checkpoint=store
-        )
+        seed, problem = task.fit.seed, task.problem
+        return task, fit(problem, task.fitter, seed=seed, start=start, progress=display, checkpoint=store)
 
 
 def _without_companions(task: Task, display: Display) -> tuple[Task, FitResult]:
