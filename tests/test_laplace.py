@@ -10,14 +10,14 @@ from lensfit.fitters.laplace import laplace
 def test_errors_are_those_of_the_normal_equations(small):
     space, likelihood = small.problem.space, small.problem.likelihood
     found = laplace(space, likelihood, small.truth)
-    np.testing.assert_allclose(found.amplitudes, small.amplitudes, rtol=1e-6)
+    np.testing.assert_allclose(found.values.amplitudes, small.amplitudes, rtol=1e-6)
     n = space.ndim
 
     def residuals(numbers):
         model = space.build(space.to_theta(numbers[:n])).filled(numbers[n:])
         return likelihood.residuals(model).ravel()
 
-    numbers = jnp.concatenate([space.to_z(jnp.asarray(small.truth)), jnp.asarray(found.amplitudes)])
+    numbers = jnp.concatenate([space.to_z(jnp.asarray(small.truth)), jnp.asarray(found.values.amplitudes)])
     slopes = np.asarray(jax.jit(jax.jacfwd(residuals))(numbers))
     prior = np.diag(np.arange(len(numbers)) < n).astype(float)
     covariance = np.linalg.inv(slopes.T @ slopes + prior)

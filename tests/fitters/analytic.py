@@ -52,6 +52,9 @@ class Linear:
     def whiten(self, light):
         return light
 
+    def whiten_float32(self, light):
+        return light.astype(jnp.float32)
+
     def columns(self, model):
         return jnp.zeros((0, self.data.size))
 
