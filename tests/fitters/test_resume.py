@@ -98,7 +98,7 @@ def test_second_interrupt_stops_at_once(exact, tmp_path):
     assert not (tmp_path / "manifest.json").exists()
 
 
-KILLED = ("lm", "adam", "pyswarms", "emcee", "dynesty", "dynesty-dynamic", "nautilus")
+KILLED = ("adam", "emcee", "dynesty-dynamic", "nautilus")
 
 
 def test_kill_9(fitted, tmp_path):
