@@ -54,17 +54,19 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _unwritable(folder, error) from error
-        with locked(folder):
-            session = Session(folder, self.interval, identity(problem, fitter, seed, start))
-            session.check()
-            before = signal.getsignal(signal.SIGINT)
-            try:
-                yield session
-            finally:
-                if session.listening:
-                    signal.signal(signal.SIGINT, before)
-                if fresh and not session.generations:
-                    _remove(folder)
+        try:
+            with locked(folder):
+                session = Session(folder, self.interval, identity(problem, fitter, seed, start))
+                session.check()
+                before = signal.getsignal(signal.SIGINT)
+                try:
+                    yield session
+                finally:
+                    if session.listening:
+                        signal.signal(signal.SIGINT, before)
+        finally:
+            if fresh and not (folder / MANIFEST).exists():
+                _remove(folder)
 
     def discard(self) -> None:
         """Remove what the store keeps, once its fit is over."""
