@@ -83,7 +83,8 @@ def against_nuts(problem: Problem, weighted: FitResult, samples: int) -> None:
     shift = (weighted.weights @ weighted.samples - mean) / chain.errors  # pyright: ignore
     ratio = weighted.errors / chain.errors
     print(json.dumps({
-        "largest_shift_in_errors": float(abs(shift).max()), "of": chain.names[np.argmax(abs(shift))], "rms_shift": float(np.sqrt(np.mean(shift**2))),
+        "largest_shift_in_errors": float(abs(shift).max()), "of": chain.names[np.argmax(abs(shift))],
+        "rms_shift": float(np.sqrt(np.mean(shift**2))),
         "width_ratio": [float(ratio.min()), float(np.median(ratio)), float(ratio.max())],
         "farthest_of_1": chain.names[np.argmax(abs(ratio - 1))],
     }))  # fmt: skip
