@@ -138,7 +138,6 @@ def curvature(tables, indices, weights, pixels, out):
     flat, room = _flat(tables), (wide // LANES + 1) * LANES
     line, lanes, strip = _aligned(COLUMNS * room), _aligned(COLUMNS * room), _aligned(COLUMNS * sources)
     left = np.zeros(COLUMNS, np.int64)
-    out[:] = 0.0
     for s in range(0, sources, COLUMNS):
         columns = min(COLUMNS, sources - s)
         top = -1
@@ -158,7 +157,10 @@ def curvature(tables, indices, weights, pixels, out):
             _interleave(line, room, width, lanes)
             _gather_row(indices, weights, pixels, begin[y], begin[y + 1], y * wide + first[y], lanes, strip)
         _double_row(weight, start, s, columns)
-        _add_strip(strip, s, columns, out)
+        for t in range(sources):
+            for r in range(columns):
+                out[t, s + r] = strip[COLUMNS * t + r]
+    _add_transposed(out)
 
 
 @_helper
@@ -191,13 +193,16 @@ def _gather_row(indices, weights, pixels, begin, end, origin, lanes, strip):
 
 
 @_helper
-def _add_strip(strip, s, columns, out):
-    """out += G + G^T for the columns s, s + 1, ... of G that the strip holds."""
-    for t in range(out.shape[0]):
-        for r in range(columns):
-            value = strip[COLUMNS * t + r]
-            out[t, s + r] += value
-            out[s + r, t] += value
+def _add_transposed(out):
+    """out = G + G^T of the G (S, S) that it holds, in tiles: a walk down a column of a large array is slow."""
+    size = len(out)
+    for i in range(0, size, LANES):
+        for j in range(0, i + 1, LANES):
+            for a in range(i, min(i + LANES, size)):
+                for b in range(j, min(j + LANES, a + 1)):
+                    total = out[a, b] + out[b, a]
+                    out[a, b] = total
+                    out[b, a] = total
 
 
 @_helper
