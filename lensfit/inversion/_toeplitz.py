@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from lensfit.inversion._vector import COLUMNS, LANES, add_scaled, dot, weighted_slices
+from lensfit.inversion._vector import COLUMNS, LANES, add_scaled, dot, transpose, weighted_slices
 
 POSITIVE = (1 << 47) - 1
 """`i & POSITIVE` = i, and tells LLVM that i is not negative: else numba's wrap-around stops the vectoriser."""
@@ -38,18 +38,20 @@ def _columns(tables, indices, weights, pixels, source_pixels):
                 valid = False
     start = np.cumsum(start)
     row, offset, weight = np.empty(start[-1], np.int64), np.empty(start[-1], np.int64), np.empty(start[-1])
-    if valid:
-        place = start[:-1].copy()
-        for m in range(indices.shape[0]):
-            y, x = pixels[m] // wide, pixels[m] % wide
-            for b in range(indices.shape[1]):
-                if weights[m, b] != 0.0:
-                    for k in range(tables.shape[0]):
-                        e = place[indices[m, b]] & POSITIVE
-                        place[indices[m, b]] += 1
-                        row[e], weight[e] = y, weights[m, b]
-                        down, left = (y, x) if k else (tall - 1 - y, wide - 1 - x)
-                        offset[e] = (k * tables.shape[1] + down) * tables.shape[2] + left
+    place = start[:-1].copy()
+    y = 0
+    for m in range(indices.shape[0] if valid else 0):
+        while pixels[m] >= (y + 1) * wide:
+            y += 1
+        x = pixels[m] - y * wide
+        for b in range(indices.shape[1]):
+            if weights[m, b] != 0.0:
+                for k in range(tables.shape[0]):
+                    e = place[indices[m, b]] & POSITIVE
+                    place[indices[m, b]] += 1
+                    row[e], weight[e] = y, weights[m, b]
+                    down, left = (y, x) if k else (tall - 1 - y, wide - 1 - x)
+                    offset[e] = (k * tables.shape[1] + down) * tables.shape[2] + left
     return valid, start, row, offset, weight
 
 
@@ -57,12 +59,14 @@ def _columns(tables, indices, weights, pixels, source_pixels):
 def _rows(pixels, tall, wide):
     """Where each image row begins in `pixels` (ascending), and its first column in use."""
     begin, first = np.zeros(tall + 1, np.int64), np.zeros(tall, np.int64)
-    for m in range(pixels.size):
-        begin[pixels[m] // wide + 1] += 1
-    begin = np.cumsum(begin)
+    m = 0
     for y in range(tall):
-        if begin[y + 1] > begin[y]:
-            first[y] = pixels[begin[y]] % wide
+        begin[y] = m
+        if m < pixels.size:
+            first[y] = pixels[m] - y * wide
+        while m < pixels.size and pixels[m] < (y + 1) * wide:
+            m += 1
+    begin[tall] = m
     return begin, first
 
 
@@ -111,15 +115,15 @@ def _line(flat, base, offset, weight, begin, end, width, line, place):
 @_helper
 def _interleave(line, room, width, lanes):
     """lanes[COLUMNS x + r] = line[room r + x]: the columns side by side."""
-    for x in range(width):
-        for r in range(COLUMNS):
-            lanes[(COLUMNS * x + r) & POSITIVE] = line[(room * r + x) & POSITIVE]
+    for x in range(0, width, LANES):
+        for r in range(0, COLUMNS, LANES):
+            transpose(line.ctypes.data + 8 * (room * r + x), room, lanes.ctypes.data + 8 * (COLUMNS * x + r))
 
 
 @_helper
 def _width(pixels, begin, first, wide, y):
     """Columns of row y from the first to the last in use, in whole vectors."""
-    return (pixels[begin[y + 1] - 1] % wide - first[y] + LANES) // LANES * LANES
+    return (pixels[begin[y + 1] - 1] - y * wide - first[y] + LANES) // LANES * LANES
 
 
 @_helper
@@ -138,7 +142,6 @@ def curvature(tables, indices, weights, pixels, out):
     flat, room = _flat(tables), (wide // LANES + 1) * LANES
     line, lanes, strip = _aligned(COLUMNS * room), _aligned(COLUMNS * room), _aligned(COLUMNS * sources)
     left = np.zeros(COLUMNS, np.int64)
-    out[:] = 0.0
     for s in range(0, sources, COLUMNS):
         columns = min(COLUMNS, sources - s)
         top = -1
@@ -158,7 +161,10 @@ def curvature(tables, indices, weights, pixels, out):
             _interleave(line, room, width, lanes)
             _gather_row(indices, weights, pixels, begin[y], begin[y + 1], y * wide + first[y], lanes, strip)
         _double_row(weight, start, s, columns)
-        _add_strip(strip, s, columns, out)
+        for t in range(sources):
+            for r in range(columns):
+                out[t, s + r] = strip[COLUMNS * t + r]
+    _add_transposed(out)
 
 
 @_helper
@@ -191,13 +197,16 @@ def _gather_row(indices, weights, pixels, begin, end, origin, lanes, strip):
 
 
 @_helper
-def _add_strip(strip, s, columns, out):
-    """out += G + G^T for the columns s, s + 1, ... of G that the strip holds."""
-    for t in range(out.shape[0]):
-        for r in range(columns):
-            value = strip[COLUMNS * t + r]
-            out[t, s + r] += value
-            out[s + r, t] += value
+def _add_transposed(out):
+    """out = G + G^T of the G (S, S) that it holds, in tiles: a walk down a column of a large array is slow."""
+    size = len(out)
+    for i in range(0, size, LANES):
+        for j in range(0, i + 1, LANES):
+            for a in range(i, min(i + LANES, size)):
+                for b in range(j, min(j + LANES, a + 1)):
+                    total = out[a, b] + out[b, a]
+                    out[a, b] = total
+                    out[b, a] = total
 
 
 @_helper

@@ -103,3 +103,29 @@ def dot(context, left, right):
         return builder.extract_element(total, ir.Constant(_INT32, 0))
 
     return types.float64(types.int64, types.int64), generate
+
+
+@_compiled_in
+def transpose(context, source, stride, out):
+    """out[COLUMNS c + r] = source[stride r + c], r and c < 8: bit by bit, row number against lane."""
+
+    def generate(context, builder, signature, arguments):
+        source, stride, out = arguments
+        rows = []
+        for r in range(LANES):
+            rows.append(_load(builder, source, builder.mul(stride, ir.Constant(_INT64, r))))
+        for k in (4, 2, 1):
+            low = [lane + LANES - k if lane & k else lane for lane in range(LANES)]
+            high = [lane + LANES if lane & k else lane + k for lane in range(LANES)]
+            for r in range(LANES):
+                if not r & k:
+                    a, b = rows[r], rows[r + k]
+                    rows[r], rows[r + k] = (
+                        builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_INT32, LANES), mask))
+                        for mask in (low, high)
+                    )
+        for c, row in enumerate(rows):
+            _store(builder, row, out, ir.Constant(_INT64, COLUMNS * c))
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 3), generate
