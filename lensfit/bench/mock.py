@@ -80,6 +80,7 @@ def lensed_mapping(mask: np.ndarray, source_pixels: int, neighbours: int) -> tup
     distance = 0.5 * np.sqrt((turn + 0.5) / source_pixels)
     golden = np.pi * (3 - np.sqrt(5))
     mesh = np.stack([distance * np.cos(golden * turn), distance * np.sin(golden * turn)], 1)
-    away, indices = KDTree(mesh).query(traced, k=range(1, neighbours + 1))  # pyright: ignore[reportArgumentType]
+    found = KDTree(mesh).query(traced, k=neighbours)
+    away, indices = (np.reshape(part, (len(traced), neighbours)) for part in found)
     weights = 1 / (away + 1e-3)
-    return np.asarray(indices, np.int64), weights / weights.sum(1, keepdims=True)
+    return indices.astype(np.int64), weights / weights.sum(1, keepdims=True)
