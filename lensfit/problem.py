@@ -14,11 +14,19 @@ from lensfit.space import Space
 
 
 class Likelihood(Protocol):
-    """A pytree that knows the data: ln L of a model, its whitened residuals, its amplitudes solved."""
+    """A pytree that knows the data: ln L of a model, its whitened residuals, its amplitudes solved.
 
+    `columns` and `positive` are asked for only where a model has `Solved` amplitudes: the whitened data of
+    unit amplitude (K, ...), and whether each amplitude is kept non-negative (K,).
+    """
+
+    @property
+    def data_count(self) -> int: ...
     def __call__(self, model: LensModel) -> jax.Array: ...
     def residuals(self, model: LensModel) -> jax.Array: ...
     def amplitudes(self, model: LensModel) -> jax.Array: ...
+    def columns(self, model: LensModel) -> jax.Array: ...
+    def positive(self, model: LensModel) -> jax.Array: ...
 
 
 class Problem:

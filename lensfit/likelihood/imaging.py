@@ -121,6 +121,11 @@ class ImagingLikelihood:
         """(H, W) of the evaluation box."""
         return self.grid.shape
 
+    @property
+    def data_count(self) -> int:
+        """Number of pixels that ln L sums over."""
+        return int(np.count_nonzero(self.inverse_noise))
+
     def coordinates(self) -> tuple[np.ndarray, np.ndarray]:
         """x, y (H, W) of the pixel centres of the box [arcsec]."""
         x, y = np.asarray(self.corner)[:, None] + float(self.grid.pixel_scale) * np.arange(max(self.shape))

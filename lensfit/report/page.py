@@ -25,7 +25,7 @@ CAPTIONS = {
 }
 """What each figure shows, by the name of its file."""
 
-SPREAD = "<p>± models: half the range of the value over the models next to this one, where it was found.</p>"
+SPREAD = "<p>± models: half the range of the value over the models next to this one, to the digits of the value.</p>"
 
 
 def write_report(folder: str | Path) -> Path:
@@ -120,8 +120,8 @@ def _by_owner(found: dict[str, Any], as_row: Callable[[str, dict[str, Any]], str
 
 
 def _parameter(name: str, found: dict[str, Any]) -> str:
-    error = uncertainty(found["error"])
-    numbers = (number(found["value"], found["error"]), error, uncertainty(found.get("spread")))
+    error, spread = found["error"], found.get("spread")
+    numbers = (number(found["value"], error), uncertainty(error), number(spread, error))
     return row([(text(name), ""), *((cell, "number") for cell in numbers), (text(found["unit"]), "")])
 
 
@@ -140,14 +140,13 @@ def _checks(checks: list[dict[str, Any]]) -> str:
 
 
 def _variants(result: dict[str, Any]) -> str:
-    """chi2 and the mass of this fit and of each variant."""
+    """chi2 and the mass of each variant, the fit itself first."""
     if not result["variants"]:
         return "<p>No other model was fitted.</p>"
-    parameters, chi2 = result["parameters"], result["fit"]["chi2"]
+    parameters = result["parameters"]
     shared = [name for name in parameters if name.startswith("mass.")] or list(parameters)
-    best = {"name": "this fit", "chi2": chi2, "values": {name: parameters[name]["value"] for name in shared}}
     rows = []
-    for variant in (best, *result["variants"]):
+    for variant in result["variants"]:
         values = [number(variant["values"].get(name), parameters[name]["error"]) for name in shared]
         cells = [number(variant["chi2"], 1.0), *values]
         rows.append(row([(text(variant["name"]), ""), *((cell, "number") for cell in cells)]))

@@ -2,16 +2,13 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from lensfit.errors import FitError
 from lensfit.fitters._base import FitResult, Progress, Trust
-from lensfit.fitters.laplace import Laplace, laplace
-from lensfit.model import LensModel
+from lensfit.fitters._result import Clock, result_of
 from lensfit.problem import Problem
 from lensfit.space import Space, solve_amplitudes
 from lensfit.staged.family import fit_family, spread
@@ -34,7 +31,7 @@ class Staged:
 
     def run(self, problem: Problem, *, seed: int, progress: Progress) -> FitResult:
         """Fit the problem. Raises FitError if the model cannot be staged or no finite fit is found."""
-        clock, cpu = time.perf_counter(), time.process_time()
+        clock = Clock.start()
         model = solve_amplitudes(problem.model)
         space, likelihood = Space.of(model), problem.likelihood
         roles = Roles.of(space)
@@ -49,21 +46,25 @@ class Staged:
         progress("neighbouring models", float(found.point.chi2), 0.8)
         variants = fit_family(space, model, likelihood, found.point)
         progress("errors and trust", float(found.point.chi2), 0.95)
-        optimum = laplace(space, likelihood, found.theta)
-        numbers = space.build(jnp.asarray(found.theta)).filled(jnp.asarray(optimum.amplitudes))
+        amplitudes = np.asarray(found.point.amplitudes)
+        numbers = space.build(found.point.theta).filled(found.point.amplitudes)
         checks = check_fit(space, roles, found.theta, gather(likelihood, numbers), gain)
         checks += check_search(roles, found.theta, found.basins, other)
-        result = _result(problem, space, found, optimum, numbers)
-        progress("done", float(found.point.chi2), 1.0)
-        return dataclasses.replace(
-            result,
+        theta, zero = _in_problem(problem, space, found.theta, amplitudes)
+        result = result_of(
+            problem,
+            theta,
+            fitter="staged",
+            clock=clock,
+            converged=gain < GAIN,
+            evaluations=None,
+            gradients=None,
             spread=spread(problem.names, variants),
             variants=variants,
-            converged=gain < GAIN,
             trust=Trust(tuple(checks)),
-            seconds=time.perf_counter() - clock,
-            cpu_seconds=time.process_time() - cpu,
         )
+        progress("done", result.chi2, 1.0)
+        return _unknown(result, zero)
 
 
 def _better(
@@ -83,50 +84,28 @@ def _go_on(space: Space, likelihood: Any, found: Found) -> tuple[Found, float]:
     return Found(point, np.asarray(point.theta), found.basins), gain
 
 
-def _result(problem: Problem, space: Space, found: Found, optimum: Laplace, model: LensModel) -> FitResult:
-    """The result in the parameters of the problem, of which some amplitudes were solved."""
+def _in_problem(
+    problem: Problem, space: Space, theta: np.ndarray, amplitudes: np.ndarray
+) -> tuple[np.ndarray, list[str]]:
+    """theta of the problem, which samples some of the amplitudes that were solved, and which came out at zero.
+
+    Those are moved just inside their priors.
+    """
     every = [p.name for p in space.parameters + space.amplitudes]
-    value = dict(zip(every, np.concatenate([found.theta, optimum.amplitudes]), strict=True))
-    place = {name: k for k, name in enumerate(every)}
-    names, amplitudes = problem.names, tuple(p.name for p in problem.space.amplitudes)
-    theta = _inside(problem, np.array([value[name] for name in names]))
-    chosen = [place[name] for name in names]
-    solved = [place[name] for name in amplitudes]
-    deviation = np.sqrt(np.diag(optimum.covariance))
-    z = np.asarray(problem.to_z(theta))
-    chi2 = float(np.sum(np.asarray(problem.residuals(theta)) ** 2))
-    log_likelihood = float(problem.likelihood.log_norm) - 0.5 * chi2
-    return FitResult(
-        fitter="staged",
-        names=names,
-        units=tuple(p.unit for p in problem.space.parameters),
-        symbols=tuple(p.symbol for p in problem.space.parameters),
-        theta=theta,
-        errors=deviation[chosen],
-        covariance=optimum.covariance[np.ix_(chosen, chosen)],
-        amplitude_names=amplitudes,
-        amplitudes=optimum.amplitudes[[k - space.ndim for k in solved]],
-        amplitude_errors=deviation[solved],
-        spread=np.full(len(names), np.nan),
-        variants=(),
-        model=model,
-        log_likelihood=log_likelihood,
-        log_posterior=log_likelihood - 0.5 * float(z @ z) - 0.5 * problem.ndim * np.log(2 * np.pi),
-        chi2=chi2,
-        data_count=int(np.count_nonzero(problem.likelihood.inverse_noise)),
-        evaluations=None,
-        gradients=None,
-        seconds=0.0,
-        cpu_seconds=0.0,
-        converged=False,
-        trust=Trust(),
-    )
+    value = dict(zip(every, np.concatenate([theta, amplitudes]), strict=True))
+    mine = np.array([value[name] for name in problem.names])
+    zero = np.array([p.role == "amplitude" for p in problem.space.parameters]) & (mine <= 0)
+    if zero.any():
+        mine = np.where(zero, np.asarray(problem.to_theta(np.full(problem.ndim, EDGE))), mine)
+    return mine, [name for name, is_zero in zip(problem.names, zero, strict=True) if is_zero]
 
 
-def _inside(problem: Problem, theta: np.ndarray) -> np.ndarray:
-    """theta with amplitudes that were solved to zero moved just inside their priors."""
-    zero = np.array([p.role == "amplitude" for p in problem.space.parameters]) & (theta <= 0)
-    if not zero.any():
-        return theta
-    edge = np.asarray(problem.to_theta(np.full(problem.ndim, EDGE)))
-    return np.where(zero, edge, theta)
+def _unknown(result: FitResult, zero: list[str]) -> FitResult:
+    """The result without errors for parameters that stand at zero, where the curvature says nothing of them."""
+    if not zero:
+        return result
+    held = np.isin(result.names, zero)
+    covariance = np.where(held | held[:, None], np.nan, result.covariance)
+    note = f"solved to zero and put at the lower end of its prior: {', '.join(zero)}"
+    errors = np.sqrt(np.diag(covariance))
+    return dataclasses.replace(result, covariance=covariance, errors=errors, notes=(*result.notes, note))

@@ -1,0 +1,133 @@
+"""From what a fitter found to a `FitResult`: errors, amplitudes, model and densities, the same for all fitters."""
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import jax.numpy as jnp
+import numpy as np
+
+from lensfit.errors import FitError
+from lensfit.fitters._base import FitResult, Trust, Variant
+from lensfit.fitters.laplace import Laplace, laplace, values_at
+from lensfit.problem import Problem
+
+DRAWS = 128
+"""Samples over which the scatter of the solved amplitudes is measured."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Clock:
+    """When a fit began, by the clock on the wall and by the processor's [s]."""
+
+    wall: float
+    cpu: float
+
+    @classmethod
+    def start(cls) -> Clock:
+        """Begin now."""
+        return cls(time.perf_counter(), time.process_time())
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Samples:
+    """Draws (S, n) of theta from the posterior with weights (S,), and ln evidence with its error where known."""
+
+    theta: np.ndarray
+    weights: np.ndarray
+    log_evidence: float | None = None
+    log_evidence_error: float | None = None
+
+    @classmethod
+    def equal(cls, theta: np.ndarray) -> Samples:
+        """Draws (S, n) of equal weight, as Markov chains give them."""
+        return cls(theta=theta, weights=np.full(len(theta), 1 / len(theta)))
+
+
+def result_of(
+    problem: Problem,
+    theta: np.ndarray,
+    *,
+    fitter: str,
+    clock: Clock,
+    converged: bool,
+    evaluations: int | None,
+    gradients: int | None,
+    samples: Samples | None = None,
+    notes: tuple[str, ...] = (),
+    spread: np.ndarray | None = None,
+    variants: tuple[Variant, ...] = (),
+    trust: Trust = Trust(),  # noqa: B008 (frozen)
+) -> FitResult:
+    """The result of a fitter named `fitter` that began at `clock` and ended at theta (n,), its best point.
+
+    Errors and covariance are those of the samples, or without samples those of the curvature at theta
+    (`laplace`). Amplitudes, model, ln L and chi2 are the problem's at theta.
+
+    Raises FitError where the result would not be finite.
+    """
+    theta = np.asarray(theta, float)
+    found = laplace(problem.space, problem.likelihood, theta) if samples is None else _sampled(problem, theta, samples)
+    values = found.values
+    log_likelihood, z = float(values.log_likelihood), np.asarray(values.z)
+    if not (np.isfinite(log_likelihood) and np.all(np.isfinite(z))):
+        raise FitError(f"{fitter}: ln L or the prior is not finite at the best point; start from elsewhere")
+    deviation = np.sqrt(np.diag(found.covariance))
+    parameters, n = problem.space.parameters, problem.ndim
+    return FitResult(
+        fitter=fitter,
+        names=problem.names,
+        units=tuple(p.unit for p in parameters),
+        symbols=tuple(p.symbol for p in parameters),
+        theta=theta,
+        errors=deviation[:n],
+        covariance=found.covariance[:n, :n],
+        amplitude_names=tuple(p.name for p in problem.space.amplitudes),
+        amplitudes=np.asarray(values.amplitudes),
+        amplitude_errors=deviation[n:],
+        spread=np.full(n, np.nan) if spread is None else spread,
+        variants=variants,
+        model=problem.space.build(jnp.asarray(theta)).filled(values.amplitudes),
+        log_likelihood=log_likelihood,
+        log_posterior=log_likelihood - 0.5 * float(z @ z) - 0.5 * n * np.log(2 * np.pi),
+        chi2=float(values.chi2),
+        data_count=problem.likelihood.data_count,
+        evaluations=evaluations,
+        gradients=gradients,
+        seconds=time.perf_counter() - clock.wall,
+        cpu_seconds=time.process_time() - clock.cpu,
+        converged=converged,
+        trust=trust,
+        notes=notes,
+        samples=None if samples is None else samples.theta,
+        weights=None if samples is None else samples.weights,
+        log_evidence=None if samples is None else samples.log_evidence,
+        log_evidence_error=None if samples is None else samples.log_evidence_error,
+    )
+
+
+def _sampled(problem: Problem, theta: np.ndarray, samples: Samples) -> Laplace:
+    """Values at theta with the covariance (n + K, n + K) of the samples and of the amplitudes solved at them.
+
+    At each sample the amplitudes scatter about their best as well: that part is measured at theta.
+    """
+    weights = samples.weights / samples.weights.sum()
+    spread = np.atleast_2d(np.cov(samples.theta, rowvar=False, aweights=weights))
+    if not problem.space.amplitudes:
+        return Laplace(values_at(problem.space, problem.likelihood, jnp.asarray(theta)), spread)
+    n = problem.ndim
+    held = laplace(problem.space, problem.likelihood, theta)
+    chosen = samples.theta[np.random.default_rng(0).choice(len(weights), DRAWS, p=weights)]
+    covariance = np.cov(np.concatenate([chosen, np.asarray(problem.amplitudes(chosen))], 1), rowvar=False)
+    covariance[:n, :n] = spread
+    covariance[n:, n:] += _given_theta(held.covariance, n)
+    return Laplace(held.values, covariance)
+
+
+def _given_theta(covariance: np.ndarray, n: int) -> np.ndarray:
+    """Covariance (K, K) of the amplitudes with theta (n,) held; zero for one that is held itself."""
+    known = np.isfinite(np.diag(covariance))
+    precision = np.linalg.inv(covariance[np.ix_(known, known)])
+    given = np.zeros((len(known) - n,) * 2)
+    given[np.ix_(known[n:], known[n:])] = np.linalg.inv(precision[n:, n:])
+    return given
