@@ -36,7 +36,7 @@ def columns(
     noise = _complex(noise)
     if np.iscomplexobj(noise):
         both = _column(_filled(noise, count), where, complex)
-        made["sigma_re"], made["sigma_im"] = both.real.copy(), both.imag.copy()
+        made["sigma_re"], made["sigma_im"] = np.real(both).copy(), np.imag(both).copy()
     else:
         made["sigma_re"] = made["sigma_im"] = _column(_filled(noise, count), where, float)
     for name, column in made.items():
@@ -78,7 +78,7 @@ def rows_to_keep(
         raise DataError(f"{place('visibilities', sources)}: no visibility; give at least one")
     if flags is not None:
         flagged = _column(flags, place("flags", sources), float)
-        check_length(count, len(flagged), place("flags", sources))
+        check_length(len(flagged), count, place("flags", sources))
         _drop(keep, flagged != 0, "flagged", notes)
     noises = {"sigma_re": given["sigma_re"], "sigma_im": given["sigma_im"]}
     weightless = np.logical_or.reduce([sigma >= MASKING_NOISE for sigma in noises.values()])
@@ -91,7 +91,7 @@ def rows_to_keep(
                 f"{where}: NaN or infinite in {rows_and_first(bad)}; flag these rows, or give nan='drop'"
             )
         _drop(keep, bad, f"{name} NaN or infinite", notes)
-        bad = keep & ~(column.real > 0) if name in noises else np.zeros(0, bool)
+        bad = keep & ~(np.real(column) > 0) if name in noises else np.zeros(0, bool)
         if bad.any():
             raise DataError(
                 f"{where}: zero or negative in {rows_and_first(bad)}; flag these rows or give standard "

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 
+from lensfit.model import LensModel
 from lensfit.priors import Solved
 
 

@@ -53,8 +53,8 @@ class InterferometerLikelihood:
         brightness_pixel: float | None = None,
     ) -> InterferometerLikelihood:
         """From checked data, see `of_sums`; one pass over the visibilities."""
-        data = interferometer
-        sums = Sums.of([data.visibilities], data.shape, data.pixel_scale, data.origin)
+        data, sub_pixels = interferometer, oversampling if isinstance(oversampling, int) else None
+        sums = Sums.of([data.visibilities], data.shape, data.pixel_scale, data.origin, sub_pixels)
         return cls.of_sums(sums, oversampling, data.mask, data.beam, brightness_pixel)
 
     @classmethod

@@ -88,7 +88,16 @@ def phase(
     return np.exp((sign * 2j * np.pi * ARCSEC) * (u * x + v * y))
 
 
-def pixel_response(u: np.ndarray, v: np.ndarray, pixel_scale: float) -> np.ndarray:
-    """sinc(u p) sinc(v p) (K,): what taking the mean over a pixel of p radians does to visibilities."""
+def pixel_response(
+    u: np.ndarray, v: np.ndarray, pixel_scale: float, sub_pixels: int | None = None
+) -> np.ndarray:
+    """sinc(u p) sinc(v p) (K,): what taking the mean over a pixel of p radians does to visibilities.
+
+    Of the mean over sub_pixels x sub_pixels points it is sinc(u p)/sinc(u p/n) along each axis: to divide by
+    that takes the error of the midpoint rule out as well, of order (u p/n)^2.
+    """
     step = pixel_scale * ARCSEC
-    return np.sinc(u * step) * np.sinc(v * step)
+    response = np.sinc(u * step) * np.sinc(v * step)
+    if sub_pixels is None:
+        return response
+    return response / (np.sinc(u * (step / sub_pixels)) * np.sinc(v * (step / sub_pixels)))

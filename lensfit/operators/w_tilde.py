@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lensfit.datasets._visibility_checks import check_pixel
 from lensfit.datasets.visibilities import Visibilities
 from lensfit.errors import DataError
 from lensfit.operators.nufft import ARCSEC, EPS, Adjoint, adjoint, phase, pixel_response
@@ -34,7 +35,9 @@ class Sums:
         constant: sum_k Re d_k^2/sigma_re^2 + Im d_k^2/sigma_im^2.
         log_norm: -1/2 sum_k ln(2 pi sigma_re^2) + ln(2 pi sigma_im^2).
         count: K.
+        pixel_scale: arcsec per pixel.
         origin: (x, y) of the centre of the image [arcsec].
+        sub_pixels: points per axis whose mean is the value of a pixel, None = the true mean.
     """
 
     w_compact: np.ndarray
@@ -45,6 +48,7 @@ class Sums:
     count: int
     pixel_scale: float
     origin: tuple[float, float]
+    sub_pixels: int | None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -64,14 +68,15 @@ class Sums:
         shape: tuple[int, int],
         pixel_scale: float,
         origin: tuple[float, float] = (0.0, 0.0),
+        sub_pixels: int | None = None,
         eps: float = EPS,
     ) -> Sums:
         """One pass over chunks of any sizes; memory depends on `shape` alone, the result not on the cuts.
 
         Raises:
-            DataError: there is no visibility.
+            DataError: there is no visibility, or a baseline is too long for the pixels.
         """
-        totals = _Totals(shape, pixel_scale, origin, eps)
+        totals = _Totals(shape, pixel_scale, origin, sub_pixels, eps)
         for batch in batches(chunks):
             totals.add(*batch)
         return totals.sums()
@@ -98,11 +103,13 @@ def dirty_image(
     shape: tuple[int, int],
     pixel_scale: float,
     origin: tuple[float, float] = (0.0, 0.0),
+    sub_pixels: int | None = None,
     eps: float = EPS,
 ) -> np.ndarray:
     """Noise-weighted dirty image d (H, W) alone [1/Jy], for visibilities that changed while w did not."""
     u, v = data.u, data.v
-    weighted = _weighted(data.values, data.sigma_re, data.sigma_im) / pixel_response(u, v, pixel_scale)
+    weighted = np.real(data.values) / data.sigma_re**2 + 1j * (np.imag(data.values) / data.sigma_im**2)
+    weighted = weighted / pixel_response(u, v, pixel_scale, sub_pixels)
     turned = weighted * phase(u, v, shape, pixel_scale, origin, sign=1)
     return adjoint(shape, pixel_scale, eps=eps)(u, v, turned[None])[0].real
 
@@ -134,17 +141,19 @@ def _offsets(shape: tuple[int, int]) -> tuple[int, int]:
     return 2 * shape[0] - 1, 2 * shape[1] - 1
 
 
-def _weighted(values: np.ndarray, sigma_re: np.ndarray, sigma_im: np.ndarray) -> np.ndarray:
-    return values.real / sigma_re**2 + 1j * (values.imag / sigma_im**2)
-
-
 class _Totals:
     """The sums while they grow."""
 
     def __init__(
-        self, shape: tuple[int, int], pixel_scale: float, origin: tuple[float, float], eps: float
+        self,
+        shape: tuple[int, int],
+        pixel_scale: float,
+        origin: tuple[float, float],
+        sub_pixels: int | None,
+        eps: float,
     ) -> None:
-        self._shape, self._pixel_scale, self._origin, self._eps = shape, pixel_scale, origin, eps
+        self._shape, self._pixel_scale, self._origin = shape, pixel_scale, origin
+        self._sub_pixels, self._eps = sub_pixels, eps
         self._transforms: dict[int, Adjoint] = {}
         self._images = np.zeros((3, *_offsets(shape)))
         self._constant = self._log_norm = 0.0
@@ -155,20 +164,20 @@ class _Totals:
         self, u: np.ndarray, v: np.ndarray, values: np.ndarray, sigma_re: np.ndarray, sigma_im: np.ndarray
     ) -> None:
         """One batch: transforms of w, of the weighted visibilities and, where the noise is unequal, of dw."""
-        response = pixel_response(u, v, self._pixel_scale)
+        check_pixel(u, v, self._pixel_scale)
+        response = pixel_response(u, v, self._pixel_scale, self._sub_pixels)
         re, im = sigma_re**-2, sigma_im**-2
         unequal = not np.array_equal(re, im)
         rows = np.empty((2 + unequal, len(u)), complex)
         rows[0] = 0.5 * (re + im) / response**2
-        rows[1].real = values.real * re
-        rows[1].imag = values.imag * im
-        self._constant += float(values.real @ rows[1].real + values.imag @ rows[1].imag)
+        rows[1] = np.real(values) * re + 1j * (np.imag(values) * im)
+        self._constant += float(np.vdot(values, rows[1]).real)
         self._log_norm += float(0.5 * np.sum(np.log(re * im)) - len(u) * np.log(2 * np.pi))
         rows[1] *= phase(u, v, self._shape, self._pixel_scale, self._origin, sign=1) / response
         if unequal:
             x, y = (4j * np.pi * ARCSEC * o for o in self._origin)  # pixels n - 1 - k and k add up to 2 origin
             rows[2] = 0.5 * (re - im) / response**2 * np.exp(u * x + v * y)
-        self._images[: len(rows)] += self._transform(len(rows))(u, v, rows).real
+        self._images[: len(rows)] += np.real(self._transform(len(rows))(u, v, rows))
         self._count += len(u)
         self._unequal |= unequal
 
@@ -192,4 +201,5 @@ class _Totals:
             count=self._count,
             pixel_scale=self._pixel_scale,
             origin=self._origin,
+            sub_pixels=self._sub_pixels,
         )

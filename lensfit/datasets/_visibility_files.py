@@ -1,0 +1,158 @@
+"""The raw columns of visibilities in a UVFITS or npz file or in a folder, with what is stated beside them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lensfit.datasets import _files
+from lensfit.datasets._checks import Source
+from lensfit.datasets._images import open_images
+from lensfit.datasets.uvfits import is_uvfits, uvfits_columns
+from lensfit.errors import DataError
+
+NAMES = {
+    "u": ("u", "uu"),
+    "v": ("v", "vv"),
+    "values": ("values", "visibilities", "vis", "data"),
+    "re": ("re", "real", "data_re", "vis_re"),
+    "im": ("im", "imag", "data_im", "vis_im"),
+    "uv": ("uv_wavelengths", "uv"),
+    "noise": ("noise", "noise_map", "sigma"),
+    "weights": ("weights", "weight"),
+    "sigma_re": ("sigma_re",),
+    "sigma_im": ("sigma_im",),
+    "flags": ("flags", "flag"),
+    "antenna1": ("antenna1", "ant1"),
+    "antenna2": ("antenna2", "ant2"),
+    "time": ("time",),
+    "track": ("track",),
+    "mask": ("mask",),
+    "primary_beam": ("primary_beam", "pb_fwhm_arcsec"),
+}
+"""The names of arrays by which each column is known."""
+STATED = ("sign", "east", "wavelength", "primary_beam", "pixel_scale", "shape", "origin")
+"""What an `info.json` may state, and `read_interferometer` may be given."""
+TRIPLE = {"values": "visibilities.fits", "noise": "noise_map.fits", "uv": "uv_wavelengths.fits"}
+"""The files of PyAutoLens, each (K, 2): real and imaginary part, or u and v."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Raw columns by name, what is stated beside them, and where they come from."""
+
+    columns: dict[str, Any]
+    stated: dict[str, Any] = field(default_factory=dict)
+    sources: tuple[Source, ...] = ()
+
+
+def holds_visibilities(path: Path) -> bool:
+    """Whether a file or folder looks like visibilities rather than an image."""
+    if path.is_dir():
+        return (path / TRIPLE["uv"]).exists() or any(holds_visibilities(file) for file in _candidates(path))
+    kind = _files.file_format(path)
+    if kind == "npz":
+        with open_images(path) as arrays:
+            return bool({"u", "uu", *NAMES["uv"]} & {name.lower() for name in arrays.names})
+    return kind == "FITS" and is_uvfits(path)
+
+
+def read_table(path: Path) -> Table:
+    """The table of a file, or of the one file or triple of a folder with its `info.json`.
+
+    Raises:
+        DataError: nothing or several things there could be visibilities, or a file is broken.
+    """
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder; check the path")
+    if not path.is_dir():
+        return _npz(path) if _files.file_format(path) == "npz" else _uvfits(path)
+    info = _info(path)
+    if (path / TRIPLE["uv"]).exists():
+        table = _triple(path)
+    else:
+        found = [file for file in _candidates(path) if holds_visibilities(file)]
+        if len(found) != 1:
+            raise DataError(
+                f"{path}: {len(found) or 'no'} files that could be visibilities "
+                f"({', '.join(file.name for file in found) or 'UVFITS, npz, or ' + ', '.join(TRIPLE.values())}); "
+                "give the file itself as the path"
+            )
+        table = read_table(found[0])
+    return Table(
+        columns=table.columns, stated=table.stated | info.stated, sources=table.sources + info.sources
+    )
+
+
+def _candidates(folder: Path) -> list[Path]:
+    suffixes = (".npz", ".uvfits", ".uvf", ".fits", ".fits.gz", ".uvfits.gz")
+    return sorted(file for file in folder.iterdir() if file.is_file() and file.name.lower().endswith(suffixes))
+
+
+def _uvfits(path: Path) -> Table:
+    """The kernel's sign is -1 by the standard, and u counts to the East, the left of a northern-up image."""
+    sources = (("visibilities", str(path), _files.sha256(path)),)
+    return Table(columns=uvfits_columns(path), stated={"sign": -1, "east": "left"}, sources=sources)
+
+
+def _npz(path: Path) -> Table:
+    with open_images(path) as arrays:
+        lower = {name.lower(): name for name in arrays.names}
+        found = {role: [n for n in names if n in lower] for role, names in NAMES.items()}
+        for role, names in found.items():
+            if len(names) > 1:
+                raise DataError(f"{path}: several arrays for {role}: {', '.join(names)}; keep one of them")
+        columns = {role: arrays.array(lower[names[0]]) for role, names in found.items() if names}
+        stated = {key: arrays.array(lower[key]).tolist() for key in STATED if key in lower}
+    if "primary_beam" in columns:
+        stated["primary_beam"] = columns.pop("primary_beam").tolist()
+    return Table(
+        columns=_joined(columns, path), stated=stated, sources=(("visibilities", str(path), _files.sha256(path)),)
+    )
+
+
+def _triple(folder: Path) -> Table:
+    """PyAutoLens has V = sum I exp(-2 pi i (u x + v y)) with x to the right."""
+    columns, sources = {}, []
+    for role, name in TRIPLE.items():
+        with open_images(folder / name) as images:
+            columns[role] = images.array(images.names[0])
+        sources.append(("visibilities" if role == "values" else role, str(folder / name), _files.sha256(folder / name)))
+    return Table(
+        columns=_joined(columns, folder), stated={"sign": -1, "east": "right"}, sources=tuple(sources)
+    )
+
+
+def _joined(columns: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Pairs of columns as the one that `Visibilities.from_arrays` takes."""
+    for both, parts in (("values", ("re", "im")), ("noise", ("sigma_re", "sigma_im"))):
+        if set(parts) <= set(columns):
+            first, second = (np.asarray(columns.pop(part), float) for part in parts)
+            if first.shape != second.shape:
+                raise DataError(f"{path}: {parts[0]} has shape {first.shape}, {parts[1]} {second.shape}")
+            columns[both] = first + 1j * second
+    if "uv" in columns:
+        pairs = np.asarray(columns.pop("uv"))
+        if pairs.ndim != 2 or pairs.shape[1] != 2:
+            raise DataError(f"{path}: uv_wavelengths of shape {pairs.shape}; give (K, 2), u and v")
+        columns["u"], columns["v"] = pairs.T
+    missing = [name for name in ("u", "v", "values") if name not in columns]
+    if missing:
+        raise DataError(f"{path}: no {', '.join(missing)} among its arrays; name them {', '.join(missing)}")
+    return columns
+
+
+def _info(folder: Path) -> Table:
+    """What the `info.json` of a folder states, an empty table where there is none."""
+    path = folder / "info.json"
+    if not path.exists():
+        return Table(columns={})
+    with _files.reading(path, "JSON"):
+        stated = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(stated, Mapping):
+        raise DataError(f"{path}: no JSON object; write for example " + '{"pixel_scale": 0.05, "shape": [128, 128]}')
+    known = {key: value for key, value in stated.items() if key in STATED}
+    return Table(columns={}, stated=known, sources=(("info", str(path), _files.sha256(path)),))

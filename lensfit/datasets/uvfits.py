@@ -1,0 +1,130 @@
+"""Visibilities from a UVFITS file (FITS random groups, AIPS memo 117), as CASA, AIPS and MIRIAD export it."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+
+from lensfit.datasets import _files
+from lensfit.errors import DataError
+
+_PARALLEL = {1: "I", -1: "RR", -2: "LL", -5: "XX", -6: "YY"}
+"""Codes of the STOKES axis that measure total intensity; in unpolarised light each does alone."""
+
+
+def is_uvfits(path: Path) -> bool:
+    """Whether the first header of a FITS file announces random groups."""
+    with _files.unpacked(path) as file:
+        header = file.read(36 * 80).decode("ascii", "replace")
+    cards = [header[k : k + 80] for k in range(0, len(header), 80)]
+    return any(card.startswith("GROUPS  =") and "T" in card[10:30] for card in cards)
+
+
+def uvfits_columns(path: Path) -> dict[str, np.ndarray]:
+    """u, v [wavelengths], values [Jy], weights, flags, antenna1, antenna2 and time [JD] of every row, IF and
+    channel, the parallel hands averaged by their weights; autocorrelations are flagged.
+
+    Raises:
+        DataError: the file is broken or is no UVFITS of total intensity.
+    """
+    with _files.unpacked(path) as file, warnings.catch_warnings(), _files.reading(path, "UVFITS"):
+        warnings.simplefilter("ignore")  # AIPS writes keywords that astropy finds unusual
+        with fits.open(file, memmap=False) as hdus:
+            first: Any = hdus[0]
+            if not isinstance(first, fits.GroupsHDU):
+                raise DataError(f"{path}: holds no random groups, so it is no UVFITS; export it as UVFITS")
+            header: Any = first.header
+            _files.check_size(8 * header["GCOUNT"] * int(np.prod(first.shape)), str(path))
+            cube = _cube(first, header, path)
+            frequencies = _frequencies(hdus, header, cube.shape[1:3], path)
+            values, weights = _intensity(cube, _stokes(header, cube.shape[3], path))
+            columns = _per_row(first.data, frequencies, path)
+    columns |= {"values": values.ravel(), "weights": weights.ravel()}
+    columns["flags"] = columns["antenna1"] == columns["antenna2"]
+    return columns
+
+
+def _axes(header: Any) -> dict[str, int]:
+    """The number of each axis of the groups by the first word of its name."""
+    return {str(header.get(f"CTYPE{n}", "")).split("-")[0].strip(): n for n in range(2, header["NAXIS"] + 1)}
+
+
+def _cube(hdu: Any, header: Any, path: Path) -> np.ndarray:
+    """(groups, IF, FREQ, STOKES, COMPLEX)."""
+    axes = _axes(header)
+    missing = [name for name in ("COMPLEX", "STOKES", "FREQ") if name not in axes]
+    if missing:
+        raise DataError(f"{path}: has no axis {', '.join(missing)}; a UVFITS has COMPLEX, STOKES and FREQ")
+    data = np.asarray(hdu.data.data, float)
+    wanted = [name for name in ("IF", "FREQ", "STOKES", "COMPLEX") if name in axes]
+    order = [data.ndim - (axes[name] - 1) for name in wanted]
+    rest = [k for k in range(1, data.ndim) if k not in order]
+    if any(data.shape[k] != 1 for k in rest):
+        raise DataError(f"{path}: axes of shape {data.shape} beside IF, FREQ and STOKES; split it by source first")
+    data = data.transpose([0, *rest, *order])
+    lengths = [data.shape[k + 1 + len(rest)] for k in range(len(order))]
+    data = data.reshape(data.shape[0], *(lengths if "IF" in axes else [1, *lengths]))
+    if data.shape[-1] != 3:
+        raise DataError(f"{path}: {data.shape[-1]} numbers in a visibility; a UVFITS has real, imaginary and weight")
+    return data
+
+
+def _frequencies(hdus: Any, header: Any, shape: tuple[int, int], path: Path) -> np.ndarray:
+    """(IF, FREQ) in Hz."""
+    n = _axes(header)["FREQ"]
+    channels = header[f"CRVAL{n}"] + (np.arange(shape[1]) + 1 - header[f"CRPIX{n}"]) * header[f"CDELT{n}"]
+    tables = [hdu for hdu in hdus if hdu.name == "AIPS FQ"]
+    offsets = np.ravel(tables[0].data["IF FREQ"][0]) if tables else np.zeros(1)
+    if len(offsets) != shape[0]:
+        raise DataError(f"{path}: {shape[0]} IFs and {len(offsets)} frequencies in its AIPS FQ table; export it again")
+    return offsets[:, None].astype(float) + channels
+
+
+def _stokes(header: Any, count: int, path: Path) -> list[int]:
+    """Which entries of the STOKES axis measure total intensity."""
+    n = _axes(header)["STOKES"]
+    codes = np.round(header[f"CRVAL{n}"] + (np.arange(count) + 1 - header[f"CRPIX{n}"]) * header[f"CDELT{n}"])
+    chosen = [k for k, code in enumerate(codes) if int(code) in _PARALLEL]
+    if not chosen:
+        raise DataError(f"{path}: no I, RR, LL, XX or YY among the Stokes codes {codes.astype(int).tolist()}")
+    return chosen[:1] if int(codes[chosen[0]]) == 1 else chosen
+
+
+def _intensity(cube: np.ndarray, chosen: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Visibilities and weights (groups, IF, FREQ), averaged over the chosen hands."""
+    hands = cube[..., chosen, :]
+    weights = np.where(hands[..., 2] > 0, hands[..., 2], 0.0)
+    used = weights > 0
+    values = np.where(used, hands[..., 0] + 1j * hands[..., 1], 0.0)
+    total = weights.sum(-1)
+    return (weights * values).sum(-1) / np.where(total > 0, total, 1.0), total
+
+
+def _per_row(groups: Any, frequencies: np.ndarray, path: Path) -> dict[str, np.ndarray]:
+    """u, v, antennas and time, each repeated for every IF and channel."""
+    names = {name.split("-")[0].strip().upper(): name for name in groups.parnames}
+    missing = [name for name in ("UU", "VV") if name not in names]
+    if missing:
+        raise DataError(f"{path}: no parameter {', '.join(missing)} among {', '.join(groups.parnames)}")
+
+    def parameter(name: str) -> np.ndarray:
+        return np.asarray(groups.par(names[name]), float)
+
+    seconds = {name: parameter(name) for name in ("UU", "VV")}
+    if max(np.abs(column).max(initial=0) for column in seconds.values()) > 1:
+        raise DataError(f"{path}: UU, VV beyond one light second; a UVFITS gives baselines in seconds, export it again")
+    rows = {name[0].lower(): (column[:, None, None] * frequencies).ravel() for name, column in seconds.items()}
+    if "BASELINE" in names:
+        code = np.floor(parameter("BASELINE") + 1e-4).astype(int)
+        wide = code >= 65536
+        antennas = np.where(wide, (code - 65536) // 2048, code // 256), np.where(wide, code % 2048, code % 256)
+    elif {"ANTENNA1", "ANTENNA2"} <= set(names):
+        antennas = parameter("ANTENNA1").astype(int), parameter("ANTENNA2").astype(int)
+    else:
+        raise DataError(f"{path}: neither BASELINE nor ANTENNA1 and ANTENNA2 among {', '.join(groups.parnames)}")
+    each = {"antenna1": antennas[0], "antenna2": antennas[1]}
+    if "DATE" in names:
+        each["time"] = parameter("DATE")
+    return rows | {name: np.repeat(column, frequencies.size) for name, column in each.items()}
