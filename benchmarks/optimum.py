@@ -18,9 +18,9 @@ from lensfit.fitters._base import silent
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.model import LensModel
 from lensfit.space import Space, solve_amplitudes
-from lensfit.staged.joint import descend_all
-from lensfit.staged.pipeline import Levels, run_stages
-from lensfit.staged.roles import Roles
+from lensfit.staged.case import Case
+from lensfit.staged.joint import Joint
+from lensfit.staged.pipeline import run_stages
 from lensfit.standard import parametric
 
 WITHIN = 10.0
@@ -47,17 +47,16 @@ def main() -> None:
 def one(truth: LensModel, seed: int) -> dict[str, float]:
     """Excess of the staged fit over a descent from the truth, and the CPU seconds of the stages."""
     imaging = population.observed(truth, seed)
-    space = Space.of(solve_amplitudes(parametric(imaging)))
-    likelihood = ImagingLikelihood.of(imaging)
-    roles = Roles.of(space)
+    model, likelihood = solve_amplitudes(parametric(imaging)), ImagingLikelihood.of(imaging)
     start = time.process_time()
-    found = run_stages(space, Levels.of(likelihood), roles, np.random.default_rng(seed), silent)
+    case = Case.of(model, likelihood)
+    found = run_stages(case, np.random.default_rng(seed), silent)
     cpu = time.process_time() - start
-    reference = descend_all(space, likelihood, true_theta(space, truth), 60, 1e-3)
+    reference = Joint.of(case).descend(likelihood, true_theta(case.space, truth), 60, 1e-3)
     return {
         "excess": float(found.point.objective - reference.objective),
         "chi2": float(found.point.chi2),
-        "einstein_radius": float(found.theta[roles.einstein_radius]),
+        "einstein_radius": float(found.theta[case.roles.einstein_radius]),
         "truth": float(truth.mass["sie"].einstein_radius),  # pyright: ignore[reportAttributeAccessIssue]
         "cpu_s": cpu,
     }

@@ -54,6 +54,7 @@ def result_of(
     evaluations: int | None,
     gradients: int | None,
     samples: Samples | None = None,
+    curvature: Laplace | None = None,
     notes: tuple[str, ...] = (),
     spread: np.ndarray | None = None,
     variants: tuple[Variant, ...] = (),
@@ -62,12 +63,15 @@ def result_of(
     """The result of a fitter named `fitter` that began at `clock` and ended at theta (n,), its best point.
 
     Errors and covariance are those of the samples, or without samples those of the curvature at theta
-    (`laplace`). Amplitudes, model, ln L and chi2 are the problem's at theta.
+    (`laplace`; a fitter that has them already gives them as `curvature`). Amplitudes, model, ln L and chi2
+    are the problem's at theta.
 
     Raises FitError where the result would not be finite.
     """
     theta = np.asarray(theta, float)
-    found = laplace(problem.space, problem.likelihood, theta) if samples is None else _sampled(problem, theta, samples)
+    found = curvature or (
+        laplace(problem.space, problem.likelihood, theta) if samples is None else _sampled(problem, theta, samples)
+    )
     values = found.values
     log_likelihood, z = float(values.log_likelihood), np.asarray(values.z)
     if not (np.isfinite(log_likelihood) and np.all(np.isfinite(z))):

@@ -9,7 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.pytree import pytree
+from lensfit.fitters.lm import Point, System
+from lensfit.problem import Problem
+from lensfit.pytree import pytree, replace
 from lensfit.space import Space
 
 
@@ -17,10 +19,10 @@ from lensfit.space import Space
 class Values:
     """What holds at a theta: z (n,), the solved amplitudes (K,), ln L and the sum of squared residuals."""
 
-    z: jax.Array
-    amplitudes: jax.Array
-    log_likelihood: jax.Array
-    chi2: jax.Array
+    z: Any
+    amplitudes: Any
+    log_likelihood: Any
+    chi2: Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,18 +41,62 @@ def laplace(space: Space, likelihood: Any, theta: np.ndarray) -> Laplace:
     values, curvature, to_theta, positive = _normal_equations(space, likelihood, jnp.asarray(theta))
     active = ~np.asarray(positive) | (np.asarray(values.amplitudes) > 0)
     moving = np.concatenate([np.ones(space.ndim, bool), active])
-    some = np.asarray(curvature)[np.ix_(moving, moving)]
+    to_z = np.eye(len(moving))
+    to_z[: space.ndim, : space.ndim] = np.linalg.inv(np.asarray(to_theta))
+    return Laplace(values, _inverse(to_z.T @ np.asarray(curvature) @ to_z, moving))
+
+
+def laplace_of_solved(
+    problem: Problem, space: Space, theta: np.ndarray, point: Point, system: System
+) -> Laplace:
+    """The same at theta (n,) of a problem, from the end of a descent in a `space` that solves more amplitudes.
+
+    `system` is that of the point, exact. theta is the point's, but for sampled amplitudes that the
+    descent held at zero and the prior does not allow there: they have no error either.
+    """
+    n = space.ndim
+    names = [p.name for p in space.parameters + space.amplitudes]
+    mine = [p.name for p in problem.space.parameters + problem.space.amplitudes]
+    order = [names.index(name) for name in mine]
+    stretch = np.eye(len(names))
+    stretch[:n, :n] = np.asarray(_to_z(space, point.theta)[1])
+    curvature = np.array(system.curvature)
+    curvature[:n, :n] -= np.eye(n)
+    curvature = (stretch.T @ curvature @ stretch)[np.ix_(order, order)]
+    z, slopes = (np.asarray(a) for a in _to_z(problem.space, jnp.asarray(theta)))
+    curvature[: problem.ndim, : problem.ndim] += slopes.T @ slopes
+    solved = np.asarray(point.amplitudes)
+    positive = np.asarray(problem.likelihood.positive(space.build(point.theta)))
+    moving = np.concatenate([np.ones(n, bool), ~positive | (solved > 0)])[order]
+    given = dict(zip(problem.names, theta, strict=True))
+    moved = np.array([given.get(p.name, a) for p, a in zip(space.amplitudes, solved, strict=True)]) - solved
+    residuals = np.asarray(point.residuals) + np.tensordot(moved, np.asarray(point.columns), 1)
+    chi2 = float(np.sum(residuals**2))
+    values = Values(
+        z=z,
+        amplitudes=np.concatenate([point.theta, solved])[order][problem.ndim :],
+        log_likelihood=problem.likelihood.log_norm - 0.5 * chi2,
+        chi2=chi2,
+    )
+    return Laplace(values, _inverse(curvature, moving))
+
+
+def _inverse(curvature: np.ndarray, moving: np.ndarray) -> np.ndarray:
+    """The inverse of the rows and columns flagged in moving, NaN in the others."""
+    some = curvature[np.ix_(moving, moving)]
     diagonal = np.diag(some)
     if not (np.all(np.isfinite(some)) and np.all(diagonal > 0)):
         raise FitError("the curvature at the optimum is not finite: the data do not respond to every parameter")
     scale = 1 / np.sqrt(diagonal)
-    inverse = np.linalg.inv(some * scale * scale[:, None]) * scale * scale[:, None]
-    stretch = np.eye(len(moving))
-    stretch[: space.ndim, : space.ndim] = np.asarray(to_theta)
-    stretch = stretch[np.ix_(moving, moving)]
-    covariance = np.full((len(moving), len(moving)), np.nan)
-    covariance[np.ix_(moving, moving)] = stretch @ inverse @ stretch.T
-    return Laplace(values, covariance)
+    covariance = np.full(curvature.shape, np.nan)
+    covariance[np.ix_(moving, moving)] = np.linalg.inv(some * scale * scale[:, None]) * scale * scale[:, None]
+    return covariance
+
+
+@jax.jit
+def _to_z(space: Space, theta: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """z (n,) and d z / d theta (n, n)."""
+    return space.to_z(theta), jax.jacfwd(space.to_z)(theta)
 
 
 @jax.jit
@@ -88,4 +134,5 @@ def _normal_equations(
         positive = likelihood.positive(model)
     rows = rows.reshape(-1, value.size)
     prior = jnp.concatenate([jnp.ones(space.ndim), jnp.zeros(len(rows) - space.ndim)])
+    values = replace(values, chi2=value.ravel() @ value.ravel())
     return values, rows @ rows.T + jnp.diag(prior), jax.jacfwd(space.to_theta)(z), positive

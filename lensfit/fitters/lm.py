@@ -41,7 +41,10 @@ class System:
 
 @pytree
 class Descent:
-    """A descent under way: the best point, the system at it (or at its predecessor while `stale`)."""
+    """A descent under way: the best point, the system at it (or at its predecessor while `stale`).
+
+    `trials` counts evaluations of the likelihood, `systems` those of its derivatives.
+    """
 
     point: Point
     system: System
@@ -49,6 +52,7 @@ class Descent:
     damping: jax.Array
     accepted: jax.Array
     trials: jax.Array
+    systems: jax.Array
     small: jax.Array
     done: jax.Array
 
@@ -62,16 +66,19 @@ def descend(
     iterations: Any,
     tolerance: Any,
     groups: tuple[str, ...] = ("light", "source"),
+    shown: Any = True,
+    exact: Any = False,
 ) -> Descent:
     """Minimise chi2 + |z|^2 from theta (n,) over the parameters flagged in free (n,).
 
-    Only the light of the named groups is modelled (`LensModel.only`), beside the likelihood's templates.
-    Ends after `iterations` accepted steps, when a step promises less than 0.3 `tolerance`, after two steps
-    that each gained less than `tolerance`, or when no step helps any more.
+    Only the light of the named groups is modelled (`LensModel.only`); solved amplitudes not flagged in
+    shown (K,) are held at zero. Ends after `iterations` accepted steps, when a step promises less than 0.3
+    `tolerance`, after two steps that each gained less than `tolerance`, or when no step helps any more.
+    With `exact` the system that it ends with is that of its point, in double precision.
     """
     z = space.to_z(theta)
-    shapes = jax.eval_shape(partial(evaluate, groups=groups), space, likelihood, z)
-    point = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+    evaluation = partial(evaluate, space, likelihood, groups=groups, shown=jnp.asarray(shown))
+    point = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(evaluation, z))
     point = replace(point, z=z, objective=jnp.asarray(jnp.inf))  # not seen yet: the first trial stays there
     size = z.shape[0] + point.amplitudes.shape[0]
     start = Descent(
@@ -81,18 +88,30 @@ def descend(
         damping=jnp.asarray(1e-2),
         accepted=jnp.asarray(0),
         trials=jnp.asarray(0),
+        systems=jnp.asarray(0),
         small=jnp.asarray(0),
         done=jnp.asarray(False),
     )
-    go_on = lambda s: (s.accepted <= iterations) & ~s.done  # noqa: E731
-    return lax.while_loop(go_on, partial(_advance, space, likelihood, free, tolerance, groups), start)
+
+    def advance(now: Descent) -> Descent:
+        system = lax.cond(
+            now.stale, lambda: linear_system(space, likelihood, now.point, groups, exact), lambda: now.system
+        )
+        positive = likelihood.positive(space.build(now.point.theta).only(*groups))
+        moving = jnp.concatenate([free, ~positive | (now.point.amplitudes > 0)])
+        return _advance(evaluation, replace(now, system=system), moving, tolerance, now.accepted > iterations)
+
+    go_on = lambda s: ((s.accepted <= iterations) & ~s.done) | (s.stale & exact)  # noqa: E731
+    return lax.while_loop(go_on, advance, start)
 
 
-def evaluate(space: Space, likelihood: Any, z: jax.Array, groups: tuple[str, ...]) -> Point:
-    """The point at z with its amplitudes solved."""
+@partial(jax.jit, static_argnames="groups")  # traced once, though asked for twice
+def evaluate(space: Space, likelihood: Any, z: jax.Array, groups: tuple[str, ...], shown: jax.Array) -> Point:
+    """The point at z with its amplitudes solved, those not flagged in shown (K,) zero."""
     theta = space.to_theta(z)
     model = space.build(theta).only(*groups)
     columns, target = likelihood.columns(model), -likelihood.residuals(model)
+    columns = columns * jnp.broadcast_to(shown, columns.shape[:1])[:, None, None]
     amplitudes = likelihood.solve(model, columns, target)
     residuals = jnp.tensordot(amplitudes, columns, 1) - target
     chi2 = jnp.sum(residuals * residuals)
@@ -107,40 +126,39 @@ def evaluate(space: Space, likelihood: Any, z: jax.Array, groups: tuple[str, ...
     )
 
 
-def linear_system(space: Space, likelihood: Any, point: Point, groups: tuple[str, ...]) -> System:
-    """Gauss-Newton system at a point; images in single precision, which only bends the step a little."""
-    own = len(space.build(point.theta).only(*groups).positive())
+def linear_system(
+    space: Space, likelihood: Any, point: Point, groups: tuple[str, ...], exact: Any
+) -> System:
+    """Gauss-Newton system at a point; unless exact from images in single precision, which bends the step a little."""
 
     def light(z: jax.Array) -> jax.Array:
-        model = space.build(space.to_theta(z)).only(*groups)
-        return likelihood.light(model.filled(point.amplitudes[:own]))
+        return likelihood.light(space.build(space.to_theta(z)).only(*groups).filled(point.amplitudes))
+
+    def normal(slopes: jax.Array) -> tuple[jax.Array, jax.Array]:
+        rows = jnp.concatenate([slopes, point.columns.astype(slopes.dtype)])
+        rows = rows.reshape(rows.shape[0], -1)
+        both = rows @ rows.T, rows @ point.residuals.ravel().astype(rows.dtype)
+        return both[0].astype(point.z.dtype), both[1].astype(point.z.dtype)
 
     _, push = jax.linearize(light, point.z)
-    slopes = likelihood.whiten(jax.vmap(push)(jnp.eye(point.z.shape[0])))
-    rows = jnp.concatenate([slopes, point.columns.astype(slopes.dtype)])
-    rows = rows.reshape(rows.shape[0], -1)
+    slopes = jax.vmap(push)(jnp.eye(point.z.shape[0]))
+    curvature, slope = lax.cond(
+        exact,
+        lambda: normal(likelihood.whiten(slopes)),
+        lambda: normal(likelihood.whiten_float32(slopes)),
+    )
     prior = jnp.concatenate([jnp.ones_like(point.z), jnp.zeros_like(point.amplitudes)])
     value = jnp.concatenate([point.z, jnp.zeros_like(point.amplitudes)])
-    curvature = (rows @ rows.T).astype(point.z.dtype) + jnp.diag(prior)
-    slope = (rows @ point.residuals.ravel().astype(rows.dtype)).astype(point.z.dtype) + value
-    return System(curvature=curvature, slope=slope)
+    return System(curvature=curvature + jnp.diag(prior), slope=slope + value)
 
 
-def _advance(
-    space: Space, likelihood: Any, free: jax.Array, tolerance: Any, groups: tuple[str, ...], now: Descent
-) -> Descent:
-    """One trial step: taken and less damped if it helps, refused and more damped if not."""
+def _advance(evaluation: Any, now: Descent, moving: jax.Array, tolerance: Any, over: jax.Array) -> Descent:
+    """One trial step: taken and less damped if it helps, refused and more damped if not; none if it is over."""
     point = now.point
-    system = lax.cond(
-        now.stale, lambda: linear_system(space, likelihood, point, groups), lambda: now.system
-    )
-    model = space.build(point.theta).only(*groups)
-    active = ~likelihood.positive(model) | (point.amplitudes > 0)
-    step, promise = _damped_step(system, free, active, now.damping)
+    step, promise = _damped_step(now.system, moving, point.z.shape[0], now.damping)
     first = now.trials == 0
-    step = jnp.where(first, 0.0, step)
     stop = (promise < 0.3 * tolerance) & (now.damping < 1e-2) & ~first
-    trial = evaluate(space, likelihood, point.z + step, groups)
+    trial = evaluation(point.z + jnp.where(first | over | now.done, 0.0, step))
     gain = point.objective - trial.objective
     better = (gain > 0) & ~stop
     small = jnp.where(better, jnp.where(gain < tolerance, now.small + 1, 0), now.small)
@@ -150,28 +168,27 @@ def _advance(
     damping = jnp.where(first & better, now.damping, damping)
     return Descent(
         point=jax.tree.map(lambda new, old: jnp.where(better, new, old), trial, point),
-        system=system,
+        system=now.system,
         stale=better,
         damping=damping,
         accepted=now.accepted + better,
         trials=now.trials + 1,
+        systems=now.systems + now.stale,
         small=small,
-        done=stop | (small >= 2) | (damping > 1e8),
+        done=now.done | stop | (small >= 2) | (damping > 1e8),
     )
 
 
 def _damped_step(
-    system: System, free: jax.Array, active: jax.Array, damping: jax.Array
+    system: System, moving: jax.Array, count: int, damping: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """Step of z (n,) and the gain in the objective that the system promises for it."""
-    count = free.shape[0]
-    moving = jnp.concatenate([free, active])
+    """Step of z (count,) and the gain that the system promises for it, if z and amplitudes flagged may move."""
     curvature = jnp.where(moving[:, None] & moving[None], system.curvature, 0.0)
     slope = jnp.where(moving, system.slope, 0.0)
     slope = slope.at[count:].set(0.0)  # the amplitudes are at their best already
     diagonal = jnp.maximum(jnp.diagonal(curvature), 1e-12 * jnp.max(jnp.diagonal(curvature)) + 1e-30)
-    extra = jnp.concatenate([jnp.full(count, 1.0) * damping, jnp.full(active.shape[0], 1e-7)])
+    extra = jnp.where(jnp.arange(moving.shape[0]) < count, damping, 1e-7)
     matrix = curvature + jnp.diag(jnp.where(moving, extra * diagonal, 1.0))
     step = jnp.linalg.solve(matrix, -slope)
     promise = -(2 * slope @ step + step @ curvature @ step)
-    return jnp.where(free, jnp.clip(step[:count], -STEP, STEP), 0.0), promise
+    return jnp.where(moving[:count], jnp.clip(step[:count], -STEP, STEP), 0.0), promise

@@ -27,7 +27,6 @@ class ImagingLikelihood:
     All images are on the evaluation box (H, W): the unmasked pixels and a frame as wide as the PSF reaches,
     so that light from outside the mask is modelled too. `inverse_noise` is zero where a pixel is left out.
     `corner` (2,) is the position (x, y) of pixel (0, 0) of the box [arcsec].
-    `templates` (K, H, W) are whitened images whose amplitudes are solved beside the model's own.
     """
 
     grid: Grid
@@ -35,8 +34,6 @@ class ImagingLikelihood:
     transfer: jax.Array
     inverse_noise: jax.Array
     whitened_data: jax.Array
-    templates: jax.Array
-    template_positive: jax.Array
     corner: jax.Array
     log_norm: jax.Array
 
@@ -63,8 +60,6 @@ class ImagingLikelihood:
             transfer=jnp.asarray(transfer_function(imaging.psf, needed.shape)),
             inverse_noise=jnp.asarray(inverse),
             whitened_data=jnp.asarray(cut(imaging.data, box, 0.0) * inverse),
-            templates=jnp.zeros((0, *needed.shape)),
-            template_positive=jnp.zeros(0, bool),
             corner=jnp.array([x[0], y[0]]),
             log_norm=jnp.asarray(-0.5 * np.sum(np.log(2 * np.pi * imaging.noise[~imaging.mask] ** 2))),
         )
@@ -76,15 +71,19 @@ class ImagingLikelihood:
 
     def image(self, model: LensModel) -> jax.Array:
         """Model image (H, W), convolved and with sky; `Solved` amplitudes are left out."""
-        sky = 0.0 if isinstance(model.sky, Solved) else model.sky
-        return convolve(self.light(model), self.transfer) + sky
+        return convolve(self.light(model), self.transfer)
 
     def light(self, model: LensModel) -> jax.Array:
-        """Image (H, W) before convolution and sky."""
-        return surface(*with_numbers(model, LensModel.brightness), self.grid)
+        """Image (H, W) before convolution; the sky is in it, which a PSF of sum 1 leaves as it is."""
+        sky = 0.0 if isinstance(model.sky, Solved) else model.sky
+        return surface(*with_numbers(model, LensModel.brightness), self.grid) + sky
 
     def whiten(self, light: jax.Array) -> jax.Array:
-        """Images (..., H, W) of light convolved and over the noise, in single precision."""
+        """Images (..., H, W) of light convolved and over the noise."""
+        return convolve(light, self.transfer) * self.inverse_noise
+
+    def whiten_float32(self, light: jax.Array) -> jax.Array:
+        """The same in single precision."""
         return convolve_float32(light, self.transfer) * self.inverse_noise.astype(jnp.float32)
 
     def residuals(self, model: LensModel) -> jax.Array:
@@ -92,18 +91,18 @@ class ImagingLikelihood:
         return self.image(model) * self.inverse_noise - self.whitened_data
 
     def columns(self, model: LensModel) -> jax.Array:
-        """Whitened images (K, H, W) of unit amplitude: the model's `Solved` ones, then the templates."""
+        """Whitened images (K, H, W) of unit amplitude of what is `Solved` in the model, the sky last."""
         images = []
         shapes = surfaces(*with_numbers(model, LensModel.solved_shapes), self.grid)
         if len(shapes):
             images.append(convolve(shapes, self.transfer) * self.inverse_noise)
         if isinstance(model.sky, Solved):
             images.append(self.inverse_noise[None])
-        return jnp.concatenate([*images, self.templates])
+        return jnp.concatenate(images) if images else jnp.zeros((0, *self.shape))
 
     def positive(self, model: LensModel) -> jax.Array:
         """(K,) whether each amplitude of `columns` is kept non-negative."""
-        return jnp.concatenate([jnp.asarray(model.positive()), self.template_positive])
+        return jnp.asarray(model.positive())
 
     def solve(self, model: LensModel, columns: jax.Array, target: jax.Array) -> jax.Array:
         """The amplitudes (K,) of the columns that come nearest to a whitened target (H, W)."""
@@ -112,7 +111,7 @@ class ImagingLikelihood:
         return Quadratic.of(columns, target).solve(self.positive(model))
 
     def amplitudes(self, model: LensModel) -> jax.Array:
-        """The amplitudes (K,) solved: the model's own first, then the templates'. Carries no derivative."""
+        """The amplitudes (K,) solved, in the order of the model's tree. Carries no derivative."""
         columns, target = self.columns(model), -self.residuals(model)
         return lax.stop_gradient(self.solve(model, columns, target))
 
@@ -155,7 +154,6 @@ class ImagingLikelihood:
             self,
             inverse_noise=self.inverse_noise * weights,
             whitened_data=self.whitened_data * weights,
-            templates=self.templates * weights,
         )
 
     def minus(self, whitened: Any) -> ImagingLikelihood:

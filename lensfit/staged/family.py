@@ -1,20 +1,14 @@
 """The final basin refitted as a small family of models: their spread is the honest error on real lenses."""
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
-import jax
 import numpy as np
 
 from lensfit.fitters._base import Variant
-from lensfit.fitters.lm import Point, descend
-from lensfit.model import LensModel
-from lensfit.priors import Part, Prior, Solved
-from lensfit.profiles import LightProfile
-from lensfit.pytree import replace
-from lensfit.space import Space
-from lensfit.staged.joint import GROUPS
+from lensfit.fitters.lm import Point
+from lensfit.staged.joint import GROUPS, Joint
+from lensfit.staged.wider import SUFFIX
 
 SHEAR = ("gamma1", "gamma2")
 REJECTED = 1.1
@@ -23,20 +17,32 @@ SECOND_SOURCE = (2.5, 0.35)
 """Sizes, in units of the first source's, from which a second source is tried."""
 
 
-def fit_family(space: Space, model: LensModel, likelihood: Any, point: Point) -> tuple[Variant, ...]:
+def fit_family(joint: Joint, likelihood: Any, point: Point) -> tuple[Variant, ...]:
     """Variants of a fit at `point`: without shear and with one more source, each alone and both together."""
-    sheared = any(p.role in SHEAR for p in space.parameters)
-    variants = [_variant("as fitted", space, point)]
-    if sheared:
-        variants.append(_without_shear("no shear", space, likelihood, np.asarray(point.theta)))
-    if len(model.source) == 1:
-        wider = Space.of(_with_second_source(model))
-        starts = [_start(space, wider, np.asarray(point.theta), size) for size in SECOND_SOURCE]
-        best = min((_fit(wider, likelihood, s, 10) for s in starts), key=lambda p: float(p.objective))
-        best = _fit(wider, likelihood, np.asarray(best.theta), 15)
-        variants.append(_variant("two sources", wider, best))
-        if sheared:
-            variants.append(_without_shear("two sources, no shear", wider, likelihood, np.asarray(best.theta)))
+    wide = joint.wide
+    own = np.isin(np.arange(wide.ndim), joint.place)
+    unsheared = np.array([p.role not in SHEAR for p in wide.parameters])
+    model, more = np.ones(wide.ndim, bool), np.ones(len(wide.amplitudes), bool)
+    theta = joint.widened(np.asarray(point.theta))
+    known = np.zeros(len(more))
+    known[joint.shown] = point.amplitudes
+    variants = [_variant("as fitted", joint, own, joint.shown, theta, known, float(point.chi2))]
+
+    def fit(start: np.ndarray, free: np.ndarray, shown: np.ndarray, iterations: int) -> Point:
+        return joint.tally.descend(wide, likelihood, start, free, iterations, 1.0, GROUPS, shown).point
+
+    def without_shear(name: str, start: np.ndarray, free: np.ndarray, shown: np.ndarray) -> None:
+        if not unsheared.all():
+            free = free & unsheared
+            end = fit(np.where(unsheared, start, 0.0), free, shown, 20)
+            variants.append(_variant(name, joint, free, shown, end.theta, end.amplitudes, float(end.chi2)))
+
+    without_shear("no shear", theta, own, joint.shown)
+    if wide is not joint.space:
+        best = min((fit(_start(joint, theta, size), model, more, 10) for size in SECOND_SOURCE), key=_objective)
+        best = fit(np.asarray(best.theta), model, more, 15)
+        variants.append(_variant("two sources", joint, model, more, best.theta, best.amplitudes, float(best.chi2)))
+        without_shear("two sources, no shear", np.asarray(best.theta), model, more)
     return tuple(variants)
 
 
@@ -50,49 +56,25 @@ def spread(names: tuple[str, ...], variants: tuple[Variant, ...]) -> np.ndarray:
     return np.array([0.5 * np.ptp(some) if len(some) > 1 else np.nan for some in values])
 
 
-def _variant(name: str, space: Space, point: Point) -> Variant:
-    values = dict(zip(space.names, np.asarray(point.theta).tolist(), strict=True))
-    solved = zip(space.amplitudes, np.asarray(point.amplitudes).tolist(), strict=True)
-    return Variant(name, float(point.chi2), values | {p.name: value for p, value in solved})
+def _objective(point: Point) -> float:
+    return float(point.objective)
 
 
-def _fit(space: Space, likelihood: Any, theta: np.ndarray, iterations: int, free: Any = True) -> Point:
-    free = np.broadcast_to(free, space.ndim)
-    return descend(space, likelihood, theta, free, iterations, 1.0, GROUPS).point
+def _variant(
+    name: str, joint: Joint, free: np.ndarray, shown: np.ndarray, theta: Any, amplitudes: Any, chi2: float
+) -> Variant:
+    """The values of the parameters that are free and of the amplitudes that are shown."""
+    values = zip(joint.wide.names, np.asarray(theta).tolist(), free, strict=True)
+    solved = zip((p.name for p in joint.wide.amplitudes), np.asarray(amplitudes).tolist(), shown, strict=True)
+    return Variant(name, chi2, {key: value for key, value, has in (*values, *solved) if has})
 
 
-def _without_shear(name: str, space: Space, likelihood: Any, theta: np.ndarray) -> Variant:
-    shear = np.array([p.role in SHEAR for p in space.parameters])
-    point = _fit(space, likelihood, np.where(shear, 0.0, theta), 20, ~shear)
-    variant = _variant(name, space, point)
-    fixed = {n for n, is_shear in zip(space.names, shear, strict=True) if is_shear}
-    return dataclasses.replace(variant, values={k: v for k, v in variant.values.items() if k not in fixed})
-
-
-def _with_second_source(model: LensModel) -> LensModel:
-    """The model with another source like its only one, parameters of its own and the amplitude solved."""
-    ((name, source),) = model.source.items()
-    own: dict[int, Prior] = {}
-
-    def renewed(leaf: Any) -> Any:
-        prior = leaf.prior if isinstance(leaf, Part) else leaf
-        if not isinstance(prior, Prior):
-            return leaf
-        copy = own.setdefault(id(prior), dataclasses.replace(prior))  # pyright: ignore[reportArgumentType]
-        return Part(copy, leaf.index) if isinstance(leaf, Part) else copy
-
-    leaf = lambda node: isinstance(node, (Prior, Part, Solved))  # noqa: E731
-    second: LightProfile = jax.tree.map(renewed, source, is_leaf=leaf)
-    second = replace(second, **{second.amplitude: Solved()})
-    return replace(model, source={name: source, f"{name}_second": second})
-
-
-def _start(space: Space, wider: Space, theta: np.ndarray, size: float) -> np.ndarray:
-    """theta of the wider space: the fit, with the second source on the first and of another size."""
-    known = dict(zip(space.names, theta, strict=True))
-    values = []
-    for parameter in wider.parameters:
-        value = known.get(parameter.name, known.get(parameter.name.replace("_second", "")))
-        scale = size if parameter.name not in known and parameter.role == "radius" else 1.0
-        values.append(scale * float(value))  # pyright: ignore[reportArgumentType]
-    return np.array(values)
+def _start(joint: Joint, theta: np.ndarray, size: float) -> np.ndarray:
+    """theta of the wide space: the fit, with the second source on the first and of another size."""
+    values = dict(zip(joint.wide.names, theta, strict=True))
+    start = theta.copy()
+    for k, parameter in enumerate(joint.wide.parameters):
+        first = parameter.name.replace(SUFFIX, "")
+        if k not in joint.place and first in values:
+            start[k] = values[first] * (size if parameter.role == "radius" else 1.0)
+    return start

@@ -2,19 +2,21 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from lensfit.errors import FitError
 from lensfit.fitters._base import FitResult, Progress, Trust
 from lensfit.fitters._result import Clock, result_of
+from lensfit.fitters.laplace import laplace_of_solved
+from lensfit.fitters.lm import Point
 from lensfit.problem import Problem
 from lensfit.space import Space, solve_amplitudes
+from lensfit.staged.case import Basin, Case
 from lensfit.staged.family import fit_family, spread
-from lensfit.staged.joint import descend_all
-from lensfit.staged.pipeline import Found, Levels, finish, run_stages, search_again
-from lensfit.staged.roles import Roles
+from lensfit.staged.joint import Joint
+from lensfit.staged.pipeline import Found, finish, run_stages, search_again
 from lensfit.staged.trust import GAIN, check_fit, check_search, gather
 
 EDGE = -3.0
@@ -32,80 +34,62 @@ class Staged:
     def run(self, problem: Problem, *, seed: int, progress: Progress) -> FitResult:
         """Fit the problem. Raises FitError if the model cannot be staged or no finite fit is found."""
         clock = Clock.start()
-        model = solve_amplitudes(problem.model)
-        space, likelihood = Space.of(model), problem.likelihood
-        roles = Roles.of(space)
-        levels = Levels.of(likelihood)
-        found = run_stages(space, levels, roles, np.random.default_rng(seed), progress)
+        case = Case.of(solve_amplitudes(problem.model), problem.likelihood)
+        joint = Joint.of(case)
+        found = run_stages(case, np.random.default_rng(seed), progress)
         progress("search, other seed", float(found.point.chi2), 0.7)
-        again = search_again(space, levels, roles, found.theta, np.random.default_rng([seed, 1]))
-        found, other = _better(space, levels, roles, found, again)
-        found, gain = _go_on(space, likelihood, found)
-        if not np.isfinite(float(found.point.chi2)):
+        again = search_again(case, joint, found.theta, np.random.default_rng([seed, 1]))
+        found, other = _better(case, joint, found, again)
+        if not np.isfinite(float(found.point.objective)):
             raise FitError("no finite chi2 was found: the model does not give finite brightness anywhere near the data")
-        progress("neighbouring models", float(found.point.chi2), 0.8)
-        variants = fit_family(space, model, likelihood, found.point)
-        progress("errors and trust", float(found.point.chi2), 0.95)
-        amplitudes = np.asarray(found.point.amplitudes)
-        numbers = space.build(found.point.theta).filled(found.point.amplitudes)
-        checks = check_fit(space, roles, found.theta, gather(likelihood, numbers), gain)
-        checks += check_search(roles, found.theta, found.basins, other)
-        theta, zero = _in_problem(problem, space, found.theta, amplitudes)
+        end, system = joint.settle(problem.likelihood, found.theta, 10, 1e-3)
+        gain = float(found.point.objective) - float(end.objective)
+        progress("neighbouring models", float(end.chi2), 0.8)
+        variants = fit_family(joint, problem.likelihood, end)
+        progress("errors and trust", float(end.chi2), 0.95)
+        best = np.asarray(end.theta)
+        numbers = case.space.build(jnp.asarray(best)).filled(end.amplitudes)
+        evidence = gather(problem.likelihood, numbers, np.asarray(end.residuals))
+        checks = check_fit(case.space, case.roles, best, evidence, gain)
+        checks += check_search(case.roles, best, found.basins, other)
+        theta, notes = _in_problem(problem, case.space, end)
         result = result_of(
             problem,
             theta,
             fitter="staged",
             clock=clock,
             converged=gain < GAIN,
-            evaluations=None,
-            gradients=None,
+            evaluations=case.tally.evaluations,
+            gradients=case.tally.gradients,
+            curvature=laplace_of_solved(problem, case.space, theta, end, system),
+            notes=notes,
             spread=spread(problem.names, variants),
             variants=variants,
             trust=Trust(tuple(checks)),
         )
         progress("done", result.chi2, 1.0)
-        return _unknown(result, zero)
+        return result
 
 
-def _better(
-    space: Space, levels: Levels, roles: Roles, found: Found, again: list[Any]
-) -> tuple[Found, np.ndarray]:
+def _better(case: Case, joint: Joint, found: Found, again: list[Basin]) -> tuple[Found, np.ndarray]:
     """The better of the fit and the end of another search, and the theta that the other one ended at."""
-    second = finish(space, levels, roles, again)
+    second = finish(case, joint, again)
     if float(second.point.objective) < float(found.point.objective) - 1:
         return second, found.theta
     return found, second.theta
 
 
-def _go_on(space: Space, likelihood: Any, found: Found) -> tuple[Found, float]:
-    """The fit after a few more steps, and how much they lowered chi2 + |z|^2."""
-    point = descend_all(space, likelihood, found.theta, 10, 1e-3)
-    gain = float(found.point.objective) - float(point.objective)
-    return Found(point, np.asarray(point.theta), found.basins), gain
+def _in_problem(problem: Problem, space: Space, point: Point) -> tuple[np.ndarray, tuple[str, ...]]:
+    """theta of the problem, which samples some of the amplitudes that were solved, and notes.
 
-
-def _in_problem(
-    problem: Problem, space: Space, theta: np.ndarray, amplitudes: np.ndarray
-) -> tuple[np.ndarray, list[str]]:
-    """theta of the problem, which samples some of the amplitudes that were solved, and which came out at zero.
-
-    Those are moved just inside their priors.
+    Those that came out at zero are put just inside their priors.
     """
     every = [p.name for p in space.parameters + space.amplitudes]
-    value = dict(zip(every, np.concatenate([theta, amplitudes]), strict=True))
-    mine = np.array([value[name] for name in problem.names])
-    zero = np.array([p.role == "amplitude" for p in problem.space.parameters]) & (mine <= 0)
-    if zero.any():
-        mine = np.where(zero, np.asarray(problem.to_theta(np.full(problem.ndim, EDGE))), mine)
-    return mine, [name for name, is_zero in zip(problem.names, zero, strict=True) if is_zero]
-
-
-def _unknown(result: FitResult, zero: list[str]) -> FitResult:
-    """The result without errors for parameters that stand at zero, where the curvature says nothing of them."""
-    if not zero:
-        return result
-    held = np.isin(result.names, zero)
-    covariance = np.where(held | held[:, None], np.nan, result.covariance)
-    note = f"solved to zero and put at the lower end of its prior: {', '.join(zero)}"
-    errors = np.sqrt(np.diag(covariance))
-    return dataclasses.replace(result, covariance=covariance, errors=errors, notes=(*result.notes, note))
+    value = dict(zip(every, np.concatenate([point.theta, point.amplitudes]), strict=True))
+    theta = np.array([value[name] for name in problem.names])
+    zero = np.array([p.role == "amplitude" for p in problem.space.parameters]) & (theta <= 0)
+    if not zero.any():
+        return theta, ()
+    names = ", ".join(name for name, is_zero in zip(problem.names, zero, strict=True) if is_zero)
+    edge = np.asarray(problem.to_theta(np.full(problem.ndim, EDGE)))
+    return np.where(zero, edge, theta), (f"solved to zero and put at the lower end of the prior: {names}",)

@@ -1,44 +1,106 @@
 """Third stage: everything together, from the coarse image to the full one."""
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lensfit.fitters.lm import Point, descend
+from lensfit.fitters.lm import Descent, Point, System
 from lensfit.model import LensModel
+from lensfit.pytree import replace
 from lensfit.space import Space
+from lensfit.staged.case import Basin, Case
+from lensfit.staged.maps import to_theta, to_z
 from lensfit.staged.roles import Roles
-from lensfit.staged.search import Basin, sharp_score
+from lensfit.staged.search import basin_of
+from lensfit.staged.tally import Tally
+from lensfit.staged.wider import with_second_source
 
 GROUPS = ("light", "source")
+
+
+@dataclasses.dataclass(frozen=True)
+class Joint:
+    """Descents in all parameters of a space.
+
+    They run in a `wide` space, that of a model with one more source, whose amplitude is held at zero: the
+    model's neighbours are then fitted by the same compiled program. `place` (n,) and `shown` (K_wide,) say which
+    of its parameters and amplitudes are the model's own.
+    """
+
+    space: Space
+    wide: Space
+    place: np.ndarray
+    shown: np.ndarray
+    tally: Tally
+
+    @classmethod
+    def of(cls, case: Case) -> Joint:
+        """For the model of a case."""
+        space, model = case.space, case.model
+        wide = Space.of(with_second_source(model)) if len(model.source) == 1 else space
+        own = {p.name for p in space.amplitudes}
+        return cls(
+            space=space,
+            wide=wide,
+            place=np.array([wide.names.index(name) for name in space.names]),
+            shown=np.array([p.name in own for p in wide.amplitudes], bool),
+            tally=case.tally,
+        )
+
+    def widened(self, theta: np.ndarray) -> np.ndarray:
+        """theta of the wide space, what is not the model's own in the middle of its prior."""
+        z = np.zeros(self.wide.ndim)
+        z[self.place] = np.asarray(to_z(self.space, theta))
+        return np.array(to_theta(self.wide, z))
+
+    def descend(self, likelihood: Any, theta: np.ndarray, iterations: int, tolerance: float) -> Point:
+        """The end of a descent from theta (n,)."""
+        return self._narrow(self._run(likelihood, theta, iterations, tolerance, False).point)
+
+    def settle(
+        self, likelihood: Any, theta: np.ndarray, iterations: int, tolerance: float
+    ) -> tuple[Point, System]:
+        """The same with the exact system at that end."""
+        end = self._run(likelihood, theta, iterations, tolerance, True)
+        own = np.concatenate([self.place, self.wide.ndim + np.flatnonzero(self.shown)])
+        curvature, slope = np.asarray(end.system.curvature), np.asarray(end.system.slope)
+        system = System(curvature=curvature[np.ix_(own, own)], slope=slope[own])  # pyright: ignore[reportArgumentType]
+        return self._narrow(end.point), system
+
+    def fit(self, likelihood: Any, theta: np.ndarray, iterations: int, tolerance: float) -> Basin:
+        """The end of a descent as a basin."""
+        return basin_of(self.descend(likelihood, theta, iterations, tolerance), likelihood, theta)
+
+    def solved_model(self, likelihood: Any, theta: np.ndarray) -> LensModel:
+        """The model at theta (n,) with its amplitudes solved."""
+        point = self.descend(likelihood, theta, 0, 1.0)
+        return self.space.build(jnp.asarray(theta)).filled(point.amplitudes)
+
+    def _run(self, likelihood: Any, theta: np.ndarray, iterations: int, tolerance: float, exact: bool) -> Descent:
+        free = np.zeros(self.wide.ndim, bool)
+        free[self.place] = True
+        start = self.widened(theta)
+        return self.tally.descend(
+            self.wide, likelihood, start, free, iterations, tolerance, GROUPS, self.shown, exact
+        )
+
+    def _narrow(self, point: Point) -> Point:
+        arrays = {
+            "z": np.asarray(point.z)[self.place],
+            "theta": np.asarray(point.theta)[self.place],
+            "amplitudes": np.asarray(point.amplitudes)[self.shown],
+            "columns": np.asarray(point.columns)[self.shown],
+        }
+        return replace(point, **arrays)
 
 
 def join(roles: Roles, light: np.ndarray, rest: np.ndarray) -> np.ndarray:
     """theta (n,) with the light of one and the mass and source of the other."""
     return np.where(roles.light, light, rest)
-
-
-def fit_joint(space: Space, likelihood: Any, theta: np.ndarray, iterations: int, tolerance: float) -> Basin:
-    """Descend in all parameters from theta (n,)."""
-    point = descend_all(space, likelihood, theta, iterations, tolerance)
-    return Basin(np.asarray(point.theta), sharp_score(point, likelihood))
-
-
-def descend_all(
-    space: Space, likelihood: Any, theta: np.ndarray, iterations: int, tolerance: float
-) -> Point:
-    """The end of a descent in all parameters from theta (n,)."""
-    free = np.ones(space.ndim, bool)
-    return descend(space, likelihood, theta, free, iterations, tolerance, GROUPS).point
-
-
-def solved_model(space: Space, likelihood: Any, theta: np.ndarray) -> LensModel:
-    """The model at theta (n,) with its amplitudes solved."""
-    point = descend_all(space, likelihood, theta, 0, 1.0)
-    return space.build(jnp.asarray(theta)).filled(point.amplitudes)
 
 
 @jax.jit

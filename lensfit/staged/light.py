@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lensfit.fitters.lm import descend
 from lensfit.space import Space
+from lensfit.staged.case import Case
 from lensfit.staged.maps import to_theta
 from lensfit.staged.roles import Roles
 
@@ -28,10 +28,11 @@ class LightFit:
     loss: float
 
 
-def fit_light(space: Space, likelihood: Any, roles: Roles, rng: np.random.Generator) -> list[LightFit]:
-    """Fit the lens light from a few structured starts; the best first."""
-    starts = _starts(space, likelihood, roles, rng)
-    fits = [_robust(space, likelihood, roles, start) for start in starts]
+def fit_light(case: Case, rng: np.random.Generator) -> list[LightFit]:
+    """Fit the lens light on the coarse level from a few structured starts; the best first."""
+    likelihood = case.levels.coarse
+    starts = _starts(case.space, likelihood, case.roles, rng)
+    fits = [_robust(case, likelihood, start) for start in starts]
     return sorted(fits, key=lambda fit: fit.loss)
 
 
@@ -85,11 +86,14 @@ def floor_weights(image: np.ndarray, floor: float) -> np.ndarray:
     return 1 / np.sqrt(1 + (floor * np.maximum(image, 0)) ** 2)
 
 
-def _robust(space: Space, likelihood: Any, roles: Roles, theta: np.ndarray) -> LightFit:
+def _robust(case: Case, likelihood: Any, theta: np.ndarray) -> LightFit:
     weights = np.ones(likelihood.shape)
     image = excess = weights
     for k in range(ROUNDS):
-        done = descend(space, likelihood.weighted(weights), theta, roles.light, 6 if k else 12, 3.0, ("light",))
+        weighted = likelihood.weighted(weights)
+        done = case.tally.descend(case.space, weighted, theta, case.roles.light, 6 if k else 12, 3.0, ("light",))
+        if not np.isfinite(float(done.point.objective)):
+            return LightFit(theta, np.zeros(likelihood.shape), np.inf)
         theta = np.asarray(done.point.theta)
         image = np.tensordot(np.asarray(done.point.amplitudes), np.asarray(done.point.columns), 1) / weights
         excess = -np.asarray(done.point.residuals) / weights

@@ -9,31 +9,15 @@ import numpy as np
 from lensfit.fitters._base import Progress
 from lensfit.fitters.lm import Point
 from lensfit.model import LensModel
-from lensfit.space import Space
-from lensfit.staged.joint import descend_all, distinct, fit_joint, join, lens_light, solved_model
+from lensfit.staged.case import Basin, Case
+from lensfit.staged.joint import Joint, distinct, join, lens_light
 from lensfit.staged.light import LightFit, fit_light, floor_weights
-from lensfit.staged.roles import Roles
-from lensfit.staged.search import Basin, search
+from lensfit.staged.search import search
 
 POOR = 1.2
 """chi2 per pixel above which a third search is made: one search in ten misses the right basin."""
 FLOOR = 0.02
 """Share of the lens light by which its model may miss it before the last fit."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Levels:
-    """One likelihood three times: 2x2-binned, full pixels with at most 2x2 sub-pixels, and as given."""
-
-    coarse: Any
-    medium: Any
-    full: Any
-
-    @classmethod
-    def of(cls, likelihood: Any) -> Levels:
-        """The levels of a likelihood."""
-        coarse = type(likelihood).of(likelihood.observed().binned(2), 2)
-        return cls(coarse=coarse, medium=likelihood.capped(2), full=likelihood)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,62 +29,60 @@ class Found:
     basins: tuple[Basin, ...]
 
 
-def run_stages(
-    space: Space, levels: Levels, roles: Roles, rng: np.random.Generator, progress: Progress
-) -> Found:
+def run_stages(case: Case, rng: np.random.Generator, progress: Progress) -> Found:
     """From the data and the priors alone to the best point of chi2 + |z|^2."""
+    joint = Joint.of(case)
     progress("lens light", np.nan, 0.05)
-    lights = fit_light(space, levels.coarse, roles, rng)
+    lights = fit_light(case, rng)
     progress("search, round 1", np.nan, 0.15)
-    basins = _search_first(space, levels, roles, lights, rng)
-    progress("search, round 2", _chi2(space, levels, basins[0]), 0.35)
-    basins = sorted(basins + search_again(space, levels, roles, basins[0].theta, rng), key=lambda basin: basin.score)
-    chi2 = _chi2(space, levels, basins[0])
-    if chi2 > POOR * np.count_nonzero(levels.medium.inverse_noise):
+    basins = _search_first(case, joint, lights, rng)
+    progress("search, round 2", _chi2(case, joint, basins[0]), 0.35)
+    basins = sorted(basins + search_again(case, joint, basins[0].theta, rng), key=lambda basin: basin.score)
+    chi2 = _chi2(case, joint, basins[0])
+    if chi2 > POOR * case.levels.medium.data_count:
         progress("search, round 3", chi2, 0.5)
-        basins += _search_first(space, levels, roles, lights, rng)
+        basins += _search_first(case, joint, lights, rng)
     progress("fine fit", chi2, 0.6)
-    return finish(space, levels, roles, basins)
+    return finish(case, joint, basins)
 
 
-def search_again(
-    space: Space, levels: Levels, roles: Roles, theta: np.ndarray, rng: np.random.Generator
-) -> list[Basin]:
+def search_again(case: Case, joint: Joint, theta: np.ndarray, rng: np.random.Generator) -> list[Basin]:
     """Basins, best first, of a new search on the data less the lens light of a joint fit theta (n,)."""
-    model = solved_model(space, levels.medium, theta)
+    levels, roles = case.levels, case.roles
+    model = joint.solved_model(levels.medium, theta)
     image = np.asarray(lens_light(levels.coarse, model))
-    found = search(space, levels.coarse.minus(image), roles, theta, image, rng)
-    weighted = _floored(levels, model)
+    found = search(case, levels.coarse.minus(image), theta, image, rng)
+    weighted = _floored(case, model)
     starts = [join(roles, theta, basin.theta) for basin in distinct(roles, found, 3)]
-    return sorted((fit_joint(space, weighted, s, 6, 5.0) for s in starts), key=lambda basin: basin.score)
+    return sorted((joint.fit(weighted, s, 6, 5.0) for s in starts), key=lambda basin: basin.score)
 
 
-def finish(space: Space, levels: Levels, roles: Roles, basins: list[Basin]) -> Found:
+def finish(case: Case, joint: Joint, basins: list[Basin]) -> Found:
     """Fit the most promising basins finely and the best of them at full accuracy."""
-    fine = [fit_joint(space, levels.medium, basin.theta, 6, 1.0) for basin in distinct(roles, basins, 3)]
+    medium = case.levels.medium
+    fine = [joint.fit(medium, basin.theta, 6, 1.0) for basin in distinct(case.roles, basins, 3)]
     fine = sorted(fine, key=lambda basin: basin.score)
-    best = fit_joint(space, levels.medium, fine[0].theta, 20, 1.0)
-    point = descend_all(space, levels.full, best.theta, 60, 0.02)
+    best = joint.fit(medium, fine[0].theta, 20, 1.0)
+    point = joint.descend(case.levels.full, best.theta, 60, 0.02)
     return Found(point, np.asarray(point.theta), tuple(fine))
 
 
-def _search_first(
-    space: Space, levels: Levels, roles: Roles, lights: list[LightFit], rng: np.random.Generator
-) -> list[Basin]:
+def _search_first(case: Case, joint: Joint, lights: list[LightFit], rng: np.random.Generator) -> list[Basin]:
     """Basins, best first, of a search on the data less the best light; the other lights joined to its best."""
-    best = lights[0]
-    found = search(space, levels.coarse.minus(best.image), roles, best.theta, best.image, rng)
-    weighted = _floored(levels, solved_model(space, levels.medium, join(roles, best.theta, found[0].theta)))
+    best, levels, roles = lights[0], case.levels, case.roles
+    found = search(case, levels.coarse.minus(best.image), best.theta, best.image, rng)
+    model = joint.solved_model(levels.medium, join(roles, best.theta, found[0].theta))
+    weighted = _floored(case, model)
     starts = [join(roles, best.theta, basin.theta) for basin in distinct(roles, found, 3)]
     starts += [join(roles, light.theta, found[0].theta) for light in lights[1:4]]
-    return sorted((fit_joint(space, weighted, s, 6, 5.0) for s in starts), key=lambda basin: basin.score)
+    return sorted((joint.fit(weighted, s, 6, 5.0) for s in starts), key=lambda basin: basin.score)
 
 
-def _chi2(space: Space, levels: Levels, basin: Basin) -> float:
-    return float(descend_all(space, levels.medium, basin.theta, 0, 1.0).chi2)
+def _chi2(case: Case, joint: Joint, basin: Basin) -> float:
+    return float(joint.descend(case.levels.medium, basin.theta, 0, 1.0).chi2)
 
 
-def _floored(levels: Levels, model: LensModel) -> Any:
+def _floored(case: Case, model: LensModel) -> Any:
     """The medium level with less weight where the model's lens light is bright."""
-    image = np.asarray(lens_light(levels.medium, model))
-    return levels.medium.weighted(floor_weights(image, FLOOR))
+    medium = case.levels.medium
+    return medium.weighted(floor_weights(np.asarray(lens_light(medium, model)), FLOOR))

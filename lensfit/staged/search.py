@@ -8,8 +8,9 @@ import jax
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from lensfit.fitters.lm import descend
+from lensfit.fitters.lm import Point
 from lensfit.space import Space
+from lensfit.staged.case import Basin, Case
 from lensfit.staged.light import floor_weights
 from lensfit.staged.maps import many_to_theta, to_theta, to_z
 from lensfit.staged.roles import Roles
@@ -29,14 +30,6 @@ FLOOR = 0.03
 
 
 @dataclasses.dataclass(frozen=True)
-class Basin:
-    """A place found by the search: theta (n,), and the score it is ranked by (small is good)."""
-
-    theta: np.ndarray
-    score: float
-
-
-@dataclasses.dataclass(frozen=True)
 class Arcs:
     """Pixels that show lensed light: x, y (P,) [arcsec] and weight (P,), zero-weight entries to fill up."""
 
@@ -46,13 +39,14 @@ class Arcs:
 
 
 def search(
-    space: Space, likelihood: Any, roles: Roles, theta: np.ndarray, light: np.ndarray, rng: np.random.Generator
+    case: Case, likelihood: Any, theta: np.ndarray, light: np.ndarray, rng: np.random.Generator
 ) -> list[Basin]:
     """Basins of mass and source, best first, with the light parameters of theta (n,) held.
 
     The likelihood is that of the arcs, lens light subtracted. `light` (H, W) is that light, whitened: where
     it was bright its model errs.
     """
+    space, roles = case.space, case.roles
     held = np.where(roles.light, np.asarray(to_z(space, theta)), 0.0)
     start = np.asarray(to_theta(space, held))
     x, y = likelihood.coordinates()
@@ -70,10 +64,10 @@ def search(
     for stratum in np.geomspace(max(inner, low), min(0.95 * field, high), STRATA):
         drawn = _draws(space, roles, held, stratum, arcs, rng)
         _place_sources(roles, drawn, (pixel, 0.3 * field))
-        pool += [_descend(space, target, roles, theta, 5, 1.0) for theta in drawn.theta]
+        pool += [_descend(case, target, theta, 5, 1.0) for theta in drawn.theta]
     for keep, iterations in ((10, 8), (4, 20)):
         pool = sorted(pool, key=lambda basin: basin.score)[:keep]
-        pool = [_descend(space, target, roles, basin.theta, iterations, 0.5) for basin in pool]
+        pool = [_descend(case, target, basin.theta, iterations, 0.5) for basin in pool]
     return sorted(pool, key=lambda basin: basin.score)
 
 
@@ -89,7 +83,14 @@ def find_arcs(x: np.ndarray, y: np.ndarray, snr: np.ndarray) -> Arcs:
     return Arcs(*filled)
 
 
-def sharp_score(point: Any, likelihood: Any) -> float:
+def basin_of(point: Point, likelihood: Any, start: np.ndarray) -> Basin:
+    """The end of a descent as a basin; of one that never was finite, its start, which nothing is worse than."""
+    if not np.isfinite(float(point.objective)):
+        return Basin(start, np.inf)
+    return Basin(np.asarray(point.theta), _sharp_score(point, likelihood))
+
+
+def _sharp_score(point: Point, likelihood: Any) -> float:
     """Objective with the smooth part of the residuals counting a tenth: arcs are sharp, haloes are not."""
     residuals = np.asarray(point.residuals)
     used = (np.asarray(likelihood.inverse_noise) > 0).astype(float)
@@ -160,11 +161,11 @@ def _place_sources(roles: Roles, drawn: Drawn, limits: tuple[float, float]) -> N
 
 
 def _descend(
-    space: Space, likelihood: Any, roles: Roles, theta: np.ndarray, iterations: int, tolerance: float
+    case: Case, likelihood: Any, theta: np.ndarray, iterations: int, tolerance: float
 ) -> Basin:
-    free = roles.mass | roles.source
-    done = descend(space, likelihood, theta, free, iterations, tolerance, ("source",))
-    return Basin(np.asarray(done.point.theta), sharp_score(done.point, likelihood))
+    free = case.roles.mass | case.roles.source
+    end = case.tally.descend(case.space, likelihood, theta, free, iterations, tolerance, ("source",))
+    return basin_of(end.point, likelihood, theta)
 
 
 @jax.jit

@@ -13,10 +13,9 @@ from lensfit.fitters._base import Check
 from lensfit.model import LensModel
 from lensfit.operators.psf import convolve
 from lensfit.space import Space
-from lensfit.staged.joint import lens_light
+from lensfit.staged.case import Basin
 from lensfit.staged.maps import to_z
 from lensfit.staged.roles import Roles
-from lensfit.staged.search import Basin
 from lensfit.surface import surfaces
 
 LEAST_SIGNAL = 25.0
@@ -53,13 +52,14 @@ class Evidence:
     magnification: float
 
 
-def gather(likelihood: Any, model: LensModel) -> Evidence:
-    """Measure the evidence for the source of a model with numbers."""
-    light = np.asarray(lens_light(likelihood, model))
+def gather(likelihood: Any, model: LensModel, residuals: np.ndarray) -> Evidence:
+    """Measure the evidence for the source of a model with numbers, whose whitened residuals are (H, W)."""
     positive, negative, bare = (np.asarray(image) for image in _by_parity(likelihood, model))
     data, inverse = np.asarray(likelihood.whitened_data), np.asarray(likelihood.inverse_noise)
     noise = np.where(inverse > 0, 1 / np.where(inverse > 0, inverse, 1.0), 0.0)
-    arcs, source = data - light, positive + negative
+    source = positive + negative
+    light = data + residuals - source
+    arcs = source - residuals
     bright = gaussian_filter(np.maximum(source, arcs), 1.0) > 2.0
     before, after = (float(np.sum(a[bright] ** 2 - 1)) for a in (arcs, arcs - source))
     counter, error = _counter_image(light, positive, negative, data)
@@ -148,7 +148,8 @@ def _counter_image(
     """Amplitude of the negative-parity images over that of the others, each left free, and its error."""
     if not np.any(negative) or not np.any(positive):
         return np.nan, np.inf
-    columns = np.stack([light, positive, negative] if np.any(light) else [positive, negative])
+    lit = np.sum(light**2) > 1e-12 * np.sum(data**2)
+    columns = np.stack([light, positive, negative] if lit else [positive, negative])
     columns = columns.reshape(len(columns), -1)
     covariance = np.linalg.inv(columns @ columns.T)
     best = covariance @ (columns @ data.ravel())

@@ -12,9 +12,8 @@ from lensfit.problem import Problem
 from lensfit.profiles import SIE, Exponential, Gaussian, Sersic, Shear
 from lensfit.registry import fit
 from lensfit.simulate import simulate_imaging
-from lensfit.space import Space, solve_amplitudes
-from lensfit.staged.joint import solved_model
-from lensfit.staged.roles import Roles
+from lensfit.space import solve_amplitudes
+from lensfit.staged.case import Case
 from lensfit.staged.trust import check_fit, gather
 from lensfit.standard import parametric
 
@@ -81,6 +80,7 @@ def test_a_lens_is_fitted_and_trusted(lens):
     assert abs(result.theta[k] - RADIUS) < 4 * result.errors[k]
     assert result.trust.trusted, result.trust.reasons
     assert result.converged
+    assert result.evaluations > result.gradients > 300
     assert np.all(result.errors > 0)
     truth = {"mass.shear.gamma1": 0.03, "light.bulge.intensity": 2.0, "source.sersic.effective_radius": 0.1}
     for name, value in truth.items():
@@ -105,8 +105,8 @@ def test_what_is_no_lens_is_not_trusted(data):
 @pytest.mark.parametrize("factor", [0.5, 0.7, 1.35])
 def test_a_wrong_basin_is_not_trusted(lens, factor):
     problem = problem_of(lens)
-    space = Space.of(solve_amplitudes(problem.model))
-    roles = Roles.of(space)
+    case = Case.of(solve_amplitudes(problem.model), problem.likelihood)
+    space, roles = case.space, case.roles
     right = dict(zip(problem.names, fit(problem, seed=1).theta, strict=True))
     theta = np.array([right[name] for name in space.names])
     theta[roles.einstein_radius] *= factor
@@ -115,7 +115,8 @@ def test_a_wrong_basin_is_not_trusted(lens, factor):
     theta[source.radius] = 0.3
     free = roles.source | roles.light
     held = descend(space, problem.likelihood, theta, free, 40, 0.1).point
-    evidence = gather(problem.likelihood, solved_model(space, problem.likelihood, np.asarray(held.theta)))
+    numbers = space.build(held.theta).filled(held.amplitudes)
+    evidence = gather(problem.likelihood, numbers, np.asarray(held.residuals))
     checks = check_fit(space, roles, np.asarray(held.theta), evidence, 0.0)
     assert not all(check.passed for check in checks), [check.finding for check in checks]
 
