@@ -9,18 +9,21 @@ from lensfit._version import __version__
 
 if TYPE_CHECKING:
     from lensfit import errors, priors, profiles, standard
-    from lensfit.datasets import Imaging, read_imaging
+    from lensfit.datasets import Imaging, Interferometer, read_imaging, read_interferometer
     from lensfit.fitters._base import FitResult
     from lensfit.likelihood.imaging import ImagingLikelihood
+    from lensfit.likelihood.interferometer import InterferometerLikelihood
     from lensfit.model import LensModel
     from lensfit.problem import Problem
     from lensfit.registry import fit
-    from lensfit.simulate import simulate_imaging
+    from lensfit.simulate import simulate_imaging, simulate_interferometer
 
 __all__ = [
     "FitResult",
     "Imaging",
     "ImagingLikelihood",
+    "Interferometer",
+    "InterferometerLikelihood",
     "LensModel",
     "Problem",
     "__version__",
@@ -29,7 +32,9 @@ __all__ = [
     "priors",
     "profiles",
     "read_imaging",
+    "read_interferometer",
     "simulate_imaging",
+    "simulate_interferometer",
     "standard",
 ]
 
@@ -37,11 +42,15 @@ _HOMES = {
     "FitResult": "lensfit.fitters._base",
     "Imaging": "lensfit.datasets",
     "ImagingLikelihood": "lensfit.likelihood.imaging",
+    "Interferometer": "lensfit.datasets",
+    "InterferometerLikelihood": "lensfit.likelihood.interferometer",
     "LensModel": "lensfit.model",
     "Problem": "lensfit.problem",
     "fit": "lensfit.registry",
     "read_imaging": "lensfit.datasets",
+    "read_interferometer": "lensfit.datasets",
     "simulate_imaging": "lensfit.simulate",
+    "simulate_interferometer": "lensfit.simulate",
 }
 _MODULES = ("errors", "priors", "profiles", "standard")
 

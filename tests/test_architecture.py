@@ -144,9 +144,9 @@ assert not {"jax", "matplotlib"} & set(sys.modules), "import lensfit is to be qu
 import jax
 before = dict(jax.config.values)
 from lensfit import *
-import lensfit.likelihood.imaging, lensfit.staged
+import lensfit.likelihood.imaging, lensfit.likelihood.interferometer, lensfit.staged
 assert {flag: jax.config.values[flag] for flag in before} == before, "a flag was set"
-loaded = {"emcee", "dynesty", "numba", "optax"} & set(sys.modules)
+loaded = {"emcee", "dynesty", "numba", "optax", "finufft"} & set(sys.modules)
 assert not loaded, loaded
 """
 

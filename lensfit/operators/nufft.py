@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 
@@ -28,10 +29,7 @@ def adjoint(modes: tuple[int, int], pixel_scale: float, count: int = 1, eps: flo
     """
     turn = 2 * np.pi * pixel_scale * ARCSEC
     if find_spec("finufft") is None:
-        nufftax = import_module("nufftax")  # pyright: ignore[reportMissingImports]
-        return lambda u, v, c: np.stack([
-            np.asarray(nufftax.nufft2d1(v * turn, u * turn, row, modes, eps=eps, isign=1)) for row in c
-        ])
+        return lambda u, v, c: _in_jax("nufft2d1", u * turn, v * turn, c, modes[::-1], eps=eps, isign=1)
     finufft = import_module("finufft")
     plan = finufft.Plan(1, modes, n_trans=count, eps=eps, isign=1, upsampfac=2.0)
 
@@ -52,9 +50,11 @@ def to_visibilities(
 ) -> np.ndarray:
     """V (K,) of an image (H, W), complex; the pixels count as points (see `pixel_response`)."""
     turn = 2 * np.pi * pixel_scale * ARCSEC
-    backend, name = ("finufft", "nufft2d2") if find_spec("finufft") else ("nufftax", "nufft2d2")
-    transform = getattr(import_module(backend), name)
-    values = np.asarray(transform(v * turn, u * turn, np.ascontiguousarray(image, complex), eps=eps, isign=-1))
+    image = np.ascontiguousarray(image, complex)
+    if find_spec("finufft") is None:
+        values = _in_jax("nufft2d2", u * turn, v * turn, image, eps=eps, isign=-1)
+    else:
+        values = import_module("finufft").nufft2d2(v * turn, u * turn, image, eps=eps, isign=-1, upsampfac=2.0)
     return values * phase(u, v, image.shape, pixel_scale, origin, sign=-1)
 
 
@@ -101,3 +101,9 @@ def pixel_response(
     if sub_pixels is None:
         return response
     return response / (np.sinc(u * (step / sub_pixels)) * np.sinc(v * (step / sub_pixels)))
+
+
+def _in_jax(name: str, *arguments: Any, **settings: Any) -> np.ndarray:
+    """A transform of nufftax, which counts columns first, in double precision whatever JAX is set to."""
+    with import_module("jax").enable_x64(True):
+        return np.asarray(getattr(import_module("nufftax"), name)(*arguments, **settings))

@@ -175,3 +175,16 @@ def test_response_of_the_mean_over_points():
         wave = lambda k: np.exp(-2j * np.pi * np.outer(k, offsets)).mean(1)  # noqa: B023, E731
         np.testing.assert_allclose(pixel_response(u, v, PIXEL, n), (wave(u) * wave(v)).real, atol=1e-14)
     np.testing.assert_allclose(pixel_response(u, v, PIXEL, 10**5), pixel_response(u, v, PIXEL), atol=1e-9)
+
+
+def test_the_same_without_finufft(monkeypatch):
+    """nufftax takes its place where it is not installed."""
+    pytest.importorskip("nufftax", reason="nufftax, which stands in for finufft, is not installed")
+    data, shape = direct.random_data(200, PIXEL), (5, 8)
+    expected, image = Sums.of([data], shape, PIXEL), np.random.default_rng(6).standard_normal(shape)
+    visible = to_visibilities(data.u, data.v, image, PIXEL)
+    monkeypatch.setattr("lensfit.operators.nufft.find_spec", lambda name: None)
+    ours = Sums.of([data], shape, PIXEL)
+    close(ours.w_compact, expected.w_compact)
+    assert np.abs(ours.dirty - expected.dirty).max() <= 1e-12 * np.abs(data.values / data.sigma_re**2).sum()
+    assert np.abs(to_visibilities(data.u, data.v, image, PIXEL) - visible).max() <= 1e-12 * np.abs(image).sum()
