@@ -11,7 +11,7 @@ import numpy as np
 from lensfit.errors import FitError
 from lensfit.fitters.lm import Point, System
 from lensfit.problem import Problem
-from lensfit.pytree import pytree, replace
+from lensfit.pytree import pytree
 from lensfit.space import Space
 
 
@@ -70,8 +70,8 @@ def laplace_of_solved(
     moving = np.concatenate([np.ones(n, bool), ~positive | (solved > 0)])[order]
     given = dict(zip(problem.names, theta, strict=True))
     moved = np.array([given.get(p.name, a) for p, a in zip(space.amplitudes, solved, strict=True)]) - solved
-    residuals = np.asarray(point.residuals) + np.tensordot(moved, np.asarray(point.columns), 1)
-    chi2 = float(np.sum(residuals**2))
+    slope, gram = np.asarray(system.slope)[n:], np.asarray(system.curvature)[n:, n:]
+    chi2 = float(point.chi2) + float(moved @ (2 * slope + gram @ moved))
     values = Values(
         z=z,
         amplitudes=np.concatenate([point.theta, solved])[order][problem.ndim :],
@@ -105,12 +105,12 @@ def values_at(space: Space, likelihood: Any, theta: jax.Array) -> Values:
     model = space.build(theta)
     amplitudes = likelihood.amplitudes(model) if space.amplitudes else jnp.zeros(0)
     filled = model.filled(amplitudes)
-    residuals = likelihood.residuals(filled)
+    log_likelihood = likelihood(filled)
     return Values(
         z=space.to_z(theta),
         amplitudes=amplitudes,
-        log_likelihood=likelihood(filled),
-        chi2=jnp.sum(residuals * residuals),
+        log_likelihood=log_likelihood,
+        chi2=-2 * (log_likelihood - likelihood.log_norm),
     )
 
 
@@ -122,17 +122,15 @@ def _normal_equations(
     values = values_at(space, likelihood, theta)
     z, amplitudes = values.z, values.amplitudes
 
-    def residuals(z: jax.Array) -> jax.Array:
-        return likelihood.residuals(space.build(space.to_theta(z)).filled(amplitudes))
+    def light(z: jax.Array) -> jax.Array:
+        return likelihood.light(space.build(space.to_theta(z)).filled(amplitudes))
 
-    value, push = jax.linearize(residuals, z)
-    rows = jax.vmap(push)(jnp.eye(space.ndim))
+    _, push = jax.linearize(light, z)
+    rows = likelihood.whiten(jax.vmap(push)(jnp.eye(space.ndim)))
     positive = jnp.zeros(0, bool)
     if space.amplitudes:
         model = space.build(theta)
         rows = jnp.concatenate([rows, likelihood.columns(model)])
         positive = likelihood.positive(model)
-    rows = rows.reshape(-1, value.size)
     prior = jnp.concatenate([jnp.ones(space.ndim), jnp.zeros(len(rows) - space.ndim)])
-    values = replace(values, chi2=value.ravel() @ value.ravel())
-    return values, rows @ rows.T + jnp.diag(prior), jax.jacfwd(space.to_theta)(z), positive
+    return values, likelihood.gram(rows) + jnp.diag(prior), jax.jacfwd(space.to_theta)(z), positive

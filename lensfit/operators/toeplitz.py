@@ -19,12 +19,14 @@ class WTilde:
 
     Spectra lie transposed, (Q//2 + 1, P). `toeplitz` is real since w_compact is even; `hankel` is None where
     real and imaginary noise are equal. `parseval` (Q//2 + 1, 1) counts each of them as often as it stands for
-    another one, over P Q.
+    another one, over P Q. `removed` (L, H, W) are images r: the matrix is w_tilde - sum r r^T, of data from
+    which what those images see is projected out (see `lensfit.likelihood.calibration`).
     """
 
     toeplitz: jax.Array
     hankel: jax.Array | None
     parseval: jax.Array
+    removed: jax.Array
     shape: tuple[int, int] = static()
     padded: tuple[int, int] = static()
 
@@ -44,6 +46,7 @@ class WTilde:
             toeplitz=jnp.asarray(np.fft.rfft2(wrapped).real.T.copy()),
             hankel=None if h_compact is None else jnp.asarray(np.fft.rfft2(h_compact, padded).T.copy()),
             parseval=jnp.asarray(count[:, None] / (padded[0] * padded[1])),
+            removed=jnp.zeros((0, h, w)),
             shape=(h, w),
             padded=(padded[0], padded[1]),
         )
@@ -65,13 +68,18 @@ class WTilde:
 
     def apply(self, images: jax.Array) -> jax.Array:
         """w_tilde s for images s (..., H, W)."""
-        return self.image(self.times(self.spectrum(images)))
+        seen = self._seen(images)
+        return self.image(self.times(self.spectrum(images))) - jnp.tensordot(seen, self.removed, 1)
 
     def gram(self, images: jax.Array) -> jax.Array:
         """s_i^T w_tilde s_j (K, K) of images (K, H, W), one transform each."""
         spectra = self.spectrum(images)
-        left = _real(spectra * self.parseval)
-        return left @ _real(self.times(spectra)).T
+        left, seen = _real(spectra * self.parseval), self._seen(images)
+        return left @ _real(self.times(spectra)).T - seen @ seen.T
+
+    def _seen(self, images: jax.Array) -> jax.Array:
+        """(..., L) scalar products of images (..., H, W) with those that are removed."""
+        return jnp.tensordot(images, self.removed, ((-2, -1), (1, 2)))
 
 
 def _real(spectra: jax.Array) -> jax.Array:
@@ -83,7 +91,8 @@ def _real(spectra: jax.Array) -> jax.Array:
 @jax.custom_jvp
 def quadratic_form(image: jax.Array, w_tilde: WTilde) -> jax.Array:
     """s^T w_tilde s of an image (H, W): one transform, by Parseval. Its gradient 2 w_tilde s takes a second."""
-    return _form(w_tilde.spectrum(image), w_tilde)
+    seen = w_tilde._seen(image)
+    return _form(w_tilde.spectrum(image), w_tilde) - seen @ seen
 
 
 def _form(spectrum: jax.Array, w_tilde: WTilde) -> jax.Array:
@@ -97,9 +106,9 @@ def _derivative(primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
     image, w_tilde = primals
     if not all(isinstance(t, SymbolicZero) for t in jax.tree.leaves(tangents[1], is_leaf=_is_zero)):
         raise ModelError("w_tilde is data: differentiate with respect to the image or the model")
-    spectrum = w_tilde.spectrum(image)
-    gradient = 2 * w_tilde.image(w_tilde.times(spectrum))
-    value = _form(spectrum, w_tilde)
+    spectrum, seen = w_tilde.spectrum(image), w_tilde._seen(image)
+    gradient = 2 * (w_tilde.image(w_tilde.times(spectrum)) - jnp.tensordot(seen, w_tilde.removed, 1))
+    value = _form(spectrum, w_tilde) - seen @ seen
     if isinstance(tangents[0], SymbolicZero):
         return value, jnp.zeros_like(value)
     return value, jnp.sum(gradient * tangents[0])
