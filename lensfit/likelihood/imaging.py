@@ -172,6 +172,10 @@ class ImagingLikelihood:
             origin=(float(x.mean()), float(y.mean())),
         )
 
+    def coarser(self) -> ImagingLikelihood:
+        """The data binned 2x2 with 2x2 sub-pixels, for a search."""
+        return ImagingLikelihood.of(self.observed().binned(2), 2)
+
     def capped(self, most: int) -> ImagingLikelihood:
         """The same with at most so many sub-pixels per axis: faster, less accurate, no new compilation."""
         return replace(self, grid=capped(self.grid, *self.coordinates(), most))

@@ -89,11 +89,12 @@ class InterferometerLikelihood:
             for n, centre in zip(sums.shape, sums.origin[::-1], strict=True)
         )
         grid_x, grid_y = np.meshgrid(x, y)
+        w_tilde = WTilde.of(sums.w_compact, sums.h_compact)
         return cls(
             grid=make_grid(grid_x, grid_y, levels, sums.pixel_scale),
-            w_tilde=WTilde.of(sums.w_compact, sums.h_compact),
+            w_tilde=w_tilde,
             dirty=jnp.asarray(sums.dirty),
-            dirty_sigma=jnp.asarray(np.sqrt(sums.diagonal)),
+            dirty_sigma=jnp.sqrt(w_tilde.diagonal()),
             response=jnp.asarray(area * (np.ones(sums.shape) if beam is None else beam)),
             corner=jnp.array([x[0], y[0]]),
             constant=jnp.asarray(sums.constant),
@@ -209,6 +210,24 @@ class InterferometerLikelihood:
     def capped(self, most: int) -> InterferometerLikelihood:
         """The same with at most so many sub-pixels per axis: faster, less accurate, no new compilation."""
         return replace(self, grid=capped(self.grid, *self.coordinates(), most))
+
+    def coarser(self) -> InterferometerLikelihood:
+        """The same data on pixels of twice the side with 2x2 sub-pixels, for a search; sides must be even."""
+        h, w = (n // 2 for n in self.shape)
+        w_tilde, step = self.w_tilde.binned(), 2 * float(self.grid.pixel_scale)
+        used = (np.asarray(self.grid.gather) >= 0).reshape(h, 2, w, 2).any((1, 3))
+        corner = np.asarray(self.corner) + step / 4
+        x, y = (corner[k] + step * np.arange(n) for k, n in enumerate((w, h)))
+        dirty, response = jnp.stack([self.dirty, 4 * self.response]).reshape(2, h, 2, w, 2).mean((2, 4))
+        return replace(
+            self,
+            grid=make_grid(*np.meshgrid(x, y), 2 * used, step),
+            w_tilde=w_tilde,
+            dirty=dirty,
+            dirty_sigma=jnp.sqrt(w_tilde.diagonal()),
+            response=response,
+            corner=jnp.asarray(corner),
+        )
 
     def minus(self, image: Any) -> InterferometerLikelihood:
         """The same likelihood of the data less the visibilities of an image (H, W) [Jy/pixel]."""

@@ -10,7 +10,7 @@ from jax.custom_derivatives import SymbolicZero
 from scipy.fft import next_fast_len
 
 from lensfit.errors import ModelError
-from lensfit.pytree import pytree, static
+from lensfit.pytree import pytree, replace, static
 
 
 @pytree
@@ -51,6 +51,33 @@ class WTilde:
             padded=(padded[0], padded[1]),
         )
 
+    def binned(self) -> WTilde:
+        """w_tilde of images whose pixels are 2x2 of these, half of each side: a pixel's flux is spread over the four.
+
+        Raises:
+            ModelError: a side of the image is odd.
+        """
+        h, w = self.shape
+        if h % 2 or w % 2:
+            raise ModelError(f"an image of {h} x {w} pixels cannot be binned 2x2: give even sides")
+        made = WTilde.of(*(None if values is None else _pairs(values) for values in self.distinct()))
+        return replace(made, removed=self.removed.reshape(-1, h // 2, 2, w // 2, 2).mean((2, 4)))
+
+    def distinct(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """What it was made of: w_compact, and h_compact or None."""
+        h, w = self.shape
+        part = slice(2 * h - 1), slice(2 * w - 1)
+        periodic = np.roll(np.fft.irfft2(np.asarray(self.toeplitz).T, self.padded), (h - 1, w - 1), (0, 1))
+        if self.hankel is None:
+            return periodic[part], None
+        return periodic[part], np.fft.irfft2(np.asarray(self.hankel).T, self.padded)[part]
+
+    def diagonal(self) -> jax.Array:
+        """(H, W) of each pixel with itself: the variance of the dirty image."""
+        w_compact, h_compact = self.distinct()
+        same = w_compact[self.shape[0] - 1, self.shape[1] - 1] + (0.0 if h_compact is None else h_compact[::2, ::2])
+        return jnp.broadcast_to(same, self.shape) - jnp.sum(self.removed**2, 0)
+
     def spectrum(self, images: jax.Array) -> jax.Array:
         """Transform of images (..., H, W): first along the rows that are there, then along all columns."""
         rows = jnp.fft.rfft(images, self.padded[1], axis=-1)
@@ -80,6 +107,16 @@ class WTilde:
     def _seen(self, images: jax.Array) -> jax.Array:
         """(..., L) scalar products of images (..., H, W) with those that are removed."""
         return jnp.tensordot(images, self.removed, ((-2, -1), (1, 2)))
+
+
+def _pairs(values: np.ndarray) -> np.ndarray:
+    """Means over the pairs of fine pixels that make a pair of coarse ones: (4n - 1, 4m - 1) to (2n - 1, 2m - 1).
+
+    Along each axis the two pairs of equal members lie between the two of neighbours.
+    """
+    for _ in range(2):
+        values = (values[:-2:2] + 2 * values[1:-1:2] + values[2::2]).T / 4
+    return values
 
 
 def _real(spectra: jax.Array) -> jax.Array:

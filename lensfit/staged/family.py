@@ -46,13 +46,17 @@ def fit_family(joint: Joint, likelihood: Any, point: Point) -> tuple[Variant, ..
     return tuple(variants)
 
 
+def accepted(variants: tuple[Variant, ...]) -> list[Variant]:
+    """Those that fit nearly as well as the first."""
+    return [v for v in variants if v.chi2 < REJECTED * variants[0].chi2]
+
+
 def spread(names: tuple[str, ...], variants: tuple[Variant, ...]) -> np.ndarray:
     """Half the range (n,) of each named parameter over the variants that fit nearly as well as the first.
 
     NaN where only one has it.
     """
-    good = [v for v in variants if v.chi2 < REJECTED * variants[0].chi2]
-    values = [[v.values[name] for v in good if name in v.values] for name in names]
+    values = [[v.values[name] for v in accepted(variants) if name in v.values] for name in names]
     return np.array([0.5 * np.ptp(some) if len(some) > 1 else np.nan for some in values])
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from lensfit.fitters._base import Check
+from lensfit.fitters.lm import Point
 from lensfit.model import LensModel
-from lensfit.operators.psf import convolve
 from lensfit.space import Space
 from lensfit.staged.case import Basin
 from lensfit.staged.maps import to_z
@@ -52,9 +52,11 @@ class Evidence:
     magnification: float
 
 
-def gather(likelihood: Any, model: LensModel, residuals: np.ndarray) -> Evidence:
-    """Measure the evidence for the source of a model with numbers, whose whitened residuals are (H, W)."""
-    positive, negative, bare = (np.asarray(image) for image in _by_parity(likelihood, model))
+def gather(likelihood: Any, model: LensModel, point: Point) -> Evidence:
+    """Measure the evidence for the source of a model with numbers, that of a point, in an image."""
+    images = likelihood.whiten(by_parity(likelihood, model))
+    positive, negative, bare = (np.asarray(image) for image in images)
+    residuals = np.asarray(point.residuals)
     data, inverse = np.asarray(likelihood.whitened_data), np.asarray(likelihood.inverse_noise)
     noise = np.where(inverse > 0, 1 / np.where(inverse > 0, inverse, 1.0), 0.0)
     source = positive + negative
@@ -151,16 +153,21 @@ def _counter_image(
     lit = np.sum(light**2) > 1e-12 * np.sum(data**2)
     columns = np.stack([light, positive, negative] if lit else [positive, negative])
     columns = columns.reshape(len(columns), -1)
-    covariance = np.linalg.inv(columns @ columns.T)
-    best = covariance @ (columns @ data.ravel())
+    return ratio_of_last(columns @ columns.T, columns @ data.ravel())
+
+
+def ratio_of_last(gram: np.ndarray, projection: np.ndarray) -> tuple[float, float]:
+    """Best amplitude of the last of some columns over that of the one before, and its error."""
+    covariance = np.linalg.inv(gram)
+    best = covariance @ projection
     ratio = best[-1] / best[-2]
     slope = np.array([-ratio, 1.0]) / best[-2]
     return float(ratio), float(np.sqrt(slope @ covariance[-2:, -2:] @ slope))
 
 
 @jax.jit
-def _by_parity(likelihood: Any, model: LensModel) -> jax.Array:
-    """Whitened images (3, H, W): lensed source of positive and of negative parity, and the source unlensed."""
+def by_parity(likelihood: Any, model: LensModel) -> jax.Array:
+    """Light (3, H, W): lensed source of positive and of negative parity, and the source unlensed."""
     source = model.only("source")
     bare = dataclasses.replace(source, mass={})
 
@@ -170,5 +177,4 @@ def _by_parity(likelihood: Any, model: LensModel) -> jax.Array:
         outside = xx * yy - xy * yx > 0
         return jnp.where(outside, lensed, 0.0), jnp.where(outside, 0.0, lensed), both[1].brightness(x, y)
 
-    images = convolve(surfaces(formula, (source, bare), likelihood.grid), likelihood.transfer)
-    return images * likelihood.inverse_noise
+    return surfaces(formula, (source, bare), likelihood.grid)
