@@ -14,7 +14,7 @@ from lensfit.datasets import Interferometer
 from lensfit.errors import ModelError
 from lensfit.operators.nufft import ARCSEC
 
-SCALE, SHIFT, PHASE = 0.2, 0.2, 0.5
+SCALE, SHIFT, PHASE = 0.2, 0.3, 1.0
 """Widths of the priors of ln scale, of a shift [arcsec] and of a phase [rad]."""
 ROWS = 2**16
 """Visibilities that are looked at together."""

@@ -80,6 +80,10 @@ class Observations:
         """With all calibrations at their best for an image (H, W) [Jy/pixel], linear about it."""
         return replace(self, calibrations=self._solved(image, phases=True), about=np.asarray(image))
 
+    def held(self) -> Observations:
+        """With the calibration held as it is: the data as they are then seen, for figures."""
+        return replace(self, about=None)
+
     def _solved(self, image: np.ndarray, phases: bool) -> tuple[Calibration, ...]:
         found = []
         for data, calibration in zip(self.datasets, self.calibrations, strict=True):
