@@ -104,13 +104,17 @@ def _intensity(cube: np.ndarray, chosen: list[int]) -> tuple[np.ndarray, np.ndar
 
 def _per_row(groups: Any, frequencies: np.ndarray, path: Path) -> dict[str, np.ndarray]:
     """u, v, antennas and time, each repeated for every IF and channel."""
-    names = {name.split("-")[0].strip().upper(): name for name in groups.parnames}
+    names: dict[str, list[int]] = {}
+    for k, name in enumerate(groups.parnames):
+        if k < len(groups.columns) - 1:  # the last column is the data themselves
+            names.setdefault(name.split("-")[0].strip(" _").upper(), []).append(k)
     missing = [name for name in ("UU", "VV") if name not in names]
     if missing:
         raise DataError(f"{path}: no parameter {', '.join(missing)} among {', '.join(groups.parnames)}")
 
     def parameter(name: str) -> np.ndarray:
-        return np.asarray(groups.par(names[name]), float)
+        """Parameters of one name add up: large numbers are split over two."""
+        return sum(np.asarray(groups.field(k), float) for k in names[name])  # pyright: ignore[reportReturnType]
 
     seconds = {name: parameter(name) for name in ("UU", "VV")}
     if max(np.abs(column).max(initial=0) for column in seconds.values()) > 1:

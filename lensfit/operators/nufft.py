@@ -29,7 +29,10 @@ def adjoint(modes: tuple[int, int], pixel_scale: float, count: int = 1, eps: flo
     """
     turn = 2 * np.pi * pixel_scale * ARCSEC
     if find_spec("finufft") is None:
-        return lambda u, v, c: _in_jax("nufft2d1", u * turn, v * turn, c, modes[::-1], eps=eps, isign=1)
+        back = modes[::-1]
+        return lambda u, v, c: _in_jax(
+            "nufft2d1", u * turn, v * turn, c.reshape(count, -1).astype(complex), back, eps=eps, isign=1
+        )
     finufft = import_module("finufft")
     plan = finufft.Plan(1, modes, n_trans=count, eps=eps, isign=1, upsampfac=2.0)
 

@@ -154,8 +154,8 @@ class _Totals:
     ) -> None:
         self._shape, self._pixel_scale, self._origin = shape, pixel_scale, origin
         self._sub_pixels, self._eps = sub_pixels, eps
-        self._transforms: dict[int, Adjoint] = {}
-        self._images = np.zeros((3, *_offsets(shape)))
+        self._transforms: dict[tuple[tuple[int, int], int], Adjoint] = {}
+        self._compact, self._dirty = np.zeros((2, *_offsets(shape))), np.zeros(shape)
         self._constant = self._log_norm = 0.0
         self._count = 0
         self._unequal = False
@@ -163,39 +163,38 @@ class _Totals:
     def add(
         self, u: np.ndarray, v: np.ndarray, values: np.ndarray, sigma_re: np.ndarray, sigma_im: np.ndarray
     ) -> None:
-        """One batch: transforms of w, of the weighted visibilities and, where the noise is unequal, of dw."""
+        """One batch: transforms of the weighted visibilities, of w and, where the noise is unequal, of dw."""
         check_pixel(u, v, self._pixel_scale)
-        response = pixel_response(u, v, self._pixel_scale, self._sub_pixels)
-        re, im = sigma_re**-2, sigma_im**-2
+        inverse = 1 / pixel_response(u, v, self._pixel_scale, self._sub_pixels)
+        re, im = 1 / sigma_re**2, 1 / sigma_im**2  # numpy's power of -2 is slow
         unequal = not np.array_equal(re, im)
-        rows = np.empty((2 + unequal, len(u)), complex)
-        rows[0] = 0.5 * (re + im) / response**2
-        rows[1] = np.real(values) * re + 1j * (np.imag(values) * im)
-        self._constant += float(np.vdot(values, rows[1]).real)
+        weighted = np.real(values) * re + 1j * (np.imag(values) * im)
+        self._constant += float(np.vdot(values, weighted).real)
         self._log_norm += float(0.5 * np.sum(np.log(re * im)) - len(u) * np.log(2 * np.pi))
-        rows[1] *= phase(u, v, self._shape, self._pixel_scale, self._origin, sign=1) / response
+        weighted *= phase(u, v, self._shape, self._pixel_scale, self._origin, sign=1) * inverse
+        self._dirty += np.real(self._transform(self._shape, 1)(u, v, weighted)[0])
+        rows = np.empty((1 + unequal, len(u)), complex)
+        rows[0] = 0.5 * (re + im) * inverse**2
         if unequal:
             x, y = (4j * np.pi * ARCSEC * o for o in self._origin)  # pixels n - 1 - k and k add up to 2 origin
-            rows[2] = 0.5 * (re - im) / response**2 * np.exp(u * x + v * y)
-        self._images[: len(rows)] += np.real(self._transform(len(rows))(u, v, rows))
+            rows[1] = 0.5 * (re - im) * inverse**2 * np.exp(u * x + v * y)
+        self._compact[: len(rows)] += np.real(self._transform(_offsets(self._shape), len(rows))(u, v, rows))
         self._count += len(u)
         self._unequal |= unequal
 
-    def _transform(self, count: int) -> Adjoint:
-        if count not in self._transforms:
-            self._transforms[count] = adjoint(_offsets(self._shape), self._pixel_scale, count, self._eps)
-        return self._transforms[count]
+    def _transform(self, modes: tuple[int, int], count: int) -> Adjoint:
+        if (modes, count) not in self._transforms:
+            self._transforms[modes, count] = adjoint(modes, self._pixel_scale, count, self._eps)
+        return self._transforms[modes, count]
 
     def sums(self) -> Sums:
         """What has been added up."""
         if not self._count:
             raise DataError("no visibility in any chunk; give at least one, or check what was flagged")
-        (h, w), (w_total, d_total, h_total) = self._shape, self._images
-        top, left = h - 1 - h // 2, w - 1 - w // 2
         return Sums(
-            w_compact=w_total,
-            h_compact=h_total if self._unequal else None,
-            dirty=d_total[top : top + h, left : left + w].copy(),
+            w_compact=self._compact[0],
+            h_compact=self._compact[1] if self._unequal else None,
+            dirty=self._dirty,
             constant=self._constant,
             log_norm=self._log_norm,
             count=self._count,

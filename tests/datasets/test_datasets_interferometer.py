@@ -220,7 +220,8 @@ def test_uvfits(tmp_path):
     np.testing.assert_allclose(made.values, np.repeat(expected.values, 4), rtol=1e-12)
     np.testing.assert_allclose(made.sigma_re, np.repeat(expected.sigma_re, 4), rtol=1e-12)
     np.testing.assert_array_equal(made.antenna2, np.repeat(expected.antenna2, 4))
-    assert made.time[0] == 2459000.5 and "4 of 244 visibilities left out: flagged" in " ".join(made.notes)
+    assert made.time[0] == 2459000.5 and made.time[-1] == pytest.approx(2459000.5 + 59 * 0.1 / 60, abs=1e-9)
+    assert "4 of 244 visibilities left out: flagged" in " ".join(made.notes)
     assert holds_visibilities(path) and not holds_visibilities(layouts.triple(tmp_path, table()) / "noise_map.fits")
 
 

@@ -53,7 +53,7 @@ def uvfits(folder, table):
     first, second = np.append(table.antenna1, 3), np.append(table.antenna2, 3)
     parameters = [np.append(-table.u / light, 0), np.append(table.v / light, 0), 0 * first, 256.0 * first + second]
     parameters += [np.full(count + 1, 2459000.5), np.linspace(0, 0.1, count + 1)]
-    names = ["UU---SIN", "VV---SIN", "WW---SIN", "BASELINE", "DATE", "_DATE"]
+    names = ["UU---SIN", "VV---SIN", "WW---SIN", "BASELINE", "DATE", "DATE"]
     groups = fits.GroupData(data, bitpix=-64, parnames=names, pardata=parameters)
     hdu = fits.GroupsHDU(groups)
     axes = [("COMPLEX", 1, 1, 1), ("STOKES", -5, 1, -1), ("FREQ", 340e9, 1, 1e9), ("IF", 1, 1, 1)]
