@@ -6,22 +6,26 @@ import math
 import shlex
 import sys
 from dataclasses import dataclass, replace
+from typing import Any
 
 from lensfit._version import __version__
+from lensfit.calibrated_fit import fit_observations
 from lensfit.cli._data import data_section, read_data
 from lensfit.cli._folder import RECIPE, REPORT, appearing, check_folder, check_free, clear
 from lensfit.cli._log import Display, RunLog, logger
-from lensfit.datasets import Imaging
+from lensfit.cli._visibilities import are_visibilities, read_observations
+from lensfit.datasets import Imaging, Interferometer
 from lensfit.errors import ModelError
-from lensfit.fitters._base import FitResult
+from lensfit.fitters._base import FitResult, Progress
 from lensfit.likelihood.imaging import ImagingLikelihood
+from lensfit.likelihood.joint import Observations
 from lensfit.model import LensModel
 from lensfit.problem import Problem
 from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe, write_recipe
 from lensfit.registry import fit
 from lensfit.report import write_report
 from lensfit.results import replacing, write_results
-from lensfit.standard import STANDARD
+from lensfit.standard import STANDARD, VISIBILITIES
 
 
 @dataclass(frozen=True)
@@ -30,8 +34,16 @@ class Task:
 
     data: DataSection
     fit: FitSection
-    imaging: Imaging
+    observed: Imaging | Observations
     problem: Problem
+
+    def solve(self, progress: Progress) -> tuple[Problem, Imaging | Observations, FitResult]:
+        """Fit; the problem and the data as they are in the end, where visibilities are calibrated on the way."""
+        name, seed = self.fit.fitter, self.fit.seed
+        if isinstance(self.observed, Imaging):
+            return self.problem, self.observed, fit(self.problem, name, seed=seed, progress=progress)
+        done = fit_observations(self.problem.model, self.observed, name, seed=seed, progress=progress)
+        return done.problem, done.observations, done.result
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -49,9 +61,9 @@ def run(arguments: argparse.Namespace) -> int:
         with replacing(folder / RECIPE) as path:
             write_recipe(path, task.problem.model, data=task.data, fit=replace(task.fit, standard=None))
         with Display(arguments.quiet) as display:
-            result = fit(task.problem, task.fit.fitter, seed=task.fit.seed, progress=display)
+            problem, observed, result = task.solve(display)
         with appearing(folder, "result.json") as made:
-            write_results(made, task.problem, task.imaging, result)
+            write_results(made, problem, observed, result)
             write_report(made)
         lines = [*verdict(task.problem, result), f"report           {folder / REPORT}"]
         for line in lines:
@@ -70,18 +82,24 @@ def read_task(arguments: argparse.Namespace) -> Task:
     data = data_section(arguments, recipe.data)
     if data.path is None:
         raise ModelError(f"{arguments.model or 'fit'}: no data; give DATA, or path in [data] of the recipe")
-    imaging = read_data(data)
-    logger.info("data %s: %d x %d pixels of %.5g arcsec", data.path, *imaging.shape, imaging.pixel_scale)
-    for note in imaging.notes:
+    observed = read_observations(data) if are_visibilities(data) else read_data(data)
+    likelihood: Any
+    if isinstance(observed, Imaging):
+        first, likelihood = observed, ImagingLikelihood.of(observed)
+    else:
+        first, likelihood = observed.datasets[0], observed.likelihood()
+    logger.info("data %s: %d x %d pixels of %.5g arcsec", data.path, *first.shape, first.pixel_scale)
+    for note in first.notes:
         logger.info("data: %s", note)
-    problem = Problem(_model(recipe, imaging), ImagingLikelihood.of(imaging))
-    logger.info("model %s: %d free parameters", arguments.model or recipe.fit.standard, problem.ndim)
-    return Task(data=data, fit=recipe.fit, imaging=imaging, problem=problem)
+    model = _model(recipe, first)
+    problem = Problem(model, likelihood)
+    logger.info("model %s: %d free parameters", arguments.model or recipe.fit.standard or "default", problem.ndim)
+    return Task(data=data, fit=recipe.fit, observed=observed, problem=problem)
 
 
 def _recipe(arguments: argparse.Namespace) -> Recipe:
     if arguments.model is None:
-        recipe = Recipe(fit=FitSection(standard=arguments.standard or "parametric"))
+        recipe = Recipe(fit=FitSection(standard=arguments.standard))
     else:
         recipe = read_recipe(arguments.model)
         if recipe.model is None and recipe.fit.standard is None:
@@ -89,11 +107,15 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
     return recipe if arguments.seed is None else replace(recipe, fit=replace(recipe.fit, seed=arguments.seed))
 
 
-def _model(recipe: Recipe, imaging: Imaging) -> LensModel:
-    if recipe.fit.standard is not None:
-        return STANDARD[recipe.fit.standard](imaging)
-    assert recipe.model is not None
-    return recipe.model
+def _model(recipe: Recipe, data: Imaging | Interferometer) -> LensModel:
+    if recipe.model is not None:
+        return recipe.model
+    known, default = (STANDARD, "parametric") if isinstance(data, Imaging) else (VISIBILITIES, "one_source")
+    name = recipe.fit.standard or default
+    if name not in known:
+        kind = "images" if isinstance(data, Imaging) else "visibilities"
+        raise ModelError(f"the standard model {name} is not for {kind}: use {' or '.join(known)}")
+    return known[name](data)  # pyright: ignore[reportArgumentType]
 
 
 def verdict(problem: Problem, result: FitResult) -> list[str]:
@@ -109,7 +131,7 @@ def verdict(problem: Problem, result: FitResult) -> list[str]:
             numbers = (result.theta[k], result.errors[k], result.spread[k])
             lines.append(f"Einstein radius  {_with_errors(*numbers)}")
     ratio = result.chi2 / result.data_count
-    return [*lines, f"chi2 / pixels    {result.chi2:.1f} / {result.data_count} = {ratio:.3f}"]
+    return [*lines, f"chi2 / numbers   {result.chi2:.1f} / {result.data_count} = {ratio:.3f}"]
 
 
 def _with_errors(value: float, error: float, spread: float) -> str:
