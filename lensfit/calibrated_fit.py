@@ -47,7 +47,7 @@ def fit_observations(
     aligned = align(observations)
     case = Case.of(solve_amplitudes(model), aligned.likelihood())
     found = run_stages(case, np.random.default_rng(seed), lambda stage, chi2, share: progress(stage, chi2, 0.3 * share))
-    now, theta = calibrate(case, aligned, found.theta)
+    now = calibrate(case, aligned, found.theta)
     for _ in range(PASSES):
         problem = Problem(model, now.likelihood())
         result = fit(problem, fitter, seed=seed, progress=lambda stage, c, share: progress(stage, c, 0.4 + 0.6 * share))
@@ -56,7 +56,7 @@ def fit_observations(
         if abs(-2 * float(after.log_likelihood(result.theta) - result.log_likelihood)) < MOVED:
             break
         values = dict(zip(result.names, result.theta, strict=True))
-        now, theta = calibrate(case, now, np.array([values[name] for name in case.space.names]))
+        now = calibrate(case, now, np.array([values[name] for name in case.space.names]))
     notes = (*result.notes, *describe(now, float(found.point.chi2) - result.chi2))
     return CalibratedFit(problem, dataclasses.replace(result, notes=notes), now)
 

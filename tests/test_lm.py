@@ -12,6 +12,7 @@ from lensfit.model import LensModel
 from lensfit.priors import Normal, Solved
 from lensfit.profiles import Gaussian
 from lensfit.space import Space
+from lensfit.staged.search import basin_of
 
 
 def run(problem, theta, iterations=40, tolerance=1e-4, free=None):
@@ -93,3 +94,51 @@ def test_linear_gaussian_problem_has_a_closed_form(mock):
     np.testing.assert_allclose(end.point.amplitudes, [amplitude], rtol=1e-4)
     curvature = np.asarray(end.system.curvature)
     np.testing.assert_allclose(curvature, rows @ rows.T + np.diag([1.0, 1.0, 0.0]), rtol=1e-4)
+
+
+def test_a_sampled_sky_has_a_slope(mock):
+    """Sky with a normal prior, one amplitude solved: ridge regression; the exact system is that at the end."""
+    shape = {"center_x": 0.0, "center_y": 0.0, "e1": 0.1, "e2": 0.0}
+    light = {"a": Gaussian(**shape, intensity=Solved(positive=False), sigma=0.8)}
+    model = LensModel(light=light, mass={}, source={}, sky=Normal(mean=0.5, sigma=0.5))
+    space, likelihood = Space.of(model), ImagingLikelihood.of(mock.imaging, 2)
+    column = np.asarray(jax.jit(lambda: likelihood.columns(space.build(np.zeros(1))))())[0].ravel()
+    weight, data = np.asarray(likelihood.inverse_noise).ravel(), np.asarray(likelihood.whitened_data).ravel()
+    rows = np.array([0.5 * weight, column])
+    curvature = rows @ rows.T + np.diag([1.0, 0.0])
+    best = np.linalg.solve(curvature, rows @ (data - 0.5 * weight))
+    end = descend(space, likelihood, np.array([0.5]), np.ones(1, bool), 30, 0.0, exact=True)
+    np.testing.assert_allclose([*end.point.z, *end.point.amplitudes], best, rtol=1e-4)
+    assert int(end.accepted) < 8, "a linear problem takes few steps if the slope is right"
+    np.testing.assert_allclose(end.system.curvature, curvature, rtol=1e-9)
+
+
+def test_an_exact_system_is_that_of_the_end(small):
+    """Its curvature is that of the residuals at the point, and its slope all but vanishes at the optimum."""
+    start = away(small.problem, small.truth, 0.1, 2)
+    free = np.ones(small.problem.ndim, bool)
+    end = descend(small.problem.space, small.problem.likelihood, start, free, 40, 1e-6, exact=True)
+    rough = descend(small.problem.space, small.problem.likelihood, start, free, 40, 1e-6)
+    np.testing.assert_allclose(end.point.theta, rough.point.theta, rtol=1e-5)
+    assert int(end.trials) >= int(end.systems) >= int(end.accepted) - 1
+    columns = np.asarray(end.point.columns).reshape(len(small.amplitudes), -1)
+    n = small.problem.ndim
+    np.testing.assert_allclose(end.system.curvature[n:, n:], columns @ columns.T, rtol=1e-12)
+    newton = np.linalg.solve(end.system.curvature, end.system.slope)
+    assert float(end.system.slope @ newton) < 0.01
+
+
+def test_an_amplitude_that_is_not_shown_is_zero(small):
+    shown = np.array([True, False, True])
+    free = np.ones(small.problem.ndim, bool)
+    point = descend(small.problem.space, small.problem.likelihood, small.truth, free, 3, 1.0, shown=shown).point
+    assert float(point.amplitudes[1]) == 0 and float(point.amplitudes[0]) > 0
+    assert not np.asarray(point.columns)[1].any()
+
+
+def test_a_start_that_is_not_finite_is_never_good(small):
+    start = np.full(small.problem.ndim, np.nan)
+    point = run(small.problem, start).point
+    assert float(point.objective) == np.inf
+    basin = basin_of(point, small.problem.likelihood, start)
+    assert basin.score == np.inf and basin.theta is start

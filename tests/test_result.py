@@ -6,6 +6,11 @@ import pytest
 from lensfit.errors import FitError
 from lensfit.fitters._base import FitResult
 from lensfit.fitters._result import Clock, Samples, result_of
+from lensfit.fitters.laplace import laplace, laplace_of_solved
+from lensfit.fitters.lm import descend
+from lensfit.priors import LogNormal
+from lensfit.problem import Problem
+from lensfit.pytree import replace
 
 
 def result(small, **more) -> FitResult:
@@ -42,6 +47,25 @@ def test_values_are_those_of_the_problem(small):
     assert found.model.sky == pytest.approx(found["sky"])
     assert found.data_count == np.count_nonzero(problem.likelihood.inverse_noise)
     assert np.isnan(found.spread).all() and not found.trust.trusted
+
+
+def test_errors_of_a_descent_that_solved_what_is_sampled(small):
+    """An intensity with a prior, solved on the way: errors are those of the curvature in the problem's own space."""
+    model = small.problem.model
+    disk = replace(model.light["disk"], intensity=LogNormal(median=1.0, sigma=1.0))
+    sampled = Problem(replace(model, light={"disk": disk}), small.problem.likelihood)
+    free = np.ones(small.problem.ndim, bool)
+    end = descend(small.problem.space, sampled.likelihood, small.truth, free, 10, 1e-6, exact=True)
+    best = dict(zip(small.problem.names, np.asarray(end.point.theta), strict=True))
+    best["light.disk.intensity"] = float(end.point.amplitudes[0])
+    theta = np.array([best[name] for name in sampled.names])
+    ours = laplace_of_solved(sampled, small.problem.space, theta, end.point, end.system)
+    expected = laplace(sampled.space, sampled.likelihood, theta)
+    scale = np.sqrt(np.diag(expected.covariance))
+    np.testing.assert_allclose(ours.covariance / scale / scale[:, None], expected.covariance / scale / scale[:, None],
+                               atol=1e-5)
+    for name in ("z", "log_likelihood", "chi2", "amplitudes"):
+        np.testing.assert_allclose(getattr(ours.values, name), getattr(expected.values, name), rtol=1e-6, atol=1e-6)
 
 
 def test_samples_of_the_normal_approximation_give_back_its_errors(small):

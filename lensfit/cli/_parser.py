@@ -60,7 +60,10 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
     _add_data_options(parser)
     model = parser.add_mutually_exclusive_group()
     model.add_argument("--model", metavar="FILE.toml", type=Path, help="recipe, as the recipe.toml of a run")
-    model.add_argument("--standard", choices=STANDARD, help="model to start from; default: parametric, of visibilities one_source")
+    model.add_argument(
+        "--standard", choices=STANDARD,
+        help="model to start from; default: parametric, for visibilities one_source",
+    )
     parser.add_argument("--seed", metavar="N", type=_seed, help="same seed, same result; default: 0")
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="run folder, new or empty")
     parser.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run in DIR")

@@ -21,7 +21,7 @@ def are_visibilities(section: DataSection) -> bool:
     found = [path.exists() and holds_visibilities(path) for path in (section.path, *section.more)]
     if section.more and not all(found):
         images = [str(p) for p, is_it in zip((section.path, *section.more), found, strict=True) if not is_it]
-        raise DataError(f"{', '.join(images)}: no visibilities; several data can be fitted together only as visibilities")
+        raise DataError(f"{', '.join(images)}: no visibilities, and only visibilities can be fitted together")
     return found[0]
 
 

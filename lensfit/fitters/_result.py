@@ -74,6 +74,7 @@ def result_of(
     )
     values = found.values
     log_likelihood, z = float(values.log_likelihood), np.asarray(values.z)
+    amplitudes = np.asarray(values.amplitudes)
     if not (np.isfinite(log_likelihood) and np.all(np.isfinite(z))):
         raise FitError(f"{fitter}: ln L or the prior is not finite at the best point; start from elsewhere")
     deviation = np.sqrt(np.diag(found.covariance))
@@ -87,11 +88,11 @@ def result_of(
         errors=deviation[:n],
         covariance=found.covariance[:n, :n],
         amplitude_names=tuple(p.name for p in problem.space.amplitudes),
-        amplitudes=np.asarray(values.amplitudes),
+        amplitudes=amplitudes,
         amplitude_errors=deviation[n:],
         spread=np.full(n, np.nan) if spread is None else spread,
         variants=variants,
-        model=problem.space.build(jnp.asarray(theta)).filled(values.amplitudes),
+        model=problem.space.build(theta).filled(amplitudes),  # pyright: ignore[reportArgumentType]
         log_likelihood=log_likelihood,
         log_posterior=log_likelihood - 0.5 * float(z @ z) - 0.5 * n * np.log(2 * np.pi),
         chi2=float(values.chi2),

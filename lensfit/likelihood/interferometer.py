@@ -232,9 +232,7 @@ class InterferometerLikelihood:
     def minus(self, image: Any) -> InterferometerLikelihood:
         """The same likelihood of the data less the visibilities of an image (H, W) [Jy/pixel]."""
         image = jnp.asarray(image)
-        return replace(
-            self, dirty=self.dirty - self.w_tilde.apply(image), constant=self.chi2(image)
-        )
+        return replace(self, dirty=self.dirty - self.w_tilde.apply(image), constant=self.chi2(image))
 
 
 def _refuse_sky(model: LensModel) -> None:

@@ -31,8 +31,8 @@ def align(observations: Observations) -> Observations:
     return observations
 
 
-def calibrate(case: Case, observations: Observations, theta: np.ndarray) -> tuple[Observations, np.ndarray]:
-    """The calibration at the joint optimum near theta (n,) of the case's space, and theta there."""
+def calibrate(case: Case, observations: Observations, theta: np.ndarray) -> Observations:
+    """The observations calibrated at the joint optimum near theta (n,) of the case's space."""
     joint, before = Joint.of(case), np.inf
     for _ in range(ROUNDS):
         likelihood = observations.likelihood()
@@ -43,7 +43,7 @@ def calibrate(case: Case, observations: Observations, theta: np.ndarray) -> tupl
         if abs(before - float(point.objective)) < SETTLED:
             break
         before = float(point.objective)
-    return observations, theta
+    return observations
 
 
 @jax.jit

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from lensfit.datasets._rebin import blocks
 from lensfit.fitters.lm import Point
+from lensfit.grid import cut
 from lensfit.model import LensModel
 from lensfit.space import Space
 from lensfit.staged.roles import Roles
@@ -50,6 +52,17 @@ class Levels:
     def of(cls, likelihood: Any) -> Levels:
         """The levels of a likelihood."""
         return cls(coarse=likelihood.coarser(), medium=likelihood.capped(2), full=likelihood)
+
+    def binned(self, whitened: np.ndarray) -> np.ndarray:
+        """A whitened image (H, W) of the medium level as the coarse one shows it."""
+        inverse = np.asarray(self.medium.inverse_noise)
+        image = np.where(inverse > 0, whitened / np.where(inverse > 0, inverse, 1.0), 0.0)
+        step = 2 * float(self.medium.grid.pixel_scale)
+        offset = np.asarray(self.coarse.corner) - np.asarray(self.medium.corner)
+        column, row = np.rint(offset / step - 0.25).astype(int)
+        rows, columns = self.coarse.shape
+        box = slice(row, row + rows), slice(column, column + columns)
+        return cut(blocks(image, 2).mean(-1), box, 0.0) * np.asarray(self.coarse.inverse_noise)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,10 +11,17 @@ from lensfit.fitters._base import Check, Variant
 from lensfit.fitters.lm import Point
 from lensfit.model import LensModel
 from lensfit.operators.non_negative import non_negative_image
-from lensfit.staged.family import accepted
 from lensfit.staged.roles import Roles
 from lensfit.staged.trust import Evidence, by_parity, ratio_of_last
 
+SECOND_SOURCE = tuple(
+    (size, far * np.cos(angle), far * np.sin(angle))
+    for k, angle in enumerate(np.linspace(0, 2 * np.pi, 6, endpoint=False))
+    for size, far in [((0.5, 1.5), (1.5, 1.2))[k % 2]]
+)
+"""Starts of a second source, as in `lensfit.staged.family`: all around the first."""
+REJECTED = 0.05
+"""Share of the lensed signal, its signal over noise squared, by which a neighbour may fit worse."""
 STABLE = 0.05
 """Half the range of the Einstein radius over neighbouring models that fit, relative to it, up to which it is known."""
 
@@ -43,9 +50,14 @@ def gather(likelihood: Any, model: LensModel, point: Point) -> Evidence:
     )
 
 
+def excess(evidence: Evidence, chi2: float) -> float:
+    """How far chi2 of a neighbouring model may be above that of the fit: most of chi2 is noise."""
+    return REJECTED * evidence.signal**2
+
+
 def check_family(roles: Roles, variants: tuple[Variant, ...]) -> list[Check]:
     """Whether models next to the fit that fit as well agree with it."""
-    radii = np.array([v.values[roles.einstein_radius_name] for v in accepted(variants)])
+    radii = np.array([v.values[roles.einstein_radius_name] for v in variants])
     share = 0.5 * np.ptp(radii) / radii[0]
     return [
         Check(

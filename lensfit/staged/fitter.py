@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import jax.numpy as jnp
 import numpy as np
 
 from lensfit.errors import FitError
@@ -14,7 +13,7 @@ from lensfit.fitters.lm import Point
 from lensfit.problem import Problem
 from lensfit.space import Space, solve_amplitudes
 from lensfit.staged.case import Case, Found
-from lensfit.staged.family import fit_family, spread
+from lensfit.staged.family import accepted, fit_family, spread
 from lensfit.staged.joint import Joint
 from lensfit.staged.stages import Stages
 from lensfit.staged.trust import GAIN, check_fit, check_search
@@ -46,14 +45,15 @@ class Staged:
         end, system = joint.settle(problem.likelihood, found.theta, 10, 1e-3)
         gain = float(found.point.objective) - float(end.objective)
         progress("neighbouring models", float(end.chi2), 0.8)
-        variants = fit_family(joint, problem.likelihood, end)
+        variants = fit_family(joint, problem.likelihood, end, stages.seconds)
         progress("errors and trust", float(end.chi2), 0.95)
         best = np.asarray(end.theta)
-        numbers = case.space.build(jnp.asarray(best)).filled(end.amplitudes)
+        numbers = case.space.build(best).filled(end.amplitudes)  # pyright: ignore[reportArgumentType]
         evidence = stages.gather(problem.likelihood, numbers, end)
         checks = check_fit(case.space, case.roles, best, evidence, gain)
         checks += check_search(case.roles, best, found.basins, other)
-        checks += stages.check_family(case.roles, variants)
+        near = accepted(variants, stages.excess(evidence, float(end.chi2)))
+        checks += stages.check_family(case.roles, near)
         theta, notes = _in_problem(problem, case.space, end)
         result = result_of(
             problem,
@@ -65,7 +65,7 @@ class Staged:
             gradients=case.tally.gradients,
             curvature=laplace_of_solved(problem, case.space, theta, end, system),
             notes=notes,
-            spread=spread(problem.names, variants),
+            spread=spread(problem.names, near),
             variants=variants,
             trust=Trust(tuple(checks)),
         )

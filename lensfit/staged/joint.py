@@ -5,7 +5,6 @@ import dataclasses
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from lensfit.fitters.lm import Descent, Point, System
@@ -55,7 +54,7 @@ class Joint:
         """theta of the wide space, what is not the model's own in the middle of its prior."""
         z = np.zeros(self.wide.ndim)
         z[self.place] = np.asarray(to_z(self.space, theta))
-        return np.array(to_theta(self.wide, z))
+        return to_theta(self.wide, z)
 
     def descend(self, likelihood: Any, theta: np.ndarray, iterations: int, tolerance: float) -> Point:
         """The end of a descent from theta (n,)."""
@@ -75,10 +74,11 @@ class Joint:
         """The end of a descent as a basin."""
         return basin_of(self.descend(likelihood, theta, iterations, tolerance), likelihood, theta)
 
-    def solved_model(self, likelihood: Any, theta: np.ndarray) -> LensModel:
-        """The model at theta (n,) with its amplitudes solved."""
+    def lens_light(self, likelihood: Any, theta: np.ndarray) -> np.ndarray:
+        """Whitened image (H, W) of the lens light and the sky at theta (n,), amplitudes solved with the source's."""
         point = self.descend(likelihood, theta, 0, 1.0)
-        return self.space.build(jnp.asarray(theta)).filled(point.amplitudes)
+        model = self.space.build(theta).filled(point.amplitudes)  # pyright: ignore[reportArgumentType]
+        return np.asarray(_whitened(likelihood, model.only("light")))
 
     def _run(self, likelihood: Any, theta: np.ndarray, iterations: int, tolerance: float, exact: bool) -> Descent:
         free = np.zeros(self.wide.ndim, bool)
@@ -103,12 +103,6 @@ def join(roles: Roles, light: np.ndarray, rest: np.ndarray) -> np.ndarray:
     return np.where(roles.light, light, rest)
 
 
-@jax.jit
-def lens_light(likelihood: Any, model: LensModel) -> jax.Array:
-    """Whitened image (H, W) of the lens light and the sky of a model with numbers."""
-    return likelihood.image(model.only("light")) * likelihood.inverse_noise
-
-
 def distinct(roles: Roles, basins: list[Basin], most: int) -> list[Basin]:
     """The best basins, of those within 4 % in Einstein radius only the best one."""
     kept: list[Basin] = []
@@ -117,3 +111,8 @@ def distinct(roles: Roles, basins: list[Basin], most: int) -> list[Basin]:
         if all(abs(np.log(radius / k.theta[roles.einstein_radius])) > 0.04 for k in kept):
             kept.append(basin)
     return kept[:most]
+
+
+@jax.jit
+def _whitened(likelihood: Any, model: LensModel) -> jax.Array:
+    return likelihood.image(model) * likelihood.inverse_noise

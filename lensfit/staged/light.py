@@ -54,12 +54,12 @@ def half_light_radius(likelihood: Any) -> float:
 
 def _starts(space: Space, likelihood: Any, roles: Roles, rng: np.random.Generator) -> list[np.ndarray]:
     """theta of the starts: small and large light profiles in turn, on a narrow and a wide ladder of sizes."""
-    middle = np.asarray(to_theta(space, np.zeros(space.ndim)))
+    middle = to_theta(space, np.zeros(space.ndim))
     size = half_light_radius(likelihood)
     count = len(roles.radii)
     if not count:
         z = np.where(roles.light, 0.1 * rng.standard_normal(space.ndim), 0.0)
-        return [np.asarray(to_theta(space, z))]
+        return [to_theta(space, z)]
     ladders = (np.geomspace(0.5, 1.3, count), np.geomspace(0.25, 1.5, count)) if count > 1 else ([0.5], [1.0])
     starts = []
     for k, ladder in enumerate(ladders):
@@ -67,7 +67,7 @@ def _starts(space: Space, likelihood: Any, roles: Roles, rng: np.random.Generato
             z = np.zeros(space.ndim)
             z[roles.light] = 0.1 * rng.standard_normal(roles.light.sum())
             z[roles.shapes] = -0.6 * (1 + (order[0] > order[-1]) - k)
-            theta = np.array(to_theta(space, z))
+            theta = to_theta(space, z)
             theta[roles.radii] = np.clip(size * np.array(order), roles.low[roles.radii], roles.high[roles.radii])
             starts.append(np.where(roles.light, theta, middle))
     return starts

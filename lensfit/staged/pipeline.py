@@ -1,14 +1,11 @@
 """The stages in their order: light, search, joint fit; then search and joint fit again with better light."""
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from lensfit.fitters._base import Progress
-from lensfit.model import LensModel
 from lensfit.staged.case import Basin, Case, Found
-from lensfit.staged.joint import Joint, distinct, join, lens_light
+from lensfit.staged.joint import Joint, distinct, join
 from lensfit.staged.light import LightFit, fit_light, floor_weights
 from lensfit.staged.search import search
 
@@ -38,10 +35,10 @@ def run_stages(case: Case, rng: np.random.Generator, progress: Progress) -> Foun
 def search_again(case: Case, joint: Joint, theta: np.ndarray, rng: np.random.Generator) -> list[Basin]:
     """Basins, best first, of a new search on the data less the lens light of a joint fit theta (n,)."""
     levels, roles = case.levels, case.roles
-    model = joint.solved_model(levels.medium, theta)
-    image = np.asarray(lens_light(levels.coarse, model))
+    light = joint.lens_light(levels.medium, theta)
+    image = levels.binned(light)
     found = search(case, levels.coarse.minus(image), theta, image, rng)
-    weighted = _floored(case, model)
+    weighted = levels.medium.weighted(floor_weights(light, FLOOR))
     starts = [join(roles, theta, basin.theta) for basin in distinct(roles, found, 3)]
     return sorted((joint.fit(weighted, s, 6, 5.0) for s in starts), key=lambda basin: basin.score)
 
@@ -60,8 +57,8 @@ def _search_first(case: Case, joint: Joint, lights: list[LightFit], rng: np.rand
     """Basins, best first, of a search on the data less the best light; the other lights joined to its best."""
     best, levels, roles = lights[0], case.levels, case.roles
     found = search(case, levels.coarse.minus(best.image), best.theta, best.image, rng)
-    model = joint.solved_model(levels.medium, join(roles, best.theta, found[0].theta))
-    weighted = _floored(case, model)
+    light = joint.lens_light(levels.medium, join(roles, best.theta, found[0].theta))
+    weighted = levels.medium.weighted(floor_weights(light, FLOOR))
     starts = [join(roles, best.theta, basin.theta) for basin in distinct(roles, found, 3)]
     starts += [join(roles, light.theta, found[0].theta) for light in lights[1:4]]
     return sorted((joint.fit(weighted, s, 6, 5.0) for s in starts), key=lambda basin: basin.score)
@@ -69,9 +66,3 @@ def _search_first(case: Case, joint: Joint, lights: list[LightFit], rng: np.rand
 
 def _chi2(case: Case, joint: Joint, basin: Basin) -> float:
     return float(joint.descend(case.levels.medium, basin.theta, 0, 1.0).chi2)
-
-
-def _floored(case: Case, model: LensModel) -> Any:
-    """The medium level with less weight where the model's lens light is bright."""
-    medium = case.levels.medium
-    return medium.weighted(floor_weights(np.asarray(lens_light(medium, model)), FLOOR))

@@ -65,8 +65,8 @@ class Roles:
             shapes=np.flatnonzero(light & (role == "shape")),
             einstein_radius=int(scale[0]),
             einstein_radius_name=parameters[scale[0]].name,
-            low=np.asarray(to_theta(space, np.full(space.ndim, -3.0))),
-            high=np.asarray(to_theta(space, np.full(space.ndim, 3.0))),
+            low=to_theta(space, np.full(space.ndim, -3.0)),
+            high=to_theta(space, np.full(space.ndim, 3.0)),
             mass_center=_center(space, parameters[scale[0]].name.rsplit(".", 1)[0]),
             sources=tuple(_source(space, owner) for owner in owners),
         )

@@ -13,7 +13,7 @@ from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.space import Space
 from lensfit.staged.case import BRIGHT, Arcs, Basin, Case
 from lensfit.staged.light import floor_weights
-from lensfit.staged.maps import many_to_theta, to_theta, to_z
+from lensfit.staged.maps import to_theta, to_z
 from lensfit.staged.roles import Roles
 
 STRATA = 16
@@ -38,7 +38,7 @@ def search(
     """
     space, roles = case.space, case.roles
     held = np.where(roles.light, np.asarray(to_z(space, theta)), 0.0)
-    start = np.asarray(to_theta(space, held))
+    start = to_theta(space, held)
     x, y = likelihood.coordinates()
     center = start[list(roles.mass_center)] if roles.mass_center else np.zeros(2)
     radius = np.hypot(x - center[0], y - center[1])
@@ -90,7 +90,7 @@ def _sharp_score(point: Point, likelihood: Any) -> float:
     width = max(0.05 * max(residuals.shape), 2.0)
     smooth = gaussian_filter(residuals, width) / np.maximum(gaussian_filter(used, width), 0.05)
     sharp = float(np.sum(((residuals - smooth) * used) ** 2))
-    return sharp + 0.1 * (float(point.chi2) - sharp) + float(point.z @ point.z)
+    return sharp + 0.1 * (float(point.chi2) - sharp) + float(np.sum(np.asarray(point.z) ** 2))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +109,7 @@ def draws(
     z = np.tile(held, (DRAWS, 1))
     width = np.resize(WIDTHS, DRAWS)[:, None]
     z[:, roles.mass] = width * rng.standard_normal((DRAWS, int(roles.mass.sum())))
-    theta = np.array(many_to_theta(space, z))
+    theta = to_theta(space, z)
     k = roles.einstein_radius
     radii = einstein_radius * np.exp(0.05 * rng.standard_normal(DRAWS))
     theta[:, k] = np.clip(radii, roles.low[k], roles.high[k])

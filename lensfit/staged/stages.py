@@ -11,7 +11,7 @@ from lensfit.fitters._base import Check, Progress, Variant
 from lensfit.fitters.lm import Point
 from lensfit.likelihood.interferometer import InterferometerLikelihood
 from lensfit.model import LensModel
-from lensfit.staged import evidence, pipeline, trust, visibilities
+from lensfit.staged import evidence, family, pipeline, trust, visibilities
 from lensfit.staged.case import Basin, Case, Found
 from lensfit.staged.joint import Joint
 from lensfit.staged.roles import Roles
@@ -19,12 +19,18 @@ from lensfit.staged.roles import Roles
 
 @dataclasses.dataclass(frozen=True)
 class Stages:
-    """The stages of a fit, from the data alone; a search from another seed and its end; the questions."""
+    """The stages of a fit, from the data alone; a search from another seed and its end; the questions.
+
+    seconds: starts of a second source in the neighbouring models. excess: how far chi2 of a neighbour may be
+    above that of the fit, given its evidence and chi2.
+    """
 
     run: Callable[[Case, np.random.Generator, Progress], Found]
     search_again: Callable[[Case, Joint, np.ndarray, np.random.Generator], list[Basin]]
     finish: Callable[[Case, Joint, list[Basin]], Found]
     gather: Callable[[Any, LensModel, Point], trust.Evidence]
+    seconds: tuple[tuple[float, float, float], ...]
+    excess: Callable[[trust.Evidence, float], float]
     check_family: Callable[[Roles, tuple[Variant, ...]], list[Check]]
 
     @classmethod
@@ -34,8 +40,20 @@ class Stages:
 
 
 _IMAGE = Stages(
-    pipeline.run_stages, pipeline.search_again, pipeline.finish, trust.gather, lambda roles, variants: []
+    run=pipeline.run_stages,
+    search_again=pipeline.search_again,
+    finish=pipeline.finish,
+    gather=trust.gather,
+    seconds=family.SECOND_SOURCE,
+    excess=trust.excess,
+    check_family=trust.check_family,
 )
 _VISIBILITIES = Stages(
-    visibilities.run_stages, visibilities.search_again, visibilities.finish, evidence.gather, evidence.check_family
+    run=visibilities.run_stages,
+    search_again=visibilities.search_again,
+    finish=visibilities.finish,
+    gather=evidence.gather,
+    seconds=evidence.SECOND_SOURCE,
+    excess=evidence.excess,
+    check_family=evidence.check_family,
 )

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from lensfit.fitters._base import Check
+from lensfit.fitters._base import Check, Variant
 from lensfit.fitters.lm import Point
 from lensfit.model import LensModel
 from lensfit.space import Space
@@ -31,6 +31,8 @@ AGREE = 0.01
 """Relative difference in Einstein radius up to which two answers are one."""
 GAP = 10.0
 """Least difference in objective between the best basin and the next."""
+REJECTED = 0.1
+"""Share of its chi2 by which a neighbour may fit worse and still be a model of these data."""
 GAIN = 1.0
 """Most that chi2 may fall when the descent goes on."""
 
@@ -55,7 +57,7 @@ class Evidence:
 def gather(likelihood: Any, model: LensModel, point: Point) -> Evidence:
     """Measure the evidence for the source of a model with numbers, that of a point, in an image."""
     images = likelihood.whiten(by_parity(likelihood, model))
-    positive, negative, bare = (np.asarray(image) for image in images)
+    positive, negative, bare = np.asarray(images)
     residuals = np.asarray(point.residuals)
     data, inverse = np.asarray(likelihood.whitened_data), np.asarray(likelihood.inverse_noise)
     noise = np.where(inverse > 0, 1 / np.where(inverse > 0, inverse, 1.0), 0.0)
@@ -142,6 +144,16 @@ def check_search(
         ),
         Check("next basin", bool(gap > GAP), nearest if rivals else "no other basin came near"),
     ]
+
+
+def excess(evidence: Evidence, chi2: float) -> float:
+    """How far chi2 of a neighbouring model may be above that of the fit."""
+    return REJECTED * chi2
+
+
+def check_family(roles: Roles, variants: tuple[Variant, ...]) -> list[Check]:
+    """Nothing is asked of the neighbours: in an image they tell how far to believe the fit, not whether."""
+    return []
 
 
 def _counter_image(
