@@ -24,7 +24,7 @@ jax.config.update("jax_enable_x64", True)
 import jax.numpy as jnp  # noqa: E402
 from astropy.io import fits  # noqa: E402
 
-from lensfit.datasets import Interferometer, read_chunks  # noqa: E402
+from lensfit.datasets import read_chunks  # noqa: E402
 from lensfit.datasets._visibility_files import TRIPLE  # noqa: E402
 from lensfit.likelihood.interferometer import InterferometerLikelihood  # noqa: E402
 from lensfit.model import LensModel  # noqa: E402
@@ -149,26 +149,22 @@ MODEL = LensModel(
 )  # fmt: skip
 
 
-def likelihood_of(count, n, pixel):
-    chunks = list(tracks(count, pixel=pixel))
-    columns = [np.concatenate([getattr(c, name) for c in chunks]) for name in ("u", "v", "values")]
-    data = Interferometer.from_arrays(
-        *columns, 0.1, sign=-1, east="right", pixel_scale=pixel, shape=(n, n)
+def likelihood_of(count, n, pixel, sub_pixels=4):
+    return InterferometerLikelihood.of_sums(
+        Sums.of(tracks(count, pixel=pixel), (n, n), pixel, sub_pixels=sub_pixels), sub_pixels
     )
-    return data, InterferometerLikelihood.of(data)
 
 
-def through_nufft(data):
+def through_nufft(count, n, pixel):
     """chi2 of an image with its gradient through nufftax, the same pixel response."""
     import nufftax
 
-    rows, turn = data.visibilities, 2 * np.pi * data.pixel_scale * ARCSEC
-    shift = -0.5 if data.shape[0] % 2 == 0 else 0.0
-    factor = np.exp(1j * turn * shift * (rows.u + rows.v)) / pixel_response(rows.u, rows.v, data.pixel_scale, 4)
-    u, v, factor, values = (jnp.asarray(a) for a in (rows.u * turn, rows.v * turn, factor, rows.values))
+    chunks, turn = list(tracks(count, pixel=pixel)), 2 * np.pi * pixel * ARCSEC
+    u, v, values = (np.concatenate([getattr(c, name) for c in chunks]) for name in ("u", "v", "values"))
+    shift = -0.5 if n % 2 == 0 else 0.0  # pixels lie half a pixel off the integers
+    factor = np.exp(1j * turn * shift * (u + v)) / pixel_response(u, v, pixel, 4)
+    u, v, factor, values = (jnp.asarray(a) for a in (u * turn, v * turn, factor, values))
 
-    @jax.jit
-    @jax.value_and_grad
     def chi2(image):
         model = nufftax.nufft2d2(u, v, image.astype(complex), eps=1e-12, isign=-1) * factor
         left = (values - model) / 0.1
@@ -177,31 +173,59 @@ def through_nufft(data):
     return chi2
 
 
+def run(function, *arguments):
+    return jax.block_until_ready(function(*arguments))
+
+
+def in_turns(function, trees, repeats):
+    """Median CPU seconds of function(tree) for each, called in an order that changes every round."""
+    rng, times = np.random.default_rng(0), [[] for _ in trees]
+    for _ in range(repeats):
+        for k in rng.permutation(len(trees)):
+            times[k].append(clocks(lambda: run(function, trees[k]))[0])  # noqa: B023
+    return [float(np.median(some)) for some in times]
+
+
+def through_w_tilde(likelihood, image):
+    return likelihood.chi2(image)
+
+
+def of_model(chi2_of_image):
+    """chi2 of the lens model and its gradient in the parameters, as a function of the likelihood."""
+    compiled = jax.jit(
+        jax.value_and_grad(lambda model, likelihood: chi2_of_image(likelihood, likelihood.image(model)))
+    )
+    return lambda likelihood: compiled(MODEL, likelihood)
+
+
 def chi2(count):
-    ours = jax.jit(jax.value_and_grad(lambda likelihood, image: likelihood.chi2(image), argnums=1))
-    parametric = jax.jit(jax.value_and_grad(lambda likelihood, model: likelihood(model), argnums=1))
     for n in (64, 256):
         pixel = PIXEL * 256 / n / 1.3
-        data, likelihood = likelihood_of(count, n, pixel)
-        image = likelihood.image(MODEL)
-        others = [likelihood_of(k, n, pixel)[1] for k in (10**4, 10**7)]
-        run = lambda f, *a: jax.block_until_ready(f(*a))  # noqa: E731
-        slow = through_nufft(data)
-        value, gradient = run(ours, likelihood, image)
-        expected, slope = run(slow, image)
-        run(parametric, likelihood, MODEL)
-        reference, _ = clocks(lambda: run(slow, image), 3)  # noqa: B023
-        rounds = [[clocks(lambda: run(ours, some, image))[0] for some in (likelihood, *others)]  # noqa: B023
-                  for _ in range(1000)]  # fmt: skip
-        seconds, few, many = np.median(rounds, 0)
-        model, _ = clocks(lambda: run(parametric, likelihood, MODEL), 30)  # noqa: B023
+        likelihoods = [likelihood_of(k, n, pixel) for k in (count, 10**4, 10**7)]
+        slow = through_nufft(count, n, pixel)
+        image = likelihoods[0].image(MODEL)
+        compiled = jax.jit(lambda likelihood, image: jax.value_and_grad(likelihood.chi2)(image))
+        ours = lambda likelihood: compiled(likelihood, image)  # noqa: B023, E731
+        theirs = jax.jit(jax.value_and_grad(slow))
+        (value, gradient), (expected, slope) = run(ours, likelihoods[0]), run(theirs, image)
+        reference, _ = clocks(lambda: run(theirs, image), 3)  # noqa: B023
+        seconds, few, many = in_turns(ours, likelihoods, 1000)
         print(
-            f"N = {n}, K = {count:.0e}: chi2 and gradient {1e3 * seconds:.3f} ms, through nufftax {reference:.2f} s: "
-            f"{reference / seconds:.0f} times; K = 1e4 {few / seconds:.2f}, K = 1e7 {many / seconds:.2f} of that time; "
-            f"values differ by {abs(value / expected - 1):.1e}, "
-            f"gradients by {jnp.abs(gradient - slope).max() / jnp.abs(slope).max():.1e}; of a lens model with its "
-            f"parameters {1e3 * model:.1f} ms"
+            f"N = {n}, K = {count:.0e}, chi2 and gradient of an image: {1e3 * seconds:.3f} ms, through nufftax "
+            f"{reference:.2f} s: {reference / seconds:.0f} times; at K = 1e4 {few / seconds:.3f} and at 1e7 "
+            f"{many / seconds:.3f} of that time; values differ by {abs(value / expected - 1):.1e}, gradients by "
+            f"{jnp.abs(gradient - slope).max() / jnp.abs(slope).max():.1e}"
         )
+        for sub_pixels in (2, 4):
+            likelihood = likelihood_of(count, n, pixel, sub_pixels)
+            fast, other = of_model(through_w_tilde), of_model(lambda _, image: slow(image))  # noqa: B023
+            run(fast, likelihood), run(other, likelihood)
+            reference, _ = clocks(lambda: run(other, likelihood), 3)  # noqa: B023
+            (seconds,) = in_turns(fast, [likelihood], 50)
+            print(
+                f"    of a lens model, {sub_pixels} x {sub_pixels} sub-pixels, with its parameters: "
+                f"{1e3 * seconds:.2f} ms, through nufftax {reference:.2f} s: {reference / seconds:.0f} times"
+            )
 
 
 def main():

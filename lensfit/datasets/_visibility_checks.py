@@ -146,8 +146,8 @@ def check_pixel(u: np.ndarray, v: np.ndarray, pixel_scale: float) -> None:
 
 def check_field(shortest: float, shape: tuple[int, int], pixel_scale: float) -> None:
     """Raise DataError where the field is much smaller than what the shortest baseline records."""
-    field, least = min(shape) * pixel_scale, FIELD / max(shortest, 1e-300) / ARCSEC
-    if shortest > 0 and field < least:
+    field, least = min(shape) * pixel_scale, FIELD / shortest / ARCSEC
+    if field < least:
         raise DataError(
             f"the field of {field:.4g} arcsec is too small for the shortest baseline of {shortest:.6g} wavelengths, "
             f"which records structure of {2 * least:.4g} arcsec: give at least {least:.4g} arcsec "

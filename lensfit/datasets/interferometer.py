@@ -59,7 +59,7 @@ class Interferometer:
         lengths = np.hypot(visibilities.u, visibilities.v)
         _rows.check_units(float(lengths.max()), _checks.place("u", visibilities.sources))
         _rows.check_pixel(visibilities.u, visibilities.v, pixel_scale)
-        _rows.check_field(float(lengths.min()), shape, pixel_scale)
+        _rows.check_field(float(lengths[lengths > 0].min()), shape, pixel_scale)
         if primary_beam is not None and not (np.isfinite(primary_beam) and primary_beam > 0):
             raise DataError(f"primary_beam is {primary_beam}; give its full width at half maximum in arcsec")
         mask = _checks.checked_mask(mask, shape, "mask")
