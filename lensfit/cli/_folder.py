@@ -8,12 +8,12 @@ from pathlib import Path
 
 from lensfit.cli._log import NAME
 from lensfit.errors import DataError
-from lensfit.plots import FIGURES
+from lensfit.plots import FIGURES, VISIBILITY_FIGURES
 
 RECIPE, REPORT = "recipe.toml", "report.html"
 RUN_FILES = (
     NAME, RECIPE, REPORT, "result.json", "parameters.ecsv", "model.fits",
-    *(f"{name}.png" for name in FIGURES),
+    *(f"{name}.png" for name in dict.fromkeys([*FIGURES, *VISIBILITY_FIGURES])),
 )
 """What a run folder holds."""
 

@@ -18,6 +18,7 @@ from lensfit.datasets import Imaging, Interferometer
 from lensfit.errors import ModelError
 from lensfit.fitters._base import FitResult, Progress
 from lensfit.likelihood.imaging import ImagingLikelihood
+from lensfit.likelihood.interferometer import InterferometerLikelihood
 from lensfit.likelihood.joint import Observations
 from lensfit.model import LensModel
 from lensfit.problem import Problem
@@ -66,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
             write_results(made, problem, observed, result)
             write_report(made)
         lines = [*verdict(task.problem, result), f"report           {folder / REPORT}"]
-        for line in lines:
+        for line in [*result.notes, *lines]:
             logger.info(line)
     trusted = result.trust.trusted
     if not arguments.quiet:
@@ -131,7 +132,8 @@ def verdict(problem: Problem, result: FitResult) -> list[str]:
             numbers = (result.theta[k], result.errors[k], result.spread[k])
             lines.append(f"Einstein radius  {_with_errors(*numbers)}")
     ratio = result.chi2 / result.data_count
-    return [*lines, f"chi2 / numbers   {result.chi2:.1f} / {result.data_count} = {ratio:.3f}"]
+    word = "numbers" if isinstance(problem.likelihood, InterferometerLikelihood) else "pixels "
+    return [*lines, f"chi2 / {word}   {result.chi2:.1f} / {result.data_count} = {ratio:.3f}"]
 
 
 def _with_errors(value: float, error: float, spread: float) -> str:

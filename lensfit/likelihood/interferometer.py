@@ -217,11 +217,11 @@ class InterferometerLikelihood:
         w_tilde, step = self.w_tilde.binned(), 2 * float(self.grid.pixel_scale)
         used = (np.asarray(self.grid.gather) >= 0).reshape(h, 2, w, 2).any((1, 3))
         corner = np.asarray(self.corner) + step / 4
-        x, y = (corner[k] + step * np.arange(n) for k, n in enumerate((w, h)))
+        x, y = np.meshgrid(*(corner[k] + step * np.arange(n) for k, n in enumerate((w, h))))
         dirty, response = jnp.stack([self.dirty, 4 * self.response]).reshape(2, h, 2, w, 2).mean((2, 4))
         return replace(
             self,
-            grid=make_grid(*np.meshgrid(x, y), 2 * used, step),
+            grid=make_grid(x, y, 2 * used, step),
             w_tilde=w_tilde,
             dirty=dirty,
             dirty_sigma=jnp.sqrt(w_tilde.diagonal()),

@@ -60,7 +60,8 @@ class WTilde:
         h, w = self.shape
         if h % 2 or w % 2:
             raise ModelError(f"an image of {h} x {w} pixels cannot be binned 2x2: give even sides")
-        made = WTilde.of(*(None if values is None else _pairs(values) for values in self.distinct()))
+        w_compact, h_compact = self.distinct()
+        made = WTilde.of(_pairs(w_compact), None if h_compact is None else _pairs(h_compact))
         return replace(made, removed=self.removed.reshape(-1, h // 2, 2, w // 2, 2).mean((2, 4)))
 
     def distinct(self) -> tuple[np.ndarray, np.ndarray | None]:

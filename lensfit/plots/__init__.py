@@ -4,13 +4,17 @@ from lensfit.plots.compass import position_angle, sky_axes
 from lensfit.plots.fit import FIGURES, overview, profile_figure, single
 from lensfit.plots.inspect import inspect_figure
 from lensfit.plots.scene import ModelImages, Scene, unmasked_field
+from lensfit.plots.visibilities import VISIBILITY_FIGURES, VisibilityScene, inspect_visibilities
 
 __all__ = [
     "FIGURES",
+    "VISIBILITY_FIGURES",
     "ModelImages",
     "Scene",
+    "VisibilityScene",
     "data_unit",
     "inspect_figure",
+    "inspect_visibilities",
     "overview",
     "position_angle",
     "profile_figure",

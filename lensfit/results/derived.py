@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lensfit.datasets import Imaging
+from lensfit.datasets import Imaging, Interferometer
 from lensfit.errors import ModelError
 from lensfit.fitters._base import FitResult
 from lensfit.lensing import Field, bright_cells, critical_curves, einstein_radius, flux, unlensed
@@ -47,7 +47,9 @@ WORDS = {
 """Unit and meaning of each derived quantity, by the last part of its name."""
 
 
-def derived_quantities(problem: Problem, imaging: Imaging, result: FitResult) -> dict[str, Quantity]:
+def derived_quantities(
+    problem: Problem, imaging: Imaging | Interferometer, result: FitResult
+) -> dict[str, Quantity]:
     """Shapes of all profiles, shear, effective Einstein radius and magnification, by dotted name.
 
     Solved amplitudes are held at their best: their errors are left out of the propagation.

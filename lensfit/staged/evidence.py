@@ -20,6 +20,8 @@ SECOND_SOURCE = tuple(
     for size, far in [((0.5, 1.5), (1.5, 1.2))[k % 2]]
 )
 """Starts of a second source, as in `lensfit.staged.family`: all around the first."""
+EASING = (0.7, 0.4, 0.2)
+"""Shares of itself to which shear goes before it is taken away: visibilities have many optima."""
 REJECTED = 0.05
 """Share of the lensed signal, its signal over noise squared, by which a neighbour may fit worse."""
 STABLE = 0.05

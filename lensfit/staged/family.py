@@ -16,11 +16,16 @@ SECOND_SOURCE = ((2.5, 0.0, 0.0), (0.35, 0.0, 0.0))
 
 
 def fit_family(
-    joint: Joint, likelihood: Any, point: Point, seconds: tuple[tuple[float, float, float], ...] = SECOND_SOURCE
+    joint: Joint,
+    likelihood: Any,
+    point: Point,
+    seconds: tuple[tuple[float, float, float], ...] = SECOND_SOURCE,
+    easing: tuple[float, ...] = (),
 ) -> tuple[Variant, ...]:
     """Variants of a fit at `point`: without shear and with one more source, each alone and both together.
 
-    The further source starts from the best of `seconds`: its size and place, see SECOND_SOURCE.
+    The further source starts from the best of `seconds`: its size and place, see SECOND_SOURCE. Before shear is
+    taken away it is held at those shares of itself in turn.
     """
     wide = joint.wide
     own = np.isin(np.arange(wide.ndim), joint.place)
@@ -37,6 +42,9 @@ def fit_family(
     def without_shear(name: str, start: np.ndarray, free: np.ndarray, shown: np.ndarray) -> None:
         if not unsheared.all():
             free = free & unsheared
+            shear = start
+            for share in easing:
+                start = np.asarray(fit(np.where(unsheared, start, share * shear), free, shown, 8).theta)
             end = fit(np.where(unsheared, start, 0.0), free, shown, 20)
             variants.append(_variant(name, joint, free, shown, end.theta, end.amplitudes, float(end.chi2)))
 

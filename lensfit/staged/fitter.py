@@ -45,7 +45,7 @@ class Staged:
         end, system = joint.settle(problem.likelihood, found.theta, 10, 1e-3)
         gain = float(found.point.objective) - float(end.objective)
         progress("neighbouring models", float(end.chi2), 0.8)
-        variants = fit_family(joint, problem.likelihood, end, stages.seconds)
+        variants = fit_family(joint, problem.likelihood, end, stages.seconds, stages.easing)
         progress("errors and trust", float(end.chi2), 0.95)
         best = np.asarray(end.theta)
         numbers = case.space.build(best).filled(end.amplitudes)  # pyright: ignore[reportArgumentType]

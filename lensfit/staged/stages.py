@@ -21,7 +21,7 @@ from lensfit.staged.roles import Roles
 class Stages:
     """The stages of a fit, from the data alone; a search from another seed and its end; the questions.
 
-    seconds: starts of a second source in the neighbouring models. excess: how far chi2 of a neighbour may be
+    seconds, easing: starts of a second source in the neighbouring models, and steps in which shear goes. excess: how far chi2 of a neighbour may be
     above that of the fit, given its evidence and chi2.
     """
 
@@ -30,6 +30,7 @@ class Stages:
     finish: Callable[[Case, Joint, list[Basin]], Found]
     gather: Callable[[Any, LensModel, Point], trust.Evidence]
     seconds: tuple[tuple[float, float, float], ...]
+    easing: tuple[float, ...]
     excess: Callable[[trust.Evidence, float], float]
     check_family: Callable[[Roles, tuple[Variant, ...]], list[Check]]
 
@@ -45,6 +46,7 @@ _IMAGE = Stages(
     finish=pipeline.finish,
     gather=trust.gather,
     seconds=family.SECOND_SOURCE,
+    easing=(),
     excess=trust.excess,
     check_family=trust.check_family,
 )
@@ -54,6 +56,7 @@ _VISIBILITIES = Stages(
     finish=visibilities.finish,
     gather=evidence.gather,
     seconds=evidence.SECOND_SOURCE,
+    easing=evidence.EASING,
     excess=evidence.excess,
     check_family=evidence.check_family,
 )
