@@ -17,9 +17,13 @@ from lensfit.space import Space
 class Likelihood(Protocol):
     """A pytree that knows the data: ln L of a model, its whitened residuals, its amplitudes solved.
 
-    `columns` and `positive` are asked for only where a model has `Solved` amplitudes: the whitened data of
-    unit amplitude (K, ...), and whether each amplitude is kept non-negative (K,).
+    `columns` are the data of unit amplitude (K, ...) of the model's `Solved` amplitudes, `positive` (K,) says
+    whether each is kept non-negative. Levenberg and Marquardt ask for the `light` before the instrument, for
+    the amplitudes of `least` chi2 with the residuals they leave, and for the `normal` equations.
     """
+
+    @property
+    def log_norm(self) -> Any: ...
 
     @property
     def data_count(self) -> int: ...
@@ -28,6 +32,11 @@ class Likelihood(Protocol):
     def amplitudes(self, model: LensModel) -> jax.Array: ...
     def columns(self, model: LensModel) -> jax.Array: ...
     def positive(self, model: LensModel) -> jax.Array: ...
+    def light(self, model: LensModel) -> jax.Array: ...
+    def least(self, model: LensModel, columns: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]: ...
+    def normal(
+        self, slopes: jax.Array, columns: jax.Array, residuals: jax.Array, exact: Any
+    ) -> tuple[jax.Array, jax.Array]: ...
 
 
 class Problem:

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from lensfit.datasets import Imaging
+from lensfit.datasets import Imaging, Interferometer
 from lensfit.model import LensModel
 from lensfit.priors import Disk, LogNormal, LogUniform, Normal, Part, Prior, Solved, TruncatedNormal, Uniform
 from lensfit.profiles import SIE, Exponential, LightProfile, MultiGaussian, Sersic, Shear
+from lensfit.pytree import replace
 
 MASS_FROM_LIGHT = 0.15
 """Scale of the mass's ellipticity about that of one set of Gaussians. From the light as a whole it would be 0.05
@@ -103,7 +104,65 @@ def flexible(imaging: Imaging, sources: int = 1, gaussians: int = 12) -> LensMod
     )
 
 
+def one_source(data: Interferometer) -> LensModel:
+    """For visibilities of a dusty or line-emitting source: SIE, shear and a Sersic source, amplitude solved.
+
+    The priors are scaled from the image grid, which must be a window about the lensed emission (see
+    `lensfit.field.choose_window`): the lens is near its middle, the source small in it.
+    """
+    half = 0.5 * min(data.shape) * data.pixel_scale
+    (x, y), width = data.origin, 0.15 * half
+    mass_x, mass_y = Normal(mean=x, sigma=width), Normal(mean=y, sigma=width)
+    e, gamma = _ellipticity(0.3), Disk(scale=0.1, limit=0.5).parts
+    radius = Uniform(low=0.5 * data.pixel_scale, high=0.9 * half)
+    mass = {
+        "sie": SIE(center_x=mass_x, center_y=mass_y, e1=e[0], e2=e[1], einstein_radius=radius),
+        "shear": Shear(gamma1=gamma[0], gamma2=gamma[1]),
+    }
+    return LensModel(light={}, mass=mass, source={"sersic": _compact(mass_x, mass_y, half)})
+
+
+def two_sources(data: Interferometer) -> LensModel:
+    """`one_source` with a second Sersic source."""
+    model = one_source(data)
+    half = 0.5 * min(data.shape) * data.pixel_scale
+    sie = model.mass["sie"]
+    more = _compact(sie.center_x, sie.center_y, half)  # pyright: ignore[reportAttributeAccessIssue]
+    return replace(model, source=model.source | {"second": more})
+
+
+def one_source_and_core(data: Interferometer) -> LensModel:
+    """`one_source` with emission that is not lensed near the lens's centre: an active nucleus, or dust of its own."""
+    model = one_source(data)
+    sie = model.mass["sie"]
+    core = Exponential(
+        center_x=Normal(mean=sie.center_x, sigma=data.pixel_scale),  # pyright: ignore[reportAttributeAccessIssue]
+        center_y=Normal(mean=sie.center_y, sigma=data.pixel_scale),  # pyright: ignore[reportAttributeAccessIssue]
+        e1=0.0,
+        e2=0.0,
+        intensity=Solved(),
+        effective_radius=LogNormal(median=data.pixel_scale, sigma=0.7),
+    )
+    return replace(model, light={"core": core})
+
+
 STANDARD = {"parametric": parametric, "flexible": flexible}
+"""Models for images, by name."""
+VISIBILITIES = {"one_source": one_source, "two_sources": two_sources, "one_source_and_core": one_source_and_core}
+"""Models for visibilities, by name."""
+
+
+def _compact(x: Any, y: Any, half: float) -> Sersic:
+    e = _ellipticity(0.3)
+    return Sersic(
+        center_x=Normal(mean=x, sigma=0.2 * half),
+        center_y=Normal(mean=y, sigma=0.2 * half),
+        e1=e[0],
+        e2=e[1],
+        intensity=Solved(),
+        effective_radius=LogNormal(median=0.04 * half, sigma=0.8),
+        sersic_index=TruncatedNormal(mean=1.0, sigma=0.5, low=0.4, high=5.0),
+    )
 
 
 def _center(s: Scales) -> tuple[Prior, Prior]:

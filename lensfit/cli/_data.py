@@ -17,7 +17,8 @@ ARGUMENT = re.compile(r"(?<= )(pixel_scale|noise|psf|mask|nan)=(?:'(\w+)')?")
 def data_section(arguments: argparse.Namespace, base: DataSection) -> DataSection:
     """What the arguments name; what they leave out is as in `base`, unless they name other data."""
     options = {f.name: getattr(arguments, f.name, None) for f in dataclasses.fields(DataSection)}
-    options["path"] = arguments.data
+    if arguments.data:
+        options |= {"path": arguments.data[0], "more": tuple(arguments.data[1:])}
     given = {name: value for name, value in options.items() if value is not None}
     return dataclasses.replace(DataSection() if "path" in given else base, **given)
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from lensfit.cli._log import NAME
 from lensfit.errors import DataError
-from lensfit.plots import FIGURES, SAMPLE_FIGURES
+from lensfit.plots import FIGURES, SAMPLE_FIGURES, VISIBILITY_FIGURES
 
 RECIPE, REPORT, CHECKPOINT = "recipe.toml", "report.html", "checkpoint"
 RUN_FILES = (
     NAME, RECIPE, REPORT, "result.json", "parameters.ecsv", "model.fits",
-    *(f"{name}.png" for name in FIGURES),
+    *(f"{name}.png" for name in dict.fromkeys([*FIGURES, *VISIBILITY_FIGURES])),
 )
 """What a run folder holds."""
 SAMPLE_FILES = ("samples.ecsv", "samples.h5", *(f"{name}.png" for name in SAMPLE_FIGURES))

@@ -17,14 +17,14 @@ exit codes:
   5    the fit failed
   130  interrupted
 """
-STANDARD = ("parametric", "flexible")
+STANDARD = ("parametric", "flexible", "one_source", "two_sources", "one_source_and_core")
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The arguments of a command; wrong ones are told on standard error and end the process with 2."""
     parser = _make_parser()
     arguments = parser.parse_args(argv)
-    if arguments.command == "fit" and arguments.data is None and arguments.model is None:
+    if arguments.command == "fit" and not arguments.data and arguments.model is None:
         parser.error("fit: no data; give DATA, or a --model file that names the data")
     return arguments
 
@@ -53,15 +53,18 @@ def _command(commands: argparse._SubParsersAction, name: str, text: str) -> argp
 
 
 def _add_fit(commands: argparse._SubParsersAction) -> None:
-    parser = _command(commands, "fit", "fit a model to an image, from the data alone")
+    parser = _command(commands, "fit", "fit a model to an image or to visibilities, from the data alone")
     parser.add_argument(
-        "data", metavar="DATA", type=Path, nargs="?",
-        help="file or folder; may be left out where the --model file names the data",
+        "data", metavar="DATA", type=Path, nargs="*",
+        help="file or folder, or several of visibilities; may be left out where the --model file names the data",
     )
     _add_data_options(parser)
     model = parser.add_mutually_exclusive_group()
     model.add_argument("--model", metavar="FILE.toml", type=Path, help="recipe, as the recipe.toml of a run")
-    model.add_argument("--standard", choices=STANDARD, help="model to start from; default: parametric")
+    model.add_argument(
+        "--standard", choices=STANDARD,
+        help="model to start from; default: parametric, for visibilities one_source",
+    )
     parser.add_argument("--fitter", metavar="NAME", help="staged, lm, emcee, dynesty, ...; default: staged")
     parser.add_argument("--seed", metavar="N", type=_seed, help="same seed, same result; default: 0")
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="run folder, new or empty")
@@ -73,7 +76,7 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
 
 def _add_inspect(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "inspect", "show what is understood of data before they are fitted")
-    parser.add_argument("data", metavar="DATA", type=Path, help="file or folder")
+    parser.add_argument("data", metavar="DATA", type=Path, nargs="+", help="file or folder, several of visibilities")
     _add_data_options(parser)
     parser.add_argument("--out", metavar="FILE.png", type=_picture, help="write a picture of the data")
 
@@ -115,6 +118,14 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--pixel-scale", metavar="S", type=float, help="arcsec per pixel; default: the file's")
     group.add_argument("--nan", choices=("error", "mask"), help="pixels that hold no number; default: error")
+    group = parser.add_argument_group("visibilities")
+    group.add_argument("--sign", type=int, choices=(-1, 1), help="of V = sum I exp(sign 2 pi i (u l + v m))")
+    group.add_argument("--east", choices=("left", "right"), help="side of the image to which l (East) counts")
+    group.add_argument("--wavelength", metavar="M", type=float, help="in metres, where u and v are in metres")
+    group.add_argument("--primary-beam", metavar="W", type=float, help="full width at half maximum [arcsec]")
+    group.add_argument(
+        "--antenna-phases", action="store_const", const=True, help="fit the phases of the antennas with the model"
+    )
 
 
 def _seed(text: str) -> int:

@@ -6,24 +6,29 @@ import math
 import shlex
 import sys
 from dataclasses import dataclass, replace
+from typing import Any
 
 from lensfit._version import __version__
+from lensfit.calibrated_fit import fit_observations
 from lensfit.cli._data import data_section, read_data
 from lensfit.cli._folder import CHECKPOINT, RECIPE, REPORT, appearing, check_folder, check_free, check_resumable, clear
 from lensfit.cli._log import Display, RunLog, logger
+from lensfit.cli._visibilities import are_visibilities, read_observations
 from lensfit.companions import fit_without_companions
-from lensfit.datasets import Imaging
+from lensfit.datasets import Imaging, Interferometer
 from lensfit.errors import FitError, ModelError
 from lensfit.fitters._base import FitResult, Fitter
 from lensfit.fitters.checkpoint import Store
 from lensfit.likelihood.imaging import ImagingLikelihood
+from lensfit.likelihood.interferometer import InterferometerLikelihood
+from lensfit.likelihood.joint import Observations
 from lensfit.model import LensModel
 from lensfit.problem import Problem
 from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe, write_recipe
 from lensfit.registry import AT_OPTIMUM, fit, fitter
 from lensfit.report import write_report
 from lensfit.results import replacing, write_results
-from lensfit.standard import STANDARD
+from lensfit.standard import STANDARD, VISIBILITIES
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class Task:
 
     data: DataSection
     fit: FitSection
-    imaging: Imaging
+    observed: Imaging | Observations
     problem: Problem
     fitter: Fitter
 
@@ -58,11 +63,11 @@ def run(arguments: argparse.Namespace) -> int:
             write_recipe(path, task.problem.model, data=task.data, fit=replace(task.fit, standard=None))
         task, result = run_task(task, arguments.quiet, store)
         with appearing(folder, "result.json") as made:
-            write_results(made, task.problem, task.imaging, result)
+            write_results(made, task.problem, task.observed, result)
             write_report(made)
         store.discard()
         lines = [*verdict(task.problem, result), f"report           {folder / REPORT}"]
-        for line in lines:
+        for line in [*result.notes, *lines]:
             logger.info(line)
     trusted = result.trust.trusted
     if not arguments.quiet:
@@ -74,29 +79,32 @@ def run(arguments: argparse.Namespace) -> int:
 
 def run_task(task: Task, quiet: bool, store: Store) -> tuple[Task, FitResult]:
     """The fit, from the optimum that the staged fitter finds where its fitter needs one; the task as fitted last."""
-    name = task.fit.fitter
-    start = None
+    name, start = task.fit.fitter, None
     with Display(quiet) as display:
-        if name == "staged" or name in AT_OPTIMUM:
-            task, start = _without_companions(task, display)
-        if start is not None and name == "staged":
-            return task, start
-        seed, problem = task.fit.seed, task.problem
-        return task, fit(problem, task.fitter, seed=seed, start=start, progress=display, checkpoint=store)
+        if name == "staged" or name in AT_OPTIMUM or not isinstance(task.observed, Imaging):
+            task, start = _staged(task, display)
+            if name == "staged":
+                return task, start
+        seed, given = task.fit.seed, start if name in AT_OPTIMUM else None
+        return task, fit(task.problem, task.fitter, seed=seed, start=given, progress=display, checkpoint=store)
 
 
-def _without_companions(task: Task, display: Display) -> tuple[Task, FitResult]:
-    """The staged fit, bright companions left out unless the mask was given as a file."""
+def _staged(task: Task, display: Display) -> tuple[Task, FitResult]:
+    """The staged fit: images without bright companions unless their mask was given, visibilities calibrated."""
+    seed, observed = task.fit.seed, task.observed
+    if not isinstance(observed, Imaging):
+        done = fit_observations(task.problem.model, observed, "staged", seed=seed, progress=display)
+        return replace(task, observed=done.observations, problem=done.problem), done.result
 
     def staged(problem: Problem) -> FitResult:
-        return fit(problem, "staged", seed=task.fit.seed, progress=display)
+        return fit(problem, "staged", seed=seed, progress=display)
 
     if task.data.mask is not None:
         return task, staged(task.problem)
-    imaging, problem, result = fit_without_companions(task.imaging, task.problem, staged)
-    for note in imaging.notes[len(task.imaging.notes) :]:
+    imaging, problem, result = fit_without_companions(observed, task.problem, staged)
+    for note in imaging.notes[len(observed.notes) :]:
         logger.info("data: %s", note)
-    return replace(task, imaging=imaging, problem=problem), result
+    return replace(task, observed=imaging, problem=problem), result
 
 
 def read_task(arguments: argparse.Namespace) -> Task:
@@ -109,18 +117,24 @@ def read_task(arguments: argparse.Namespace) -> Task:
     data = data_section(arguments, recipe.data)
     if data.path is None:
         raise ModelError(f"{arguments.model or 'fit'}: no data; give DATA, or path in [data] of the recipe")
-    imaging = read_data(data)
-    logger.info("data %s: %d x %d pixels of %.5g arcsec", data.path, *imaging.shape, imaging.pixel_scale)
-    for note in imaging.notes:
+    observed = read_observations(data) if are_visibilities(data) else read_data(data)
+    likelihood: Any
+    if isinstance(observed, Imaging):
+        first, likelihood = observed, ImagingLikelihood.of(observed)
+    else:
+        first, likelihood = observed.datasets[0], observed.likelihood()
+    logger.info("data %s: %d x %d pixels of %.5g arcsec", data.path, *first.shape, first.pixel_scale)
+    for note in first.notes:
         logger.info("data: %s", note)
-    problem = Problem(_model(recipe, imaging), ImagingLikelihood.of(imaging))
-    logger.info("model %s: %d free parameters", arguments.model or recipe.fit.standard, problem.ndim)
-    return Task(data=data, fit=recipe.fit, imaging=imaging, problem=problem, fitter=chosen)
+    model = _model(recipe, first)
+    problem = Problem(model, likelihood)
+    logger.info("model %s: %d free parameters", arguments.model or recipe.fit.standard or "default", problem.ndim)
+    return Task(data=data, fit=recipe.fit, observed=observed, problem=problem, fitter=chosen)
 
 
 def _recipe(arguments: argparse.Namespace) -> Recipe:
     if arguments.model is None:
-        recipe = Recipe(fit=FitSection(standard=arguments.standard or "parametric"))
+        recipe = Recipe(fit=FitSection(standard=arguments.standard))
     else:
         recipe = read_recipe(arguments.model)
         if recipe.model is None and recipe.fit.standard is None:
@@ -129,11 +143,15 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
     return replace(recipe, fit=replace(recipe.fit, **{k: v for k, v in given.items() if v is not None}))
 
 
-def _model(recipe: Recipe, imaging: Imaging) -> LensModel:
-    if recipe.fit.standard is not None:
-        return STANDARD[recipe.fit.standard](imaging)
-    assert recipe.model is not None
-    return recipe.model
+def _model(recipe: Recipe, data: Imaging | Interferometer) -> LensModel:
+    if recipe.model is not None:
+        return recipe.model
+    known, default = (STANDARD, "parametric") if isinstance(data, Imaging) else (VISIBILITIES, "one_source")
+    name = recipe.fit.standard or default
+    if name not in known:
+        kind = "images" if isinstance(data, Imaging) else "visibilities"
+        raise ModelError(f"the standard model {name} is not for {kind}: use {' or '.join(known)}")
+    return known[name](data)  # pyright: ignore[reportArgumentType]
 
 
 def verdict(problem: Problem, result: FitResult) -> list[str]:
@@ -149,7 +167,8 @@ def verdict(problem: Problem, result: FitResult) -> list[str]:
             numbers = (result.theta[k], result.errors[k], result.spread[k])
             lines.append(f"Einstein radius  {_with_errors(*numbers)}")
     ratio = result.chi2 / result.data_count
-    return [*lines, f"chi2 / pixels    {result.chi2:.1f} / {result.data_count} = {ratio:.3f}"]
+    word = "numbers" if isinstance(problem.likelihood, InterferometerLikelihood) else "pixels "
+    return [*lines, f"chi2 / {word}   {result.chi2:.1f} / {result.data_count} = {ratio:.3f}"]
 
 
 def _with_errors(value: float, error: float, spread: float) -> str:

@@ -3,15 +3,18 @@ from __future__ import annotations
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import zoom
 
 from lensfit.cli._data import data_section, read_data
+from lensfit.cli._visibilities import are_visibilities, read_observations
 from lensfit.datasets import Imaging
 from lensfit.errors import DataError
-from lensfit.plots import inspect_figure
+from lensfit.likelihood.joint import Observations
+from lensfit.plots import inspect_figure, inspect_visibilities
 from lensfit.recipe import DataSection
 from lensfit.results import replacing
 
@@ -24,12 +27,17 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out is not None and not arguments.out.parent.is_dir():
         raise DataError(f"{arguments.out.parent}: no such folder; make it first")
     section = data_section(arguments, DataSection())
-    imaging = read_data(section)
-    for label, text in rows(imaging, section):
+    if are_visibilities(section):
+        observations = read_observations(section)
+        found, figure = visibility_rows(observations), partial(inspect_visibilities, observations)
+    else:
+        imaging = read_data(section)
+        found, figure = rows(imaging, section), partial(inspect_figure, imaging)
+    for label, text in found:
         print(f"{label:<13}{text}")
     if arguments.out is not None:
         with replacing(arguments.out) as path:
-            inspect_figure(imaging).savefig(path)
+            figure().savefig(path)
         print(f"{'picture':<13}{arguments.out}")
     return 0
 
@@ -54,6 +62,30 @@ def rows(imaging: Imaging, section: DataSection) -> list[tuple[str, str]]:
         ("signal/noise", f"up to {np.max(imaging.data[good] / noise):.4g}"),
         ("PSF", f"{height} x {width} pixels, FWHM {width_of_psf:.3g} arcsec, sum 1"),
         *(("note", note) for note in imaging.notes),
+    ]
+
+
+def visibility_rows(observations: Observations) -> list[tuple[str, str]]:
+    """(label, text) of everything that is understood of visibilities."""
+    first = observations.datasets[0]
+    found = []
+    for data in observations.datasets:
+        table = data.visibilities
+        length = np.hypot(table.u, table.v)
+        known = "known" if table.antenna1 is not None else "unknown"
+        found += [
+            *((role, path) for role, path, _ in table.sources),
+            ("visibilities", f"{len(table)}, antennas {known}"),
+            ("baselines", f"{length.min():.4g} to {length.max():.4g} wavelengths"),
+            ("noise", f"{1e3 * table.sigma_re.min():.4g} to {1e3 * table.sigma_re.max():.4g} mJy per real part"),
+            *(("note", note) for note in data.notes),
+        ]
+    beam = "flat" if first.primary_beam is None else f"{first.primary_beam:.4g} arcsec wide at half maximum"
+    return [
+        *found,
+        ("primary beam", beam),
+        ("image", f"{first.shape[0]} rows x {first.shape[1]} columns of {first.pixel_scale:.4g} arcsec"),
+        ("centre", f"x = {first.origin[0]:.4g}, y = {first.origin[1]:.4g} arcsec from the phase centre"),
     ]
 
 

@@ -124,6 +124,16 @@ class Interferometer:
         return np.exp(-4 * np.log(2) * (self.x**2 + self.y**2) / self.primary_beam**2)
 
     @property
+    def wcs(self) -> None:
+        """Visibilities carry no celestial coordinates; x and y count from the phase centre."""
+        return None
+
+    @property
+    def unit(self) -> str:
+        """Unit of the images that are modelled."""
+        return "Jy / pixel"
+
+    @property
     def nyquist(self) -> float:
         """The largest pixel in arcsec that the longest baseline allows."""
         return 1 / (2 * max(np.abs(self.visibilities.u).max(), np.abs(self.visibilities.v).max()) * _rows.ARCSEC)
@@ -178,3 +188,17 @@ def _checked_shape(shape: Any) -> tuple[int, int]:
     if sides.shape != (2,) or sides.dtype.kind not in "iu" or (sides < 1).any():
         raise DataError(f"shape={shape!r}: give (H, W), the rows and columns of the image, two positive integers")
     return int(sides[0]), int(sides[1])
+
+
+def least_field(visibilities: Visibilities) -> float:
+    """Side in arcsec of the smallest field that the shortest baseline allows."""
+    shortest = float(np.hypot(visibilities.u, visibilities.v).min())
+    return _rows.FIELD / max(shortest, 1e-300) / _rows.ARCSEC if shortest > 0 else 0.0
+
+
+def wide_grid(visibilities: Visibilities, primary_beam: float | None) -> tuple[float, tuple[int, int]]:
+    """Pixel [arcsec] and shape of an image of all that may emit: the primary beam, or 128 pixels where it is flat."""
+    pixel = 0.5 / (2 * max(np.abs(visibilities.u).max(), np.abs(visibilities.v).max()) * _rows.ARCSEC)
+    side = max(1.01 * least_field(visibilities), 1.2 * primary_beam if primary_beam else 128 * pixel)
+    count = 2 * int(np.ceil(side / pixel / 2))
+    return float(pixel), (count, count)

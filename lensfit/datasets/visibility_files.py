@@ -9,9 +9,9 @@ import numpy as np
 from astropy.io import fits
 
 from lensfit.datasets import _files
-from lensfit.datasets._visibility_checks import East, NanRows, Sign, check_length
-from lensfit.datasets._visibility_files import STATED, TRIPLE, read_table
-from lensfit.datasets.interferometer import Interferometer
+from lensfit.datasets._visibility_checks import East, NanRows, Sign, check_length, check_units
+from lensfit.datasets._visibility_files import TRIPLE, read_table
+from lensfit.datasets.interferometer import Interferometer, wide_grid
 from lensfit.datasets.visibilities import Visibilities
 from lensfit.errors import DataError
 
@@ -39,7 +39,8 @@ def read_interferometer(
 
     Args:
         path: file or folder.
-        pixel_scale: arcsec per pixel of the image on which the lens is modelled.
+        pixel_scale: arcsec per pixel of the image on which the lens is modelled; without it and without shape a
+            field as wide as the primary beam, for `lensfit.window.choose_window` to look for the lens in.
         shape: (H, W) of that image; origin: (x, y) in arcsec of its centre from the phase centre.
         sign: -1 or +1 in V = sum I exp(sign 2 pi i (u l + v m)).
         east: side of the image to which l (East) counts.
@@ -58,19 +59,31 @@ def read_interferometer(
         "wavelength": wavelength, "primary_beam": primary_beam, "origin": origin,
     }  # fmt: skip
     stated = table.stated | {key: value for key, value in given.items() if value is not None}
-    for key, remedy in _REMEDIES.items():
-        if stated.get(key) is None:
-            raise DataError(f"{path}: states no {key}; give {remedy}, or write it into the folder's info.json")
+    _check_stated(path, stated, ("sign", "east"))
     columns = dict(table.columns)
-    return Interferometer.from_arrays(
+    mask = columns.pop("mask", None)
+    visibilities = Visibilities.from_arrays(
         columns.pop("u"),
         columns.pop("v"),
         columns.pop("values"),
         nan=nan,
         sources=table.sources,
         **columns,
-        **{key: stated[key] for key in STATED if stated.get(key) is not None},
+        **{key: stated[key] for key in ("sign", "east", "wavelength") if stated.get(key) is not None},
     )
+    if stated.get("pixel_scale") is None and stated.get("shape") is None:
+        check_units(visibilities.longest, str(path))
+        stated["pixel_scale"], stated["shape"] = wide_grid(visibilities, stated.get("primary_beam"))
+    _check_stated(path, stated, ("pixel_scale", "shape"))
+    grid = ("primary_beam", "pixel_scale", "shape", "origin")
+    given = {key: stated[key] for key in grid if stated.get(key) is not None}
+    return Interferometer.of(visibilities, mask=mask, **given)
+
+
+def _check_stated(path: Path, stated: dict[str, Any], keys: tuple[str, ...]) -> None:
+    for key in keys:
+        if stated.get(key) is None:
+            raise DataError(f"{path}: states no {key}; give {_REMEDIES[key]}, or write it into the folder's info.json")
 
 
 _REMEDIES = {

@@ -11,7 +11,7 @@ import numpy as np
 from lensfit.errors import FitError
 from lensfit.fitters.lm import Point, System
 from lensfit.problem import Problem
-from lensfit.pytree import pytree, replace
+from lensfit.pytree import pytree
 from lensfit.space import Space
 
 
@@ -94,8 +94,8 @@ def laplace_of_solved(
     moving = np.concatenate([np.ones(n, bool), ~positive | (solved > 0)])[order]
     given = dict(zip(problem.names, theta, strict=True))
     moved = np.array([given.get(p.name, a) for p, a in zip(space.amplitudes, solved, strict=True)]) - solved
-    residuals = np.asarray(point.residuals) + np.tensordot(moved, np.asarray(point.columns), 1)
-    chi2 = float(np.sum(residuals**2))
+    slope, gram = np.asarray(system.slope)[n:], np.asarray(system.curvature)[n:, n:]
+    chi2 = float(point.chi2) + float(moved @ (2 * slope + gram @ moved))
     values = Values(
         z=z,
         amplitudes=np.concatenate([point.theta, solved])[order][problem.ndim :],
@@ -131,37 +131,32 @@ def values_at(space: Space, likelihood: Any, theta: jax.Array) -> Values:
     model = space.build(theta)
     amplitudes = likelihood.amplitudes(model) if space.amplitudes else jnp.zeros(0)
     filled = model.filled(amplitudes)
-    residuals = likelihood.residuals(filled)
+    log_likelihood = likelihood(filled)
     return Values(
         z=space.to_z(theta),
         amplitudes=amplitudes,
-        log_likelihood=likelihood(filled),
-        chi2=jnp.sum(residuals * residuals),
+        log_likelihood=log_likelihood,
+        chi2=-2 * (log_likelihood - likelihood.log_norm),
     )
 
 
 @jax.jit
 def normal_equations(space: Space, likelihood: Any, theta: jax.Array) -> NormalEquations:
     """The normal equations at theta (n,), its amplitudes solved."""
-    values = values_at(space, likelihood, theta)
-    z, amplitudes = values.z, values.amplitudes
+    z, model = space.to_z(theta), space.build(theta)
+    columns = likelihood.columns(model)
+    amplitudes, residuals, chi2 = likelihood.least(model, columns)
 
-    def residuals(z: jax.Array) -> jax.Array:
-        return likelihood.residuals(space.build(space.to_theta(z)).filled(amplitudes))
+    def light(z: jax.Array) -> jax.Array:
+        return likelihood.light(space.build(space.to_theta(z)).filled(amplitudes))
 
-    value, push = jax.linearize(residuals, z)
-    rows = jax.vmap(push)(jnp.eye(space.ndim))
-    positive = jnp.zeros(0, bool)
-    if space.amplitudes:
-        model = space.build(theta)
-        rows = jnp.concatenate([rows, likelihood.columns(model)])
-        positive = likelihood.positive(model)
-    rows = rows.reshape(-1, value.size)
-    prior = jnp.concatenate([jnp.ones(space.ndim), jnp.zeros(len(rows) - space.ndim)])
+    _, push = jax.linearize(light, z)
+    curvature, slope = likelihood.normal(jax.vmap(push)(jnp.eye(space.ndim)), columns, residuals, True)
+    held = jnp.zeros_like(amplitudes)
     return NormalEquations(
-        values=replace(values, chi2=value.ravel() @ value.ravel()),
-        curvature=rows @ rows.T + jnp.diag(prior),
-        slope=rows @ value.ravel() + prior * jnp.concatenate([z, jnp.zeros(len(rows) - space.ndim)]),
+        values=Values(z=z, amplitudes=amplitudes, log_likelihood=likelihood.log_norm - 0.5 * chi2, chi2=chi2),
+        curvature=curvature + jnp.diag(jnp.concatenate([jnp.ones_like(z), held])),
+        slope=slope + jnp.concatenate([z, held]),
         to_theta=jax.jacfwd(space.to_theta)(z),
-        positive=positive,
+        positive=likelihood.positive(model),
     )

@@ -19,7 +19,8 @@ STEP = 0.5
 class Point:
     """A point of a descent: z and theta (n,), amplitudes (K,), objective = chi2 + |z|^2.
 
-    `residuals` (H, W) and `columns` (K, H, W), the images of unit amplitude, are whitened.
+    `residuals` (H, W) and `columns` (K, H, W), the images of unit amplitude, are what the likelihood's `least`
+    and `columns` say: half the gradient of chi2 in an amplitude is the product of its column and the residuals.
     """
 
     z: jax.Array
@@ -110,11 +111,9 @@ def evaluate(space: Space, likelihood: Any, z: jax.Array, groups: tuple[str, ...
     """The point at z with its amplitudes solved, those not flagged in shown (K,) zero."""
     theta = space.to_theta(z)
     model = space.build(theta).only(*groups)
-    columns, target = likelihood.columns(model), -likelihood.residuals(model)
+    columns = likelihood.columns(model)
     columns = jnp.where(jnp.broadcast_to(shown, columns.shape[:1]), columns.T, 0.0).T
-    amplitudes = likelihood.solve(model, columns, target)
-    residuals = jnp.tensordot(amplitudes, columns, 1) - target
-    chi2 = jnp.sum(residuals * residuals)
+    amplitudes, residuals, chi2 = likelihood.least(model, columns)
     return Point(
         z=z,
         theta=theta,
@@ -129,24 +128,14 @@ def evaluate(space: Space, likelihood: Any, z: jax.Array, groups: tuple[str, ...
 def linear_system(
     space: Space, likelihood: Any, point: Point, groups: tuple[str, ...], exact: Any
 ) -> System:
-    """Gauss-Newton system at a point; unless exact from images in single precision, which bends the step a little."""
+    """Gauss-Newton system at a point; unless exact the likelihood may take single precision, which bends the step."""
 
     def light(z: jax.Array) -> jax.Array:
         return likelihood.light(space.build(space.to_theta(z)).only(*groups).filled(point.amplitudes))
 
-    def normal(slopes: jax.Array) -> tuple[jax.Array, jax.Array]:
-        rows = jnp.concatenate([slopes, point.columns.astype(slopes.dtype)])
-        rows = rows.reshape(rows.shape[0], -1)
-        both = rows @ rows.T, rows @ point.residuals.ravel().astype(rows.dtype)
-        return both[0].astype(point.z.dtype), both[1].astype(point.z.dtype)
-
     _, push = jax.linearize(light, point.z)
     slopes = jax.vmap(push)(jnp.eye(point.z.shape[0]))
-    curvature, slope = lax.cond(
-        exact,
-        lambda: normal(likelihood.whiten(slopes)),
-        lambda: normal(likelihood.whiten_float32(slopes)),
-    )
+    curvature, slope = likelihood.normal(slopes, point.columns, point.residuals, exact)
     prior = jnp.concatenate([jnp.ones_like(point.z), jnp.zeros_like(point.amplitudes)])
     value = jnp.concatenate([point.z, jnp.zeros_like(point.amplitudes)])
     return System(curvature=curvature + jnp.diag(prior), slope=slope + value)

@@ -106,6 +106,34 @@ class ImagingLikelihood:
         """(K,) whether each amplitude of `columns` is kept non-negative."""
         return jnp.asarray(model.positive())
 
+    def gram(self, rows: jax.Array) -> jax.Array:
+        """Scalar products (K, K) of whitened images (K, H, W)."""
+        flat = rows.reshape(rows.shape[0], -1)
+        return flat @ flat.T
+
+    def normal(
+        self, slopes: jax.Array, columns: jax.Array, residuals: jax.Array, exact: Any
+    ) -> tuple[jax.Array, jax.Array]:
+        """Half the curvature (n + K, n + K) and gradient (n + K,) of chi2 that Gauss and Newton see.
+
+        slopes (n, H, W) are derivatives of the light; columns (K, H, W) and residuals (H, W) as in `least`.
+        Unless exact, from images in single precision.
+        """
+
+        def system(slopes: jax.Array) -> tuple[jax.Array, jax.Array]:
+            rows = jnp.concatenate([slopes, columns.astype(slopes.dtype)])
+            both = self.gram(rows), jnp.tensordot(rows, residuals.astype(rows.dtype), 2)
+            return both[0].astype(residuals.dtype), both[1].astype(residuals.dtype)
+
+        return lax.cond(exact, lambda: system(self.whiten(slopes)), lambda: system(self.whiten_float32(slopes)))
+
+    def least(self, model: LensModel, columns: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """The best amplitudes (K,) of columns (K, H, W), the whitened residuals (H, W) they leave, and chi2."""
+        target = -self.residuals(model)
+        amplitudes = self.solve(model, columns, target)
+        residuals = jnp.tensordot(amplitudes, columns, 1) - target
+        return amplitudes, residuals, jnp.sum(residuals * residuals)
+
     def solve(self, model: LensModel, columns: jax.Array, target: jax.Array) -> jax.Array:
         """The amplitudes (K,) of the columns that come nearest to a whitened target (H, W)."""
         if not len(columns):
@@ -151,6 +179,9 @@ class ImagingLikelihood:
         from lensfit.likelihood.numba_imaging import NumbaImaging
 
         return NumbaImaging(space, self)
+    def coarser(self) -> ImagingLikelihood:
+        """The data binned 2x2 with 2x2 sub-pixels, for a search."""
+        return ImagingLikelihood.of(self.observed().binned(2), 2)
 
     def capped(self, most: int) -> ImagingLikelihood:
         """The same with at most so many sub-pixels per axis: faster, less accurate, no new compilation."""

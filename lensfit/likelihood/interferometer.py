@@ -33,7 +33,7 @@ class InterferometerLikelihood:
     where brightness is counted on others). It is a difference of large numbers: double precision always.
 
     `dirty` (H, W) is the noise-weighted dirty image d and `dirty_sigma` (H, W) its standard deviation [1/Jy].
-    `corner` (2,) is the position (x, y) of pixel (0, 0) [arcsec].
+    `corner` (2,) is the position (x, y) of pixel (0, 0) [arcsec]; `count` the number of visibilities.
     """
 
     grid: Grid
@@ -44,6 +44,7 @@ class InterferometerLikelihood:
     corner: jax.Array
     constant: jax.Array
     log_norm: jax.Array
+    count: jax.Array
 
     @classmethod
     def of(
@@ -88,15 +89,17 @@ class InterferometerLikelihood:
             for n, centre in zip(sums.shape, sums.origin[::-1], strict=True)
         )
         grid_x, grid_y = np.meshgrid(x, y)
+        w_tilde = WTilde.of(sums.w_compact, sums.h_compact)
         return cls(
             grid=make_grid(grid_x, grid_y, levels, sums.pixel_scale),
-            w_tilde=WTilde.of(sums.w_compact, sums.h_compact),
+            w_tilde=w_tilde,
             dirty=jnp.asarray(sums.dirty),
-            dirty_sigma=jnp.asarray(np.sqrt(sums.diagonal)),
+            dirty_sigma=jnp.sqrt(w_tilde.diagonal()),
             response=jnp.asarray(area * (np.ones(sums.shape) if beam is None else beam)),
             corner=jnp.array([x[0], y[0]]),
             constant=jnp.asarray(sums.constant),
             log_norm=jnp.asarray(sums.log_norm),
+            count=jnp.asarray(sums.count),
         )
 
     def __call__(self, model: LensModel) -> jax.Array:
@@ -118,6 +121,17 @@ class InterferometerLikelihood:
         _refuse_sky(model)
         return surface(*with_numbers(model, LensModel.brightness), self.grid)
 
+    def whiten(self, light: jax.Array) -> jax.Array:
+        """Images (..., H, W) as the antennas see them: the metric of `gram` is the noise."""
+        return light * self.response
+
+    def residuals(self, model: LensModel) -> jax.Array:
+        """Visibilities have no residuals on pixels."""
+        raise ModelError(
+            "residuals of visibilities do not lie on the pixels of an image: use dirty_residual(image(model)), or "
+            "lensfit.likelihood.direct.whitened_residuals(data, image(model)) for those of each visibility"
+        )
+
     def columns(self, model: LensModel) -> jax.Array:
         """Images (K, H, W) of unit amplitude of the model's `Solved` ones, as the antennas see them."""
         _refuse_sky(model)
@@ -135,6 +149,27 @@ class InterferometerLikelihood:
         """s_i^T (d - w_tilde rest) (K,): how images (K, H, W) point along the data less an image `rest`."""
         left = self.dirty if rest is None else self.dirty - self.w_tilde.apply(rest)
         return jnp.tensordot(images, left, 2)
+
+    def normal(
+        self, slopes: jax.Array, columns: jax.Array, residuals: jax.Array, exact: Any
+    ) -> tuple[jax.Array, jax.Array]:
+        """Half the curvature (n + K, n + K) and gradient (n + K,) of chi2 that Gauss and Newton see.
+
+        slopes (n, H, W) are derivatives of the light; columns (K, H, W) and residuals (H, W) as in `least`.
+        """
+        rows = jnp.concatenate([self.whiten(slopes), columns])
+        return self.gram(rows), jnp.tensordot(rows, residuals, 2)
+
+    def least(self, model: LensModel, columns: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """The best amplitudes (K,) of columns (K, H, W), w_tilde s - d (H, W) of the image s, and chi2."""
+        rest = self.image(model)
+        amplitudes = jnp.zeros(0)
+        if len(columns):
+            amplitudes = self.quadratic(columns, rest).solve(self.positive(model))
+        image = jnp.tensordot(amplitudes, columns, 1) + rest
+        product = self.w_tilde.apply(image)
+        chi2 = jnp.sum(image * (product - 2 * self.dirty)) + self.constant
+        return amplitudes, product - self.dirty, chi2
 
     def quadratic(self, images: jax.Array, rest: jax.Array) -> Quadratic:
         """chi2 of `rest` + sum_i a_i images_i as a function of the amplitudes a (K,)."""
@@ -158,6 +193,11 @@ class InterferometerLikelihood:
         return (self.dirty - self.w_tilde.apply(image)) / self.dirty_sigma
 
     @property
+    def data_count(self) -> int:
+        """Number of real numbers that ln L sums over."""
+        return 2 * int(self.count)
+
+    @property
     def shape(self) -> tuple[int, int]:
         """(H, W) of the image."""
         return self.grid.shape
@@ -171,12 +211,28 @@ class InterferometerLikelihood:
         """The same with at most so many sub-pixels per axis: faster, less accurate, no new compilation."""
         return replace(self, grid=capped(self.grid, *self.coordinates(), most))
 
+    def coarser(self) -> InterferometerLikelihood:
+        """The same data on pixels of twice the side with 2x2 sub-pixels, for a search; sides must be even."""
+        h, w = (n // 2 for n in self.shape)
+        w_tilde, step = self.w_tilde.binned(), 2 * float(self.grid.pixel_scale)
+        used = (np.asarray(self.grid.gather) >= 0).reshape(h, 2, w, 2).any((1, 3))
+        corner = np.asarray(self.corner) + step / 4
+        x, y = np.meshgrid(*(corner[k] + step * np.arange(n) for k, n in enumerate((w, h))))
+        dirty, response = jnp.stack([self.dirty, 4 * self.response]).reshape(2, h, 2, w, 2).mean((2, 4))
+        return replace(
+            self,
+            grid=make_grid(x, y, np.where(used, 2, 0), step),
+            w_tilde=w_tilde,
+            dirty=dirty,
+            dirty_sigma=jnp.sqrt(w_tilde.diagonal()),
+            response=response,
+            corner=jnp.asarray(corner),
+        )
+
     def minus(self, image: Any) -> InterferometerLikelihood:
         """The same likelihood of the data less the visibilities of an image (H, W) [Jy/pixel]."""
         image = jnp.asarray(image)
-        return replace(
-            self, dirty=self.dirty - self.w_tilde.apply(image), constant=self.chi2(image)
-        )
+        return replace(self, dirty=self.dirty - self.w_tilde.apply(image), constant=self.chi2(image))
 
 
 def _refuse_sky(model: LensModel) -> None:

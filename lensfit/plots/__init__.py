@@ -5,15 +5,19 @@ from lensfit.plots.fit import FIGURES, overview, profile_figure, single
 from lensfit.plots.inspect import inspect_figure
 from lensfit.plots.samples import SAMPLE_FIGURES, corner_figure, trace_figure
 from lensfit.plots.scene import ModelImages, Scene, unmasked_field
+from lensfit.plots.visibilities import VISIBILITY_FIGURES, VisibilityScene, inspect_visibilities
 
 __all__ = [
     "FIGURES",
     "SAMPLE_FIGURES",
+    "VISIBILITY_FIGURES",
     "ModelImages",
     "Scene",
+    "VisibilityScene",
     "corner_figure",
     "data_unit",
     "inspect_figure",
+    "inspect_visibilities",
     "overview",
     "position_angle",
     "profile_figure",

@@ -12,7 +12,7 @@ from matplotlib.colors import AsinhNorm, Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from lensfit.datasets import Imaging
+from lensfit.datasets import Imaging, Interferometer
 from lensfit.lensing import Field
 from lensfit.plots.compass import sky_axes
 
@@ -36,7 +36,7 @@ def stretch(image: np.ndarray, noise: float) -> AsinhNorm:
 
 
 def show(
-    axes: Axes, image: np.ndarray, extent: Field | Imaging, norm: Normalize, colours: str, unit: str
+    axes: Axes, image: np.ndarray, extent: Field | Imaging | Interferometer, norm: Normalize, colours: str, unit: str
 ) -> None:
     """Draw an image (H, W) in arcsec with its colour bar; NaN is masked."""
     shown = axes.imshow(
@@ -98,7 +98,7 @@ def outlined(axes: Axes, curves: Sequence[np.ndarray], field: Field, label: str,
         axes.plot(curve[:, 0], curve[:, 1], style, color="white", lw=1.1, label=word, path_effects=_outline())
 
 
-def data_unit(imaging: Imaging) -> str:
+def data_unit(imaging: Imaging | Interferometer) -> str:
     """The unit of the data as a label."""
     return imaging.unit or "data unit"
 
@@ -111,7 +111,7 @@ def _colormap(name: str) -> Colormap:
     return matplotlib.colormaps[name].with_extremes(bad=MASKED)
 
 
-def _extent(of: Field | Imaging) -> tuple[float, float, float, float]:
+def _extent(of: Field | Imaging | Interferometer) -> tuple[float, float, float, float]:
     if isinstance(of, Field):
         return of.x - of.half_width, of.x + of.half_width, of.y - of.half_width, of.y + of.half_width
     half = of.pixel_scale / 2

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -76,11 +77,11 @@ def image_plane(axes: Axes, scene: Scene) -> None:
     for place in centers(scene.model.mass).values():
         axes.plot(*place, "+", color="white", ms=7)
     axes.set_title("Image plane", fontsize=10)
-    _legend(axes)
+    legend(axes)
 
 
-def source_plane(axes: Axes, scene: Scene) -> None:
-    """The source as it would be seen without the lens, with the caustics."""
+def source_plane(axes: Axes, scene: Any) -> None:
+    """The source as it would be seen without the lens, with the caustics; of any kind of scene."""
     field, peak = scene.source_field, float(scene.source_plane.max())
     norm = AsinhNorm(linear_width=0.1 * peak, vmin=0, vmax=peak) if peak > 0 else Normalize(0, 1)
     show(axes, scene.source_plane, field, norm, SOURCE, data_unit(scene.imaging))
@@ -88,7 +89,7 @@ def source_plane(axes: Axes, scene: Scene) -> None:
     outlined(axes, scene.curves.radial_caustics, field, "radial caustic", "--")
     outlined(axes, scene.curves.cuts, field, "cut", ":")
     finish(axes, "Source plane", field)
-    _legend(axes)
+    legend(axes)
 
 
 def single(panel: Panel, scene: Scene) -> Figure:
@@ -141,6 +142,7 @@ def _noise(scene: Scene) -> float:
     return float(np.median(scene.imaging.noise[~scene.imaging.mask]))
 
 
-def _legend(axes: Axes) -> None:
+def legend(axes: Axes) -> None:
+    """The legend of a panel on dark ground, if it has entries."""
     if axes.get_legend_handles_labels()[1]:
         axes.legend(loc="upper right", fontsize=6.5, framealpha=0.75, facecolor="#303030", labelcolor="white")

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from scipy.ndimage import binary_erosion
 
-from lensfit.datasets import Imaging
+from lensfit.datasets import Imaging, Interferometer
 from lensfit.lensing import (
     CriticalCurves,
     Field,
@@ -75,13 +75,25 @@ class Scene:
     def of(cls, imaging: Imaging, likelihood: ImagingLikelihood, model: LensModel) -> Scene:
         """Everything that the figures of a model of numbers need."""
         field = unmasked_field(imaging)
+        images = ModelImages.of(imaging, likelihood, model)
+        return cls(imaging=imaging, images=images, model=model, field=field, **vars(Plane.of(model, field)))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Plane:
+    """What a model looks like whatever the data are, as in `Scene`."""
+
+    curves: CriticalCurves
+    positions: tuple[Image, ...]
+    source_field: Field
+    source_plane: np.ndarray
+
+    @classmethod
+    def of(cls, model: LensModel, field: Field) -> Plane:
+        """In a field of the image plane."""
         curves = critical_curves(model, field)
         source_field = _source_field(model, curves, field)
         return cls(
-            imaging=imaging,
-            images=ModelImages.of(imaging, likelihood, model),
-            model=model,
-            field=field,
             curves=curves,
             positions=tuple(_positions(model, field)),
             source_field=source_field,
@@ -92,7 +104,7 @@ class Scene:
 _image = jax.jit(ImagingLikelihood.image)
 
 
-def unmasked_field(imaging: Imaging) -> Field:
+def unmasked_field(imaging: Imaging | Interferometer) -> Field:
     """The smallest square about the unmasked pixels, and a little more."""
     good = ~imaging.mask
     x, y = imaging.x[good], imaging.y[good]

@@ -5,6 +5,7 @@ import dataclasses
 import os
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from lensfit.errors import ModelError
 from lensfit.model import LensModel
@@ -71,9 +72,16 @@ def _section(name: str, section: DataSection | FitSection | None, folder: Path) 
     if section is None:
         return []
     values = {f.name: getattr(section, f.name) for f in dataclasses.fields(section)}
-    values = {key: value for key, value in values.items() if value is not None}
-    lines = [_toml.line(key, _relative(v, folder) if isinstance(v, Path) else v) for key, v in values.items()]
+    values = {key: _portable(v, folder) for key, v in values.items() if v not in (None, (), False)}
+    lines = [_toml.line(key, value) for key, value in values.items()]
     return ["", _toml.header(name), *lines]
+
+
+def _portable(value: Any, folder: Path) -> Any:
+    """A value of a section, paths relative to the folder of the recipe."""
+    if isinstance(value, tuple):
+        return [_portable(item, folder) for item in value]
+    return _relative(value, folder) if isinstance(value, Path) else value
 
 
 def _relative(path: Path, folder: Path) -> str:

@@ -14,7 +14,7 @@ from lensfit.errors import ModelError
 from lensfit.instruments import Instrument
 from lensfit.recipe import _words
 from lensfit.registry import fitters
-from lensfit.standard import STANDARD
+from lensfit.standard import STANDARD, VISIBILITIES
 
 S = TypeVar("S")
 PRESETS = {"jwst_f150w": instruments.jwst_f150w}
@@ -22,6 +22,31 @@ PRESETS = {"jwst_f150w": instruments.jwst_f150w}
 
 def _path(value: Any, where: str, folder: Path) -> Path:
     return folder / _text(value, where, folder)
+
+
+def _paths(value: Any, where: str, folder: Path) -> tuple[Path, ...]:
+    if not isinstance(value, list):
+        raise ModelError(f"{where}: {value!r} is no list; give [\"path\", ...]")
+    return tuple(_path(item, where, folder) for item in value)
+
+
+def _place(value: Any, where: str, folder: Path) -> tuple[float, float]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise ModelError(f"{where}: {value!r} is no place; give [x, y] in arcsec")
+    x, y = (_words.number(item, where) for item in value)
+    return x, y
+
+
+def _sign(value: Any, where: str, folder: Path) -> int:
+    if value not in (-1, 1):
+        raise ModelError(f"{where}: {value!r} is no sign; give -1 or 1")
+    return value
+
+
+def _boolean(value: Any, where: str, folder: Path) -> bool:
+    if not isinstance(value, bool):
+        raise ModelError(f"{where}: {value!r} is neither true nor false")
+    return value
 
 
 def _text(value: Any, where: str, folder: Path) -> str:
@@ -82,7 +107,10 @@ def _psf(value: Any, where: str, folder: Path) -> Path | dict[str, float]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataSection:
-    """[data]: what `lensfit.read_imaging` takes, and the radius of the mask [arcsec]; None = not given.
+    """[data]: what `lensfit.read_imaging` or `read_interferometer` takes; None = not given.
+
+    mask_radius: of the mask of an image [arcsec]. more: further visibilities of the same lens, fitted jointly.
+    antenna_phases: fit them with the model.
 
     In a file, paths are relative to the folder that the recipe lies in.
     """
@@ -94,6 +122,14 @@ class DataSection:
     mask_radius: float | None = None
     pixel_scale: float | None = None
     nan: Literal["error", "mask"] = "error"
+    more: tuple[Path, ...] = ()
+    shape: tuple[int, int] | None = None
+    origin: tuple[float, float] | None = None
+    sign: Literal[-1, 1] | None = None
+    east: Literal["left", "right"] | None = None
+    wavelength: float | None = None
+    primary_beam: float | None = None
+    antenna_phases: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -163,8 +199,21 @@ READERS: dict[type, dict[str, Reader]] = {
         "mask_radius": _number,
         "pixel_scale": _number,
         "nan": _one_of("error", "mask"),
+        "more": _paths,
+        "shape": _shape,
+        "origin": _place,
+        "sign": _sign,
+        "east": _one_of("left", "right"),
+        "wavelength": _number,
+        "primary_beam": _number,
+        "antenna_phases": _boolean,
     },
-    FitSection: {"fitter": _fitter, "seed": _integer, "settings": _settings, "standard": _one_of(*STANDARD)},
+    FitSection: {
+        "fitter": _fitter,
+        "seed": _integer,
+        "settings": _settings,
+        "standard": _one_of(*STANDARD, *VISIBILITIES),
+    },
     InstrumentSection: {
         "shape": _shape,
         "preset": _one_of(*PRESETS),

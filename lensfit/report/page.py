@@ -23,9 +23,21 @@ CAPTIONS = {
     "source": "Source without lens and PSF, with the caustics.",
     "corner": "Posterior of the parameters of the mass: contours hold 68 and 95 % of the samples. Orange: best values.",
     "trace": "Parameters of the mass along the chains, one colour each; weighted samples are as large as their weight.",
+    "dirty": "Noise-weighted dirty image of the data over its noise.",
+    "dirty_model": "The same of the model.",
+    "dirty_residual": "Dirty image of data less model over its noise, from \N{MINUS SIGN}5 to 5.",
+    "sky": "Sky of the model, before the primary beam, with critical curves and the images of the source's centre.",
+    "visibilities": "Real part of the visibilities, phased to the middle of the field, in bins of baseline length.",
+    "baselines": "Residuals of the visibilities over their noise in bins of baseline length; 1 is expected.",
     "profile": "Mean brightness in rings about the lens; the errors are those of the mean.",
 }
 """What each figure shows, by the name of its file."""
+
+VISIBILITIES = (
+    "Dirty images of data, model and their difference over the noise; sky of the model with critical curves, source "
+    "plane with caustics, residuals of the visibilities against baseline length."
+)
+"""What the overview of a fit to visibilities shows."""
 
 SPREAD = "<p>± models: half the range of the value over the models next to this one, to the digits of the value.</p>"
 
@@ -53,7 +65,7 @@ def report_html(folder: Path) -> str:
         verdict=_verdict(result["trust"]),
         heading=f"Lens model {text(name)}",
         summary=_summary(result),
-        overview=_figures(folder, names[:1]),
+        overview=_overview(folder, result),
         parameters=_parameters(result),
         derived=_derived(result["derived"]),
         checks=_checks(result["trust"]["checks"]),
@@ -85,7 +97,8 @@ def _summary(result: dict[str, Any]) -> str:
         parts.append(f"Einstein radius {number(radius['value'], error)} ± {uncertainty(error)} arcsec")
     if fit["chi2"] is not None:
         ratio = number(fit["chi2"] / fit["data_count"], 0.01)
-        parts.append(f"χ² {number(fit['chi2'], 1.0)} for {fit['data_count']} pixels ({ratio} each)")
+        counted = "real numbers" if "visibilities" in result["data"] else "pixels"
+        parts.append(f"χ² {number(fit['chi2'], 1.0)} for {fit['data_count']} {counted} ({ratio} each)")
     if fit["log_evidence"] is not None:
         error = fit["log_evidence_error"]
         parts.append(f"ln evidence {number(fit['log_evidence'], error)} ± {uncertainty(error)}")
@@ -165,8 +178,16 @@ def _figures(folder: Path, names: list[str]) -> str:
     return "\n".join(figure(folder / name, CAPTIONS.get(Path(name).stem, name)) for name in names)
 
 
+def _overview(folder: Path, result: dict[str, Any]) -> str:
+    if "visibilities" not in result["data"]:
+        return _figures(folder, result["figures"][:1])
+    return figure(folder / result["figures"][0], VISIBILITIES)
+
+
 def _data(data: dict[str, Any]) -> str:
     height, width = data["shape"]
+    if "visibilities" in data:
+        return _visibilities(data)
     items = [
         ("image", f"{width} x {height} pixels of {data['pixel_scale']:.5g} arcsec"),
         ("pixels used", text(data["pixels_used"])),
@@ -175,7 +196,25 @@ def _data(data: dict[str, Any]) -> str:
         ("WCS", "known" if data["has_wcs"] else "unknown"),
         ("sha256 of the arrays", text(data["hash"])),
     ]
-    items += [(s["role"], f"{text(s['path'])}<br>sha256 {text(s['sha256'])}") for s in data["sources"]]
+    return _sources(items, data)
+
+
+def _visibilities(data: dict[str, Any]) -> str:
+    height, width = data["shape"]
+    beam = "flat" if data["primary_beam"] is None else f"{data['primary_beam']:.5g} arcsec wide at half maximum"
+    items = [
+        ("visibilities", ", ".join(str(count) for count in data["visibilities"])),
+        ("image", f"{width} x {height} pixels of {data['pixel_scale']:.5g} arcsec"),
+        ("centre", ", ".join(f"{value:.5g}" for value in data["origin"]) + " arcsec from the phase centre"),
+        ("primary beam", beam),
+        ("unit", text(data["unit"])),
+        ("sha256 of the arrays", text(data["hash"])),
+    ]
+    return _sources(items, data)
+
+
+def _sources(items: list[tuple[str, str]], data: dict[str, Any]) -> str:
+    items = items + [(s["role"], f"{text(s['path'])}<br>sha256 {text(s['sha256'])}") for s in data["sources"]]
     notes = data["notes"] or ["Nothing was changed."]
     return f"<p>What was done to the input:</p>{listed(notes)}{pairs(items)}"
 

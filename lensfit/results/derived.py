@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lensfit.datasets import Imaging
+from lensfit.datasets import Imaging, Interferometer
 from lensfit.errors import ModelError
 from lensfit.fitters._base import FitResult
 from lensfit.lensing import Field, bright_cells, critical_curves, einstein_radius, flux, unlensed
@@ -53,7 +53,9 @@ WORDS = {
 """Unit and meaning of each derived quantity, by the last part of its name."""
 
 
-def derived_quantities(problem: Problem, imaging: Imaging, result: FitResult) -> dict[str, Quantity]:
+def derived_quantities(
+    problem: Problem, imaging: Imaging | Interferometer, result: FitResult
+) -> dict[str, Quantity]:
     """Shapes of all profiles, shear, effective Einstein radius, magnification and fluxes, by dotted name.
 
     Fluxes are those within `WIDER` times the unmasked field.

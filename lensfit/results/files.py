@@ -12,22 +12,25 @@ import numpy as np
 from astropy.io import fits
 
 from lensfit._version import __version__
-from lensfit.datasets import Imaging
+from lensfit.datasets import Imaging, Interferometer
 from lensfit.datasets.fits import _header as frame_header
 from lensfit.errors import DataError
 from lensfit.fitters._base import FitResult
-from lensfit.plots import FIGURES, SAMPLE_FIGURES, ModelImages, Scene
+from lensfit.likelihood.joint import Observations
+from lensfit.plots import FIGURES, SAMPLE_FIGURES, VISIBILITY_FIGURES, ModelImages, Scene, VisibilityScene
 from lensfit.problem import Problem
 from lensfit.results.derived import derived_quantities
 from lensfit.results.samples import samples_table, write_inference_data
 from lensfit.results.tables import SCHEMA, VERSION, as_document, as_table
 
 
-def write_results(folder: str | Path, problem: Problem, imaging: Imaging, result: FitResult) -> None:
+def write_results(
+    folder: str | Path, problem: Problem, observed: Imaging | Observations, result: FitResult
+) -> None:
     """Write result.json, parameters.ecsv, model.fits and the figures (PNG) of a fit into its run folder.
 
     A fit that has samples gets samples.ecsv, samples.h5 (for ArviZ), a corner and a trace figure as well.
-    `imaging` is what the problem's likelihood was made of. result.json comes last: where it is, all is.
+    `observed` is what the problem's likelihood was made of. result.json comes last: where it is, all is.
 
     Raises:
         DataError: the folder does not exist.
@@ -35,15 +38,21 @@ def write_results(folder: str | Path, problem: Problem, imaging: Imaging, result
     folder = Path(folder)
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; make it first, results go into an existing run folder")
-    scene = Scene.of(imaging, problem.likelihood, result.model)
-    for name, figure in FIGURES.items():
+    frame: Imaging | Interferometer
+    if isinstance(observed, Imaging):
+        frame, scene, figures = observed, Scene.of(observed, problem.likelihood, result.model), FIGURES
+        images = _of_image(observed, scene.images)
+    else:
+        frame, scene, figures = observed.datasets[0], VisibilityScene.of(observed, result.model), VISIBILITY_FIGURES
+        images = _of_visibilities(scene)
+    for name, figure in figures.items():
         with replacing(folder / f"{name}.png") as path:
-            figure(scene).savefig(path)
+            figure(scene).savefig(path)  # pyright: ignore[reportArgumentType]
     with replacing(folder / "model.fits") as path:
-        _model_file(imaging, scene.images, result).writeto(path)
-    derived = derived_quantities(problem, imaging, result)
-    figures = [f"{name}.png" for name in (*FIGURES, *(SAMPLE_FIGURES if result.samples is not None else ()))]
-    document = as_document(problem, imaging, result, derived, figures)
+        _model_file(frame, images, result).writeto(path)
+    derived = derived_quantities(problem, frame, result)
+    names = [f"{name}.png" for name in (*figures, *(SAMPLE_FIGURES if result.samples is not None else ()))]
+    document = as_document(problem, observed, result, derived, names)
     if result.samples is not None:
         _write_samples(folder, problem, result)
     with replacing(folder / "parameters.ecsv") as path:
@@ -95,23 +104,40 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _model_file(imaging: Imaging, images: ModelImages, result: FitResult) -> fits.HDUList:
-    """MODEL, RESIDUAL, LENS_LIGHT, SOURCE and MASK on the frame of the data, with its WCS."""
-    primary = fits.PrimaryHDU()
-    primary.header["CREATOR"] = f"lensfit {__version__}"
-    primary.header["FITTER"] = result.fitter
-    primary.header["TRUSTED"] = (result.trust.trusted, "whether the fit passed all its checks")
-    primary.header["DATAHASH"] = (imaging.hash[:16], "first digits of the sha256 of the data")
-    extensions = (
+Images = tuple[tuple[str, np.ndarray, str | None, str], ...]
+"""Name, array, unit and meaning of each."""
+
+
+def _of_image(imaging: Imaging, images: ModelImages) -> Images:
+    return (
         ("MODEL", images.model, imaging.unit, "lens light, lensed source and sky, convolved"),
         ("RESIDUAL", images.residual, None, "(data - model) / sigma"),
         ("LENS_LIGHT", images.light, imaging.unit, "lens light and sky, convolved"),
         ("SOURCE", images.source, imaging.unit, "lensed source, convolved"),
         ("MASK", imaging.mask.astype(np.uint8), None, "1 = left out of the fit"),
     )
+
+
+def _of_visibilities(scene: VisibilityScene) -> Images:
+    return (
+        ("MODEL", scene.sky, scene.imaging.unit, "sky of the model, before the primary beam"),
+        ("RESIDUAL", scene.dirty_residual, None, "dirty image of data less model over its noise"),
+        ("DIRTY", scene.dirty, None, "dirty image of the data over its noise"),
+        ("SOURCE", scene.source, scene.imaging.unit, "lensed source, before the primary beam"),
+        ("MASK", scene.imaging.mask.astype(np.uint8), None, "1 = no emission is modelled"),
+    )
+
+
+def _model_file(frame: Imaging | Interferometer, images: Images, result: FitResult) -> fits.HDUList:
+    """The images on the frame of the data, with its WCS where it has one."""
+    primary = fits.PrimaryHDU()
+    primary.header["CREATOR"] = f"lensfit {__version__}"
+    primary.header["FITTER"] = result.fitter
+    primary.header["TRUSTED"] = (result.trust.trusted, "whether the fit passed all its checks")
+    primary.header["DATAHASH"] = (frame.hash[:16], "first digits of the sha256 of the data")
     hdus = fits.HDUList([primary])
-    for name, array, unit, comment in extensions:
-        hdu = fits.ImageHDU(array, frame_header(imaging), name=name)
+    for name, array, unit, comment in images:
+        hdu = fits.ImageHDU(array, frame_header(frame), name=name)
         hdu.header["COMMENT"] = comment
         if unit is not None:
             hdu.header["BUNIT"] = unit

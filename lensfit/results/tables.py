@@ -11,21 +11,24 @@ from typing import Any
 import numpy as np
 from astropy.table import Column, Table
 
-from lensfit.datasets import Imaging
+from lensfit.datasets import Imaging, Interferometer
 from lensfit.fitters._base import FitResult
+from lensfit.likelihood.joint import Observations
 from lensfit.plots import data_unit
 from lensfit.problem import Problem
 from lensfit.results.derived import Quantity
 
+Observed = Imaging | Observations
 SCHEMA = "lensfit.result"
 VERSION = 1
 PACKAGES = ("lensfit", "jax", "jaxlib", "numpy", "scipy", "astropy", "matplotlib")
 
 
 def as_document(
-    problem: Problem, imaging: Imaging, result: FitResult, derived: dict[str, Quantity], figures: list[str]
+    problem: Problem, observed: Observed, result: FitResult, derived: dict[str, Quantity], figures: list[str]
 ) -> dict[str, Any]:
     """The content of result.json: numbers, strings, lists and dicts alone, None where a number is unknown."""
+    imaging = observed if isinstance(observed, Imaging) else observed.datasets[0]
     document = {
         "schema": SCHEMA,
         "version": VERSION,
@@ -44,10 +47,10 @@ def as_document(
         "fit": _numbers(result),
         "diagnostics": None if result.diagnostics is None else vars(result.diagnostics),
         "variants": [vars(variant) for variant in result.variants],
-        "data": _data(imaging),
+        "data": _data(observed) if isinstance(observed, Imaging) else _visibilities(observed),
         "notes": result.notes,
         "figures": figures,
-        "provenance": _provenance(imaging) | result.provenance,
+        "provenance": _provenance() | result.provenance,
     }
     return plain(document)
 
@@ -88,7 +91,7 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
-def _parameters(imaging: Imaging, result: FitResult) -> dict[str, Any]:
+def _parameters(imaging: Imaging | Interferometer, result: FitResult) -> dict[str, Any]:
     keys = ("value", "error", "spread", "unit", "symbol")
     columns = (result.names, result.theta, result.errors, result.spread, result.units, result.symbols)
     return {
@@ -97,7 +100,7 @@ def _parameters(imaging: Imaging, result: FitResult) -> dict[str, Any]:
     }
 
 
-def _amplitudes(imaging: Imaging, result: FitResult) -> dict[str, Any]:
+def _amplitudes(imaging: Imaging | Interferometer, result: FitResult) -> dict[str, Any]:
     columns = (result.amplitude_names, result.amplitudes, result.amplitude_errors)
     return {
         name: {"value": value, "error": error, "unit": data_unit(imaging)}
@@ -133,7 +136,34 @@ def _data(imaging: Imaging) -> dict[str, Any]:
     }
 
 
-def _provenance(imaging: Imaging) -> dict[str, Any]:
+def _visibilities(observations: Observations) -> dict[str, Any]:
+    first = observations.datasets[0]
+    return {
+        "visibilities": [len(data.visibilities) for data in observations.datasets],
+        "shape": first.shape,
+        "pixel_scale": first.pixel_scale,
+        "origin": first.origin,
+        "unit": first.unit,
+        "primary_beam": first.primary_beam,
+        "hash": ", ".join(data.hash for data in observations.datasets),
+        "calibration": [
+            {
+                "scale": c.scale,
+                "shift": c.numbers[1:3] if c.aligned else (0.0, 0.0),
+                "antenna_phases_deg": np.degrees(c.basis @ c.numbers[3 * c.aligned :]),
+            }
+            for c in observations.calibrations
+        ],
+        "sources": [
+            dict(zip(("role", "path", "sha256"), source, strict=True))
+            for data in observations.datasets
+            for source in data.visibilities.sources
+        ],
+        "notes": [note for data in observations.datasets for note in data.notes],
+    }
+
+
+def _provenance() -> dict[str, Any]:
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {
         "command": shlex.join(sys.argv),
@@ -143,5 +173,5 @@ def _provenance(imaging: Imaging) -> dict[str, Any]:
     }
 
 
-def _named(unit: str, imaging: Imaging) -> str:
+def _named(unit: str, imaging: Imaging | Interferometer) -> str:
     return data_unit(imaging) if unit == "data unit" else unit

@@ -7,11 +7,15 @@ from typing import Any
 import numpy as np
 
 from lensfit.datasets._rebin import blocks
+from lensfit.fitters.lm import Point
 from lensfit.grid import cut
 from lensfit.model import LensModel
 from lensfit.space import Space
 from lensfit.staged.roles import Roles
 from lensfit.staged.tally import Tally
+
+BRIGHT = 256
+"""Most pixels that are traced back."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +24,20 @@ class Basin:
 
     theta: np.ndarray
     score: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Arcs:
+    """Pixels that show lensed light: x, y (P,) [arcsec] and weight (P,), zero-weight entries to fill up."""
+
+    x: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray
+
+    @classmethod
+    def of(cls, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> Arcs:
+        """Of at most BRIGHT pixels."""
+        return cls(*(np.pad(values, (0, BRIGHT - len(x))) for values in (x, y, weight)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,8 +51,7 @@ class Levels:
     @classmethod
     def of(cls, likelihood: Any) -> Levels:
         """The levels of a likelihood."""
-        coarse = type(likelihood).of(likelihood.observed().binned(2), 2)
-        return cls(coarse=coarse, medium=likelihood.capped(2), full=likelihood)
+        return cls(coarse=likelihood.coarser(), medium=likelihood.capped(2), full=likelihood)
 
     def binned(self, whitened: np.ndarray) -> np.ndarray:
         """A whitened image (H, W) of the medium level as the coarse one shows it."""
@@ -46,6 +63,15 @@ class Levels:
         rows, columns = self.coarse.shape
         box = slice(row, row + rows), slice(column, column + columns)
         return cut(blocks(image, 2).mean(-1), box, 0.0) * np.asarray(self.coarse.inverse_noise)
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """The end of the stages: the best point at full accuracy, and the basins that came closest, best first."""
+
+    point: Point
+    theta: np.ndarray
+    basins: tuple[Basin, ...]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,14 +11,22 @@ from lensfit.staged.joint import GROUPS, Joint
 from lensfit.staged.wider import SUFFIX
 
 SHEAR = ("gamma1", "gamma2")
-REJECTED = 1.1
-"""chi2 in units of that of the fit above which a variant is not a model of these data."""
-SECOND_SOURCE = (2.5, 0.35)
-"""Sizes, in units of the first source's, from which a second source is tried."""
+SECOND_SOURCE = ((2.5, 0.0, 0.0), (0.35, 0.0, 0.0))
+"""Sizes and places about the first source, in units of its size, from which a second source is tried."""
 
 
-def fit_family(joint: Joint, likelihood: Any, point: Point) -> tuple[Variant, ...]:
-    """Variants of a fit at `point`: without shear and with one more source, each alone and both together."""
+def fit_family(
+    joint: Joint,
+    likelihood: Any,
+    point: Point,
+    seconds: tuple[tuple[float, float, float], ...] = SECOND_SOURCE,
+    easing: tuple[float, ...] = (),
+) -> tuple[Variant, ...]:
+    """Variants of a fit at `point`: without shear and with one more source, each alone and both together.
+
+    The further source starts from the best of `seconds`: its size and place, see SECOND_SOURCE. Before shear is
+    taken away it is held at those shares of itself in turn.
+    """
     wide = joint.wide
     own = np.isin(np.arange(wide.ndim), joint.place)
     unsheared = np.array([p.role not in SHEAR for p in wide.parameters])
@@ -34,25 +42,29 @@ def fit_family(joint: Joint, likelihood: Any, point: Point) -> tuple[Variant, ..
     def without_shear(name: str, start: np.ndarray, free: np.ndarray, shown: np.ndarray) -> None:
         if not unsheared.all():
             free = free & unsheared
+            shear = start
+            for share in easing:
+                start = np.asarray(fit(np.where(unsheared, start, share * shear), free, shown, 8).theta)
             end = fit(np.where(unsheared, start, 0.0), free, shown, 20)
             variants.append(_variant(name, joint, free, shown, end.theta, end.amplitudes, float(end.chi2)))
 
     without_shear("no shear", theta, own, joint.shown)
     if wide is not joint.space:
-        best = min((fit(_start(joint, theta, size), model, more, 10) for size in SECOND_SOURCE), key=_objective)
+        best = min((fit(_start(joint, theta, second), model, more, 10) for second in seconds), key=_objective)
         best = fit(np.asarray(best.theta), model, more, 15)
         variants.append(_variant("two sources", joint, model, more, best.theta, best.amplitudes, float(best.chi2)))
         without_shear("two sources, no shear", np.asarray(best.theta), model, more)
     return tuple(variants)
 
 
-def spread(names: tuple[str, ...], variants: tuple[Variant, ...]) -> np.ndarray:
-    """Half the range (n,) of each named parameter over the variants that fit nearly as well as the first.
+def accepted(variants: tuple[Variant, ...], excess: float) -> tuple[Variant, ...]:
+    """Those that fit nearly as well as the first: chi2 is no more than `excess` above its."""
+    return tuple(v for v in variants if v.chi2 <= variants[0].chi2 + excess)
 
-    NaN where only one has it.
-    """
-    good = [v for v in variants if v.chi2 < REJECTED * variants[0].chi2]
-    values = [[v.values[name] for v in good if name in v.values] for name in names]
+
+def spread(names: tuple[str, ...], variants: tuple[Variant, ...]) -> np.ndarray:
+    """Half the range (n,) of each named parameter over the variants that have it, NaN where only one has."""
+    values = [[v.values[name] for v in variants if name in v.values] for name in names]
     return np.array([0.5 * np.ptp(some) if len(some) > 1 else np.nan for some in values])
 
 
@@ -69,12 +81,18 @@ def _variant(
     return Variant(name, chi2, {key: value for key, value, has in (*values, *solved) if has})
 
 
-def _start(joint: Joint, theta: np.ndarray, size: float) -> np.ndarray:
-    """theta of the wide space: the fit, with the second source on the first and of another size."""
+def _start(joint: Joint, theta: np.ndarray, second: tuple[float, float, float]) -> np.ndarray:
+    """theta of the wide space: the fit, with the second source beside the first and of another size."""
+    size, x, y = second
     values = dict(zip(joint.wide.names, theta, strict=True))
     start = theta.copy()
     for k, parameter in enumerate(joint.wide.parameters):
         first = parameter.name.replace(SUFFIX, "")
-        if k not in joint.place and first in values:
-            start[k] = values[first] * (size if parameter.role == "radius" else 1.0)
+        if k in joint.place or first not in values:
+            continue
+        owner = first.rpartition(".")[0]
+        radius = next((values[f"{owner}.{p.name.rpartition('.')[2]}"] for p in joint.wide.parameters
+                       if p.role == "radius" and p.name.startswith(f"{owner}.")), 0.0)
+        moved = {"center_x": x * radius, "center_y": y * radius, "radius": (size - 1) * radius}
+        start[k] = values[first] + moved.get(parameter.role, 0.0)
     return start

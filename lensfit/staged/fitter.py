@@ -13,11 +13,11 @@ from lensfit.fitters.laplace import laplace_of_solved
 from lensfit.fitters.lm import Point, System
 from lensfit.problem import Problem
 from lensfit.space import Space, solve_amplitudes
-from lensfit.staged.case import Basin, Case
-from lensfit.staged.family import fit_family, spread
+from lensfit.staged.case import Case, Found
+from lensfit.staged.family import accepted, fit_family, spread
 from lensfit.staged.joint import Joint
-from lensfit.staged.pipeline import Found, finish, run_stages, search_again
-from lensfit.staged.trust import GAIN, check_fit, check_search, gather
+from lensfit.staged.stages import Stages
+from lensfit.staged.trust import GAIN, check_fit, check_search
 
 MORE = 10
 """How often a descent that still lowers chi2 goes on, 20 steps at a time."""
@@ -48,21 +48,24 @@ class Staged:
         clock = Clock.start()
         case = Case.of(solve_amplitudes(problem.model), problem.likelihood)
         joint = Joint.of(case)
-        found = run_stages(case, np.random.default_rng(seed), progress)
+        stages = Stages.of(problem.likelihood)
+        found = stages.run(case, np.random.default_rng(seed), progress)
         progress("search, other seed", float(found.point.chi2), 0.7)
-        again = search_again(case, joint, found.theta, np.random.default_rng([seed, 1]))
-        found, other = _better(case, joint, found, again)
+        again = stages.search_again(case, joint, found.theta, np.random.default_rng([seed, 1]))
+        found, other = _better(found, stages.finish(case, joint, again))
         if not np.isfinite(float(found.point.objective)):
             raise FitError("no finite chi2 was found: the model does not give finite brightness anywhere near the data")
         end, system, gain = _settled(joint, problem.likelihood, found.point)
         progress("neighbouring models", float(end.chi2), 0.8)
-        variants = fit_family(joint, problem.likelihood, end)
+        variants = fit_family(joint, problem.likelihood, end, stages.seconds, stages.easing)
         progress("errors and trust", float(end.chi2), 0.95)
         best = np.asarray(end.theta)
         numbers = case.space.build(best).filled(end.amplitudes)  # pyright: ignore[reportArgumentType]
-        evidence = gather(problem.likelihood, numbers, np.asarray(end.residuals))
+        evidence = stages.gather(problem.likelihood, numbers, end)
         checks = check_fit(case.space, case.roles, best, evidence, gain)
         checks += check_search(case.roles, best, found.basins, other)
+        near = accepted(variants, stages.excess(evidence, float(end.chi2)))
+        checks += stages.check_family(case.roles, near)
         theta, notes = _in_problem(problem, case.space, end)
         result = result_of(
             problem,
@@ -74,7 +77,7 @@ class Staged:
             gradients=case.tally.gradients,
             curvature=laplace_of_solved(problem, case.space, theta, end, system),
             notes=notes,
-            spread=spread(problem.names, variants),
+            spread=spread(problem.names, near),
             variants=variants,
             trust=Trust(tuple(checks)),
         )
@@ -82,9 +85,8 @@ class Staged:
         return result
 
 
-def _better(case: Case, joint: Joint, found: Found, again: list[Basin]) -> tuple[Found, np.ndarray]:
+def _better(found: Found, second: Found) -> tuple[Found, np.ndarray]:
     """The better of the fit and the end of another search, and the theta that the other one ended at."""
-    second = finish(case, joint, again)
     if float(second.point.objective) < float(found.point.objective) - 1:
         return second, found.theta
     return found, second.theta

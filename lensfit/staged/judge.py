@@ -11,7 +11,8 @@ from lensfit.problem import Problem
 from lensfit.space import solve_amplitudes
 from lensfit.staged.case import Case
 from lensfit.staged.joint import Joint
-from lensfit.staged.trust import GAIN, check_fit, gather
+from lensfit.staged.stages import Stages
+from lensfit.staged.trust import GAIN, check_fit
 
 
 def judged(problem: Problem, result: FitResult) -> FitResult:
@@ -31,6 +32,6 @@ def judged(problem: Problem, result: FitResult) -> FitResult:
     here, end = (joint.descend(problem.likelihood, theta, n, 1e-3) for n in (0, 10))
     gain = float(here.objective) - float(end.objective)
     most = GAIN if result.samples is None else max(GAIN, float(problem.ndim))
-    evidence = gather(problem.likelihood, result.model, np.asarray(here.residuals))
+    evidence = Stages.of(problem.likelihood).gather(problem.likelihood, result.model, here)
     checks += check_fit(case.space, case.roles, theta, evidence, gain, most)
     return dataclasses.replace(result, trust=Trust(tuple(checks)))

@@ -1,13 +1,10 @@
 """The stages in their order: light, search, joint fit; then search and joint fit again with better light."""
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from lensfit.fitters._base import Progress
-from lensfit.fitters.lm import Point
-from lensfit.staged.case import Basin, Case
+from lensfit.staged.case import Basin, Case, Found
 from lensfit.staged.joint import Joint, distinct, join
 from lensfit.staged.light import LightFit, fit_light, floor_weights
 from lensfit.staged.search import search
@@ -16,15 +13,6 @@ POOR = 1.2
 """chi2 per pixel above which a third search is made: one search in ten misses the right basin."""
 FLOOR = 0.02
 """Share of the lens light by which its model may miss it before the last fit."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Found:
-    """The end of the stages: the best point at full accuracy, and the basins that came closest, best first."""
-
-    point: Point
-    theta: np.ndarray
-    basins: tuple[Basin, ...]
 
 
 def run_stages(case: Case, rng: np.random.Generator, progress: Progress) -> Found:

@@ -34,6 +34,7 @@ class Roles:
     radii: np.ndarray
     shapes: np.ndarray
     einstein_radius: int
+    einstein_radius_name: str
     low: np.ndarray
     high: np.ndarray
     mass_center: tuple[int, ...]
@@ -63,6 +64,7 @@ class Roles:
             radii=np.flatnonzero(light & (role == "radius")),
             shapes=np.flatnonzero(light & (role == "shape")),
             einstein_radius=int(scale[0]),
+            einstein_radius_name=parameters[scale[0]].name,
             low=to_theta(space, np.full(space.ndim, -3.0)),
             high=to_theta(space, np.full(space.ndim, 3.0)),
             mass_center=_center(space, parameters[scale[0]].name.rsplit(".", 1)[0]),

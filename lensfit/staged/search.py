@@ -9,8 +9,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from lensfit.fitters.lm import Point
+from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.space import Space
-from lensfit.staged.case import Basin, Case
+from lensfit.staged.case import BRIGHT, Arcs, Basin, Case
 from lensfit.staged.light import floor_weights
 from lensfit.staged.maps import to_theta, to_z
 from lensfit.staged.roles import Roles
@@ -23,19 +24,8 @@ WIDTHS = (0.6, 1.2)
 FOLLOWED = 3
 """Draws of a stratum that are fitted: those that focus the arcs best. How well a draw matches the image
 before its fit says little: following fewer draws that were picked by it found fewer lenses."""
-BRIGHT = 256
-"""Most pixels that are traced back."""
 FLOOR = 0.03
 """Share of the lens light by which its model may miss it."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Arcs:
-    """Pixels that show lensed light: x, y (P,) [arcsec] and weight (P,), zero-weight entries to fill up."""
-
-    x: np.ndarray
-    y: np.ndarray
-    weight: np.ndarray
 
 
 def search(
@@ -62,8 +52,8 @@ def search(
     pool = []
     low, high = (limit[roles.einstein_radius] for limit in (roles.low, roles.high))
     for stratum in np.geomspace(max(inner, low), min(0.95 * field, high), STRATA):
-        drawn = _draws(space, roles, held, stratum, arcs, rng)
-        _place_sources(roles, drawn, (pixel, 0.3 * field))
+        drawn = draws(space, roles, held, stratum, arcs, rng)
+        place_sources(roles, drawn, (pixel, 0.3 * field))
         pool += [_descend(case, target, theta, 5, 1.0) for theta in drawn.theta]
     for keep, iterations in ((10, 8), (4, 20)):
         pool = sorted(pool, key=lambda basin: basin.score)[:keep]
@@ -79,15 +69,18 @@ def find_arcs(x: np.ndarray, y: np.ndarray, snr: np.ndarray) -> Arcs:
     chosen = order[: max(int(np.count_nonzero(flat[order] > level)), 20)]
     strength = np.maximum(flat[chosen], 0.1)
     weight = np.minimum(strength, 4 * np.median(strength))
-    filled = [np.pad(a, (0, BRIGHT - len(chosen))) for a in (x.ravel()[chosen], y.ravel()[chosen], weight)]
-    return Arcs(*filled)
+    return Arcs.of(x.ravel()[chosen], y.ravel()[chosen], weight)
 
 
 def basin_of(point: Point, likelihood: Any, start: np.ndarray) -> Basin:
-    """The end of a descent as a basin; of one that never was finite, its start, which nothing is worse than."""
+    """The end of a descent as a basin; of one that never was finite, its start, which nothing is worse than.
+
+    Images are scored by the sharp part of their residuals, visibilities by the objective.
+    """
     if not np.isfinite(float(point.objective)):
         return Basin(start, np.inf)
-    return Basin(np.asarray(point.theta), _sharp_score(point, likelihood))
+    score = _sharp_score(point, likelihood) if isinstance(likelihood, ImagingLikelihood) else float(point.objective)
+    return Basin(np.asarray(point.theta), score)
 
 
 def _sharp_score(point: Point, likelihood: Any) -> float:
@@ -109,7 +102,7 @@ class Drawn:
     spread: np.ndarray
 
 
-def _draws(
+def draws(
     space: Space, roles: Roles, held: np.ndarray, einstein_radius: float, arcs: Arcs, rng: np.random.Generator
 ) -> Drawn:
     """The draws of about this Einstein radius that focus the arcs best."""
@@ -147,7 +140,7 @@ def _focus(
     return center, spread, float(3.75 * spread / einstein_radius - share.sum() / weight.sum())
 
 
-def _place_sources(roles: Roles, drawn: Drawn, limits: tuple[float, float]) -> None:
+def place_sources(roles: Roles, drawn: Drawn, limits: tuple[float, float]) -> None:
     """Put the sources of each draw where it focuses the arcs, round and as large as the focus is wide."""
     for number, source in enumerate(roles.sources):
         size = np.clip(drawn.spread * (1.0, 2.5, 0.4)[number % 3], *limits)

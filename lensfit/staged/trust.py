@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from lensfit.fitters._base import Check
+from lensfit.fitters._base import Check, Variant
+from lensfit.fitters.lm import Point
 from lensfit.model import LensModel
-from lensfit.operators.psf import convolve
 from lensfit.space import Space
 from lensfit.staged.case import Basin
 from lensfit.staged.maps import to_z
@@ -31,6 +31,8 @@ AGREE = 0.01
 """Relative difference in Einstein radius up to which two answers are one."""
 GAP = 10.0
 """Least difference in objective between the best basin and the next."""
+REJECTED = 0.1
+"""Share of its chi2 by which a neighbour may fit worse and still be a model of these data."""
 GAIN = 1.0
 """Most that chi2 may fall when the descent goes on."""
 
@@ -52,9 +54,11 @@ class Evidence:
     magnification: float
 
 
-def gather(likelihood: Any, model: LensModel, residuals: np.ndarray) -> Evidence:
-    """Measure the evidence for the source of a model with numbers, whose whitened residuals are (H, W)."""
-    positive, negative, bare = np.asarray(_by_parity(likelihood, model))
+def gather(likelihood: Any, model: LensModel, point: Point) -> Evidence:
+    """Measure the evidence for the source of a model with numbers, that of a point, in an image."""
+    images = likelihood.whiten(by_parity(likelihood, model))
+    positive, negative, bare = np.asarray(images)
+    residuals = np.asarray(point.residuals)
     data, inverse = np.asarray(likelihood.whitened_data), np.asarray(likelihood.inverse_noise)
     noise = np.where(inverse > 0, 1 / np.where(inverse > 0, inverse, 1.0), 0.0)
     source = positive + negative
@@ -142,6 +146,16 @@ def check_search(
     ]
 
 
+def excess(evidence: Evidence, chi2: float) -> float:
+    """How far chi2 of a neighbouring model may be above that of the fit."""
+    return REJECTED * chi2
+
+
+def check_family(roles: Roles, variants: tuple[Variant, ...]) -> list[Check]:
+    """Nothing is asked of the neighbours: in an image they tell how far to believe the fit, not whether."""
+    return []
+
+
 def _counter_image(
     light: np.ndarray, positive: np.ndarray, negative: np.ndarray, data: np.ndarray
 ) -> tuple[float, float]:
@@ -151,16 +165,21 @@ def _counter_image(
     lit = np.sum(light**2) > 1e-12 * np.sum(data**2)
     columns = np.stack([light, positive, negative] if lit else [positive, negative])
     columns = columns.reshape(len(columns), -1)
-    covariance = np.linalg.inv(columns @ columns.T)
-    best = covariance @ (columns @ data.ravel())
+    return ratio_of_last(columns @ columns.T, columns @ data.ravel())
+
+
+def ratio_of_last(gram: np.ndarray, projection: np.ndarray) -> tuple[float, float]:
+    """Best amplitude of the last of some columns over that of the one before, and its error."""
+    covariance = np.linalg.inv(gram)
+    best = covariance @ projection
     ratio = best[-1] / best[-2]
     slope = np.array([-ratio, 1.0]) / best[-2]
     return float(ratio), float(np.sqrt(slope @ covariance[-2:, -2:] @ slope))
 
 
 @jax.jit
-def _by_parity(likelihood: Any, model: LensModel) -> jax.Array:
-    """Whitened images (3, H, W): lensed source of positive and of negative parity, and the source unlensed."""
+def by_parity(likelihood: Any, model: LensModel) -> jax.Array:
+    """Light (3, H, W): lensed source of positive and of negative parity, and the source unlensed."""
     source = model.only("source")
     bare = dataclasses.replace(source, mass={})
 
@@ -170,5 +189,4 @@ def _by_parity(likelihood: Any, model: LensModel) -> jax.Array:
         outside = xx * yy - xy * yx > 0
         return jnp.where(outside, lensed, 0.0), jnp.where(outside, 0.0, lensed), both[1].brightness(x, y)
 
-    images = convolve(surfaces(formula, (source, bare), likelihood.grid), likelihood.transfer)
-    return images * likelihood.inverse_noise
+    return surfaces(formula, (source, bare), likelihood.grid)

@@ -251,7 +251,7 @@ def test_bad_uvfits(keys, message, tmp_path):
 
 def test_what_is_not_stated_is_asked_for(tmp_path):
     path = layouts.npz_of_complex_numbers(tmp_path, table())
-    for missing, given in (("pixel_scale", {}), ("shape", {"pixel_scale": 0.1})):
+    for missing, given in (("pixel_scale", {"shape": (64, 64)}), ("shape", {"pixel_scale": 0.1})):
         with pytest.raises(DataError, match=f"states no {missing}; give"):
             read_interferometer(path, **given)
     for missing in ("sign", "east"):

@@ -47,13 +47,7 @@ class Linear:
 
     def __call__(self, model):
         residuals = self.residuals(model)
-        return -0.5 * jnp.sum(residuals * residuals) - 0.5 * self.data.size * jnp.log(2 * jnp.pi)
-
-    def whiten(self, light):
-        return light
-
-    def whiten_float32(self, light):
-        return light.astype(jnp.float32)
+        return -0.5 * jnp.sum(residuals * residuals) + self.log_norm
 
     def columns(self, model):
         return jnp.zeros((0, self.data.size))
@@ -61,8 +55,16 @@ class Linear:
     def positive(self, model):
         return jnp.zeros(0, bool)
 
-    def solve(self, model, columns, target):
-        return jnp.zeros(0)
+    def least(self, model, columns):
+        residuals = self.residuals(model)
+        return jnp.zeros(0), residuals, jnp.sum(residuals * residuals)
+
+    def normal(self, slopes, columns, residuals, exact):
+        return slopes @ slopes.T, slopes @ residuals
+
+    @property
+    def log_norm(self):
+        return -0.5 * self.data.size * jnp.log(2 * jnp.pi)
 
 
 def linear(counted=False):

@@ -1,0 +1,239 @@
+"""Figures of a fit to visibilities, and of visibilities before one."""
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import AsinhNorm, Normalize
+from matplotlib.figure import Figure
+
+from lensfit.datasets import Interferometer
+from lensfit.lensing import CriticalCurves, Field, Image, centers
+from lensfit.likelihood.direct import model_visibilities
+from lensfit.likelihood.interferometer import OVERSAMPLING, InterferometerLikelihood
+from lensfit.likelihood.joint import Observations
+from lensfit.model import LensModel
+from lensfit.operators.nufft import ARCSEC
+from lensfit.plots._panels import LIGHT, RESIDUAL, finish, new_figure, note, outlined, show
+from lensfit.plots.fit import legend, source_plane
+from lensfit.plots.scene import Plane, unmasked_field
+
+BINS = 20
+"""Bins of baseline length, each with as many visibilities."""
+SIGMA = r"$\sigma$"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class VisibilityScene:
+    """A fit to visibilities as the figures show it.
+
+    imaging: the first dataset, whose image grid all share. corrected: the datasets with their calibration taken
+    out. Images (H, W): `dirty`, `dirty_model` and `dirty_residual` in units of the dirty image's noise, `sky`
+    and its lensed part `source`, before the primary beam [Jy/pixel]. The rest is as in `Scene`.
+    """
+
+    imaging: Interferometer
+    corrected: tuple[Interferometer, ...]
+    model: LensModel
+    dirty: np.ndarray
+    dirty_model: np.ndarray
+    dirty_residual: np.ndarray
+    sky: np.ndarray
+    source: np.ndarray
+    seen: np.ndarray
+    field: Field
+    curves: CriticalCurves
+    positions: tuple[Image, ...]
+    source_field: Field
+    source_plane: np.ndarray
+
+    @classmethod
+    def of(cls, observations: Observations, model: LensModel) -> VisibilityScene:
+        """Everything that the figures of a model of numbers need."""
+        frame = observations.datasets[0]
+        likelihood = observations.held().likelihood()
+        sky, source, seen, residual = (np.asarray(a) for a in _images(likelihood, model))
+        dirty = np.asarray(likelihood.dirty / likelihood.dirty_sigma)
+        field = unmasked_field(frame)
+        return cls(
+            imaging=frame,
+            corrected=observations.corrected(),
+            model=model,
+            dirty=dirty,
+            dirty_model=dirty - residual,
+            dirty_residual=residual,
+            sky=sky,
+            source=source,
+            seen=seen,
+            field=field,
+            **vars(Plane.of(model, field)),
+        )
+
+
+@jax.jit
+def _images(likelihood: InterferometerLikelihood, model: LensModel) -> tuple[jax.Array, ...]:
+    seen = likelihood.image(model)
+    return likelihood.light(model), likelihood.light(model.only("source")), seen, likelihood.dirty_residual(seen)
+
+
+def dirty(axes: Axes, scene: VisibilityScene) -> None:
+    """The dirty image of the data."""
+    _dirty(axes, scene, scene.dirty, "Dirty image")
+    note(axes, f"peak {scene.dirty.max():.3g} sigma")
+
+
+def dirty_model(axes: Axes, scene: VisibilityScene) -> None:
+    """The dirty image of the model, on the scale of the data's."""
+    _dirty(axes, scene, scene.dirty_model, "Dirty image of the model")
+
+
+def dirty_residual(axes: Axes, scene: VisibilityScene) -> None:
+    """The dirty image of data less model, from -5 to 5 sigma."""
+    show(axes, scene.dirty_residual, scene.imaging, Normalize(-5, 5), RESIDUAL, SIGMA)
+    finish(axes, "Dirty residual", scene.field)
+    note(axes, f"largest {np.abs(scene.dirty_residual).max():.2f} sigma")
+
+
+def sky(axes: Axes, scene: VisibilityScene) -> None:
+    """The sky of the model with critical curves and the images of the source's centre."""
+    peak = float(scene.sky.max())
+    norm = AsinhNorm(linear_width=0.05 * peak, vmin=0, vmax=peak) if peak > 0 else Normalize(0, 1)
+    show(axes, 1e3 * scene.sky, scene.imaging, _thousandfold(norm), LIGHT, "mJy / pixel")
+    outlined(axes, scene.curves.tangential, scene.field, "tangential critical curve", "-")
+    outlined(axes, scene.curves.radial, scene.field, "radial critical curve", "--")
+    for parity, marker, word in ((1, "o", "minimum (+)"), (-1, "s", "saddle (\N{MINUS SIGN})")):
+        found = [(p.x, p.y) for p in scene.positions if p.parity == parity]
+        if found:
+            axes.plot(*zip(*found, strict=True), marker, ms=6, mfc="none", mec="cyan", mew=1.4, label=word)
+    for place in centers(scene.model.mass).values():
+        axes.plot(*place, "+", color="white", ms=7)
+    finish(axes, "Model of the sky", scene.field)
+    legend(axes)
+
+
+def baselines(axes: Axes, scene: VisibilityScene) -> None:
+    """rms of the residuals of visibilities over their noise against baseline length."""
+    for number, data in enumerate(scene.corrected):
+        table = data.visibilities
+        left = (table.values - model_visibilities(data, scene.seen, OVERSAMPLING)) / table.sigma_re
+        length, groups = _bins(data)
+        rms = np.array([np.sqrt(0.5 * np.mean(np.abs(left[g]) ** 2)) for g in groups])
+        error = np.array([0.5 / np.sqrt(len(g)) for g in groups])
+        axes.errorbar(length, rms, error, fmt="o", ms=3, lw=0.8, label=f"dataset {number + 1}")
+    axes.axhline(1, color="0.4", lw=0.8, ls="--")
+    axes.set_ylim(0.5, max(1.6, axes.get_ylim()[1]))
+    _baseline_axes(axes, r"rms of (data $-$ model) / $\sigma$", "Residuals of visibilities")
+
+
+def amplitudes(axes: Axes, scene: VisibilityScene) -> None:
+    """Real part of the visibilities, phased to the lens, against baseline length: data and model."""
+    for number, data in enumerate(scene.corrected):
+        model = model_visibilities(data, scene.seen, OVERSAMPLING)
+        length, value, error = real_parts(data, data.visibilities.values)
+        _, expected, _ = real_parts(data, model)
+        colour = f"C{number}"
+        axes.errorbar(length, value, error, fmt="o", ms=3, lw=0.8, color=colour, label=f"dataset {number + 1}")
+        axes.plot(length, expected, "-", color=colour, lw=1.2, label="model")
+    axes.axhline(0, color="0.6", lw=0.6)
+    _baseline_axes(axes, "mean real part, phased to the lens [mJy]", "Visibilities")
+
+
+def real_parts(data: Interferometer, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Baseline length [1000 wavelengths], mean real part about the middle of the field and its error [mJy], by bin."""
+    table = data.visibilities
+    x, y = data.origin
+    turned = np.real(values * np.exp(2j * np.pi * ARCSEC * (table.u * x + table.v * y)))
+    length, groups = _bins(data)
+    weights = table.sigma_re**-2
+    mean = [np.average(turned[g], weights=weights[g]) for g in groups]
+    error = [1 / np.sqrt(weights[g].sum()) for g in groups]
+    return length, 1e3 * np.array(mean), 1e3 * np.array(error)
+
+
+def visibility_overview(scene: VisibilityScene) -> Figure:
+    """Dirty image, its model, its residual; model of the sky, source plane, residuals of visibilities."""
+    figure = new_figure(9.8, 5.7)
+    panels = (dirty, dirty_model, dirty_residual, sky, source_plane, baselines)
+    for axes, panel in zip(figure.subplots(2, 3).flat, panels, strict=True):
+        panel(axes, scene)
+    return figure
+
+
+def visibility_single(panel: Callable[[Axes, VisibilityScene], None], scene: VisibilityScene) -> Figure:
+    """A figure of one panel."""
+    figure = new_figure(5.6, 4.8)
+    panel(figure.add_subplot(), scene)
+    return figure
+
+
+VISIBILITY_FIGURES: dict[str, Callable[[VisibilityScene], Figure]] = {
+    "overview": visibility_overview,
+    "dirty": partial(visibility_single, dirty),
+    "dirty_model": partial(visibility_single, dirty_model),
+    "dirty_residual": partial(visibility_single, dirty_residual),
+    "sky": partial(visibility_single, sky),
+    "source": partial(visibility_single, source_plane),
+    "visibilities": partial(visibility_single, amplitudes),
+    "baselines": partial(visibility_single, baselines),
+}
+"""Every figure of a fit to visibilities, by the name of its file."""
+
+
+def inspect_visibilities(observations: Observations) -> Figure:
+    """Baselines, real parts against baseline length, dirty image and dirty beam."""
+    figure = new_figure(9.6, 8.0)
+    (coverage, real), (image, beam) = figure.subplots(2, 2)
+    for number, data in enumerate(observations.datasets):
+        table, word = data.visibilities, f"dataset {number + 1}: {len(data.visibilities)} visibilities"
+        u, v = np.concatenate([table.u, -table.u]) / 1e3, np.concatenate([table.v, -table.v]) / 1e3
+        coverage.plot(u, v, ".", ms=1.0, color=f"C{number}", label=word, rasterized=True)
+        length, value, error = real_parts(data, table.values)
+        real.errorbar(length, value, error, fmt="o", ms=3, lw=0.8, color=f"C{number}", label=word)
+    coverage.set(xlabel=r"u [10$^3$ wavelengths]", ylabel=r"v [10$^3$ wavelengths]", aspect="equal")
+    coverage.set_title("Baselines", fontsize=10)
+    coverage.legend(fontsize=7, loc="upper right")
+    real.axhline(0, color="0.6", lw=0.6)
+    _baseline_axes(real, "mean real part about the field's middle [mJy]", "Visibilities")
+    likelihood, frame = observations.likelihood(), observations.datasets[0]
+    field = unmasked_field(frame)
+    shown = np.asarray(likelihood.dirty / likelihood.dirty_sigma)
+    show(image, shown, frame, Normalize(min(shown.min(), 0), shown.max()), LIGHT, SIGMA)
+    finish(image, "Dirty image", field)
+    note(image, f"{frame.pixel_scale:.4g} arcsec per pixel\npeak {shown.max():.3g} sigma")
+    compact = likelihood.w_tilde.distinct()[0]
+    h, w = frame.shape
+    part = compact[h - 1 - h // 2 : h - 1 + h // 2, w - 1 - w // 2 : w - 1 + w // 2] / compact.max()
+    half = 0.5 * min(frame.shape) * frame.pixel_scale
+    show(beam, part, Field(0.0, 0.0, half), Normalize(-1, 1), RESIDUAL, "share of peak")
+    finish(beam, "Dirty beam", Field(0.0, 0.0, half))
+    return figure
+
+
+def _dirty(axes: Axes, scene: VisibilityScene, image: np.ndarray, title: str) -> None:
+    show(axes, image, scene.imaging, Normalize(scene.dirty.min(), scene.dirty.max()), LIGHT, SIGMA)
+    finish(axes, title, scene.field)
+
+
+def _thousandfold(norm: Normalize) -> Normalize:
+    if isinstance(norm, AsinhNorm):
+        return AsinhNorm(linear_width=1e3 * norm.linear_width, vmin=0, vmax=1e3 * float(norm.vmax or 0))
+    return norm
+
+
+def _bins(data: Interferometer) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Mean baseline length [1000 wavelengths] of each bin, and the rows in it."""
+    length = np.hypot(data.visibilities.u, data.visibilities.v) / 1e3
+    groups = [g for g in np.array_split(np.argsort(length), BINS) if len(g)]
+    return np.array([length[g].mean() for g in groups]), groups
+
+
+def _baseline_axes(axes: Axes, label: str, title: str) -> None:
+    axes.set_xlabel(r"baseline [10$^3$ wavelengths]", fontsize=8)
+    axes.set_ylabel(label, fontsize=8)
+    axes.set_title(title, fontsize=10)
+    axes.tick_params(labelsize=7, direction="in")
+    axes.legend(fontsize=6.5)
