@@ -13,6 +13,7 @@ from lensfit.datasets._find import Info, find_files, read_info
 from lensfit.datasets._parts import Part, read_parts
 from lensfit.datasets._scale import Scale, disagreements, resolved_scale
 from lensfit.datasets.imaging import Imaging
+from lensfit.datasets.interferometer import Interferometer
 from lensfit.errors import DataError
 
 
@@ -132,7 +133,7 @@ def write_imaging(imaging: Imaging, folder: str | Path) -> None:
     info.write_text(json.dumps(stated) + "\n", encoding="utf-8")
 
 
-def _header(imaging: Imaging) -> fits.Header:
+def _header(imaging: Imaging | Interferometer) -> fits.Header:
     """The WCS of the image, or offsets from its origin in arcsec."""
     if imaging.wcs is not None:
         return imaging.wcs.to_header(relax=True)

@@ -21,8 +21,8 @@ from lensfit.staged.roles import Roles
 class Stages:
     """The stages of a fit, from the data alone; a search from another seed and its end; the questions.
 
-    seconds, easing: starts of a second source in the neighbouring models, and steps in which shear goes. excess: how far chi2 of a neighbour may be
-    above that of the fit, given its evidence and chi2.
+    seconds, easing: starts of a second source in the neighbouring models, and steps in which shear goes.
+    excess: how far chi2 of a neighbour may be above that of the fit, given its evidence and chi2.
     """
 
     run: Callable[[Case, np.random.Generator, Progress], Found]
