@@ -12,14 +12,14 @@ from lensfit.datasets import Interferometer
 from lensfit.datasets.interferometer import least_field
 from lensfit.errors import DataError
 from lensfit.likelihood.joint import Observations
-from lensfit.operators.non_negative import non_negative_image
+from lensfit.operators.non_negative import FAINT, non_negative_image
 from lensfit.staged.calibrate import align
 
 WIDE, FINE = 0.5, 0.36
 """Pixels of the image that is searched for the lens, and of the window, in units of the largest one allowed."""
 LARGEST = 512
 """Most pixels along a side of the image that is searched."""
-SHARE = 0.1
+SHARE = 0.2
 """Share of the peak of the smoothed image down to which emission belongs to the lens."""
 MARGIN = 1.7
 """Half the side of the window in units of the distance to which that reaches."""
@@ -39,7 +39,7 @@ def choose_window(datasets: Sequence[Interferometer]) -> list[Interferometer]:
     first = datasets[0]
     wide = [d.regridded(pixel_scale=WIDE * nyquist, shape=(count, count), origin=first.origin) for d in datasets]
     likelihood = align(Observations.of(wide)).likelihood()
-    image = np.asarray(_non_negative(likelihood.w_tilde, likelihood.dirty)) / first_beam(wide)
+    image = np.asarray(_non_negative(likelihood.w_tilde, likelihood.dirty, likelihood.response, FAINT))
     x, y, reach, inside = emission(wide[0], image, nyquist)
     least = max(least_field(d.visibilities) for d in datasets)
     half = max(MARGIN * reach + nyquist, 0.5 * least)
@@ -51,11 +51,6 @@ def choose_window(datasets: Sequence[Interferometer]) -> list[Interferometer]:
     )
     made = [d.regridded(pixel_scale=pixel, shape=(count, count), origin=(x, y)) for d in datasets]
     return [dataclasses.replace(d, notes=(*d.notes, note)) for d in made]
-
-
-def first_beam(datasets: Sequence[Interferometer]) -> np.ndarray:
-    """The primary beam (H, W), no less than a tenth of its peak."""
-    return np.maximum(datasets[0].beam, 0.1)
 
 
 def emission(data: Interferometer, image: np.ndarray, nyquist: float) -> tuple[float, float, float, float]:

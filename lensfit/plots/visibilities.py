@@ -156,7 +156,7 @@ def real_parts(data: Interferometer, values: np.ndarray) -> tuple[np.ndarray, np
 
 def visibility_overview(scene: VisibilityScene) -> Figure:
     """Dirty image, its model, its residual; model of the sky, source plane, residuals of visibilities."""
-    figure = new_figure(9.8, 5.7)
+    figure = new_figure(11.4, 6.2)
     panels = (dirty, dirty_model, dirty_residual, sky, source_plane, baselines)
     for axes, panel in zip(figure.subplots(2, 3).flat, panels, strict=True):
         panel(axes, scene)

@@ -9,7 +9,7 @@ import numpy as np
 
 from lensfit.likelihood.joint import Observations
 from lensfit.model import LensModel
-from lensfit.operators.non_negative import non_negative_image
+from lensfit.operators.non_negative import FAINT, non_negative_image
 from lensfit.staged.case import Case
 from lensfit.staged.joint import Joint
 
@@ -27,7 +27,7 @@ def align(observations: Observations) -> Observations:
     """Flux scales and shifts of the further datasets from the non-negative image of all, before any model."""
     for _ in range(ALIGNMENTS if len(observations.datasets) > 1 else 0):
         likelihood = observations.likelihood()
-        observations = observations.aligned(np.asarray(_non_negative(likelihood.w_tilde, likelihood.dirty)))
+        observations = observations.aligned(np.asarray(_non_negative(likelihood.w_tilde, likelihood.dirty, likelihood.response, FAINT)))
     return observations
 
 

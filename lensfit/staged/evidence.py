@@ -24,7 +24,7 @@ EASING = (0.7, 0.4, 0.2)
 """Shares of itself to which shear goes before it is taken away: visibilities have many optima."""
 REJECTED = 0.05
 """Share of the lensed signal, its signal over noise squared, by which a neighbour may fit worse."""
-STABLE = 0.05
+STABLE = 0.06
 """Half the range of the Einstein radius over neighbouring models that fit, relative to it, up to which it is known."""
 
 
@@ -74,4 +74,4 @@ def check_family(roles: Roles, variants: tuple[Variant, ...]) -> list[Check]:
 @jax.jit
 def _light_and_best(likelihood: Any, model: LensModel) -> tuple[jax.Array, jax.Array]:
     light = likelihood.image(model.only("light"))
-    return light, non_negative_image(likelihood.w_tilde, likelihood.dirty)
+    return light, non_negative_image(likelihood.w_tilde, likelihood.dirty, likelihood.response, 0.0)

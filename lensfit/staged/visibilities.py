@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from lensfit.fitters._base import Progress
-from lensfit.operators.non_negative import non_negative_image
+from lensfit.operators.non_negative import FAINT, non_negative_image
 from lensfit.staged.case import BRIGHT, Arcs, Basin, Case, Found
 from lensfit.staged.joint import Joint, distinct
 from lensfit.staged.maps import to_theta, to_z
@@ -17,7 +17,7 @@ from lensfit.staged.search import draws, place_sources
 STRATA = 12
 STARTS = 24
 """Draws that are fitted: the best of each stratum by how they focus the emission, then the best of these by chi2."""
-FAINT = 0.03
+DIM = 0.03
 """Share of the brightest pixel down to which emission is traced back."""
 RANGE = (0.25, 1.6)
 """Einstein radii that are tried, in units of the emission's rms radius."""
@@ -74,10 +74,10 @@ def finish(case: Case, joint: Joint, basins: list[Basin]) -> Found:
 
 def find_emission(likelihood: Any) -> tuple[Arcs, float]:
     """The bright pixels of the non-negative image, and their rms radius about their centre [arcsec]."""
-    image = np.asarray(_non_negative(likelihood.w_tilde, likelihood.dirty)).ravel()
+    image = np.asarray(_non_negative(likelihood.w_tilde, likelihood.dirty, likelihood.response, FAINT)).ravel()
     x, y = (a.ravel() for a in likelihood.coordinates())
     order = np.argsort(-image)[:BRIGHT]
-    chosen = order[image[order] > FAINT * image[order[0]]]
+    chosen = order[image[order] > DIM * image[order[0]]]
     x, y, weight = x[chosen], y[chosen], image[chosen]
     center_x, center_y = np.average(x, weights=weight), np.average(y, weights=weight)
     square = np.average((x - center_x) ** 2 + (y - center_y) ** 2, weights=weight)
