@@ -14,13 +14,13 @@ from pathlib import Path
 import jax
 import numpy as np
 
-jax.config.update("jax_enable_x64", True)
-
 from lensfit.calibrated_fit import CalibratedFit, fit_observations
 from lensfit.datasets import Interferometer, read_interferometer
 from lensfit.likelihood.joint import Observations
 from lensfit.standard import VISIBILITIES
 from lensfit.window import choose_window
+
+jax.config.update("jax_enable_x64", True)
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "visilens_spt0202"
 CASES = (
@@ -47,7 +47,8 @@ def line(done: CalibratedFit) -> str:
     residual = np.abs(held.dirty_residual(held.image(result.model))).max()
     gain = next((note.split()[-1] for note in result.notes if "lowered" in note), "-")
     return (
-        f"{result.theta[k]:.4f} +- {result.errors[k]:.4f} +- {result.spread[k]:.3f}  {result.chi2 / result.data_count:.4f}  "
+        f"{result.theta[k]:.4f} +- {result.errors[k]:.4f} +- {result.spread[k]:.3f}  "
+        f"{result.chi2 / result.data_count:.4f}  "
         f"{residual:5.2f}  {gain:>6}  {'yes' if result.trust.trusted else 'NO'}"
     )
 
@@ -63,8 +64,8 @@ def main() -> None:
             started = time.process_time()
             done = fit_observations(VISIBILITIES[model](datasets[0]), observations, seed=seed)
             seconds = time.process_time() - started
-            word = "+".join(names)
-            print(f"{word:8} {model:20} {'yes' if phases else 'no':6} {seed:4}  {line(done)}  {seconds:.1f}", flush=True)
+            word, free = "+".join(names), "yes" if phases else "no"
+            print(f"{word:8} {model:20} {free:6} {seed:4}  {line(done)}  {seconds:.1f}", flush=True)
             for reason in done.result.trust.reasons:
                 print(f"           {reason}", flush=True)
 

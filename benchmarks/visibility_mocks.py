@@ -13,8 +13,6 @@ from pathlib import Path
 import jax
 import numpy as np
 
-jax.config.update("jax_enable_x64", True)
-
 from lensfit.calibrated_fit import fit_observations
 from lensfit.datasets import read_interferometer
 from lensfit.likelihood.joint import Observations
@@ -23,6 +21,8 @@ from lensfit.profiles import SIE, Sersic, Shear
 from lensfit.simulate import simulate_interferometer
 from lensfit.standard import one_source
 from lensfit.window import choose_window
+
+jax.config.update("jax_enable_x64", True)
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "visilens_spt0202" / "SPT0202-61_ext.npz"
 SHOWN = ("mass.sie.einstein_radius", "mass.shear.gamma1", "mass.shear.gamma2")

@@ -27,7 +27,8 @@ def align(observations: Observations) -> Observations:
     """Flux scales and shifts of the further datasets from the non-negative image of all, before any model."""
     for _ in range(ALIGNMENTS if len(observations.datasets) > 1 else 0):
         likelihood = observations.likelihood()
-        observations = observations.aligned(np.asarray(_non_negative(likelihood.w_tilde, likelihood.dirty, likelihood.response, FAINT)))
+        image = _non_negative(likelihood.w_tilde, likelihood.dirty, likelihood.response, FAINT)
+        observations = observations.aligned(np.asarray(image))
     return observations
 
 
