@@ -11,11 +11,11 @@ from lensfit.errors import DataError
 from lensfit.plots import FIGURES, SAMPLE_FIGURES, VISIBILITY_FIGURES
 
 RECIPE, REPORT, CHECKPOINT = "recipe.toml", "report.html", "checkpoint"
-RUN_FILES = (
-    NAME, RECIPE, REPORT, "result.json", "parameters.ecsv", "model.fits",
-    *(f"{name}.png" for name in dict.fromkeys([*FIGURES, *VISIBILITY_FIGURES])),
-)
-"""What a run folder holds."""
+_TEXTS = (NAME, RECIPE, REPORT, "result.json", "parameters.ecsv", "model.fits")
+RUN_FILES = (*_TEXTS, *(f"{name}.png" for name in FIGURES))
+"""What the run folder of an image holds."""
+VISIBILITY_FILES = (*_TEXTS, *(f"{name}.png" for name in VISIBILITY_FIGURES))
+"""What that of visibilities holds."""
 SAMPLE_FILES = ("samples.ecsv", "samples.h5", *(f"{name}.png" for name in SAMPLE_FIGURES))
 """What it holds as well where the fitter samples."""
 
@@ -41,7 +41,7 @@ def check_resumable(folder: Path) -> None:
 
 def clear(folder: Path) -> None:
     """Remove what an earlier run left in a folder, and nothing else."""
-    for name in RUN_FILES + SAMPLE_FILES:
+    for name in {*RUN_FILES, *VISIBILITY_FILES, *SAMPLE_FILES}:
         (folder / name).unlink(missing_ok=True)
 
 

@@ -126,9 +126,9 @@ def read_task(arguments: argparse.Namespace) -> Task:
     logger.info("data %s: %d x %d pixels of %.5g arcsec", data.path, *first.shape, first.pixel_scale)
     for note in first.notes:
         logger.info("data: %s", note)
-    model = _model(recipe, first)
+    name, model = _model(recipe, first)
     problem = Problem(model, likelihood)
-    logger.info("model %s: %d free parameters", arguments.model or recipe.fit.standard or "default", problem.ndim)
+    logger.info("model %s: %d free parameters", name or arguments.model, problem.ndim)
     return Task(data=data, fit=recipe.fit, observed=observed, problem=problem, fitter=chosen)
 
 
@@ -143,15 +143,16 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
     return replace(recipe, fit=replace(recipe.fit, **{k: v for k, v in given.items() if v is not None}))
 
 
-def _model(recipe: Recipe, data: Imaging | Interferometer) -> LensModel:
+def _model(recipe: Recipe, data: Imaging | Interferometer) -> tuple[str | None, LensModel]:
+    """The recipe's own model, or the standard one that it names, with that name."""
     if recipe.model is not None:
-        return recipe.model
+        return None, recipe.model
     known, default = (STANDARD, "parametric") if isinstance(data, Imaging) else (VISIBILITIES, "one_source")
     name = recipe.fit.standard or default
     if name not in known:
         kind = "images" if isinstance(data, Imaging) else "visibilities"
         raise ModelError(f"the standard model {name} is not for {kind}: use {' or '.join(known)}")
-    return known[name](data)  # pyright: ignore[reportArgumentType]
+    return name, known[name](data)  # pyright: ignore[reportArgumentType]
 
 
 def verdict(problem: Problem, result: FitResult) -> list[str]:
