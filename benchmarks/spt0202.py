@@ -14,8 +14,6 @@ from pathlib import Path
 import jax
 import numpy as np
 
-jax.config.update("jax_enable_x64", True)
-
 from lensfit.calibrated_fit import CalibratedFit, fit_observations
 from lensfit.datasets import Interferometer, read_interferometer
 from lensfit.likelihood.joint import Observations
@@ -47,13 +45,14 @@ def line(done: CalibratedFit) -> str:
     residual = np.abs(held.dirty_residual(held.image(result.model))).max()
     gain = next((note.split()[-1] for note in result.notes if "lowered" in note), "-")
     return (
-        f"{result.theta[k]:.4f} +- {result.errors[k]:.4f} +- {result.spread[k]:.3f}  {result.chi2 / result.data_count:.4f}  "
-        f"{residual:5.2f}  {gain:>6}  {'yes' if result.trust.trusted else 'NO'}"
+        f"{result.theta[k]:.4f} +- {result.errors[k]:.4f} +- {result.spread[k]:.3f}  "
+        f"{result.chi2 / result.data_count:.4f}  {residual:5.2f}  {gain:>6}  {'yes' if result.trust.trusted else 'NO'}"
     )
 
 
 def main() -> None:
     """Fit all cases and print the table."""
+    jax.config.update("jax_enable_x64", True)
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     print("data     model                phases seed  radius, errors             chi2/N  resid.  gain  trusted  CPU s")
     for names, model, phases, every in CASES:
@@ -63,8 +62,8 @@ def main() -> None:
             started = time.process_time()
             done = fit_observations(VISIBILITIES[model](datasets[0]), observations, seed=seed)
             seconds = time.process_time() - started
-            word = "+".join(names)
-            print(f"{word:8} {model:20} {'yes' if phases else 'no':6} {seed:4}  {line(done)}  {seconds:.1f}", flush=True)
+            case = f"{'+'.join(names):8} {model:20} {'yes' if phases else 'no':6}"
+            print(f"{case} {seed:4}  {line(done)}  {seconds:.1f}", flush=True)
             for reason in done.result.trust.reasons:
                 print(f"           {reason}", flush=True)
 
