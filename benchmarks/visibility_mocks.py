@@ -56,6 +56,7 @@ def true(model: LensModel, name: str) -> float:
 
 def main() -> None:
     """Fit the mocks and print the table."""
+    jax.config.update("jax_enable_x64", True)
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10
     layout = read_interferometer(DATA, sign=1, east="left").regridded(pixel_scale=0.1, shape=(96, 96))
     print("mock phases radius  fit     pulls: radius gamma1 gamma2  gain/phases  trusted")

@@ -4,7 +4,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-import jax
 import numpy as np
 from scipy.ndimage import gaussian_filter, label
 
@@ -12,8 +11,7 @@ from lensfit.datasets import Interferometer
 from lensfit.datasets.interferometer import least_field
 from lensfit.errors import DataError
 from lensfit.likelihood.joint import Observations
-from lensfit.operators.non_negative import FAINT, non_negative_image
-from lensfit.staged.calibrate import align
+from lensfit.staged.calibrate import align, bright_image
 
 WIDE, FINE = 0.5, 0.36
 """Pixels of the image that is searched for the lens, and of the window, in units of the largest one allowed."""
@@ -23,8 +21,6 @@ SHARE = 0.2
 """Share of the peak of the smoothed image down to which emission belongs to the lens."""
 MARGIN = 1.7
 """Half the side of the window in units of the distance to which that reaches."""
-
-_non_negative = jax.jit(non_negative_image)
 
 
 def choose_window(datasets: Sequence[Interferometer]) -> list[Interferometer]:
@@ -39,7 +35,7 @@ def choose_window(datasets: Sequence[Interferometer]) -> list[Interferometer]:
     first = datasets[0]
     wide = [d.regridded(pixel_scale=WIDE * nyquist, shape=(count, count), origin=first.origin) for d in datasets]
     likelihood = align(Observations.of(wide)).likelihood()
-    image = np.asarray(_non_negative(likelihood.w_tilde, likelihood.dirty, likelihood.response, FAINT))
+    image = bright_image(likelihood)
     x, y, reach, inside = emission(wide[0], image, nyquist)
     least = max(least_field(d.visibilities) for d in datasets)
     half = max(MARGIN * reach + nyquist, 0.5 * least)

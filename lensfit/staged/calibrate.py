@@ -9,9 +9,9 @@ import numpy as np
 
 from lensfit.likelihood.joint import Observations
 from lensfit.model import LensModel
-from lensfit.operators.non_negative import FAINT, non_negative_image
 from lensfit.staged.case import Case
 from lensfit.staged.joint import Joint
+from lensfit.staged.visibilities import bright_image
 
 ALIGNMENTS = 4
 """Rounds of imaging all datasets and aligning them on that image."""
@@ -20,15 +20,11 @@ ROUNDS = 12
 SETTLED = 0.1
 """Change of chi2 + |z|^2 from one round to the next that ends them."""
 
-_non_negative = jax.jit(non_negative_image)
-
 
 def align(observations: Observations) -> Observations:
     """Flux scales and shifts of the further datasets from the non-negative image of all, before any model."""
     for _ in range(ALIGNMENTS if len(observations.datasets) > 1 else 0):
-        likelihood = observations.likelihood()
-        image = _non_negative(likelihood.w_tilde, likelihood.dirty, likelihood.response, FAINT)
-        observations = observations.aligned(np.asarray(image))
+        observations = observations.aligned(bright_image(observations.likelihood()))
     return observations
 
 

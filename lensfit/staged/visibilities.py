@@ -72,9 +72,14 @@ def finish(case: Case, joint: Joint, basins: list[Basin]) -> Found:
     return Found(point, np.asarray(point.theta), tuple(fine))
 
 
+def bright_image(likelihood: Any) -> np.ndarray:
+    """The non-negative image (H, W), as the antennas see it [Jy/pixel]; what is faint is dark in it."""
+    return np.asarray(_non_negative(likelihood.w_tilde, likelihood.dirty, likelihood.response, FAINT))
+
+
 def find_emission(likelihood: Any) -> tuple[Arcs, float]:
     """The bright pixels of the non-negative image, and their rms radius about their centre [arcsec]."""
-    image = np.asarray(_non_negative(likelihood.w_tilde, likelihood.dirty, likelihood.response, FAINT)).ravel()
+    image = bright_image(likelihood).ravel()
     x, y = (a.ravel() for a in likelihood.coordinates())
     order = np.argsort(-image)[:BRIGHT]
     chosen = order[image[order] > DIM * image[order[0]]]

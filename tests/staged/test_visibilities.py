@@ -1,0 +1,177 @@
+"""Fits of visibilities from the data alone: by the command line with two datasets, phases and a report; the door."""
+
+import json
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lensfit.cli import _jax, main
+from lensfit.datasets import Interferometer, read_interferometer, write_interferometer
+from lensfit.errors import DataError, ModelError
+from lensfit.fitters._base import Variant
+from lensfit.fitters.laplace import laplace
+from lensfit.fitters.lm import evaluate, linear_system
+from lensfit.likelihood.joint import Observations
+from lensfit.model import LensModel
+from lensfit.plots import VISIBILITY_FIGURES
+from lensfit.priors import LogNormal, Normal, Solved
+from lensfit.problem import Problem
+from lensfit.profiles import SIE, Gaussian, Sersic, Shear
+from lensfit.recipe import read_recipe
+from lensfit.simulate import simulate_interferometer
+from lensfit.space import Space
+from lensfit.staged import evidence
+from lensfit.staged.roles import Roles
+from lensfit.standard import one_source
+from lensfit.tracks import earth_rotation, spiral
+from lensfit.window import choose_window
+
+TRUTH = LensModel(
+    light={},
+    mass={
+        "sie": SIE(center_x=0.9, center_y=-0.7, e1=0.1, e2=-0.06, einstein_radius=0.8),
+        "shear": Shear(gamma1=0.03, gamma2=0.02),
+    },
+    source={
+        "sersic": Sersic(
+            center_x=0.98, center_y=-0.65, e1=0.1, e2=0.05, intensity=6e-4, effective_radius=0.12, sersic_index=1.0
+        )
+    },
+)
+
+
+def mock(antennas, longest, seed):
+    """The lens, more than an arcsec from the phase centre, as one run sees it; pixels of 0.08 arcsec."""
+    rows = earth_rotation(
+        spiral(antennas, longest), latitude=-23.0, declination=-45.0, hour_angles=np.linspace(-2, 2, 20),
+        wavelength=870e-6, noise=0.012,
+    )  # fmt: skip
+    wide = Interferometer.of(rows, pixel_scale=0.08, shape=(80, 80), primary_beam=18.0)
+    return simulate_interferometer(TRUTH, wide, seed=seed, phase_errors=8.0)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Two runs written to folders, without a grid: the window is to be chosen."""
+    made = []
+    for number, (antennas, longest) in enumerate(((12, 700.0), (9, 350.0))):
+        folder = tmp_path_factory.mktemp(f"run{number}")
+        write_interferometer(mock(antennas, longest, number), folder)
+        stated = json.loads((folder / "info.json").read_text())
+        kept = {key: stated[key] for key in ("sign", "east", "primary_beam")}
+        (folder / "info.json").write_text(json.dumps(kept))
+        made.append(folder)
+    return made
+
+
+@pytest.fixture
+def lensfit(monkeypatch, capsys):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    monkeypatch.setattr(_jax, "prepare_jax", lambda: None)
+
+    def run(*arguments):
+        return main([str(argument) for argument in arguments]), *capsys.readouterr()
+
+    return run
+
+
+def test_two_runs_with_antenna_phases(lensfit, folders, tmp_path):
+    out = tmp_path / "out"
+    code, said, errors = lensfit("fit", *folders, "--antenna-phases", "--out", out, "--seed", 3)
+    assert code == 0, said + errors
+    result = json.loads((out / "result.json").read_text())
+    assert result["trust"]["trusted"] and len(result["trust"]["checks"]) == 9
+    for name, found in result["parameters"].items():
+        group, profile, field = name.split(".")
+        true = getattr(getattr(TRUTH, group)[profile], field)
+        assert abs(found["value"] - true) < 4 * found["error"], name
+    assert result["fit"]["chi2"] / result["fit"]["data_count"] == pytest.approx(1, abs=0.05)
+    assert [len(c["antenna_phases_deg"]) for c in result["data"]["calibration"]] == [12, 9]
+    assert result["data"]["calibration"][1]["scale"] == pytest.approx(1, abs=0.03)
+    assert any("calibration parameters, fitted with the model, lowered chi2" in note for note in result["notes"])
+    assert result["figures"] == [f"{name}.png" for name in VISIBILITY_FIGURES]
+    page = (out / "report.html").read_text()
+    assert "primary beam" in page and "phases of 12 antennas" in page
+    recipe = read_recipe(out / "recipe.toml")
+    assert recipe.data.antenna_phases and [p.resolve() for p in recipe.data.more] == [folders[1].resolve()]
+
+
+def test_inspect(lensfit, folders, tmp_path):
+    picture = tmp_path / "seen.png"
+    code, said, _ = lensfit("inspect", *folders, "--out", picture)
+    assert code == 0 and picture.stat().st_size > 1e4
+    assert said.count("antennas known") == 2 and "window chosen from the data" in said
+
+
+def test_the_window_is_about_the_lens(folders):
+    datasets = choose_window([read_interferometer(folder) for folder in folders])
+    first, second = datasets
+    assert np.hypot(first.origin[0] - 0.9, first.origin[1] + 0.7) < 0.5
+    assert 2.5 < first.shape[0] * first.pixel_scale < 8
+    assert first.pixel_scale <= 0.37 * min(d.nyquist for d in datasets)
+    assert (first.origin, first.shape) == (second.origin, second.shape)
+
+
+def test_a_dark_field_is_refused(folders):
+    data = read_interferometer(folders[0])
+    rows = data.visibilities
+    with pytest.raises(DataError, match="no emission in the field"):
+        choose_window([replace(data, visibilities=replace(rows, values=np.zeros(len(rows), complex)))])
+
+
+@pytest.mark.parametrize(
+    "arguments, code, message",
+    [
+        (["RUN", "IMAGE"], 3, "no visibilities, and only visibilities can be fitted together"),
+        (["RUN", "--mask-radius", 2], 3, "mask_radius can be given for images alone"),
+        (["RUN", "--standard", "parametric"], 3, "is not for visibilities: use one_source or"),
+        (["IMAGE", "--standard", "one_source"], 3, "is not for images: use parametric or flexible"),
+    ],
+)
+def test_what_does_not_go_together(lensfit, folders, tmp_path, arguments, code, message):
+    named = {"RUN": folders[0], "IMAGE": "data/jwst_mock"}
+    said = lensfit("fit", *(named.get(a, a) for a in arguments), "--out", tmp_path / "out")
+    assert said[0] == code and message in said[2]
+
+
+def test_system_of_a_descent_is_that_of_chi2(folders):
+    """Gauss-Newton's gradient is the gradient of chi2 + |z|^2, its curvature that of the errors."""
+    data = read_interferometer(folders[1]).regridded(pixel_scale=0.1, shape=(40, 40), origin=(0.9, -0.7))
+    likelihood = Observations.of([data]).likelihood()
+    blob = {"center_x": Normal(mean=0.9, sigma=0.3), "center_y": -0.6, "e1": 0.1, "e2": 0.0, "intensity": Solved()}
+    light = {"a": Gaussian(**blob, sigma=LogNormal(median=0.5, sigma=0.3))}
+    space = Space.of(LensModel(light=light, mass={}, source={}))
+    z, groups, exact = np.array([0.3, -0.4]), ("light", "source"), jnp.asarray(True)
+
+    @jax.jit
+    def system(z):
+        point = evaluate(space, likelihood, z, groups, jnp.asarray(True))
+        return point, linear_system(space, likelihood, point, groups, exact)
+
+    point, found = system(z)
+    ends = [[float(system(z + h * s)[0].objective) for h in (1e-4, -1e-4)] for s in np.eye(2)]
+    slopes = [(above - below) / 4e-4 for above, below in ends]
+    np.testing.assert_allclose(found.slope, [*slopes, 0.0], rtol=1e-4, atol=1e-6 * np.abs(found.curvature).max())
+    expected = np.linalg.inv(np.asarray(found.curvature))
+    stretch = np.eye(3)
+    stretch[:2, :2] = np.asarray(jax.jacfwd(space.to_theta)(z))
+    covariance = laplace(space, likelihood, np.asarray(point.theta)).covariance
+    np.testing.assert_allclose(covariance, stretch @ expected @ stretch.T, rtol=1e-6)
+
+
+def test_residuals_on_pixels_are_refused(folders):
+    data = read_interferometer(folders[0])
+    problem = Problem(TRUTH, Observations.of([data]).likelihood())
+    with pytest.raises(ModelError, match="residuals of visibilities do not lie on the pixels"):
+        problem.residuals(np.zeros(0))
+
+
+def test_neighbours_that_disagree_are_told(folders):
+    roles = Roles.of(Space.of(one_source(read_interferometer(folders[0]))))
+    variants = [Variant(name, 1.0, {"mass.sie.einstein_radius": value}) for name, value in (("a", 0.9), ("b", 1.03))]
+    (stable,) = evidence.check_family(roles, (variants[0], variants[0]))
+    (unstable,) = evidence.check_family(roles, tuple(variants))
+    assert stable.passed and not unstable.passed and "between 0.9 and 1.03" in unstable.finding
