@@ -13,9 +13,11 @@ from lensfit.plots import FIGURES, VISIBILITY_FIGURES
 RECIPE, REPORT = "recipe.toml", "report.html"
 RUN_FILES = (
     NAME, RECIPE, REPORT, "result.json", "parameters.ecsv", "model.fits",
-    *(f"{name}.png" for name in dict.fromkeys([*FIGURES, *VISIBILITY_FIGURES])),
+    *(f"{name}.png" for name in FIGURES),
 )
-"""What a run folder holds."""
+"""What the folder of a run on an image holds."""
+OTHER_FILES = tuple(f"{name}.png" for name in VISIBILITY_FIGURES if name not in FIGURES)
+"""What that of a run on visibilities may hold beside it."""
 
 
 def check_folder(path: Path) -> None:
@@ -33,7 +35,7 @@ def check_free(folder: Path, remedy: str = "choose another folder as --out") -> 
 
 def clear(folder: Path) -> None:
     """Remove what an earlier run left in a folder, and nothing else."""
-    for name in RUN_FILES:
+    for name in (*RUN_FILES, *OTHER_FILES):
         (folder / name).unlink(missing_ok=True)
 
 

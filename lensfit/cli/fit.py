@@ -92,9 +92,8 @@ def read_task(arguments: argparse.Namespace) -> Task:
     logger.info("data %s: %d x %d pixels of %.5g arcsec", data.path, *first.shape, first.pixel_scale)
     for note in first.notes:
         logger.info("data: %s", note)
-    model = _model(recipe, first)
-    problem = Problem(model, likelihood)
-    logger.info("model %s: %d free parameters", arguments.model or recipe.fit.standard or "default", problem.ndim)
+    problem = Problem(_model(recipe, first), likelihood)
+    logger.info("model %s: %d free parameters", arguments.model or _standard(recipe, first), problem.ndim)
     return Task(data=data, fit=recipe.fit, observed=observed, problem=problem)
 
 
@@ -111,12 +110,16 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
 def _model(recipe: Recipe, data: Imaging | Interferometer) -> LensModel:
     if recipe.model is not None:
         return recipe.model
-    known, default = (STANDARD, "parametric") if isinstance(data, Imaging) else (VISIBILITIES, "one_source")
-    name = recipe.fit.standard or default
+    known: dict[str, Any] = STANDARD if isinstance(data, Imaging) else VISIBILITIES
+    name = _standard(recipe, data)
     if name not in known:
         kind = "images" if isinstance(data, Imaging) else "visibilities"
         raise ModelError(f"the standard model {name} is not for {kind}: use {' or '.join(known)}")
-    return known[name](data)  # pyright: ignore[reportArgumentType]
+    return known[name](data)
+
+
+def _standard(recipe: Recipe, data: Imaging | Interferometer) -> str:
+    return recipe.fit.standard or ("parametric" if isinstance(data, Imaging) else "one_source")
 
 
 def verdict(problem: Problem, result: FitResult) -> list[str]:

@@ -221,7 +221,7 @@ class InterferometerLikelihood:
         dirty, response = jnp.stack([self.dirty, 4 * self.response]).reshape(2, h, 2, w, 2).mean((2, 4))
         return replace(
             self,
-            grid=make_grid(x, y, 2 * used, step),
+            grid=make_grid(x, y, np.where(used, 2, 0), step),
             w_tilde=w_tilde,
             dirty=dirty,
             dirty_sigma=jnp.sqrt(w_tilde.diagonal()),

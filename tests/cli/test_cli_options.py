@@ -12,7 +12,7 @@ from lensfit.cli._parser import STANDARD as CHOICES
 from lensfit.cli._parser import parse
 from lensfit.datasets import write_imaging
 from lensfit.recipe import DataSection
-from lensfit.standard import STANDARD
+from lensfit.standard import STANDARD, VISIBILITIES
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_help_tells_the_exit_codes(capsys):
 
 
 def test_the_choices_of_the_parser_are_the_standard_models():
-    assert set(CHOICES) == set(STANDARD)
+    assert set(CHOICES) == {*STANDARD, *VISIBILITIES}
 
 
 def test_the_recipe_of_a_run_runs_it_again(lensfit, fits, data, tmp_path):
