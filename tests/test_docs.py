@@ -15,9 +15,11 @@ import numpy as np
 import pytest
 
 from lensfit import cli
+from lensfit.calibrated_fit import CalibratedFit
 from lensfit.cli import fit as fit_command
 from lensfit.cli._parser import parse
 from lensfit.datasets import _names
+from lensfit.problem import Problem
 from lensfit.profiles import SIE, Sersic
 from lensfit.recipe import read_recipe
 from lensfit.staged.trust import LEAST_EXPLAINED, LEAST_SIGNAL
@@ -111,7 +113,8 @@ def test_no_constant_of_the_fitter_goes_unsaid(module):
 
 
 def test_trust_names_every_check():
-    source = (ROOT / "lensfit" / "staged" / "trust.py").read_text(encoding="utf-8")
+    rooms = (ROOT / "lensfit" / "staged" / name for name in ("trust.py", "evidence.py"))
+    source = "".join(room.read_text(encoding="utf-8") for room in rooms)
     made = re.findall(r"Check\(\s*\"([^\"]+)\"", source)
     page = (ROOT / "docs" / "trust.md").read_text(encoding="utf-8")
     told = re.findall(r"^\| ([a-z -]+) \| [a-z ]+[^|]*\?", page, re.M)
@@ -172,8 +175,17 @@ def stood_in(monkeypatch):
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
     monkeypatch.setattr(_jax, "prepare_jax", lambda: None)
     monkeypatch.setattr(fit_command, "fit", Fits())
+    monkeypatch.setattr(fit_command, "fit_observations", calibrated)
     monkeypatch.setattr(fit_command, "write_results", lambda made, *_: (made / "result.json").write_text("{}"))
     monkeypatch.setattr(fit_command, "write_report", lambda made: (made / "report.html").write_text(""))
+
+
+def calibrated(model, observations, fitter, *, seed, progress):
+    """A stand-in for a fit of visibilities."""
+    from stand_in import Fits
+
+    problem = Problem(model, observations.likelihood())
+    return CalibratedFit(problem, Fits()(problem, fitter, seed=seed, progress=progress), observations)
 
 
 @pytest.mark.parametrize("command", commands("lensfit"))
