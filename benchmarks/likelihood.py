@@ -11,12 +11,12 @@ from pathlib import Path
 PEERS = Path(__file__).parent / "peers"
 sys.path.insert(0, str(PEERS))
 
-from run_all import CODES, KEEP, timed  # noqa: E402
+from run_all import CODES, KEEP, made_mock, timed  # noqa: E402
 
 
 def main():
     environments = Path(sys.argv[1])
-    mock = environments / "mock.npz"
+    mock = made_mock(environments)
     ours = [timed(sys.executable, "lensfit", mock, {})]
     rows = []
     for code in CODES:

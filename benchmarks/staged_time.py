@@ -35,7 +35,7 @@ class Split:
         self.parts: dict[str, float] = {}
         self.detail: dict[str, float] = {}
 
-    def __call__(self, stage: str, chi2: float, share: float) -> None:
+    def __call__(self, stage: str, chi2: float, share: float, note: str = "", theta: np.ndarray | None = None) -> None:
         now = time.process_time()
         self.detail[self.stage], self.stage, self.last = now - self.last, stage, now
         if stage in PARTS:

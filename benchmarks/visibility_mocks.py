@@ -22,6 +22,8 @@ from lensfit.simulate import simulate_interferometer
 from lensfit.standard import one_source
 from lensfit.window import choose_window
 
+jax.config.update("jax_enable_x64", True)
+
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "visilens_spt0202" / "SPT0202-61_ext.npz"
 SHOWN = ("mass.sie.einstein_radius", "mass.shear.gamma1", "mass.shear.gamma2")
 FLUX = 5e-3

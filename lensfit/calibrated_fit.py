@@ -46,11 +46,11 @@ def fit_observations(
         return CalibratedFit(problem, fit(problem, fitter, seed=seed, progress=progress), observations)
     aligned = align(observations)
     case = Case.of(solve_amplitudes(model), aligned.likelihood())
-    found = run_stages(case, np.random.default_rng(seed), lambda stage, chi2, share: progress(stage, chi2, 0.3 * share))
+    found = run_stages(case, np.random.default_rng(seed), _part(progress, 0.0, 0.3))
     now = calibrate(case, aligned, found.theta)
     for _ in range(PASSES):
         problem = Problem(model, now.likelihood())
-        result = fit(problem, fitter, seed=seed, progress=lambda stage, c, share: progress(stage, c, 0.4 + 0.6 * share))
+        result = fit(problem, fitter, seed=seed, progress=_part(progress, 0.4, 0.6))
         now = now.calibrated(np.asarray(seen(problem.likelihood, result.model)))
         after = Problem(model, now.likelihood())
         if abs(-2 * float(after.log_likelihood(result.theta) - result.log_likelihood)) < MOVED:
@@ -59,6 +59,15 @@ def fit_observations(
         now = calibrate(case, now, np.array([values[name] for name in case.space.names]))
     notes = (*result.notes, *describe(now, float(found.point.chi2) - result.chi2))
     return CalibratedFit(problem, dataclasses.replace(result, notes=notes), now)
+
+
+def _part(progress: Progress, start: float, width: float) -> Progress:
+    """Progress of a part of the whole that begins at share `start` and is `width` of it."""
+
+    def told(stage: str, chi2: float, share: float, note: str = "", theta: np.ndarray | None = None) -> None:
+        progress(stage, chi2, start + width * share, note, theta)
+
+    return told
 
 
 def describe(observations: Observations, gain: float) -> list[str]:

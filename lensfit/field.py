@@ -25,9 +25,25 @@ def choose_mask(imaging: Imaging) -> Imaging:
     x, y = lens_center(imaging)
     largest = 0.5 * min(imaging.shape) * imaging.pixel_scale
     radius = min(MARGIN * arc_radius(imaging, (x, y)) + 2 * imaging.pixel_scale, largest)
-    masked = imaging.circular_mask(radius, center=(x, y))
     note = f'mask chosen from the data: a circle of radius {radius:.2f}" about ({x:.2f}", {y:.2f}")'
-    return dataclasses.replace(masked, notes=(*masked.notes, note))
+    return add_note(imaging.circular_mask(radius, center=(x, y)), note)
+
+
+def add_note(imaging: Imaging, note: str) -> Imaging:
+    """The same data with one more note of what was done to them."""
+    return dataclasses.replace(imaging, notes=(*imaging.notes, note))
+
+
+def leaves_a_region(imaging: Imaging) -> bool:
+    """Whether the mask leaves only a region inside the image, rather than all of it but some neighbours.
+
+    What it leaves then touches no side of the image and lies within the largest circle about its centre.
+    """
+    used = ~imaging.mask
+    sides = (used[0], used[-1], used[:, 0], used[:, -1])
+    radius = np.hypot(imaging.x - imaging.origin[0], imaging.y - imaging.origin[1])
+    beyond = radius > 0.5 * min(imaging.shape) * imaging.pixel_scale
+    return not any(side.any() for side in sides) and not bool((used & beyond).any())
 
 
 def lens_center(imaging: Imaging) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """The points at which a model is evaluated: pixels in blocks, each block with its own oversampling."""
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ import numpy as np
 from scipy.fft import next_fast_len
 from scipy.ndimage import binary_dilation
 
-from lensfit.pytree import pytree, static
+from lensfit.pytree import pytree, replace, static
 
 BLOCK = 1024
 LEVELS = (1, 2, 4, 8)
@@ -21,6 +21,7 @@ class Grid:
     """Blocks of pixels (B, BLOCK) with `oversampling` (B,) sub-pixels per axis, of which `used` are real.
 
     `gather` (H, W) says where each pixel of the image stands in the flattened blocks; -1: not evaluated, zero.
+    `engine` sums over the sub-pixels: native kernels where they can, or XLA alone.
     """
 
     x: jax.Array
@@ -30,6 +31,7 @@ class Grid:
     pixel_scale: jax.Array
     gather: jax.Array
     shape: tuple[int, int] = static()
+    engine: Literal["native", "xla"] = static(default="native")
 
     def to_image(self, values: jax.Array) -> jax.Array:
         """(..., B, BLOCK) -> (..., H, W)."""
@@ -93,4 +95,5 @@ def capped(grid: Grid, x: np.ndarray, y: np.ndarray, most: int) -> Grid:
     """The same grid, of pixel centres x, y (H, W), with at most so many sub-pixels per axis."""
     gather = np.asarray(grid.gather)
     levels = np.asarray(grid.oversampling)[gather // grid.x.shape[1]]
-    return make_grid(x, y, np.where(gather < 0, 0, np.minimum(levels, most)), float(grid.pixel_scale))
+    made = make_grid(x, y, np.where(gather < 0, 0, np.minimum(levels, most)), float(grid.pixel_scale))
+    return replace(made, engine=grid.engine)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from lensfit.errors import ModelError
 from lensfit.model import LensModel
@@ -16,10 +17,9 @@ from lensfit.space import Space
 class Likelihood(Protocol):
     """A pytree that knows the data: ln L of a model, its whitened residuals, its amplitudes solved.
 
-    `columns` and `positive` are asked for only where a model has `Solved` amplitudes: the data of unit
-    amplitude (K, ...), and whether each amplitude is kept non-negative (K,). Levenberg and Marquardt ask for
-    `light` and `whiten`, what the data see of it, for the amplitudes of `least` chi2 with the residuals they
-    leave, and for the `normal` equations; `gram` is their metric.
+    `columns` are the data of unit amplitude (K, ...) of the model's `Solved` amplitudes, `positive` (K,) says
+    whether each is kept non-negative. Levenberg and Marquardt ask for the `light` before the instrument, for
+    the amplitudes of `least` chi2 with the residuals they leave, and for the `normal` equations.
     """
 
     @property
@@ -33,9 +33,7 @@ class Likelihood(Protocol):
     def columns(self, model: LensModel) -> jax.Array: ...
     def positive(self, model: LensModel) -> jax.Array: ...
     def light(self, model: LensModel) -> jax.Array: ...
-    def whiten(self, light: jax.Array) -> jax.Array: ...
     def least(self, model: LensModel, columns: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]: ...
-    def gram(self, rows: jax.Array) -> jax.Array: ...
     def normal(
         self, slopes: jax.Array, columns: jax.Array, residuals: jax.Array, exact: Any
     ) -> tuple[jax.Array, jax.Array]: ...
@@ -47,9 +45,12 @@ class Problem:
     theta is (ndim,) in physical units and in the order of `names`, z (ndim,) standard normal a priori,
     u (ndim,) in the unit cube. Each method also takes a batch (B, ndim). All are compiled once for one
     structure of model and one shape of data, and differentiable by JAX.
+
+    With the backend "numba" ln L comes from numba's kernels and numpy, XLA compiles nothing for it, and there
+    are no derivatives.
     """
 
-    def __init__(self, model: LensModel, likelihood: Any) -> None:
+    def __init__(self, model: LensModel, likelihood: Any, backend: str = "jax") -> None:
         if not jax.config.read("jax_enable_x64"):
             raise ModelError(
                 "lensfit computes in double precision, and JAX is set to single: call "
@@ -58,6 +59,10 @@ class Problem:
         self.model = model
         self.likelihood = likelihood
         self.space = Space.of(model)
+        self.backend = backend
+        self._by_numba = _numba_likelihood(self.space, likelihood) if backend == "numba" else None
+        if backend not in ("jax", "numba"):
+            raise ModelError(f"unknown backend {backend!r}; there are 'jax' and 'numba'")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -69,7 +74,14 @@ class Problem:
         """Number of free parameters."""
         return self.space.ndim
 
+    @property
+    def has_gradient(self) -> bool:
+        """Whether JAX can differentiate it."""
+        return True
+
     def _call(self, function: Callable[..., Any], vector: Any) -> Any:
+        if self._by_numba is not None and function in _NEED_JAX:
+            raise ModelError("the numba backend gives ln L alone: make the problem with backend='jax' for more")
         vector = jnp.asarray(vector, float)
         if vector.shape[-1:] != (self.ndim,) or vector.ndim > 2:
             raise ModelError(f"expected ({self.ndim},) or (B, {self.ndim}) numbers, got shape {vector.shape}")
@@ -78,7 +90,19 @@ class Problem:
 
     def log_likelihood(self, theta: Any) -> jax.Array:
         """ln L, solved amplitudes at their best."""
+        if self._by_numba is not None:
+            return self._numba(theta)
         return self._call(_log_likelihood, theta)
+
+    def _numba(self, theta: Any) -> Any:
+        """ln L of theta (n,) or (B, n) as numpy numbers."""
+        if isinstance(theta, Tracer):
+            raise ModelError("JAX cannot trace the numba backend: make the problem with backend='jax'")
+        theta = np.asarray(theta, float)
+        if theta.shape[-1:] != (self.ndim,) or theta.ndim > 2:
+            raise ModelError(f"expected ({self.ndim},) or (B, {self.ndim}) numbers, got shape {theta.shape}")
+        values = np.array([self._by_numba(t) for t in np.atleast_2d(theta)])  # pyright: ignore[reportOptionalCall]
+        return values[0] if theta.ndim == 1 else values
 
     def log_prior(self, theta: Any) -> jax.Array:
         """ln p(theta), -inf outside the support."""
@@ -86,6 +110,9 @@ class Problem:
 
     def log_posterior(self, z: Any) -> jax.Array:
         """ln L + ln N(z): the density of z that gradient samplers walk on, up to the evidence."""
+        if self._by_numba is not None:
+            normal = -0.5 * np.sum(np.square(z) + np.log(2 * np.pi), -1)
+            return self._numba(self.to_theta(z)) + normal
         return self._call(_log_posterior, z)
 
     def prior_transform(self, u: Any) -> jax.Array:
@@ -126,6 +153,12 @@ class Problem:
         return np.asarray(self.to_theta(rng.standard_normal((count, self.ndim))))
 
 
+def _numba_likelihood(space: Space, likelihood: Any) -> Callable[[np.ndarray], float]:
+    if not hasattr(likelihood, "by_numba"):
+        raise ModelError(f"{type(likelihood).__name__} has no numba backend: make the problem with backend='jax'")
+    return likelihood.by_numba(space)
+
+
 def _model(space: Space, likelihood: Any, theta: jax.Array) -> LensModel:
     model = space.build(theta)
     return model.filled(likelihood.amplitudes(model)) if space.amplitudes else model
@@ -141,7 +174,8 @@ def _plain_log_likelihood(space: Space, likelihood: Any, theta: jax.Array) -> ja
     return likelihood(_model(space, likelihood, theta))
 
 
-def _plain_log_posterior(space: Space, likelihood: Any, z: jax.Array) -> jax.Array:
+def log_posterior(space: Space, likelihood: Any, z: jax.Array) -> jax.Array:
+    """ln L + ln N(z) at z (ndim,), for programs that compile it as a part: they take its data as arguments."""
     normal = -0.5 * jnp.sum(z * z + jnp.log(2 * jnp.pi))
     return _plain_log_likelihood(space, likelihood, space.to_theta(z)) + normal
 
@@ -157,7 +191,7 @@ def _plain_jacobian(space: Space, likelihood: Any, theta: jax.Array) -> jax.Arra
 
 _log_likelihood = jax.jit(_plain_log_likelihood)
 _log_prior = jax.jit(lambda space, likelihood, theta: space.log_prior(theta))
-_log_posterior = jax.jit(_plain_log_posterior)
+_log_posterior = jax.jit(log_posterior)
 _prior_transform = jax.jit(lambda space, likelihood, u: space.from_unit_cube(u))
 _to_theta = jax.jit(lambda space, likelihood, z: space.to_theta(z))
 _to_z = jax.jit(lambda space, likelihood, theta: space.to_z(theta))
@@ -176,4 +210,5 @@ _SINGLE = (
     _log_likelihood, _log_prior, _log_posterior, _prior_transform, _to_theta, _to_z,
     _value_and_grad, _residuals, _jacobian, _amplitudes,
 )
+_NEED_JAX = (_value_and_grad, _residuals, _jacobian)
 _BATCH: dict[Any, Any] = {function: _batched(function) for function in _SINGLE}

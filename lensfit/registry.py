@@ -5,42 +5,171 @@ import dataclasses
 import datetime
 import difflib
 import importlib
+import importlib.metadata
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from lensfit.errors import FitError
-from lensfit.fitters._base import FitResult, Fitter, Progress, silent
-from lensfit.problem import Problem
+import numpy as np
 
-FITTERS = {"staged": "lensfit.staged:Staged"}
+from lensfit.errors import FitError
+from lensfit.fitters._base import FitResult, Fitter, NoCheckpoint, Progress, Trust, silent
+from lensfit.fitters.checkpoint import Store
+from lensfit.problem import Problem
+from lensfit.staged.judge import judged
+
+GROUP = "lensfit.fitters"
+"""Entry-point group under which other packages add their fitters."""
+FITTERS = {
+    "staged": "lensfit.staged:Staged",
+    "lm": "lensfit.fitters.lm_starts:LM",
+    "lbfgs": "lensfit.fitters.lbfgs:LBFGS",
+    "adam": "lensfit.fitters.adam:Adam",
+    "jaxopt-lbfgs": "lensfit.fitters.jaxopt:JaxoptLBFGS",
+    "jaxopt-lbfgsb": "lensfit.fitters.jaxopt:JaxoptLBFGSB",
+    "jaxopt-lm": "lensfit.fitters.jaxopt:JaxoptLM",
+    "pyswarms": "lensfit.fitters.pyswarms:PySwarms",
+    "emcee": "lensfit.fitters.emcee:Emcee",
+    "dynesty": "lensfit.fitters.dynesty:Dynesty",
+    "dynesty-dynamic": "lensfit.fitters.dynesty:DynestyDynamic",
+    "nautilus": "lensfit.fitters.nautilus:Nautilus",
+    "nuts": "lensfit.fitters.nuts:NUTS",
+    "nss": "lensfit.fitters.nss:NSS",
+    "importance": "lensfit.fitters.importance:Importance",
+}
 """Name of a fitter -> module:class."""
+AT_OPTIMUM = ("importance", "nuts")
+"""Fitters that want the result of another one as their start; the command line gives them that of staged."""
+INSTALL = {
+    "nautilus": "pip install 'lensfit[nautilus]'",
+    "blackjax": "pip install 'lensfit[blackjax]'",
+}
+"""How to get a package that `pip install lensfit` leaves out."""
+
+
+SAME = 1.0
+"""Errors of each parameter within which a fit is taken to have stayed at the optimum of its start."""
 
 
 def fitters() -> tuple[str, ...]:
-    """Names of the fitters."""
-    return tuple(FITTERS)
+    """Names of the fitters: lensfit's, then those that other packages add."""
+    return (*FITTERS, *(name for name in _added() if name not in FITTERS))
 
 
-def fitter(name: str) -> Fitter:
-    """The fitter of that name with its default settings."""
-    if name not in FITTERS:
-        near = difflib.get_close_matches(name, FITTERS, n=3) or fitters()
-        raise FitError(f"there is no fitter named {name!r}; nearest: {', '.join(near)}")
-    module, cls = FITTERS[name].split(":")
-    return getattr(importlib.import_module(module), cls)()
+def _added() -> dict[str, importlib.metadata.EntryPoint]:
+    return {point.name: point for point in importlib.metadata.entry_points(group=GROUP)}
+
+
+def fitter(name: str, settings: Mapping[str, Any] | None = None) -> Fitter:
+    """The fitter of that name, with its default settings beside those that are given.
+
+    Raises FitError if there is none of that name, it has no such setting, or its package is not installed.
+    """
+    cls = _find(name)
+    given = dict(settings or {})
+    known = [f.name for f in dataclasses.fields(cls)]
+    for key in given:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=3) or known or ["none"]
+            raise FitError(f"{name}: no setting named {key!r}; nearest: {', '.join(near)}")
+    return cls(**given)
+
+
+def _find(name: str) -> type[Any]:
+    if name in FITTERS:
+        module, cls = FITTERS[name].split(":")
+        with _telling_how_to_install(name):
+            return getattr(importlib.import_module(module), cls)
+    added = _added()
+    if name in added:
+        with _telling_how_to_install(name):
+            return added[name].load()
+    near = difflib.get_close_matches(name, fitters(), n=3) or fitters()
+    raise FitError(f"there is no fitter named {name!r}; nearest: {', '.join(near)}")
+
+
+@contextmanager
+def _telling_how_to_install(name: str) -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").split(".")[0]
+        how = INSTALL.get(missing, f"pip install {missing}")
+        raise FitError(f"{name}: the package {missing} is not installed; {how}") from error
 
 
 def fit(
-    problem: Problem, fitter_or_name: Fitter | str = "staged", *, seed: int = 0, progress: Progress = silent
+    problem: Problem,
+    fitter_or_name: Fitter | str = "staged",
+    *,
+    seed: int = 0,
+    start: np.ndarray | FitResult | None = None,
+    progress: Progress = silent,
+    checkpoint: Store | None = None,
 ) -> FitResult:
     """Fit a problem with a fitter, given by name or as an object with its settings.
+
+    start: theta (n,) or an earlier result to begin at; by default the fitter begins in the prior. A fit that
+    stays at the optimum of an earlier result takes over its checks, spread and variants.
+    checkpoint: where the fit keeps what it needs to go on; one that is there already is gone on with.
 
     Raises FitError where no fit can be returned; a fit that should not be believed is returned and says so
     in `result.trust`.
     """
     chosen = fitter(fitter_or_name) if isinstance(fitter_or_name, str) else fitter_or_name
+    if chosen.needs_gradient and not problem.has_gradient:
+        raise FitError(f"{type(chosen).__name__} needs gradients, which this problem does not have; use the XLA "
+                       "backend, or a fitter without gradients: pyswarms, emcee, dynesty, nautilus")
     started = datetime.datetime.now(datetime.UTC)
-    result = chosen.run(problem, seed=seed, progress=progress)
+    theta = None if start is None else _start(problem, start)
+    store = nullcontext(NoCheckpoint()) if checkpoint is None else checkpoint.opened(problem, chosen, seed, theta)
+    with _telling_how_to_install(type(chosen).__name__), store as session:
+        result = chosen.run(problem, seed=seed, start=theta, progress=progress, checkpoint=session)
+    if result.fitter != "staged":
+        result = judged(problem, result)
+    if isinstance(start, FitResult):
+        result = _carried(result, start)
     return dataclasses.replace(result, provenance=provenance(seed, started) | result.provenance)
+
+
+def _carried(result: FitResult, start: FitResult) -> FitResult:
+    """The result with what is known of the one that it began at, if it is the same optimum: more checks, spread."""
+    if start.names != result.names or not np.all(abs(result.theta - start.theta) < SAME * result.errors):
+        return result
+    asked = {check.name for check in result.trust.checks}
+    trust = Trust((*result.trust.checks, *(check for check in start.trust.checks if check.name not in asked)))
+    return dataclasses.replace(result, trust=trust, spread=start.spread, variants=start.variants)
+
+
+def _start(problem: Problem, start: np.ndarray | FitResult) -> np.ndarray:
+    """theta (n,) of a start at which ln L and the prior are finite."""
+    if isinstance(start, FitResult):
+        missing = [name for name in problem.names if name not in start.names + start.amplitude_names]
+        if missing:
+            raise FitError(f"start: the earlier result has no {', '.join(missing)}")
+        start = np.array([start[name] for name in problem.names])
+    theta = np.asarray(start, float)
+    if theta.shape != (problem.ndim,):
+        raise FitError(f"start: shape {theta.shape}; give the {problem.ndim} numbers of {', '.join(problem.names)}")
+    outside = ~np.isfinite(np.asarray(problem.to_z(theta)))
+    if outside.any():
+        bad = (f"{name} = {value:.6g}" for name, value, out in zip(problem.names, theta, outside, strict=True) if out)
+        raise FitError(f"start: outside the prior: {', '.join(bad)}")
+    value = float(problem.log_likelihood(theta))
+    if not np.isfinite(value):
+        raise FitError(f"start: ln L is {value}; {_culprits(problem, theta)}")
+    return theta
+
+
+def _culprits(problem: Problem, theta: np.ndarray) -> str:
+    """Which parameters of theta (n,) make ln L not finite there, in words."""
+    middle = np.asarray(problem.to_theta(np.zeros(problem.ndim)))
+    moved = np.where(np.eye(problem.ndim, dtype=bool), middle, theta)
+    helps = np.isfinite(np.asarray(problem.log_likelihood(moved)))
+    named = [f"{n} = {v:.6g}" for n, v, h in zip(problem.names, theta, helps, strict=True) if h]
+    if named:
+        return f"it is finite where one of these moves to the middle of its prior: {', '.join(named)}"
+    return "at " + ", ".join(f"{n} = {v:.6g}" for n, v in zip(problem.names, theta, strict=True))
 
 
 def provenance(seed: int, started: datetime.datetime) -> dict[str, Any]:

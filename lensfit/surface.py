@@ -1,91 +1,84 @@
 """Brightness of a model over a grid, with derivatives taken at the sub-pixel.
 
-The formula of one point is traced once and cut in two: what depends on the parameters alone (a few dozen
-coefficients) and what varies over the sky. Value and derivatives of the second part are summed over the
-sub-pixels block by block, with no tape; the chain rule back to the parameters comes after the sum and is
-JAX's own. Hence `jax.grad`, `jax.jacfwd` and `jax.linearize` of anything built on `surface` are fast.
+The formula of one point is traced once and cut: what depends on the parameters alone (a few dozen
+coefficients) from what varies over the sky, and that into the terms of its sum. Value and derivatives of
+each term are summed over the sub-pixels block by block, with no tape; the chain rule back to the parameters
+comes after the sum and is JAX's own. Hence `jax.grad`, `jax.jacfwd` and `jax.linearize` of anything built on
+`surface` are fast. On a CPU the sums are made by native kernels (`lensfit.native`), elsewhere by XLA.
 """
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
-from jax.extend.core import ClosedJaxpr, Literal, jaxpr_as_fun
 
+from lensfit import native
+from lensfit.formula import Formula, Local, Part, parts, split
 from lensfit.grid import Grid
 
-Formula = Callable[[Any, Any, Any], Any]  # (arguments, x, y) -> brightness, or a tuple of them
+AtPoint = Callable[[list[Any], Any, Any], list[Any]]  # (coefficients, x, y) -> values, all of one point
 
 
 def surface(formula: Formula, arguments: Any, grid: Grid) -> jax.Array:
     """Image (H, W) of the mean over sub-pixels of formula(arguments, x, y), a scalar at one point."""
     coefficients, local = split(formula, arguments, grid.x.dtype)
-    return _mean(lambda c, x, y: local(c, x, y)[0])(coefficients, grid)
+    image = jnp.zeros(grid.shape, grid.x.dtype)
+    for part in parts(local):
+        own = [coefficients[k] for k in part.uses]
+        factors = [_product(share.factors, coefficients) for share in part.shares]
+        if len(part.shares) == 1:
+            image = image + factors[0] * _mean(part.local)(own, grid)
+        else:
+            image = image + _mean(_weighted(part))(own + factors, grid)
+    return image
 
 
 def surfaces(formula: Formula, arguments: Any, grid: Grid) -> jax.Array:
     """Images (K, H, W) of a formula with K values; carries no derivative."""
     coefficients, local = split(formula, arguments, grid.x.dtype)
     coefficients = [lax.stop_gradient(c) for c in coefficients]
-    if not jax.eval_shape(lambda c, x, y: local(c, x, y), coefficients, *[jax.ShapeDtypeStruct((), grid.x.dtype)] * 2):
-        return jnp.zeros((0, *grid.shape), grid.x.dtype)
-    return grid.to_image(_sum_blocks(lambda x, y: local(coefficients, x, y), grid))
+    images = [jnp.zeros(grid.shape, grid.x.dtype)] * len(local.closed.jaxpr.outvars)
+    for part in parts(local):
+        values = _sums(part.local, [coefficients[k] for k in part.uses], grid)
+        for share in part.shares:
+            term = _product(share.factors, coefficients) * values[share.value]
+            images[share.output] = images[share.output] + term
+    return jnp.stack(images) if images else jnp.zeros((0, *grid.shape), grid.x.dtype)
 
 
-def split(formula: Formula, arguments: Any, dtype: Any) -> tuple[list[jax.Array], Callable[..., list[Any]]]:
-    """The coefficients of a formula (all that depends on its arguments alone), and the rest as a function.
-
-    The rest, local(coefficients, x, y), gives the list of the formula's values at one point.
-    """
-    leaves, treedef = jax.tree.flatten(arguments)
-    point = jax.ShapeDtypeStruct((), dtype)
-    closed = jax.make_jaxpr(lambda leaves, x, y: formula(treedef.unflatten(leaves), x, y))(leaves, point, point)
-    jaxpr = closed.jaxpr
-    varying = set(jaxpr.invars[len(leaves) :])
-    here, early = [], []
-    for equation in jaxpr.eqns:
-        varies = any(not isinstance(v, Literal) and v in varying for v in equation.invars)
-        (here if varies else early).append(equation)
-        if varies:
-            varying.update(equation.outvars)
-    given = {v for e in early for v in e.outvars} | set(jaxpr.invars[: len(leaves)])
-    used = [v for e in here for v in e.invars if not isinstance(v, Literal)]
-    used += [v for v in jaxpr.outvars if not isinstance(v, Literal)]
-    edge = list(dict.fromkeys(v for v in used if v in given))
-    info = jaxpr.debug_info.with_unknown_names()
-    first = jaxpr.replace(invars=jaxpr.invars[: len(leaves)], outvars=edge, eqns=early, debug_info=info)
-    second = jaxpr.replace(invars=edge + jaxpr.invars[len(leaves) :], eqns=here, debug_info=info)
-    coefficients = jaxpr_as_fun(ClosedJaxpr(first, closed.consts))(*leaves)
-    rest = jaxpr_as_fun(ClosedJaxpr(second, closed.consts))
-    return coefficients, lambda c, x, y: rest(*c, x, y)
+def _product(factors: tuple[int | float, ...], coefficients: list[jax.Array]) -> Any:
+    return prod((coefficients[f] if isinstance(f, int) else f for f in factors), start=1.0)
 
 
-def _mean(local: Callable[..., Any]) -> Callable[..., jax.Array]:
-    """Image of local(coefficients, x, y) as a function of (coefficients, grid) with its own derivative."""
+def _weighted(part: Part) -> AtPoint:
+    """The sum of a part's terms as one value, their factors given after the coefficients."""
+    count = len(part.uses)
+
+    def total(coefficients: list[Any], x: Any, y: Any) -> list[Any]:
+        values = part.local(coefficients[:count], x, y)
+        weights = coefficients[count:]
+        terms = [weight * values[share.value] for weight, share in zip(weights, part.shares, strict=True)]
+        return [sum(terms[1:], terms[0])]
+
+    return total
+
+
+def _mean(local: AtPoint) -> Callable[..., jax.Array]:
+    """Image of the value of local(coefficients, x, y), a function of (coefficients, grid) with its derivative."""
 
     @jax.custom_jvp
     def mean(coefficients: list[jax.Array], grid: Grid) -> jax.Array:
-        return grid.to_image(_sum_blocks(lambda x, y: [local(coefficients, x, y)], grid)[0])
+        return _sums(local, coefficients, grid)[0]
 
     def derivative(primals: Any, tangents: Any) -> Any:
         coefficients, grid = primals
         moving = [k for k, t in enumerate(tangents[0]) if not isinstance(t, SymbolicZero)]
-
-        def at_point(x: jax.Array, y: jax.Array) -> list[Any]:
-            def moved(some: list[jax.Array]) -> Any:
-                every = list(coefficients)
-                for k, value in zip(moving, some, strict=True):
-                    every[k] = value
-                return local(every, x, y)
-
-            value, slope = jax.value_and_grad(moved)([coefficients[k] for k in moving])
-            return [value, *(part for s in slope for part in ([s] if s.ndim == 0 else s.ravel()))]
-
-        images = grid.to_image(_sum_blocks(at_point, grid))
+        images = _sums(_with_slopes(local, moving), coefficients, grid)
         if not moving:
             return images[0], jnp.zeros_like(images[0])
         tangent = jnp.concatenate([jnp.ravel(tangents[0][k]) for k in moving])
@@ -95,9 +88,59 @@ def _mean(local: Callable[..., Any]) -> Callable[..., jax.Array]:
     return mean
 
 
-def _sum_blocks(at_point: Callable[..., Any], grid: Grid) -> jax.Array:
-    """Means over sub-pixels of the K values of at_point(x, y), block by block: (K, B, BLOCK)."""
-    at = jax.vmap(at_point)
+def _with_slopes(local: AtPoint, moving: list[int]) -> AtPoint:
+    """The value of local and its derivatives by the entries of the moving coefficients."""
+
+    def at_point(coefficients: list[Any], x: Any, y: Any) -> list[Any]:
+        def moved(some: list[Any]) -> Any:
+            every = list(coefficients)
+            for k, value in zip(moving, some, strict=True):
+                every[k] = value
+            return local(every, x, y)[0]
+
+        value, slope = jax.value_and_grad(moved)([coefficients[k] for k in moving])
+        return [value, *(part for s in slope for part in ([s] if s.ndim == 0 else s.ravel()))]
+
+    return at_point
+
+
+def _sums(at_point: AtPoint, coefficients: list[jax.Array], grid: Grid) -> jax.Array:
+    """Images (K, H, W): means over the sub-pixels of the K values of at_point(coefficients, x, y)."""
+    by_xla = lambda c, g: _sums_by_xla(at_point, c, g)  # noqa: E731
+    kernel = _kernel(at_point, coefficients, grid)
+    if kernel is None:
+        return by_xla(coefficients, grid)
+
+    @jax.custom_jvp
+    def images(coefficients: list[jax.Array], grid: Grid) -> jax.Array:
+        stacked = jnp.stack(coefficients) if coefficients else jnp.zeros(0, grid.x.dtype)
+        return native.means(
+            kernel, stacked, grid.x, grid.y, grid.oversampling, grid.used, grid.pixel_scale, grid.gather
+        )
+
+    @images.defjvp
+    def _(primals: Any, tangents: Any) -> Any:  # second derivatives: rare, hence by XLA alone
+        return jax.jvp(by_xla, primals, tangents)
+
+    return images(coefficients, grid)
+
+
+def _kernel(at_point: AtPoint, coefficients: list[jax.Array], grid: Grid) -> native.Means | None:
+    """The native kernel that makes the sums; None where XLA has to."""
+    scalars = all(jnp.shape(c) == () and jnp.result_type(c) == jnp.float64 for c in coefficients)
+    if grid.engine != "native" or grid.x.dtype != jnp.float64 or not scalars or native.trouble():
+        return None
+    point = jax.ShapeDtypeStruct((), grid.x.dtype)
+    closed = at_point.closed if isinstance(at_point, Local) else None
+    try:
+        return native.means_kernel(closed or jax.make_jaxpr(at_point)([point] * len(coefficients), point, point))
+    except native.Unprintable:
+        return None
+
+
+def _sums_by_xla(at_point: AtPoint, coefficients: list[jax.Array], grid: Grid) -> jax.Array:
+    """The same sums as loops over blocks of pixels and their sub-pixels."""
+    at = jax.vmap(lambda x, y: at_point(coefficients, x, y))
     blocks, size = grid.x.shape
     point = jax.ShapeDtypeStruct((size,), grid.x.dtype)
     count = len(jax.eval_shape(at, point, point))
@@ -115,4 +158,5 @@ def _sum_blocks(at_point: Callable[..., Any], grid: Grid) -> jax.Array:
         total = lax.fori_loop(0, n * n, sub_pixel, zero)
         return lax.dynamic_update_index_in_dim(out, jnp.stack(total) * (1.0 / (n * n)), b, 1)
 
-    return lax.fori_loop(0, grid.used, block, jnp.zeros((count, blocks, size), grid.x.dtype))
+    sums = lax.fori_loop(0, grid.used, block, jnp.zeros((count, blocks, size), grid.x.dtype))
+    return grid.to_image(sums)

@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 
 from lensfit import cli
+from lensfit.bench.rows import Row
 from lensfit.calibrated_fit import CalibratedFit
+from lensfit.cli import bench as bench_command
 from lensfit.cli import fit as fit_command
 from lensfit.cli._parser import parse
 from lensfit.datasets import _names
@@ -113,8 +115,8 @@ def test_no_constant_of_the_fitter_goes_unsaid(module):
 
 
 def test_trust_names_every_check():
-    rooms = (ROOT / "lensfit" / "staged" / name for name in ("trust.py", "evidence.py"))
-    source = "".join(room.read_text(encoding="utf-8") for room in rooms)
+    rooms = ("staged/trust.py", "staged/evidence.py", "companions.py")
+    source = "".join((ROOT / "lensfit" / room).read_text(encoding="utf-8") for room in rooms)
     made = re.findall(r"Check\(\s*\"([^\"]+)\"", source)
     page = (ROOT / "docs" / "trust.md").read_text(encoding="utf-8")
     told = re.findall(r"^\| ([a-z -]+) \| [a-z ]+[^|]*\?", page, re.M)
@@ -174,6 +176,11 @@ def stood_in(monkeypatch):
 
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
     monkeypatch.setattr(_jax, "prepare_jax", lambda: None)
+    for name in cli.ONE_THREAD:
+        monkeypatch.setenv(name, os.environ.get(name, "1"))
+    row = Row(implementation="lensfit", seconds=1.0, ratio=1.0, error=0.0, memory=1.0)
+    monkeypatch.setattr(bench_command, "_use_one_core", lambda: None)
+    monkeypatch.setattr(bench_command, "measure", lambda *_: [row])
     monkeypatch.setattr(fit_command, "fit", Fits())
     monkeypatch.setattr(fit_command, "fit_observations", calibrated)
     monkeypatch.setattr(fit_command, "write_results", lambda made, *_: (made / "result.json").write_text("{}"))

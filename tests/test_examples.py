@@ -11,7 +11,7 @@ import pytest
 
 from lensfit import cli
 from lensfit.cli import _jax
-from lensfit.cli._folder import RUN_FILES
+from lensfit.cli._folder import RUN_FILES, SAMPLE_FILES
 from lensfit.results import read_result
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -83,6 +83,22 @@ def test_fit_visibilities(run, tmp_path):
     assert {"report.html", *result["figures"]} <= files(tmp_path / "made")
 
 
+def test_posterior(run, tmp_path):
+    script, folder = command_of("posterior.py")
+    assert folder == "[FOLDER]"
+    said = run(script, tmp_path / "made")
+    assert "Pareto k of the weights is" in said and "ln evidence 299" in said and "\ntrusted\n" in said
+    result = found(tmp_path / "made")
+    assert result["fitter"] == "importance" and result["diagnostics"]["effective_samples"] >= 500
+    assert files(tmp_path / "made") >= set(SAMPLE_FILES)
+
+
+def test_own_fitter(run):
+    (script,) = command_of("own_fitter.py")
+    said = run(script)
+    assert "after 2000 calls" in said and "NOT TRUSTED: cross-entropy: it did not converge" in said
+
+
 def test_recipe(run, tmp_path):
     arguments = command_of("recipe.toml")
     assert "TRUSTED: all" in run(*LENSFIT, *arguments)
@@ -102,5 +118,6 @@ def test_simulations(name, tmp_path, monkeypatch):
 
 def test_no_example_is_left_out():
     assert {p.name for p in EXAMPLES.iterdir() if p.is_file()} == {
-        "fit_image.py", "fit_visibilities.py", "recipe.toml", "simulate.toml", "no_source.toml"
+        "fit_image.py", "fit_visibilities.py", "own_fitter.py", "posterior.py",
+        "recipe.toml", "simulate.toml", "no_source.toml",
     }  # fmt: skip

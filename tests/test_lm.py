@@ -107,7 +107,7 @@ def test_a_sampled_sky_has_a_slope(mock):
     rows = np.array([0.5 * weight, column])
     curvature = rows @ rows.T + np.diag([1.0, 0.0])
     best = np.linalg.solve(curvature, rows @ (data - 0.5 * weight))
-    end = descend(space, likelihood, np.array([0.5]), np.ones(1, bool), 30, 0.0, exact=True)
+    end = descend(space, likelihood, np.array([0.5]), np.ones(1, bool), 30, 1e-6, exact=True)
     np.testing.assert_allclose([*end.point.z, *end.point.amplitudes], best, rtol=1e-4)
     assert int(end.accepted) < 8, "a linear problem takes few steps if the slope is right"
     np.testing.assert_allclose(end.system.curvature, curvature, rtol=1e-9)

@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from lensfit import simulate
 from lensfit.datasets import read_imaging, write_imaging
@@ -116,12 +117,18 @@ def test_negative_counts_are_refused():
         simulate_imaging(blob(intensity=-1.0), camera(), SHAPE, seed=1)
 
 
-def test_recipe_makes_the_mock_bit_for_bit(tmp_path):
+def test_recipe_makes_the_mock(tmp_path):
+    """To the last digits but one or two, in which processors and engines differ."""
     names = ["data.fits", "info.json", "mask.fits", "noise_map.fits", "psf.fits", "truth.json"]
     RECIPE["write"](tmp_path / "again")
     assert sorted(path.name for path in (tmp_path / "again").iterdir()) == names
     for name in names:
-        assert (tmp_path / "again" / name).read_bytes() == (MOCK / name).read_bytes(), name
+        again, kept = tmp_path / "again" / name, MOCK / name
+        if name.endswith(".json"):
+            assert again.read_text() == kept.read_text(), name
+        else:
+            assert fits.getheader(again) == fits.getheader(kept), name
+            np.testing.assert_allclose(fits.getdata(again), fits.getdata(kept), rtol=1e-12, err_msg=name)
 
 
 def test_truth_names_the_parameters_of_the_standard_model(mock):

@@ -16,6 +16,14 @@ CODES = ("lenstronomy", "herculens", "jaxtronomy", "autolens")
 KEEP = {"MALLOC_MMAP_THRESHOLD_": "2000000000", "MALLOC_TRIM_THRESHOLD_": "4000000000"}
 
 
+def made_mock(environments):
+    """The data that every code is timed on, made anew."""
+    mock = environments / "mock.npz"
+    python = environments / CODES[0] / "bin" / "python"
+    subprocess.run([python, HERE.parents[1] / "tests" / "reference" / "make_mock.py", mock], check=True)
+    return mock
+
+
 def timed(python, code, mock, settings):
     command = [python, HERE / f"time_{code}.py", mock]
     done = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, check=False)
@@ -39,9 +47,7 @@ def rounded(value):
 
 if __name__ == "__main__":
     environments = Path(sys.argv[1])
-    mock = environments / "mock.npz"
-    first = environments / CODES[0] / "bin" / "python"
-    subprocess.run([first, HERE.parents[1] / "tests" / "reference" / "make_mock.py", mock], check=True)
+    mock = made_mock(environments)
     runs = []
     for code in CODES:
         for settings in ({}, KEEP):

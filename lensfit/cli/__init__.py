@@ -15,11 +15,16 @@ from collections.abc import Sequence
 from lensfit.cli._parser import parse
 from lensfit.errors import DataError, FitError, ModelError
 
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+"""Read when numpy and numba are imported; a benchmark of one core sets them."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code; wrong usage raises SystemExit(2) as argparse does."""
     arguments = parse(argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when jax is imported
+    if arguments.command == "bench":
+        os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     try:
         importlib.import_module("lensfit.cli._jax").prepare_jax()
         return importlib.import_module(f"lensfit.cli.{arguments.command}").run(arguments)
@@ -27,8 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(str(error), 3)
     except FitError as error:
         return _say(str(error), 5)
-    except KeyboardInterrupt:
-        return _say("interrupted", 130)
+    except KeyboardInterrupt as error:
+        return _say("; ".join(["interrupted", *map(str, error.args)]), 130)
     except Exception as error:
         notes = getattr(error, "__notes__", [])
         if not notes:

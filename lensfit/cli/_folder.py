@@ -8,16 +8,16 @@ from pathlib import Path
 
 from lensfit.cli._log import NAME
 from lensfit.errors import DataError
-from lensfit.plots import FIGURES, VISIBILITY_FIGURES
+from lensfit.plots import FIGURES, SAMPLE_FIGURES, VISIBILITY_FIGURES
 
-RECIPE, REPORT = "recipe.toml", "report.html"
-RUN_FILES = (
-    NAME, RECIPE, REPORT, "result.json", "parameters.ecsv", "model.fits",
-    *(f"{name}.png" for name in FIGURES),
-)
-"""What the folder of a run on an image holds."""
-OTHER_FILES = tuple(f"{name}.png" for name in VISIBILITY_FIGURES if name not in FIGURES)
-"""What that of a run on visibilities may hold beside it."""
+RECIPE, REPORT, CHECKPOINT = "recipe.toml", "report.html", "checkpoint"
+_TEXTS = (NAME, RECIPE, REPORT, "result.json", "parameters.ecsv", "model.fits")
+RUN_FILES = (*_TEXTS, *(f"{name}.png" for name in FIGURES))
+"""What the run folder of an image holds."""
+VISIBILITY_FILES = (*_TEXTS, *(f"{name}.png" for name in VISIBILITY_FIGURES))
+"""What that of visibilities holds."""
+SAMPLE_FILES = ("samples.ecsv", "samples.h5", *(f"{name}.png" for name in SAMPLE_FIGURES))
+"""What it holds as well where the fitter samples."""
 
 
 def check_folder(path: Path) -> None:
@@ -33,9 +33,15 @@ def check_free(folder: Path, remedy: str = "choose another folder as --out") -> 
         raise DataError(f"{folder}: holds files already; {remedy}")
 
 
+def check_resumable(folder: Path) -> None:
+    """Raise DataError where a folder holds no state of an interrupted fit."""
+    if not (folder / CHECKPOINT / "manifest.json").is_file():
+        raise DataError(f"{folder}: holds no interrupted fit to go on with; leave --resume out")
+
+
 def clear(folder: Path) -> None:
     """Remove what an earlier run left in a folder, and nothing else."""
-    for name in (*RUN_FILES, *OTHER_FILES):
+    for name in {*RUN_FILES, *VISIBILITY_FILES, *SAMPLE_FILES}:
         (folder / name).unlink(missing_ok=True)
 
 

@@ -3,12 +3,14 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
+import math
 import sys
 import threading
 import time
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
 from tqdm import tqdm
 
 from lensfit.errors import DataError, FitError, ModelError
@@ -24,8 +26,8 @@ class RunLog:
     fails in another way opens it, and it ends with the reason.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, mode: str = "w") -> None:
+        self.folder, self.mode = folder, mode
         self.handler = logging.handlers.MemoryHandler(1, flushOnClose=False)
 
     def __enter__(self) -> RunLog:
@@ -58,7 +60,7 @@ class RunLog:
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            target = logging.FileHandler(self.folder / NAME, mode="w", encoding="utf-8")
+            target = logging.FileHandler(self.folder / NAME, mode=self.mode, encoding="utf-8")
         except OSError as error:
             message = f"{self.folder}: cannot be written ({error.strerror}); choose another folder as --out"
             raise DataError(message) from error
@@ -88,7 +90,7 @@ class Display:
         form = "{desc} |{bar:24}| {percentage:3.0f} % {elapsed} spent, {remaining} left"
         self.bar = tqdm(total=1.0, bar_format=form, file=sys.stderr, leave=False, disable=quiet or None)
         self.start = self.begun = time.perf_counter()
-        self.stage, self.chi2 = "", float("nan")
+        self.stage, self.told = "", ""
         self.ended = threading.Event()
         self.clock = threading.Thread(target=self._tick, daemon=True)
 
@@ -107,13 +109,15 @@ class Display:
         while not self.ended.wait(0.5):
             self.bar.refresh()
 
-    def __call__(self, stage: str, chi2: float, share: float) -> None:
-        """Show that a fit is at this stage, with its best chi2 and the share of the work that is done."""
+    def __call__(
+        self, stage: str, chi2: float, share: float, note: str = "", theta: np.ndarray | None = None
+    ) -> None:
+        """Show that a fit is at this stage: its best chi2, the share of the work that is done, and its note."""
         if stage != self.stage:
             self._log_stage()
             self.stage, self.begun = stage, time.perf_counter()
-        self.chi2 = chi2
-        self.bar.set_description_str(f"{stage}{_with_chi2(chi2)}", refresh=False)
+        self.told = ", ".join(["", *([] if math.isnan(chi2) else [f"chi2 {chi2:.7g}"]), *([note] if note else [])])
+        self.bar.set_description_str(f"{stage}{self.told}", refresh=False)
         self.bar.update(share - self.bar.n)
         self.bar.refresh()
 
@@ -121,8 +125,4 @@ class Display:
         if self.stage:
             now = time.perf_counter()
             seconds = (now - self.begun, now - self.start)
-            logger.info("%s: %.2f s, %.2f s in all%s", self.stage, *seconds, _with_chi2(self.chi2))
-
-
-def _with_chi2(chi2: float) -> str:
-    return "" if chi2 != chi2 else f", chi2 {chi2:.7g}"
+            logger.info("%s: %.2f s, %.2f s in all%s", self.stage, *seconds, self.told)

@@ -42,6 +42,7 @@ def _make_parser() -> argparse.ArgumentParser:
     _add_inspect(commands)
     _add_report(commands)
     _add_simulate(commands)
+    _add_bench(commands)
     return parser
 
 
@@ -64,9 +65,12 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
         "--standard", choices=STANDARD,
         help="model to start from; default: parametric, for visibilities one_source",
     )
+    parser.add_argument("--fitter", metavar="NAME", help="staged, lm, emcee, dynesty, ...; default: staged")
     parser.add_argument("--seed", metavar="N", type=_seed, help="same seed, same result; default: 0")
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="run folder, new or empty")
-    parser.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run in DIR")
+    folder = parser.add_mutually_exclusive_group()
+    folder.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run in DIR")
+    folder.add_argument("--resume", action="store_true", help="go on with the interrupted run in DIR")
     parser.add_argument("--quiet", action="store_true", help="no progress, nothing on standard output")
 
 
@@ -87,6 +91,21 @@ def _add_simulate(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("model", metavar="MODEL.toml", type=Path, help="recipe of numbers with [instrument]")
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder, new or empty")
     parser.add_argument("--seed", metavar="N", type=_seed, default=0, help="of the noise; default: 0")
+
+
+def _add_bench(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "bench", "measure ways to compute w_tilde or F, in NumPy, numba, JAX and here")
+    whats = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+    for name, text in (("w-tilde", "w_tilde of mock tracks"), ("curvature", "F = T^T w_tilde T of a mock source")):
+        what = whats.add_parser(name, help=text, description=text)
+        what.add_argument("--grid", metavar="N", type=_count, default=64, help="pixels a side; default: 64")
+        what.add_argument("--visibilities", metavar="K", type=_count, default=32768, help="default: 32768")
+        if name == "curvature":
+            what.add_argument("--source-pixels", metavar="S", type=_count, default=256, help="default: 256")
+            what.add_argument("--weights", metavar="B", type=_count, default=3, help="of a pixel; default: 3")
+        what.add_argument("--memory", metavar="GIB", type=float, default=4.0, help="most to use; default: 4")
+        what.add_argument("--json", metavar="FILE", type=Path, help="write the rows")
+        what.add_argument("--out", metavar="FILE.png", type=_picture, help="write a picture of the table")
 
 
 def _add_data_options(parser: argparse.ArgumentParser) -> None:
@@ -112,6 +131,12 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
 def _seed(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
     return int(text)
 
 

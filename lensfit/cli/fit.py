@@ -11,19 +11,21 @@ from typing import Any
 from lensfit._version import __version__
 from lensfit.calibrated_fit import fit_observations
 from lensfit.cli._data import data_section, read_data
-from lensfit.cli._folder import RECIPE, REPORT, appearing, check_folder, check_free, clear
+from lensfit.cli._folder import CHECKPOINT, RECIPE, REPORT, appearing, check_folder, check_free, check_resumable, clear
 from lensfit.cli._log import Display, RunLog, logger
 from lensfit.cli._visibilities import are_visibilities, read_observations
+from lensfit.companions import fit_without_companions
 from lensfit.datasets import Imaging, Interferometer
-from lensfit.errors import ModelError
-from lensfit.fitters._base import FitResult, Progress
+from lensfit.errors import FitError, ModelError
+from lensfit.fitters._base import FitResult, Fitter
+from lensfit.fitters.checkpoint import Store
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.interferometer import InterferometerLikelihood
 from lensfit.likelihood.joint import Observations
 from lensfit.model import LensModel
 from lensfit.problem import Problem
 from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe, write_recipe
-from lensfit.registry import fit
+from lensfit.registry import AT_OPTIMUM, fit, fitter
 from lensfit.report import write_report
 from lensfit.results import replacing, write_results
 from lensfit.standard import STANDARD, VISIBILITIES
@@ -37,35 +39,33 @@ class Task:
     fit: FitSection
     observed: Imaging | Observations
     problem: Problem
-
-    def solve(self, progress: Progress) -> tuple[Problem, Imaging | Observations, FitResult]:
-        """Fit; the problem and the data as they are in the end, where visibilities are calibrated on the way."""
-        name, seed = self.fit.fitter, self.fit.seed
-        if isinstance(self.observed, Imaging):
-            return self.problem, self.observed, fit(self.problem, name, seed=seed, progress=progress)
-        done = fit_observations(self.problem.model, self.observed, name, seed=seed, progress=progress)
-        return done.problem, done.observations, done.result
+    fitter: Fitter
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Fit, write the run folder, print the verdict."""
     folder = arguments.out
-    if arguments.overwrite:
+    store = Store(folder / CHECKPOINT)
+    if arguments.resume:
+        check_resumable(folder)
+    elif arguments.overwrite:
         check_folder(folder)
     else:
         check_free(folder, "choose another folder as --out, or add --overwrite")
-    with RunLog(folder) as log:
+    with RunLog(folder, "a" if arguments.resume else "w") as log:
         logger.info("lensfit %s: %s", __version__, shlex.join(sys.argv))
         task = read_task(arguments)
-        clear(folder)
+        if not arguments.resume:
+            clear(folder)
+            store.discard()
         log.open()
         with replacing(folder / RECIPE) as path:
             write_recipe(path, task.problem.model, data=task.data, fit=replace(task.fit, standard=None))
-        with Display(arguments.quiet) as display:
-            problem, observed, result = task.solve(display)
+        task, result = run_task(task, arguments.quiet, store)
         with appearing(folder, "result.json") as made:
-            write_results(made, problem, observed, result)
+            write_results(made, task.problem, task.observed, result)
             write_report(made)
+        store.discard()
         lines = [*verdict(task.problem, result), f"report           {folder / REPORT}"]
         for line in [*result.notes, *lines]:
             logger.info(line)
@@ -77,9 +77,43 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if trusted else 4
 
 
+def run_task(task: Task, quiet: bool, store: Store) -> tuple[Task, FitResult]:
+    """The fit, from the optimum that the staged fitter finds where its fitter needs one; the task as fitted last."""
+    name, start = task.fit.fitter, None
+    with Display(quiet) as display:
+        if name == "staged" or name in AT_OPTIMUM or not isinstance(task.observed, Imaging):
+            task, start = _staged(task, display)
+            if name == "staged":
+                return task, start
+        seed, given = task.fit.seed, start if name in AT_OPTIMUM else None
+        return task, fit(task.problem, task.fitter, seed=seed, start=given, progress=display, checkpoint=store)
+
+
+def _staged(task: Task, display: Display) -> tuple[Task, FitResult]:
+    """The staged fit: images without bright companions unless their mask was given, visibilities calibrated."""
+    seed, observed = task.fit.seed, task.observed
+    if not isinstance(observed, Imaging):
+        done = fit_observations(task.problem.model, observed, "staged", seed=seed, progress=display)
+        return replace(task, observed=done.observations, problem=done.problem), done.result
+
+    def staged(problem: Problem) -> FitResult:
+        return fit(problem, "staged", seed=seed, progress=display)
+
+    if task.data.mask is not None:
+        return task, staged(task.problem)
+    imaging, problem, result = fit_without_companions(observed, task.problem, staged)
+    for note in imaging.notes[len(observed.notes) :]:
+        logger.info("data: %s", note)
+    return replace(task, observed=imaging, problem=problem), result
+
+
 def read_task(arguments: argparse.Namespace) -> Task:
     """Data, model and settings from the arguments, and from the recipe where they name one."""
     recipe = _recipe(arguments)
+    try:
+        chosen = fitter(recipe.fit.fitter, recipe.fit.settings)
+    except FitError as error:
+        raise ModelError(f"fit.fitter: {error}") from error
     data = data_section(arguments, recipe.data)
     if data.path is None:
         raise ModelError(f"{arguments.model or 'fit'}: no data; give DATA, or path in [data] of the recipe")
@@ -92,9 +126,10 @@ def read_task(arguments: argparse.Namespace) -> Task:
     logger.info("data %s: %d x %d pixels of %.5g arcsec", data.path, *first.shape, first.pixel_scale)
     for note in first.notes:
         logger.info("data: %s", note)
-    problem = Problem(_model(recipe, first), likelihood)
-    logger.info("model %s: %d free parameters", arguments.model or _standard(recipe, first), problem.ndim)
-    return Task(data=data, fit=recipe.fit, observed=observed, problem=problem)
+    name, model = _model(recipe, first)
+    problem = Problem(model, likelihood)
+    logger.info("model %s: %d free parameters", name or arguments.model, problem.ndim)
+    return Task(data=data, fit=recipe.fit, observed=observed, problem=problem, fitter=chosen)
 
 
 def _recipe(arguments: argparse.Namespace) -> Recipe:
@@ -104,22 +139,20 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
         recipe = read_recipe(arguments.model)
         if recipe.model is None and recipe.fit.standard is None:
             raise ModelError(f"{arguments.model}: no model; give its profiles, or standard in [fit]")
-    return recipe if arguments.seed is None else replace(recipe, fit=replace(recipe.fit, seed=arguments.seed))
+    given = {"seed": arguments.seed, "fitter": arguments.fitter}
+    return replace(recipe, fit=replace(recipe.fit, **{k: v for k, v in given.items() if v is not None}))
 
 
-def _model(recipe: Recipe, data: Imaging | Interferometer) -> LensModel:
+def _model(recipe: Recipe, data: Imaging | Interferometer) -> tuple[str | None, LensModel]:
+    """The recipe's own model, or the standard one that it names, with that name."""
     if recipe.model is not None:
-        return recipe.model
-    known: dict[str, Any] = STANDARD if isinstance(data, Imaging) else VISIBILITIES
-    name = _standard(recipe, data)
+        return None, recipe.model
+    known, default = (STANDARD, "parametric") if isinstance(data, Imaging) else (VISIBILITIES, "one_source")
+    name = recipe.fit.standard or default
     if name not in known:
         kind = "images" if isinstance(data, Imaging) else "visibilities"
         raise ModelError(f"the standard model {name} is not for {kind}: use {' or '.join(known)}")
-    return known[name](data)
-
-
-def _standard(recipe: Recipe, data: Imaging | Interferometer) -> str:
-    return recipe.fit.standard or ("parametric" if isinstance(data, Imaging) else "one_source")
+    return name, known[name](data)  # pyright: ignore[reportArgumentType]
 
 
 def verdict(problem: Problem, result: FitResult) -> list[str]:

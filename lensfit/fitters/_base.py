@@ -1,21 +1,61 @@
-"""What every fitter is and gives: `Fitter`, `FitResult` with its `Trust`, and the progress it reports."""
+"""What every fitter is, is given and gives: `Fitter`, `Progress`, `Checkpoint`, `FitResult` with its `Trust`."""
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from lensfit.model import LensModel
 from lensfit.problem import Problem
 
-Progress = Callable[[str, float, float], None]
-"""Called as progress(stage, best chi2, share of the work that is done)."""
+State = dict[str, Any]
+"""What a fitter needs to go on: NumPy arrays, bytes (a file of its library), or what JSON can hold, by name."""
 
 
-def silent(stage: str, chi2: float, share: float) -> None:
+class Progress(Protocol):
+    """Is told how a fit goes on."""
+
+    def __call__(
+        self, stage: str, chi2: float, share: float, note: str = "", theta: np.ndarray | None = None
+    ) -> None:
+        """The stage, the best chi2 (NaN where unknown) and the share of the work that is done.
+
+        note: what else matters for this fitter, as "acceptance 0.31". theta (n,): the best point so far.
+        """
+        ...
+
+
+def silent(stage: str, chi2: float, share: float, note: str = "", theta: np.ndarray | None = None) -> None:
     """Progress that nobody sees."""
+
+
+class Checkpoint(Protocol):
+    """Where a fit keeps what it needs to go on after an interruption."""
+
+    def load(self) -> State | None:
+        """The last state that was kept, None where the fit begins."""
+        ...
+
+    def offer(self, make: Callable[[], State]) -> None:
+        """To be called at every safe point, with a function that gives the state there.
+
+        It is called and kept where an interval has passed. Raises KeyboardInterrupt, with the state kept,
+        where the user asked the fit to stop.
+        """
+        ...
+
+
+class NoCheckpoint:
+    """Keeps nothing."""
+
+    def load(self) -> State | None:
+        """None."""
+        return None
+
+    def offer(self, make: Callable[[], State]) -> None:
+        """Nothing."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +93,22 @@ class Variant:
     values: dict[str, float]
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Diagnostics:
+    """What says whether samples can be relied upon; None where it does not apply to the fitter.
+
+    effective_samples: of the worst parameter for chains, else Kish's of the weights. chains: the samples are
+    that many chains of one length, one after the other. r_hat: the worst parameter's (below 1.01 is good).
+    divergences: of NUTS (0 is good). pareto_k: of importance weights (below 0.7).
+    """
+
+    effective_samples: float
+    chains: int = 1
+    r_hat: float | None = None
+    divergences: int | None = None
+    pareto_k: float | None = None
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class FitResult:
     """What a fitter found; arrays follow the order of `names`, values in `units`.
@@ -61,7 +117,8 @@ class FitResult:
     amplitudes, amplitude_errors (K,): the solved ones, named in `amplitude_names`.
     spread (n,): half the range over those `variants`, models next to this one, that fit nearly as well; NaN
     where they do not have it.
-    samples (S, n) with weights (S,), log_evidence and its error: of samplers, else None.
+    samples (S, n) with weights (S,) and ln L (S,), their diagnostics, log_evidence and its error: of samplers,
+    else None.
     chi2 and log_likelihood are the problem's at theta; data_count is the number of pixels they sum over.
     evaluations and gradients count calls of the likelihood; None where the fitter does not count them.
     """
@@ -93,6 +150,8 @@ class FitResult:
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
     samples: np.ndarray | None = None
     weights: np.ndarray | None = None
+    log_likelihoods: np.ndarray | None = None
+    diagnostics: Diagnostics | None = None
     log_evidence: float | None = None
     log_evidence_error: float | None = None
 
@@ -106,8 +165,21 @@ class FitResult:
 
 
 class Fitter(Protocol):
-    """An algorithm with its settings."""
+    """An algorithm with its settings: a frozen dataclass, its fields the settings.
 
-    def run(self, problem: Problem, *, seed: int, progress: Progress) -> FitResult:
-        """Fit the problem; same seed, same result. Raises FitError where no fit can be returned."""
+    needs_gradient: whether it asks for derivatives, which not every problem has (`Problem.has_gradient`).
+    packages: the distributions whose version must not change between a fit and its resumption.
+    """
+
+    needs_gradient: ClassVar[bool]
+    packages: ClassVar[tuple[str, ...]]
+
+    def run(
+        self, problem: Problem, *, seed: int, start: np.ndarray | None, progress: Progress, checkpoint: Checkpoint
+    ) -> FitResult:
+        """Fit the problem from `start`, theta (n,), or from its prior where that is None.
+
+        Same seed, same result, also where it goes on from what `checkpoint` kept. `fit` has checked that ln L
+        is finite at `start`. Raises FitError where no fit can be returned.
+        """
         ...

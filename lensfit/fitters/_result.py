@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import FitResult, Trust, Variant
+from lensfit.fitters._base import Diagnostics, FitResult, Trust, Variant
 from lensfit.fitters.laplace import Laplace, laplace, values_at
 from lensfit.problem import Problem
 
@@ -31,10 +31,12 @@ class Clock:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Samples:
-    """Draws (S, n) of theta from the posterior with weights (S,), and ln evidence with its error where known."""
+    """Draws (S, n) of theta from the posterior with weights (S,); where known ln L (S,), ln evidence with its error."""
 
     theta: np.ndarray
     weights: np.ndarray
+    log_likelihoods: np.ndarray | None = None
+    diagnostics: Diagnostics | None = None
     log_evidence: float | None = None
     log_evidence_error: float | None = None
 
@@ -103,11 +105,24 @@ def result_of(
         cpu_seconds=time.process_time() - clock.cpu,
         converged=converged,
         trust=trust,
-        notes=notes,
+        notes=notes + _profiled(problem, samples),
         samples=None if samples is None else samples.theta,
         weights=None if samples is None else samples.weights,
+        log_likelihoods=None if samples is None else samples.log_likelihoods,
+        diagnostics=None if samples is None else samples.diagnostics,
         log_evidence=None if samples is None else samples.log_evidence,
         log_evidence_error=None if samples is None else samples.log_evidence_error,
+    )
+
+
+def _profiled(problem: Problem, samples: Samples | None) -> tuple[str, ...]:
+    """What an evidence means where amplitudes were solved: L was maximised over them, not integrated."""
+    count = len(problem.space.amplitudes)
+    if samples is None or samples.log_evidence is None or not count:
+        return ()
+    return (
+        f"ln evidence is that of L at its maximum over {count} solved amplitudes, which have no prior: it does not "
+        "pay for them, so compare it with that of the same light profiles only",
     )
 
 

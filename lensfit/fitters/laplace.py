@@ -36,14 +36,37 @@ class Laplace:
     covariance: np.ndarray
 
 
+@pytree
+class NormalEquations:
+    """-ln posterior to second order in (z, amplitudes), as Gauss and Newton have it, at a theta.
+
+    `curvature` (n + K, n + K), `slope` (n + K,), `to_theta` (n, n) = d theta / d z, and `positive` (K,),
+    whether an amplitude is kept non-negative.
+    """
+
+    values: Values
+    curvature: jax.Array
+    slope: jax.Array
+    to_theta: jax.Array
+    positive: jax.Array
+
+    def moving(self) -> np.ndarray:
+        """(n + K,) False for the amplitudes that are held at zero."""
+        active = ~np.asarray(self.positive) | (np.asarray(self.values.amplitudes) > 0)
+        return np.concatenate([np.ones(len(self.values.z), bool), active])
+
+    def inverse(self) -> np.ndarray:
+        """Inverse of the curvature of all that moves. Raises FitError where it is not finite."""
+        moving = self.moving()
+        return _inverse(np.asarray(self.curvature), moving)[np.ix_(moving, moving)]
+
+
 def laplace(space: Space, likelihood: Any, theta: np.ndarray) -> Laplace:
     """The normal approximation of the posterior at theta (n,), prior included, amplitudes with a flat one."""
-    values, curvature, to_theta, positive = _normal_equations(space, likelihood, jnp.asarray(theta))
-    active = ~np.asarray(positive) | (np.asarray(values.amplitudes) > 0)
-    moving = np.concatenate([np.ones(space.ndim, bool), active])
-    to_z = np.eye(len(moving))
-    to_z[: space.ndim, : space.ndim] = np.linalg.inv(np.asarray(to_theta))
-    return Laplace(values, _inverse(to_z.T @ np.asarray(curvature) @ to_z, moving))
+    equations = normal_equations(space, likelihood, jnp.asarray(theta))
+    to_z = np.eye(len(equations.moving()))
+    to_z[: space.ndim, : space.ndim] = np.linalg.inv(np.asarray(equations.to_theta))
+    return Laplace(equations.values, _inverse(to_z.T @ np.asarray(equations.curvature) @ to_z, equations.moving()))
 
 
 def laplace_of_solved(
@@ -89,8 +112,10 @@ def _inverse(curvature: np.ndarray, moving: np.ndarray) -> np.ndarray:
     if not (np.all(np.isfinite(some)) and np.all(diagonal > 0)):
         raise FitError("the curvature at the optimum is not finite: the data do not respond to every parameter")
     scale = 1 / np.sqrt(diagonal)
+    values, vectors = np.linalg.eigh(some * scale * scale[:, None])
+    values = np.maximum(values, len(values) * np.finfo(float).eps * values[-1])  # two columns may be one image
     covariance = np.full(curvature.shape, np.nan)
-    covariance[np.ix_(moving, moving)] = np.linalg.inv(some * scale * scale[:, None]) * scale * scale[:, None]
+    covariance[np.ix_(moving, moving)] = (vectors / values) @ vectors.T * scale * scale[:, None]
     return covariance
 
 
@@ -116,22 +141,22 @@ def values_at(space: Space, likelihood: Any, theta: jax.Array) -> Values:
 
 
 @jax.jit
-def _normal_equations(
-    space: Space, likelihood: Any, theta: jax.Array
-) -> tuple[Values, jax.Array, jax.Array, jax.Array]:
-    """The values, the curvature of half of chi2 + |z|^2 in (z, amplitudes), d theta / d z, the amplitudes' signs."""
-    values = values_at(space, likelihood, theta)
-    z, amplitudes = values.z, values.amplitudes
+def normal_equations(space: Space, likelihood: Any, theta: jax.Array) -> NormalEquations:
+    """The normal equations at theta (n,), its amplitudes solved."""
+    z, model = space.to_z(theta), space.build(theta)
+    columns = likelihood.columns(model)
+    amplitudes, residuals, chi2 = likelihood.least(model, columns)
 
     def light(z: jax.Array) -> jax.Array:
         return likelihood.light(space.build(space.to_theta(z)).filled(amplitudes))
 
     _, push = jax.linearize(light, z)
-    rows = likelihood.whiten(jax.vmap(push)(jnp.eye(space.ndim)))
-    positive = jnp.zeros(0, bool)
-    if space.amplitudes:
-        model = space.build(theta)
-        rows = jnp.concatenate([rows, likelihood.columns(model)])
-        positive = likelihood.positive(model)
-    prior = jnp.concatenate([jnp.ones(space.ndim), jnp.zeros(len(rows) - space.ndim)])
-    return values, likelihood.gram(rows) + jnp.diag(prior), jax.jacfwd(space.to_theta)(z), positive
+    curvature, slope = likelihood.normal(jax.vmap(push)(jnp.eye(space.ndim)), columns, residuals, True)
+    held = jnp.zeros_like(amplitudes)
+    return NormalEquations(
+        values=Values(z=z, amplitudes=amplitudes, log_likelihood=likelihood.log_norm - 0.5 * chi2, chi2=chi2),
+        curvature=curvature + jnp.diag(jnp.concatenate([jnp.ones_like(z), held])),
+        slope=slope + jnp.concatenate([z, held]),
+        to_theta=jax.jacfwd(space.to_theta)(z),
+        positive=likelihood.positive(model),
+    )

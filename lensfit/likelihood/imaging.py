@@ -1,6 +1,7 @@
 """Gaussian likelihood of an image: PSF * (lens light + lensed source) + sky."""
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -17,6 +18,7 @@ from lensfit.operators.psf import convolve, convolve_float32, transfer_function
 from lensfit.oversampling import from_data
 from lensfit.priors import Solved
 from lensfit.pytree import pytree, replace
+from lensfit.space import Space
 from lensfit.surface import surface, surfaces
 
 
@@ -172,6 +174,11 @@ class ImagingLikelihood:
             origin=(float(x.mean()), float(y.mean())),
         )
 
+    def by_numba(self, space: Space) -> Callable[[np.ndarray], float]:
+        """theta (n,) -> ln L without XLA and without derivatives; see `lensfit.likelihood.numba_imaging`."""
+        from lensfit.likelihood.numba_imaging import NumbaImaging
+
+        return NumbaImaging(space, self)
     def coarser(self) -> ImagingLikelihood:
         """The data binned 2x2 with 2x2 sub-pixels, for a search."""
         return ImagingLikelihood.of(self.observed().binned(2), 2)

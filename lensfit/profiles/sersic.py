@@ -10,8 +10,9 @@ from lensfit.profiles._ellipse import radius_squared
 from lensfit.profiles._functions import log
 from lensfit.pytree import pytree
 
-CENTER_FLOOR = 1e-24
-"""Added to (R / R_e)^2: keeps value and derivatives finite at the centre, where the profile has a cusp."""
+CENTER_FLOOR = 1e-16
+"""Added to (R / R_e)^2: keeps value and derivatives finite at the centre, where the profile has a cusp. A cusp
+of less than 1e-8 R_e has no light, and a ray that hits it must not drown the slopes of all others."""
 
 
 def sersic_b(n: Any) -> Any:

@@ -13,6 +13,7 @@ from lensfit.datasets._parts import read_parts
 from lensfit.errors import ModelError
 from lensfit.instruments import Instrument
 from lensfit.recipe import _words
+from lensfit.registry import fitters
 from lensfit.standard import STANDARD, VISIBILITIES
 
 S = TypeVar("S")
@@ -73,6 +74,19 @@ def _one_of(*choices: str) -> Callable[[Any, str, Path], str]:
     return read
 
 
+def _fitter(value: Any, where: str, folder: Path) -> str:
+    if value not in fitters():
+        _words.unknown(where, "fitter", value, fitters())
+    return value
+
+
+def _settings(value: Any, where: str, folder: Path) -> dict[str, Any]:
+    for key, item in _words.table(value, where).items():
+        if not isinstance(item, (str, int, float)):
+            raise ModelError(f"{where}.{key}: {item!r} is no setting; give a number, a text or true or false")
+    return value
+
+
 def _shape(value: Any, where: str, folder: Path) -> tuple[int, int]:
     if not isinstance(value, list) or len(value) != 2:
         raise ModelError(f"{where}: {value!r} is no shape; give [rows, columns] in pixels, as [150, 150]")
@@ -120,10 +134,14 @@ class DataSection:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FitSection:
-    """[fit]: the fitter and its seed; `standard` names a standard model, in place of profiles in the file."""
+    """[fit]: the fitter, its settings and its seed; `standard` names a standard model, in place of profiles.
+
+    settings: the fitter's fields that are not as by default, as {nlive = 400}.
+    """
 
     fitter: str = "staged"
     seed: int = 0
+    settings: dict[str, Any] | None = None
     standard: str | None = None
 
 
@@ -190,7 +208,12 @@ READERS: dict[type, dict[str, Reader]] = {
         "primary_beam": _number,
         "antenna_phases": _boolean,
     },
-    FitSection: {"fitter": _text, "seed": _integer, "standard": _one_of(*STANDARD, *VISIBILITIES)},
+    FitSection: {
+        "fitter": _fitter,
+        "seed": _integer,
+        "settings": _settings,
+        "standard": _one_of(*STANDARD, *VISIBILITIES),
+    },
     InstrumentSection: {
         "shape": _shape,
         "preset": _one_of(*PRESETS),

@@ -21,6 +21,8 @@ CAPTIONS = {
     "lensed_source": "Lensed source of the model, convolved; the scale of the panel before.",
     "image_plane": "Data minus lens light, the critical curves, the images of the brightest source's centre.",
     "source": "Source without lens and PSF, with the caustics.",
+    "corner": "Posterior of the parameters of the mass: contours hold 68 and 95 % of the samples. Orange: best values.",
+    "trace": "Parameters of the mass along the chains, one colour each; weighted samples are as large as their weight.",
     "dirty": "Noise-weighted dirty image of the data over its noise.",
     "dirty_model": "The same of the model.",
     "dirty_residual": "Dirty image of data less model over its noise, from \N{MINUS SIGN}5 to 5.",
@@ -100,6 +102,11 @@ def _summary(result: dict[str, Any]) -> str:
     if fit["log_evidence"] is not None:
         error = fit["log_evidence_error"]
         parts.append(f"ln evidence {number(fit['log_evidence'], error)} ± {uncertainty(error)}")
+    found = result["diagnostics"] or {}
+    if found.get("effective_samples") is not None:
+        parts.append(f"{found['effective_samples']:.0f} effective samples")
+    words = {"r_hat": "R-hat", "pareto_k": "Pareto k", "divergences": "divergences"}
+    parts += [f"{word} {number(found[key], 0.001)}" for key, word in words.items() if found.get(key) is not None]
     parts.append(f"fitter {text(result['fitter'])}, {number(fit['seconds'], 1.0)} s")
     return " · ".join(parts)
 

@@ -1,4 +1,4 @@
-"""Quantities that follow from the parameters of a fit, with errors propagated through its covariance."""
+"""Quantities that follow from the parameters of a fit, with errors from its samples or its covariance."""
 from __future__ import annotations
 
 import dataclasses
@@ -12,14 +12,17 @@ from lensfit.errors import ModelError
 from lensfit.fitters._base import FitResult
 from lensfit.lensing import Field, bright_cells, critical_curves, einstein_radius, flux, unlensed
 from lensfit.model import LensModel
-from lensfit.plots import position_angle, unmasked_field
+from lensfit.plots import data_unit, position_angle, unmasked_field
 from lensfit.problem import Problem
 
 WIDER = 3.0
-"""How much wider than the unmasked field the flux of the source is summed."""
+"""How much wider than the unmasked field fluxes are summed."""
 
 STEP = 0.01
 """Step of the differences, in errors of the parameter."""
+
+DRAWS = 200
+"""Samples over which the scatter of a derived quantity is measured."""
 
 Values = dict[str, tuple[float, float]]
 
@@ -43,6 +46,9 @@ WORDS = {
     "shear_angle_sky": ("deg", "direction in which the shear stretches images, East of North"),
     "effective_einstein_radius": ("arcsec", "sqrt(area / pi) inside the tangential critical curve"),
     "source_magnification": ("", "flux of the lensed source over that of the source"),
+    "source_flux": ("summed over pixels", "flux of the source without the lens"),
+    "lensed_source_flux": ("summed over pixels", "flux of the lensed source"),
+    "lens_flux": ("summed over pixels", "flux of the lens light"),
 }
 """Unit and meaning of each derived quantity, by the last part of its name."""
 
@@ -50,7 +56,9 @@ WORDS = {
 def derived_quantities(
     problem: Problem, imaging: Imaging | Interferometer, result: FitResult
 ) -> dict[str, Quantity]:
-    """Shapes of all profiles, shear, effective Einstein radius and magnification, by dotted name.
+    """Shapes of all profiles, shear, effective Einstein radius, magnification and fluxes, by dotted name.
+
+    Fluxes are those within `WIDER` times the unmasked field.
 
     Solved amplitudes are held at their best: their errors are left out of the propagation.
     """
@@ -61,11 +69,15 @@ def derived_quantities(
 
     field = unmasked_field(imaging)
     values = _einstein_radius(model, field, result)
-    values |= _magnification(model, Field(field.x, field.y, WIDER * field.half_width), result)
-    values |= _propagated(lambda theta: _shapes(model(theta)), result)
+    values |= _fluxes(model, Field(field.x, field.y, WIDER * field.half_width), result)
+    values |= _with_errors(lambda theta: _shapes(model(theta)), result)
     found = {}
     for name, (value, error) in values.items():
         word = name.rpartition(".")[2]
+        if name.endswith("_flux"):
+            area, (words, meaning) = imaging.pixel_scale**2, WORDS[word]
+            found[name] = Quantity(value / area, error / area, f"{data_unit(imaging)}, {words}", meaning)
+            continue
         if not name.endswith("_angle"):
             found[name] = Quantity(value, error, *WORDS[word])
             continue
@@ -102,21 +114,53 @@ def _einstein_radius(model: Callable[..., LensModel], field: Field, result: FitR
         curve = critical_curves(model(result.theta), field).main
     except ModelError:
         return {"effective_einstein_radius": (np.nan, np.nan)}
-    return _propagated(lambda t: {"effective_einstein_radius": einstein_radius(model(t), curve)}, result)
+    return _with_errors(lambda t: {"effective_einstein_radius": einstein_radius(model(t), curve)}, result)
 
 
-def _magnification(model: Callable[..., LensModel], field: Field, result: FitResult) -> Values:
+def _fluxes(model: Callable[..., LensModel], field: Field, result: FitResult) -> Values:
+    """Magnification, and the fluxes [data unit times arcsec^2] inside the field.
+
+    Fluxes have no errors where amplitudes were solved: they were held.
+    """
     best = model(result.theta)
-    if not best.source:
-        return {}
-    lensed = bright_cells(best.only("source"), field)
-    bare = bright_cells(unlensed(best), field)
+    parts: dict[str, Callable[[LensModel], LensModel]] = {}
+    if best.light:
+        parts["lens_flux"] = lambda m: m.only("light")
+    if best.source:
+        parts |= {"lensed_source_flux": lambda m: m.only("source"), "source_flux": unlensed}
+    cells = {name: bright_cells(part(best), field) for name, part in parts.items()}
 
-    def ratio(theta: np.ndarray) -> dict[str, float]:
+    def measured(theta: np.ndarray) -> dict[str, float]:
         now = model(theta)
-        return {"source_magnification": flux(now.only("source"), lensed) / flux(unlensed(now), bare)}
+        found = {name: flux(part(now), cells[name]) for name, part in parts.items()}
+        if best.source:
+            found["source_magnification"] = found["lensed_source_flux"] / found["source_flux"]
+        return found
 
-    return _propagated(ratio, result)
+    values = _with_errors(measured, result)
+    held = bool(result.amplitude_names)
+    return {n: (v, np.nan if held and n.endswith("_flux") else error) for n, (v, error) in values.items()}
+
+
+def _with_errors(function: Callable[[np.ndarray], dict[str, float]], result: FitResult) -> Values:
+    """Values of function(theta) at the best theta, and errors: from the samples where there are some."""
+    return _propagated(function, result) if result.samples is None else _scattered(function, result)
+
+
+def _scattered(function: Callable[[np.ndarray], dict[str, float]], result: FitResult) -> Values:
+    """Values of function(theta) and their scatter over samples: the root mean square about their mean."""
+    assert result.samples is not None and result.weights is not None
+    weights = result.weights / result.weights.sum()
+    places = np.searchsorted(np.cumsum(weights), (np.arange(DRAWS) + 0.5) / DRAWS)
+    best = function(result.theta)
+    found = [function(result.samples[k]) for k in places]
+    values = {}
+    for name, value in best.items():
+        change = np.array([draw[name] for draw in found]) - value
+        if name.endswith("_angle"):
+            change = (change + 90) % 180 - 90
+        values[name] = (value, float(np.std(change)))
+    return values
 
 
 def _propagated(function: Callable[[np.ndarray], dict[str, float]], result: FitResult) -> Values:

@@ -17,9 +17,10 @@ from lensfit.datasets.fits import _header as frame_header
 from lensfit.errors import DataError
 from lensfit.fitters._base import FitResult
 from lensfit.likelihood.joint import Observations
-from lensfit.plots import FIGURES, VISIBILITY_FIGURES, ModelImages, Scene, VisibilityScene
+from lensfit.plots import FIGURES, SAMPLE_FIGURES, VISIBILITY_FIGURES, ModelImages, Scene, VisibilityScene
 from lensfit.problem import Problem
 from lensfit.results.derived import derived_quantities
+from lensfit.results.samples import samples_table, write_inference_data
 from lensfit.results.tables import SCHEMA, VERSION, as_document, as_table
 
 
@@ -28,6 +29,7 @@ def write_results(
 ) -> None:
     """Write result.json, parameters.ecsv, model.fits and the figures (PNG) of a fit into its run folder.
 
+    A fit that has samples gets samples.ecsv, samples.h5 (for ArviZ), a corner and a trace figure as well.
     `observed` is what the problem's likelihood was made of. result.json comes last: where it is, all is.
 
     Raises:
@@ -49,11 +51,24 @@ def write_results(
     with replacing(folder / "model.fits") as path:
         _model_file(frame, images, result).writeto(path)
     derived = derived_quantities(problem, frame, result)
-    document = as_document(problem, observed, result, derived, [f"{name}.png" for name in figures])
+    names = [f"{name}.png" for name in (*figures, *(SAMPLE_FIGURES if result.samples is not None else ()))]
+    document = as_document(problem, observed, result, derived, names)
+    if result.samples is not None:
+        _write_samples(folder, problem, result)
     with replacing(folder / "parameters.ecsv") as path:
         as_table(document).write(path, format="ascii.ecsv")
     with replacing(folder / "result.json") as path:
         path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _write_samples(folder: Path, problem: Problem, result: FitResult) -> None:
+    for name, figure in SAMPLE_FIGURES.items():
+        with replacing(folder / f"{name}.png") as path:
+            figure(result).savefig(path)
+    with replacing(folder / "samples.ecsv") as path:
+        samples_table(result).write(path, format="ascii.ecsv")
+    with replacing(folder / "samples.h5") as path:
+        write_inference_data(path, problem, result)
 
 
 def read_result(folder: str | Path) -> dict[str, Any]:

@@ -45,6 +45,7 @@ def as_document(
         "derived": {name: vars(quantity) for name, quantity in derived.items()},
         "covariance": {"names": result.names, "matrix": result.covariance},
         "fit": _numbers(result),
+        "diagnostics": None if result.diagnostics is None else vars(result.diagnostics),
         "variants": [vars(variant) for variant in result.variants],
         "data": _data(observed) if isinstance(observed, Imaging) else _visibilities(observed),
         "notes": result.notes,

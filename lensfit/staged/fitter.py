@@ -2,14 +2,15 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any, ClassVar
 
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import FitResult, Progress, Trust
+from lensfit.fitters._base import Checkpoint, FitResult, Progress, Trust
 from lensfit.fitters._result import Clock, result_of
 from lensfit.fitters.laplace import laplace_of_solved
-from lensfit.fitters.lm import Point
+from lensfit.fitters.lm import Point, System
 from lensfit.problem import Problem
 from lensfit.space import Space, solve_amplitudes
 from lensfit.staged.case import Case, Found
@@ -18,6 +19,8 @@ from lensfit.staged.joint import Joint
 from lensfit.staged.stages import Stages
 from lensfit.staged.trust import GAIN, check_fit, check_search
 
+MORE = 10
+"""How often a descent that still lowers chi2 goes on, 20 steps at a time."""
 EDGE = -3.0
 """Widths from the middle of its prior where an amplitude that came out at zero is put, if it is sampled."""
 
@@ -30,8 +33,18 @@ class Staged:
     its solved value in the result.
     """
 
-    def run(self, problem: Problem, *, seed: int, progress: Progress) -> FitResult:
-        """Fit the problem. Raises FitError if the model cannot be staged or no finite fit is found."""
+    needs_gradient: ClassVar[bool] = True
+    packages: ClassVar[tuple[str, ...]] = ()
+
+    def run(
+        self, problem: Problem, *, seed: int, start: np.ndarray | None, progress: Progress, checkpoint: Checkpoint
+    ) -> FitResult:
+        """Fit the problem. Raises FitError if the model cannot be staged or no finite fit is found.
+
+        It takes seconds and keeps nothing in `checkpoint`.
+        """
+        if start is not None:
+            raise FitError("the staged fitter finds its own starts; leave start out, or choose another fitter, as lm")
         clock = Clock.start()
         case = Case.of(solve_amplitudes(problem.model), problem.likelihood)
         joint = Joint.of(case)
@@ -42,8 +55,7 @@ class Staged:
         found, other = _better(found, stages.finish(case, joint, again))
         if not np.isfinite(float(found.point.objective)):
             raise FitError("no finite chi2 was found: the model does not give finite brightness anywhere near the data")
-        end, system = joint.settle(problem.likelihood, found.theta, 10, 1e-3)
-        gain = float(found.point.objective) - float(end.objective)
+        end, system, gain = _settled(joint, problem.likelihood, found.point)
         progress("neighbouring models", float(end.chi2), 0.8)
         variants = fit_family(joint, problem.likelihood, end, stages.seconds, stages.easing)
         progress("errors and trust", float(end.chi2), 0.95)
@@ -78,6 +90,17 @@ def _better(found: Found, second: Found) -> tuple[Found, np.ndarray]:
     if float(second.point.objective) < float(found.point.objective) - 1:
         return second, found.theta
     return found, second.theta
+
+
+def _settled(joint: Joint, likelihood: Any, point: Point) -> tuple[Point, System, float]:
+    """The end of the descent, its exact system, and by how much the last steps still lowered chi2 + |z|^2."""
+    for k in range(MORE):
+        end, system = joint.settle(likelihood, np.asarray(point.theta), 20 if k else 10, 1e-3)
+        gain = float(point.objective) - float(end.objective)
+        if gain < GAIN:
+            break
+        point = end
+    return end, system, gain
 
 
 def _in_problem(problem: Problem, space: Space, point: Point) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -13,8 +13,8 @@ class Fits:
     def __init__(self, *, trusted=True, error=None):
         self.trusted, self.error = trusted, error
 
-    def __call__(self, problem, fitter="staged", *, seed=0, progress):
-        self.problem, self.fitter, self.seed = problem, fitter, seed
+    def __call__(self, problem, fitter="staged", *, seed=0, start=None, progress, checkpoint=None):
+        self.problem, self.fitter, self.seed, self.start, self.checkpoint = problem, fitter, seed, start, checkpoint
         progress("search", float("nan"), 0.2)
         progress("search", 900.5, 0.5)
         with warnings.catch_warnings():
@@ -26,7 +26,8 @@ class Fits:
         n = problem.ndim
         checks = (Check("chi2", True, "fine"), Check("basins", self.trusted, "two basins are as good"))
         return FitResult(
-            fitter=fitter, names=problem.names, units=("",) * n, symbols=("",) * n,
+            fitter=fitter if isinstance(fitter, str) else "stand-in",
+            names=problem.names, units=("",) * n, symbols=("",) * n,
             theta=np.asarray(problem.to_theta(np.zeros(n))), errors=np.full(n, 0.01), covariance=np.eye(n),
             amplitude_names=(), amplitudes=np.zeros(0), amplitude_errors=np.zeros(0),
             spread=np.where(np.arange(n) % 2, 0.02, np.nan), variants=(), model=problem.model,

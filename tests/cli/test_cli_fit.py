@@ -10,6 +10,7 @@ from lensfit.cli import fit as fit_command
 from lensfit.cli._folder import RUN_FILES
 from lensfit.cli._log import Display
 from lensfit.errors import FitError
+from lensfit.registry import fitter
 
 
 def test_a_trusted_fit_is_0(lensfit, fits, data, tmp_path):
@@ -23,6 +24,15 @@ def test_a_trusted_fit_is_0(lensfit, fits, data, tmp_path):
     assert f"report           {out / 'report.html'}" in said
     assert files(out) == ["log.txt", "recipe.toml", "report.html", "result.json"]
     assert (out / "report.html").read_text() == "one"
+
+
+def test_a_fitter_that_needs_an_optimum_gets_that_of_staged(lensfit, fits, data, tmp_path):
+    stand_in = fits()
+    for number, (name, first) in enumerate({"staged": None, "importance": "staged", "emcee": None}.items()):
+        arguments = ("--mask-radius", 1.5, "--fitter", name, "--out", tmp_path / str(number))
+        assert lensfit("fit", data, *arguments)[0] == 0
+        assert stand_in.fitter == (name if name == "staged" else fitter(name))
+        assert (stand_in.start and stand_in.start.fitter) == first
 
 
 def test_the_log_holds_stages_times_warnings_and_verdict(lensfit, fits, data, tmp_path):

@@ -1,16 +1,19 @@
 """Arguments: wrong usage, and data, model and seed from the options and from a recipe."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io.fits import open as open_fits
 from stand_in import write
 
 from lensfit.cli import main
-from lensfit.cli._data import data_section
+from lensfit.cli._data import as_options, data_section
 from lensfit.cli._parser import STANDARD as CHOICES
 from lensfit.cli._parser import parse
 from lensfit.datasets import write_imaging
+from lensfit.fitters.emcee import Emcee
 from lensfit.recipe import DataSection
 from lensfit.standard import STANDARD, VISIBILITIES
 
@@ -87,8 +90,15 @@ def test_options_count_before_the_recipe_unless_other_data_are_named():
     assert data_section(other, base) == DataSection(path=Path("b"), mask=Path("k"))
 
 
-def test_a_mask_is_chosen_where_none_is_given(lensfit, fits, data, tmp_path, mock):
+def neighbours(imaging):
+    """The image whole, but for a corner."""
+    return dataclasses.replace(imaging, mask=np.hypot(imaging.x - 1.5, imaging.y - 1.5) < 0.5)
+
+
+def test_a_mask_is_chosen_where_none_is_given(lensfit, fits, tmp_path, mock):
     made = fits()
+    data = tmp_path / "data"
+    write_imaging(neighbours(mock.imaging), data)
     write_imaging(mock.imaging.circular_mask(0.9), tmp_path / "small")
     used = []
     small = tmp_path / "small" / "mask.fits"
@@ -97,3 +107,73 @@ def test_a_mask_is_chosen_where_none_is_given(lensfit, fits, data, tmp_path, moc
         used.append(np.count_nonzero(made.problem.likelihood.inverse_noise))
     assert used[1:] == [np.count_nonzero(~mock.imaging.circular_mask(r).mask) for r in (1.0, 0.9)]
     assert "mask chosen from the data" in (tmp_path / "a" / "log.txt").read_text()
+
+
+def test_a_mask_found_that_leaves_only_a_region_is_used_as_it_is(lensfit, fits, data, tmp_path, mock):
+    made = fits()
+    assert lensfit("fit", data, "--out", tmp_path / "run")[0] == 0
+    assert np.count_nonzero(made.problem.likelihood.inverse_noise) == np.count_nonzero(~mock.imaging.mask)
+    log = (tmp_path / "run" / "log.txt").read_text()
+    assert "the mask found leaves only a region of the image: used as it is" in log
+    assert "mask chosen" not in log
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("a.fits: states no pixel scale; give pixel_scale= in arcsec per pixel",
+         "a.fits: states no pixel scale; give --pixel-scale in arcsec per pixel"),
+        ("mask these pixels, or give nan='mask' to have it done",
+         "mask these pixels, or give --nan mask to have it done"),
+        ("/data/mask=1/psf=.fits: no noise; give a file as noise=, or name it",
+         "/data/mask=1/psf=.fits: no noise; give a file as --noise, or name it"),
+    ],
+)
+def test_messages_name_the_option(message, told):
+    assert as_options(message) == told
+
+
+def test_an_error_of_the_data_names_the_option(lensfit, data, tmp_path):
+    (data / "info.json").unlink()
+    header = "CDELT1"
+    for name in ("data", "noise_map", "mask"):
+        with open_fits(data / f"{name}.fits", mode="update") as file:
+            del file[0].header[header]
+    code, _, told = lensfit("fit", data, "--out", tmp_path / "run")
+    assert code == 3
+    assert "--pixel-scale" in told
+    assert "pixel_scale=" not in told
+
+
+def test_a_fitter_by_name_and_with_settings(lensfit, fits, data, tmp_path):
+    first = fits()
+    arguments = ("fit", data, "--mask-radius", 1.5)
+    assert lensfit(*arguments, "--fitter", "emcee", "--out", tmp_path / "one")[0] == 0
+    assert first.fitter == Emcee() and first.checkpoint.folder == tmp_path / "one" / "checkpoint"
+    recipe = write(tmp_path / "m.toml", RECIPE + 'fitter = "emcee"\nsettings = {nsteps = 7, moves = "de"}\n')
+    second = fits()
+    assert lensfit(*arguments, "--model", recipe, "--out", tmp_path / "two")[0] == 0
+    assert second.fitter == Emcee(nsteps=7, moves="de")
+    third = fits()
+    assert lensfit("fit", "--model", tmp_path / "two" / "recipe.toml", "--out", tmp_path / "three")[0] == 0
+    assert third.fitter == second.fitter
+
+
+def test_an_interrupted_fit_is_gone_on_with(lensfit, fits, data, tmp_path):
+    run = tmp_path / "run"
+    arguments = ("fit", data, "--mask-radius", 1.5, "--out", run)
+    code, _, complaints = lensfit(*arguments, "--resume")
+    assert code == 3 and "no interrupted fit" in complaints
+    fits(error=KeyboardInterrupt("the state is in run/checkpoint"))
+    code, _, complaints = lensfit(*arguments)
+    assert (code, complaints) == (
+        130, "lensfit: interrupted; the state is in run/checkpoint\n"
+    )  # fmt: skip
+    (run / "checkpoint").mkdir()
+    (run / "checkpoint" / "manifest.json").write_text("{}")
+    assert lensfit(*arguments)[0] == 3
+    fits()
+    assert lensfit(*arguments, "--resume")[0] == 0
+    assert not (run / "checkpoint").exists()
+    log = (run / "log.txt").read_text()
+    assert "ERROR interrupted" in log and log.count("free parameters") == 2

@@ -119,8 +119,10 @@ def test_streaming_does_not_depend_on_the_cuts(sizes, unequal):
     edges = np.cumsum([0, *sizes, 3])
     chunks = (part(data, slice(a, b)) for a, b in itertools.pairwise(edges))
     whole, streamed = Sums.of([data], (6, 5), PIXEL), Sums.of(chunks, (6, 5), PIXEL)
-    for name in ("w_compact", "dirty", "constant", "log_norm"):
-        np.testing.assert_array_equal(getattr(streamed, name), getattr(whole, name))
+    for name in ("w_compact", "dirty"):  # threads of the transform add up in an order of their own
+        close(getattr(streamed, name), getattr(whole, name), 1e-14)
+    for name in ("constant", "log_norm"):
+        assert getattr(streamed, name) == getattr(whole, name)
 
 
 def part(data, rows):

@@ -116,14 +116,14 @@ def test_a_wrong_basin_is_not_trusted(lens, factor):
     free = roles.source | roles.light
     held = descend(space, problem.likelihood, theta, free, 40, 0.1).point
     numbers = space.build(held.theta).filled(held.amplitudes)
-    evidence = gather(problem.likelihood, numbers, np.asarray(held.residuals))
+    evidence = gather(problem.likelihood, numbers, held)
     checks = check_fit(space, roles, np.asarray(held.theta), evidence, 0.0)
     assert not all(check.passed for check in checks), [check.finding for check in checks]
 
 
 def test_progress_names_the_stages(lens):
     seen = []
-    fit(problem_of(lens), progress=lambda stage, chi2, share: seen.append((stage, share)))
+    fit(problem_of(lens), progress=lambda stage, chi2, share, *more: seen.append((stage, share)))
     shares = [share for _, share in seen]
     assert shares == sorted(shares)
     assert shares[-1] == 1.0

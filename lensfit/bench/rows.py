@@ -1,0 +1,131 @@
+"""Measured rows: how long each implementation takes, how far it is off an exact sum, and what memory it needs."""
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+Case = TypeVar("Case")
+OURS = "lensfit"
+PATIENCE = 8.0
+"""CPU seconds that one call may take; beyond, it is run on fewer visibilities, or not at all."""
+REPEATS, ENOUGH = 15, 2.0
+"""Calls whose median counts, or as many as fit into ENOUGH seconds."""
+GIB = 2.0**30
+
+
+@dataclass(frozen=True)
+class Implementation(Generic[Case]):
+    """One way to compute: `prepare(case)` gives the call that is timed.
+
+    `memory(case)` is the bytes of its large arrays; `work(case)` operations at about `rate` a second say
+    whether it can be run at all.
+    """
+
+    name: str
+    prepare: Callable[[Case], Callable[[], Any]]
+    memory: Callable[[Case], float]
+    work: Callable[[Case], float]
+    rate: float
+
+    def seconds(self, case: Case) -> float:
+        """About how long a call takes."""
+        return self.work(case) / self.rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A line of the table.
+
+    Attributes:
+        seconds: CPU seconds of a call, median; None where it was not run.
+        ratio: seconds over those of lensfit's own.
+        error: largest difference from an exact sum, over the largest value.
+        memory: GiB of its large arrays, from their sizes.
+        remark: why it was not run, or on how many visibilities.
+    """
+
+    implementation: str
+    seconds: float | None
+    ratio: float | None
+    error: float | None
+    memory: float
+    remark: str = ""
+
+
+def measure(
+    case: Case,
+    implementations: Sequence[Implementation[Case]],
+    error: Callable[[Case, Any], float],
+    most_memory: float,
+    shorten: Callable[[Case, float], tuple[Case, float, str]],
+) -> list[Row]:
+    """One row for each implementation; those that need more than `most_memory` GiB are listed and not run.
+
+    `shorten(case, share)` gives a smaller case of about that share of the work, the exact share and a remark.
+    A share of 0 says that the case cannot be made smaller.
+    """
+    rows = [_row(case, one, error, most_memory, shorten) for one in implementations]
+    ours = next(row.seconds for row in rows if row.implementation == OURS)
+    if ours is None:
+        return rows
+    return [replace(row, ratio=None if row.seconds is None else row.seconds / ours) for row in rows]
+
+
+def _row(case: Any, one: Implementation, error: Any, most_memory: float, shorten: Any) -> Row:
+    used, share, remark = case, 1.0, ""
+    memory = one.memory(case) / GIB
+    if memory > most_memory:
+        return Row(implementation=one.name, seconds=None, ratio=None, error=None, memory=memory,
+                   remark=f"needs {_memory(memory)}")
+    wanted = PATIENCE / one.seconds(case)
+    if wanted < 1:
+        used, share, remark = shorten(case, wanted)
+    if share == 0:
+        return Row(implementation=one.name, seconds=None, ratio=None, error=None, memory=memory,
+                   remark=f"needs about {one.seconds(case):.0f} s")
+    call = one.prepare(used)
+    off = error(used, call())
+    return Row(implementation=one.name, seconds=cpu_seconds(call) / share, ratio=None, error=off, memory=memory,
+               remark=remark)
+
+
+def cpu_seconds(call: Callable[[], Any]) -> float:
+    """Median CPU seconds of a call that has run before."""
+    seconds: list[float] = []
+    while len(seconds) < REPEATS and sum(seconds) < ENOUGH:
+        start = time.process_time()
+        call()
+        seconds.append(time.process_time() - start)
+    return float(np.median(seconds))
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows as text, a line each."""
+    lines = [f"{'implementation':30s} {'CPU time':>11s} {'ratio':>10s} {'error':>8s} {'memory':>11s}"]
+    for row in rows:
+        cells, mark = ["-", "-", "-"], "~" if row.remark else ""
+        if row.seconds is not None:
+            cells = [mark + _time(row.seconds), mark + ratio_text(row.ratio), f"{row.error:.0e}"]
+        cells.append(_memory(row.memory))
+        line = "{:30s} {:>11s} {:>10s} {:>8s} {:>11s}  {}".format(row.implementation, *cells, row.remark)
+        lines.append(line.rstrip())
+    return "\n".join(lines)
+
+
+def _time(seconds: float) -> str:
+    return f"{float(f'{seconds:.3g}'):g} s" if seconds >= 1 else f"{1e3 * seconds:.3g} ms"
+
+
+def ratio_text(ratio: float | None) -> str:
+    """Three digits, without an exponent."""
+    if ratio is None:
+        return "-"
+    return f"{ratio:.3g}" if ratio < 100 else f"{float(f'{ratio:.3g}'):,.0f}"
+
+
+def _memory(gib: float) -> str:
+    return f"{float(f'{gib:.3g}'):g} GiB" if gib >= 1 else f"{1024 * gib:.3g} MiB"

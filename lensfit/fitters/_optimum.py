@@ -1,0 +1,85 @@
+"""Where a sampler begins: the optimum of the posterior in z and the normal distribution that touches it there."""
+from __future__ import annotations
+
+import dataclasses
+
+import jax.numpy as jnp
+import numpy as np
+
+from lensfit.errors import FitError
+from lensfit.fitters.laplace import NormalEquations, normal_equations
+from lensfit.problem import Problem
+
+STEPS = 50
+"""Gauss-Newton steps to the optimum at most."""
+ARRIVED = 1e-4
+"""Gain in ln posterior that one more step may promise at the optimum: a hundredth of a standard deviation."""
+HALVINGS = 20
+"""How often a step that does not help is halved."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Optimum:
+    """The highest point of the posterior density of z: theta and z (n,), ln posterior, covariance (n, n) of z.
+
+    The covariance is that of the curvature (Gauss-Newton, the prior included), solved amplitudes free.
+    evaluations: of ln L with its derivatives.
+    """
+
+    theta: np.ndarray
+    z: np.ndarray
+    log_posterior: float
+    covariance: np.ndarray
+    evaluations: int
+
+
+def optimum(problem: Problem, theta: np.ndarray) -> Optimum:
+    """Climb from theta (n,) to the nearest optimum by damped Gauss-Newton steps in z.
+
+    Raises:
+        FitError: ln L or the prior is not finite at theta, or no optimum is reached from there.
+    """
+    here = _equations(problem, np.asarray(problem.to_z(theta)))
+    if not np.isfinite(_height(here)):
+        raise FitError("the start is outside the prior, or ln L is not finite there; start from elsewhere")
+    evaluations, promise = 1, np.inf
+    for _ in range(STEPS):
+        inverse, moving = here.inverse(), here.moving()
+        slope = np.asarray(here.slope)[moving]
+        step = -(inverse @ slope)[: problem.ndim]
+        promise = 0.5 * float(slope @ inverse @ slope)
+        if promise < ARRIVED:
+            break
+        there, tried = _uphill(problem, here, step)
+        evaluations += tried
+        if there is here:
+            break
+        here = there
+    if promise > 100 * ARRIVED:
+        raise FitError(
+            f"no optimum near the start: ln posterior could still rise by {promise:.2g} after {evaluations} "
+            "evaluations; start from the result of a fitter that has converged"
+        )
+    z = np.asarray(here.values.z)
+    covariance = inverse[: problem.ndim, : problem.ndim]
+    symmetric = 0.5 * (covariance + covariance.T)
+    return Optimum(np.asarray(problem.to_theta(z)), z, _height(here), symmetric, evaluations)
+
+
+def _uphill(problem: Problem, here: NormalEquations, step: np.ndarray) -> tuple[NormalEquations, int]:
+    """The first point of the halved steps that lies higher, `here` if none does, and how many were tried."""
+    for halvings in range(HALVINGS):
+        there = _equations(problem, np.asarray(here.values.z) + 0.5**halvings * step)
+        if _height(there) > _height(here):
+            return there, halvings + 1
+    return here, HALVINGS
+
+
+def _equations(problem: Problem, z: np.ndarray) -> NormalEquations:
+    return normal_equations(problem.space, problem.likelihood, jnp.asarray(problem.to_theta(z)))
+
+
+def _height(at: NormalEquations) -> float:
+    """ln posterior of z."""
+    z = np.asarray(at.values.z)
+    return float(at.values.log_likelihood) - 0.5 * float(z @ z) - 0.5 * len(z) * np.log(2 * np.pi)

@@ -1,0 +1,165 @@
+"""Posterior by importance sampling about the optimum, with Pareto-smoothed weights and the evidence."""
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+import numpy as np
+from scipy.special import logsumexp
+
+from lensfit.errors import FitError
+from lensfit.fitters._base import Check, Checkpoint, Diagnostics, FitResult, Progress, Trust
+from lensfit.fitters._calls import log_normal
+from lensfit.fitters._optimum import Optimum, optimum
+from lensfit.fitters._pareto import effective, smooth
+from lensfit.fitters._proposal import BLOCK, Draws, Proposal
+from lensfit.fitters._result import Clock, Samples, result_of
+from lensfit.fitters._settings import at_least
+from lensfit.problem import Problem
+
+FIRST = 1000
+"""Draws from a new proposal before it is judged."""
+PROPOSALS = 6
+"""Proposals tried before the posterior is given up on."""
+LARGEST_K = 0.7
+"""Pareto k above which weights are not to be used, however many (Vehtari et al. 2024)."""
+POOR = 0.1
+"""Effective samples per draw below which the proposal is changed although it can be used."""
+CAUTION = 2.0
+"""Effective samples per parameter at which weighted moments count as much as the proposal before."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Weighted:
+    """Draws as samples of the posterior: weights (S,) that sum to 1, Pareto k, evidence and its error."""
+
+    weights: np.ndarray
+    k: float
+    effective: float
+    log_evidence: float
+    log_evidence_error: float
+
+    @classmethod
+    def of(cls, draws: Draws) -> Weighted:
+        """Smooth the weights of the draws."""
+        logs, k = smooth(draws.log_weights())
+        total = logsumexp(logs)
+        weights = np.exp(logs - total)
+        worth, count = effective(weights), len(logs)
+        return cls(weights, k, worth, float(total - np.log(count)), float(np.sqrt(1 / worth - 1 / count)))
+
+    @property
+    def limit(self) -> float:
+        """k up to which the weights of so many draws can be used (Vehtari et al. 2024, sect. 3.2.4)."""
+        return min(1 - 1 / np.log10(len(self.weights)), LARGEST_K)
+
+    @property
+    def usable(self) -> bool:
+        """Whether estimates with these weights can be relied upon."""
+        return self.k <= self.limit
+
+
+@dataclasses.dataclass(frozen=True)
+class Importance:
+    """Draws from a multivariate t distribution about the optimum, weighted by the posterior.
+
+    effective_samples: what the weighted draws are to be worth (Kish). draws: most draws.
+    degrees_of_freedom: of the t distribution; the fewer, the heavier its tails.
+
+    Needs a start at or near an optimum, and sees the one mode that it lies in.
+    """
+
+    effective_samples: int = 1000
+    draws: int = 20_000
+    degrees_of_freedom: float = 8.0
+    needs_gradient: ClassVar[bool] = True
+    packages: ClassVar[tuple[str, ...]] = ()
+
+    def run(
+        self, problem: Problem, *, seed: int, start: np.ndarray | None, progress: Progress, checkpoint: Checkpoint
+    ) -> FitResult:
+        """Sample the posterior. Raises FitError without a start or an optimum, and where k stays above the limit."""
+        at_least(self, effective_samples=1, draws=FIRST, degrees_of_freedom=2.5)
+        if start is None:
+            raise FitError(
+                "importance samples about an optimum and does not search for one: give it the result of another "
+                "fitter, as in fit(problem, 'importance', start=fit(problem))"
+            )
+        clock = Clock.start()
+        progress("optimum", np.nan, 0.0)
+        peak = optimum(problem, start)
+        first = Proposal(peak.z, peak.covariance, self.degrees_of_freedom)
+        kept = checkpoint.load()
+        draws = Draws.planned(first, FIRST) if kept is None else Draws.loaded(kept, self.degrees_of_freedom)
+        reached = 0.0
+        while True:
+            while not draws.complete:
+                draws = draws.more(problem, seed)
+                checkpoint.offer(draws.state)
+                share = min(reached / self.effective_samples, 0.99)
+                progress("importance", np.nan, share, note=f"{len(draws.z)} draws, {reached:.0f} effective")
+            weighted = Weighted.of(draws)
+            reached = weighted.effective
+            planned = self._plan(draws, weighted)
+            if planned is draws:
+                return self._result(problem, peak, draws, weighted, clock)
+            draws = planned
+
+    def _plan(self, draws: Draws, weighted: Weighted) -> Draws:
+        """The draws with more of them planned, from the same proposal or a better one; the same when all is done."""
+        count = len(draws.z)
+        left = (self.draws - count) // BLOCK * BLOCK
+        if left == 0 or (weighted.usable and weighted.effective >= self.effective_samples):
+            return draws
+        if weighted.usable and weighted.effective > POOR * count:
+            wanted = (self.effective_samples - weighted.effective) * count / weighted.effective
+            more = min(BLOCK * int(np.ceil(wanted / BLOCK)), left)
+            return dataclasses.replace(draws, counts=(*draws.counts[:-1], draws.counts[-1] + more))
+        if len(draws.proposals) == PROPOSALS:
+            return draws
+        proposals = (*draws.proposals, _adapted(draws, weighted))
+        return dataclasses.replace(draws, proposals=proposals, counts=(*draws.counts, min(FIRST, left)))
+
+    def _result(
+        self, problem: Problem, peak: Optimum, draws: Draws, weighted: Weighted, clock: Clock
+    ) -> FitResult:
+        count, k = len(draws.z), weighted.k
+        if not weighted.usable:
+            raise FitError(
+                f"importance: Pareto k is {k:.2f} after {count} draws from {len(draws.proposals)} proposals (at most "
+                f"{weighted.limit:.2f}): the posterior is too far from a normal distribution for weighted draws. "
+                "Run nuts from the same start: fit(problem, 'nuts', start=...)"
+            )
+        enough = weighted.effective >= self.effective_samples
+        worth = f"{weighted.effective:.0f} effective samples of {count} draws"
+        finding = f"Pareto k of the weights is {k:.2f} (at most {weighted.limit:.2f}); {worth}"
+        short = () if enough else (f"{worth}, {self.effective_samples} asked: raise draws, or run nuts",)
+        return result_of(
+            problem,
+            peak.theta,
+            fitter="importance",
+            clock=clock,
+            converged=enough,
+            evaluations=count,
+            gradients=peak.evaluations,
+            samples=Samples(
+                theta=np.asarray(problem.to_theta(draws.z)),
+                weights=weighted.weights,
+                log_likelihoods=draws.log_posterior - log_normal(draws.z),
+                log_evidence=weighted.log_evidence,
+                log_evidence_error=weighted.log_evidence_error,
+                diagnostics=Diagnostics(effective_samples=weighted.effective, pareto_k=k),
+            ),
+            notes=(finding, *short),
+            trust=Trust((Check("importance weights", enough, finding),)),
+        )
+
+
+def _adapted(draws: Draws, weighted: Weighted) -> Proposal:
+    """A proposal of the weighted moments, as far as the effective samples tell them, else of the one before."""
+    last, weights = draws.proposals[-1], weighted.weights
+    share = weighted.effective / (weighted.effective + CAUTION * len(last.mean))
+    mean = weights @ draws.z
+    apart = draws.z - mean
+    scale = share * (weights[:, None] * apart).T @ apart + (1 - share) * last.scale
+    return Proposal(share * mean + (1 - share) * last.mean, scale, last.degrees)

@@ -1,0 +1,66 @@
+"""L-BFGS of optax from many starts."""
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lensfit.fitters._base import Checkpoint, FitResult, Progress
+from lensfit.fitters._descents import Moved, Objective, Plan, run_descents
+from lensfit.fitters._settings import at_least
+from lensfit.problem import Problem
+
+
+@dataclasses.dataclass(frozen=True)
+class LBFGS:
+    """Quasi-Newton descents in z with `optax.lbfgs` and its zoom line search.
+
+    starts: descents from draws of the prior; one where a start is given. More find more basins.
+    steps: most steps of each. memory_size: gradients that shape a step, 10 to 50.
+    max_linesearch_steps: evaluations of one line search. tolerance: gain in ln posterior that is none.
+    lanes: descents side by side, 1 on a CPU, as many as its memory holds on a GPU.
+    """
+
+    starts: int = 16
+    steps: int = 400
+    memory_size: int = 20
+    max_linesearch_steps: int = 20
+    tolerance: float = 1e-4
+    lanes: int = 1
+    needs_gradient: ClassVar[bool] = True
+    packages: ClassVar[tuple[str, ...]] = ("optax",)
+
+    def _optimiser(self) -> Any:
+        import optax
+
+        search = optax.scale_by_zoom_linesearch(self.max_linesearch_steps, initial_guess_strategy="one")
+        return optax.lbfgs(memory_size=self.memory_size, linesearch=search)
+
+    def begin(self, objective: Objective, z: jax.Array) -> tuple[Any, int, int]:
+        """See `Method`."""
+        value, slope = jax.value_and_grad(objective)(z)
+        return (self._optimiser().init(z), value, slope), 1, 1
+
+    def step(self, objective: Objective, z: jax.Array, memory: Any) -> Moved:
+        """See `Method`."""
+        import optax
+
+        state, value, slope = memory
+        updates, state = self._optimiser().update(slope, state, z, value=value, grad=slope, value_fn=objective)
+        z = z + updates
+        calls = optax.tree.get(state, "info").num_linesearch_steps
+        value, slope = optax.tree.get(state, "value"), optax.tree.get(state, "grad")
+        slope = jnp.asarray(slope)
+        return Moved(z=z, memory=(state, value, slope), point=z, value=value, evaluations=calls, gradients=calls)
+
+    def run(
+        self, problem: Problem, *, seed: int, start: np.ndarray | None, progress: Progress, checkpoint: Checkpoint
+    ) -> FitResult:
+        """The best of the descents."""
+        at_least(self, starts=1, steps=1, memory_size=1, max_linesearch_steps=1, tolerance=0.0, lanes=1)
+        plan = Plan(self.starts, self.steps, self.tolerance, self.lanes)
+        return run_descents("lbfgs", self, plan, problem, seed=seed, start=start, progress=progress,
+                            checkpoint=checkpoint)

@@ -1,0 +1,131 @@
+"""Eight numbers at a time: the three sums that the loops of `_toeplitz` are made of.
+
+LLVM vectorises such loops only where it can prove that arrays do not overlap, and keeps a sum of 64 numbers in
+registers only by luck. Here both are said outright. Arrays are given by the address of their first number.
+"""
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+LANES = 8
+COLUMNS = 16
+"""Numbers that `add_scaled` and `dot` take: so many columns of w_tilde T go together."""
+_DOUBLE, _INT64, _INT32 = ir.DoubleType(), ir.IntType(64), ir.IntType(32)
+_VECTOR = ir.VectorType(_DOUBLE, LANES)
+_ZERO = ir.Constant(_VECTOR, [0.0] * LANES)
+
+
+def _compiled_in(function: Any) -> Any:
+    """numba's `intrinsic`; what it makes is called without the typing context."""
+    return intrinsic(function)
+
+
+def _pointer(builder: Any, address: Any, index: Any, kind: Any) -> Any:
+    """Pointer to number `index` after an address, read as `kind`."""
+    return builder.inttoptr(builder.add(address, builder.shl(index, ir.Constant(_INT64, 3))), kind.as_pointer())
+
+
+def _load(builder: Any, address: Any, index: Any) -> Any:
+    return builder.load(_pointer(builder, address, index, _VECTOR), align=8)
+
+
+def _store(builder: Any, value: Any, address: Any, index: Any) -> None:
+    builder.store(value, _pointer(builder, address, index, _VECTOR), align=8)
+
+
+def _broadcast(builder: Any, number: Any) -> Any:
+    undefined = ir.Constant(_VECTOR, ir.Undefined)
+    single = builder.insert_element(undefined, number, ir.Constant(_INT32, 0))
+    return builder.shuffle_vector(single, undefined, ir.Constant(ir.VectorType(_INT32, LANES), [0] * LANES))
+
+
+def _multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
+    fused = ["contract"]
+    return builder.fadd(builder.fmul(a, b, flags=fused), c, flags=fused)
+
+
+def weighted_slices(vectors: int) -> Any:
+    """out[:8 vectors] = sum_e weights[e] table[offsets[e]:][:8 vectors], e < count, summed in registers."""
+
+    @_compiled_in
+    def made(context, table, offsets, weights, count, out):
+        def generate(context, builder, signature, arguments):
+            table, offsets, weights, count, out = arguments
+            sums = [cgutils.alloca_once_value(builder, _ZERO) for _ in range(vectors)]
+            with cgutils.for_range(builder, count) as loop:
+                offset = builder.load(_pointer(builder, offsets, loop.index, _INT64))
+                weight = _broadcast(builder, builder.load(_pointer(builder, weights, loop.index, _DOUBLE)))
+                for k, kept in enumerate(sums):
+                    values = _load(builder, table, builder.add(offset, ir.Constant(_INT64, LANES * k)))
+                    builder.store(_multiply_add(builder, weight, values, builder.load(kept)), kept)
+            for k, kept in enumerate(sums):
+                _store(builder, builder.load(kept), out, ir.Constant(_INT64, LANES * k))
+            return context.get_dummy_value()
+
+        return types.void(*[types.int64] * 5), generate
+
+    return made
+
+
+@_compiled_in
+def add_scaled(context, out, number, values):
+    """out[:COLUMNS] += number values[:COLUMNS]."""
+
+    def generate(context, builder, signature, arguments):
+        out, number, values = arguments
+        factor = _broadcast(builder, number)
+        for k in range(0, COLUMNS, LANES):
+            place = ir.Constant(_INT64, k)
+            product = factor, _load(builder, values, place)
+            _store(builder, _multiply_add(builder, *product, _load(builder, out, place)), out, place)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.float64, types.int64), generate
+
+
+@_compiled_in
+def dot(context, left, right):
+    """sum_r left[r] right[r], r < COLUMNS."""
+
+    def generate(context, builder, signature, arguments):
+        total = _ZERO
+        for k in range(0, COLUMNS, LANES):
+            a, b = (_load(builder, address, ir.Constant(_INT64, k)) for address in arguments)
+            total = _multiply_add(builder, a, b, total)
+        for half in (4, 2, 1):  # fold the upper half onto the lower
+            upper = ir.Constant(ir.VectorType(_INT32, LANES), [(k + half) % LANES for k in range(LANES)])
+            total = builder.fadd(total, builder.shuffle_vector(total, total, upper))
+        return builder.extract_element(total, ir.Constant(_INT32, 0))
+
+    return types.float64(types.int64, types.int64), generate
+
+
+@_compiled_in
+def transpose(context, source, stride, out):
+    """out[COLUMNS c + r] = source[stride r + c], r and c < 8: bit by bit, row number against lane."""
+
+    def generate(context, builder, signature, arguments):
+        source, stride, out = arguments
+        rows = []
+        for r in range(LANES):
+            rows.append(_load(builder, source, builder.mul(stride, ir.Constant(_INT64, r))))
+        for k in (4, 2, 1):
+            low = [lane + LANES - k if lane & k else lane for lane in range(LANES)]
+            high = [lane + LANES if lane & k else lane + k for lane in range(LANES)]
+            for r in range(LANES):
+                if not r & k:
+                    a, b = rows[r], rows[r + k]
+                    rows[r], rows[r + k] = (
+                        builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_INT32, LANES), mask))
+                        for mask in (low, high)
+                    )
+        for c, row in enumerate(rows):
+            _store(builder, row, out, ir.Constant(_INT64, COLUMNS * c))
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 3), generate

@@ -1,0 +1,126 @@
+"""Figures of posterior samples: corner and trace of the parameters of the mass."""
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.ndimage import gaussian_filter
+
+from lensfit.fitters._base import FitResult
+from lensfit.plots._panels import new_figure
+
+MOST = 8
+"""Parameters that a figure shows at most."""
+BINS = 40
+SMOOTHING = 1.5
+"""Width of the kernel that smooths two-dimensional histograms [bins]."""
+INSIDE = (0.95, 0.68)
+"""Shares of the posterior inside the two contours."""
+COLOUR, BEST = "#0072b2", "#d55e00"
+FILLS = ["#cfe2ef", "#8fbddb"]
+
+
+def corner_figure(result: FitResult) -> Figure:
+    """One- and two-dimensional posteriors of the parameters of the mass, the best values marked."""
+    chosen, samples, weights = _shown(result)
+    limits = [_limits(samples[:, k], weights) for k in range(len(chosen))]
+    size = len(chosen)
+    figure = new_figure(1.35 * size + 0.8, 1.35 * size + 0.8)
+    grid = figure.subplots(size, size, squeeze=False)
+    for row in range(size):
+        for column in range(size):
+            axes = grid[row, column]
+            if column > row:
+                axes.set_axis_off()
+                continue
+            if column == row:
+                _histogram(axes, samples[:, row], weights, limits[row])
+            else:
+                _contours(axes, samples[:, [column, row]], weights, (limits[column], limits[row]))
+                axes.axhline(result.theta[chosen[row]], color=BEST, lw=0.7)
+                axes.set_ylim(*limits[row])
+            axes.axvline(result.theta[chosen[column]], color=BEST, lw=0.7)
+            axes.set_xlim(*limits[column])
+            _label(axes, result, chosen[column], chosen[row], row == size - 1, column == 0 and row > 0)
+    return figure
+
+
+def trace_figure(result: FitResult) -> Figure:
+    """The parameters of the mass along the chains, one colour each; of weighted samples the weight is the size."""
+    chosen, samples, weights = _shown(result)
+    figure = new_figure(8.5, 1.15 * len(chosen) + 0.9)
+    chains = 1 if result.diagnostics is None else result.diagnostics.chains
+    equal = bool(np.ptp(weights) < 1e-9 * weights.max())
+    column = figure.subplots(len(chosen), 1, sharex=True, squeeze=False)[:, 0]
+    for k, axes in enumerate(column):
+        values = samples[:, k]
+        if equal:
+            for number, chain in enumerate(values.reshape(chains, -1)):
+                axes.plot(chain, lw=0.5, alpha=0.8, color=f"C{number}")
+        else:
+            axes.scatter(np.arange(len(values)), values, s=20 * weights / weights.max(), lw=0, color=COLOUR)
+        axes.axhline(result.theta[chosen[k]], color=BEST, lw=0.8)
+        axes.set_ylim(*_limits(values, weights))
+        axes.set_ylabel(f"${result.symbols[chosen[k]]}$", fontsize=9)
+        axes.tick_params(labelsize=7, direction="in")
+    column[-1].set_xlabel("sample of each chain" if equal else "weighted sample", fontsize=9)
+    return figure
+
+
+SAMPLE_FIGURES: dict[str, Callable[[FitResult], Figure]] = {"corner": corner_figure, "trace": trace_figure}
+"""Every figure of a fit that has samples, by the name of its file."""
+
+
+def _shown(result: FitResult) -> tuple[list[int], np.ndarray, np.ndarray]:
+    """Which parameters are shown, their samples (S, k), and the weights (S,)."""
+    if result.samples is None or result.weights is None:
+        raise ValueError(f"{result.fitter}: this fit has no samples")
+    mass = [k for k, name in enumerate(result.names) if name.startswith("mass.")]
+    chosen = (mass or list(range(len(result.names))))[:MOST]
+    return chosen, result.samples[:, chosen], result.weights
+
+
+def _limits(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+    """Four standard deviations about the mean."""
+    mean = float(np.average(values, weights=weights))
+    width = 4 * float(np.sqrt(np.average((values - mean) ** 2, weights=weights))) or 1.0
+    return mean - width, mean + width
+
+
+def _histogram(axes: Axes, values: np.ndarray, weights: np.ndarray, limits: tuple[float, float]) -> None:
+    axes.hist(values, BINS, range=limits, weights=weights, histtype="stepfilled", color=COLOUR, alpha=0.35)
+    axes.hist(values, BINS, range=limits, weights=weights, histtype="step", color=COLOUR, lw=1.0)
+    axes.set_yticks([])
+
+
+def _contours(
+    axes: Axes, pair: np.ndarray, weights: np.ndarray, limits: tuple[tuple[float, float], tuple[float, float]]
+) -> None:
+    """Contours that hold 68 and 95 % of the samples; the histogram is smoothed."""
+    density, x, y = np.histogram2d(pair[:, 0], pair[:, 1], BINS, limits, weights=weights)
+    density = gaussian_filter(density, SMOOTHING)
+    ordered = np.sort(density.ravel())[::-1]
+    inside = np.cumsum(ordered) / ordered.sum()
+    levels = np.unique([ordered[np.searchsorted(inside, share)] for share in INSIDE])
+    middle = [(edges[1:] + edges[:-1]) / 2 for edges in (x, y)]
+    axes.contourf(*middle, density.T, levels=[*levels, 1.01 * ordered[0]], colors=FILLS[-len(levels) :])
+    axes.contour(*middle, density.T, levels=levels, colors=COLOUR, linewidths=0.9)
+
+
+def _label(axes: Axes, result: FitResult, column: int, row: int, below: bool, left: bool) -> None:
+    """Symbols at the lower and left edge of the corner alone."""
+    axes.tick_params(labelsize=6, direction="in", labelbottom=below, labelleft=left, labelrotation=45)
+    axes.locator_params(axis="x", nbins=3)
+    if row != column:
+        axes.locator_params(axis="y", nbins=3)
+    if below:
+        axes.set_xlabel(_words(result, column), fontsize=8)
+    if left:
+        axes.set_ylabel(_words(result, row), fontsize=8)
+
+
+def _words(result: FitResult, k: int) -> str:
+    unit = f" [{result.units[k]}]" if result.units[k] else ""
+    return f"${result.symbols[k]}${unit}"

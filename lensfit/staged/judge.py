@@ -1,0 +1,37 @@
+"""The checks of the staged fitter put to the result of any other fitter."""
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from lensfit.errors import FitError
+from lensfit.fitters._base import Check, FitResult, Trust
+from lensfit.problem import Problem
+from lensfit.space import solve_amplitudes
+from lensfit.staged.case import Case
+from lensfit.staged.joint import Joint
+from lensfit.staged.stages import Stages
+from lensfit.staged.trust import GAIN, check_fit
+
+
+def judged(problem: Problem, result: FitResult) -> FitResult:
+    """The result with its trust: its fitter's own checks, or whether it converged, and those of a lens if it is one.
+
+    The best of many samples need not be the optimum: chi2 + |z|^2 may still fall by 1 for each parameter.
+    """
+    word = "it converged" if result.converged else "it did not converge; let it run longer or from elsewhere"
+    checks = [*result.trust.checks] or [Check("converged", result.converged, f"{result.fitter}: {word}")]
+    try:
+        case = Case.of(solve_amplitudes(problem.model), problem.likelihood)
+    except FitError as error:
+        note = f"no checks of a lens: {error}"
+        return dataclasses.replace(result, trust=Trust(tuple(checks)), notes=(*result.notes, note))
+    joint = Joint.of(case)
+    theta = np.array([result[name] for name in case.space.names])
+    here, end = (joint.descend(problem.likelihood, theta, n, 1e-3) for n in (0, 10))
+    gain = float(here.objective) - float(end.objective)
+    most = GAIN if result.samples is None else max(GAIN, float(problem.ndim))
+    evidence = Stages.of(problem.likelihood).gather(problem.likelihood, result.model, here)
+    checks += check_fit(case.space, case.roles, theta, evidence, gain, most)
+    return dataclasses.replace(result, trust=Trust(tuple(checks)))

@@ -1,0 +1,20 @@
+"""Small settings for every fitter, so that the battery takes seconds."""
+
+
+
+QUICK = {
+    "lm": {"starts": 3},
+    "lbfgs": {"starts": 3},
+    "adam": {"starts": 3, "steps": 400},
+    "jaxopt-lbfgs": {"starts": 3},
+    "jaxopt-lbfgsb": {"starts": 3},
+    "jaxopt-lm": {"starts": 3},
+    "pyswarms": {"n_particles": 20, "iters": 300, "ftol_iter": 40},
+    "emcee": {"nwalkers": 16, "nsteps": 1200},
+    "dynesty": {"nlive": 80},
+    "dynesty-dynamic": {"nlive": 40, "n_effective": 400},
+    "nautilus": {"n_live": 200, "n_networks": 1, "n_eff": 500},
+}
+SLOPES = ("lm", "lbfgs", "adam", "jaxopt-lbfgs", "jaxopt-lbfgsb", "jaxopt-lm")
+NESTED = ("dynesty", "dynesty-dynamic", "nautilus")
+SAMPLERS = ("emcee", *NESTED)

@@ -1,0 +1,133 @@
+"""What is interrupted and gone on with ends where it would have ended: exceptions, Ctrl-C and kill -9."""
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cases
+import numpy as np
+import pytest
+from test_battery import same
+
+from lensfit.fitters.checkpoint import Store
+from lensfit.registry import fit, fitter
+
+HERE = Path(__file__).parent
+
+
+class Stopped(Exception):
+    """Ends a fit in the middle."""
+
+
+def stopping_at(call):
+    """Progress that ends the fit at that call."""
+    calls = itertools.count()
+
+    def progress(*_):
+        if next(calls) == call:
+            raise Stopped
+
+    return progress
+
+
+def ends(problem, name, store, progress):
+    """The result of a fit, None where it was stopped."""
+    try:
+        return fit(problem, fitter(name, cases.QUICK[name]), seed=5, checkpoint=store, progress=progress)
+    except Stopped:
+        return None
+
+
+@pytest.mark.parametrize("name", cases.QUICK)
+def test_resumed_is_uninterrupted(name, exact, fitted, tmp_path):
+    store = Store(tmp_path / "store", interval=0.02 if name in cases.NESTED else 0.0)
+    stops = 0
+    for call in (1, 2, 7, 11):
+        result = ends(exact.problem, name, store, stopping_at(call))
+        if result is not None:
+            break
+        stops += 1
+    else:
+        result = ends(exact.problem, name, store, stopping_at(-1))
+    assert stops
+    same(result, fitted(name).result)
+    store.discard()
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("name", ["lbfgs", "emcee", "dynesty"])
+def test_first_interrupt_stops_at_a_safe_point_and_saves(name, exact, fitted, tmp_path):
+    store = Store(tmp_path, interval=1e9)
+    before = signal.getsignal(signal.SIGINT)
+    reached = itertools.count()
+
+    def progress(*_):
+        if next(reached) == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt, match="to go on, repeat the fit"):
+        fit(exact.problem, fitter(name, {**cases.QUICK[name], **more(name)}), seed=5, checkpoint=store,
+            progress=progress)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert json.loads((tmp_path / "manifest.json").read_text())["generations"]
+    result = fit(exact.problem, fitter(name, {**cases.QUICK[name], **more(name)}), seed=5, checkpoint=store)
+    if not more(name):
+        same(result, fitted(name).result)
+
+
+def more(name):
+    """Settings with which there are several safe points."""
+    return {"starts": 2, "tolerance": 0.0, "steps": 60} if name == "lbfgs" else {}
+
+
+def test_second_interrupt_stops_at_once(exact, tmp_path):
+    reached = itertools.count()
+
+    def progress(*_):
+        if next(reached) == 1:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(exact.problem, fitter("emcee", cases.QUICK["emcee"]), checkpoint=Store(tmp_path), progress=progress)
+    assert not (tmp_path / "manifest.json").exists()
+
+
+KILLED = ("adam", "emcee", "dynesty-dynamic", "nautilus")
+
+
+def test_kill_9(fitted, tmp_path):
+    """One process fits by one fitter after the other and is killed at random times until it gets through."""
+    rng, kills = np.random.default_rng(6), 0
+    command = [sys.executable, str(HERE / "fit_all.py"), str(tmp_path), *KILLED]
+    environment = os.environ | {"PYTHONPATH": f"{HERE.parents[1]}{os.pathsep}{HERE}"}
+    for kill in range(8):
+        process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        wait_for_state(process, tmp_path, kill)
+        try:
+            process.wait(rng.uniform(0.0, 1.5) if kill < 3 else 300)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            kills += 1
+        _, told = process.communicate()
+        if process.returncode == 0:
+            break
+        assert process.returncode == -signal.SIGKILL, told
+    assert kills
+    for name in KILLED:
+        with np.load(tmp_path / f"{name}.npz") as found:
+            result = fitted(name).result
+            np.testing.assert_array_equal(found["theta"], result.theta)
+            np.testing.assert_array_equal(found["covariance"], result.covariance)
+            assert int(found["evaluations"]) == result.evaluations
+
+
+def wait_for_state(process, folder, kill):
+    """Until there is something to lose: more files than the kills before left."""
+    while process.poll() is None and len(list(folder.glob("*/manifest.json"))) <= kill:
+        time.sleep(0.02)

@@ -1,0 +1,176 @@
+"""The door into XLA: its test at start-up, what happens without it, and kernels from another process."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from grids import equal, grid_of
+
+from lensfit import native
+from lensfit.native import door, start, store
+from lensfit.native.frame import ARGUMENTS, BUFFER_BYTES, LIST_BYTES, make_frame
+from lensfit.surface import surface
+
+ROOT = Path(__file__).parents[2]
+
+
+def echo():
+    return door.kernel_of(start._ECHO, start._SIGNATURE)
+
+
+def numbers():
+    return [np.arange(6.0).reshape(2, 3), np.array([1, 2, 3], np.int32), np.array(2.0)]
+
+
+def test_python_and_xla_call_the_same_kernel():
+    out = np.zeros((2, 3))
+    echo().run(numbers(), [out])
+    np.testing.assert_array_equal(out, 2 * numbers()[0] + [1, 2, 3])
+    shape = jax.ShapeDtypeStruct((2, 3), np.float64)
+    np.testing.assert_array_equal(jax.jit(lambda *a: echo()(shape, *a))(*numbers()), out)
+
+
+@pytest.mark.parametrize("word", ["list", "count", "buffer"])
+def test_a_frame_of_another_build_is_left_alone(word):
+    out = np.full((2, 3), 7.0)
+    address, alive = make_frame(numbers(), [out])
+    frame, buffers = alive[0], alive[2]
+    assert frame[ARGUMENTS] == LIST_BYTES and buffers[0][0] == BUFFER_BYTES
+    if word == "list":
+        frame[ARGUMENTS] += 8
+    elif word == "count":
+        frame[ARGUMENTS + 2] += 1
+    else:
+        buffers[0][0] += 8
+    assert echo().handler(address) == 0
+    assert (out == 7.0).all()
+
+
+def test_a_wrong_answer_at_start_up_is_found():
+    wrong = door.kernel_of(start._ECHO.replace("factor[0]", "1.0"), start._SIGNATURE)
+    assert "in another way" in start.echo_trouble(wrong)
+    assert start.echo_trouble(echo()) == ""
+
+
+@pytest.fixture
+def forgotten():
+    """What was found out about this process, asked anew in the test and forgotten after it."""
+    start.trouble.cache_clear()
+    yield
+    start.trouble.cache_clear()
+
+
+def image(engine):
+    return jax.jit(lambda w: surface(lambda w, x, y: jnp.exp(-w * (x * x + y * y)), w, grid_of(engine=engine)))(0.7)
+
+
+def without_numba(monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+
+    def refused(*_):
+        import numba  # noqa: F401  # pyright: ignore
+
+    monkeypatch.setattr(start, "kernel_of", refused)
+    return "numba cannot be imported"
+
+
+def with_another_interface(monkeypatch):
+    monkeypatch.setattr(start, "echo_trouble", lambda kernel: "hands its arguments over in another way")
+    return "in another way"
+
+
+def with_a_gpu(monkeypatch):
+    monkeypatch.setattr(start, "backends", lambda: {"cpu": None, "cuda": None})
+    return ""
+
+
+@pytest.mark.parametrize("way", [without_numba, with_another_interface, with_a_gpu])
+def test_xla_steps_in(way, monkeypatch, forgotten):
+    reason = way(monkeypatch)
+    if reason:
+        with pytest.warns(RuntimeWarning, match=reason):
+            fallen_back = image("native")
+    else:
+        fallen_back = image("native")
+    assert native.trouble()
+    np.testing.assert_array_equal(fallen_back, image("xla"))
+
+
+def test_a_formula_without_numba_form_goes_by_xla():
+    formula = lambda w, x, y: jnp.sin(w * x) + jnp.exp(-y * y)  # noqa: E731
+    slope = jax.jit(lambda w, g: jax.jacfwd(lambda v: surface(formula, v, g))(w))
+    equal(*[slope(0.7, grid_of(engine=engine)) for engine in ("native", "xla")])
+
+
+def test_the_cache_may_be_unwritable(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("no folder")
+    assert store.load("value = 3\n", blocked / "below").value == 3
+
+
+def test_a_changed_file_in_the_cache_is_written_anew(tmp_path):
+    source = "value = 3\n"
+    path = tmp_path / f"{store.name_of(source)}.py"
+    store.load(source, tmp_path)
+    stamp = path.stat().st_mtime_ns
+    assert store.load(source, tmp_path).value == 3 and path.stat().st_mtime_ns == stamp, "numba goes by the date"
+    path.write_text("value = 4\n")
+    assert store.load(source, tmp_path).value == 3 and path.read_text() == source
+
+
+PROCESS = """
+import json, sys, time
+import jax
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_compilation_cache_dir", sys.argv[1])
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+import jax.numpy as jnp
+import numpy as np
+import lensfit.surface
+assert "numba" not in sys.modules, "numba is imported when it is needed"
+from lensfit.grid import make_grid
+from lensfit.surface import surface
+x, y = np.meshgrid(np.arange(5.0), np.arange(6.0))
+grid = make_grid(x, y, np.full((6, 5), 2), 1.0)
+def total(w, grid):
+    return jnp.sum(surface(lambda w, x, y: jnp.exp(-w * (x * x + y * y)), w, grid))
+value, slope = jax.jit(jax.value_and_grad(total))(0.1, grid)
+from lensfit import native
+print(json.dumps([float(value), float(slope), native.trouble()]))
+"""
+
+
+def test_a_fresh_process_takes_everything_from_the_disk(tmp_path):
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT)}
+
+    def run():
+        made = subprocess.run(
+            [sys.executable, "-c", PROCESS, str(tmp_path / "jax")], env=environment, capture_output=True, text=True
+        )
+        assert made.returncode == 0, made.stderr
+        files = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.suffix in (".py", ".nbi", ".nbc")}
+        return json.loads(made.stdout), files, {p for p in (tmp_path / "jax").iterdir() if p.name.endswith("-cache")}
+
+    first, kernels, programs = run()
+    second, same_kernels, same_programs = run()
+    assert first == second and first[2] == ""
+    assert kernels == same_kernels and any(p.suffix == ".nbc" for p in kernels)
+    assert programs == same_programs and programs
+
+
+def test_the_cache_lies_where_jax_keeps_its_own(tmp_path):
+    before = jax.config.jax_compilation_cache_dir
+    try:
+        jax.config.update("jax_compilation_cache_dir", str(tmp_path))
+        assert tmp_path in store.default_folder().parents
+        jax.config.update("jax_compilation_cache_dir", "gs://bucket")
+        assert Path.home() in store.default_folder().parents
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)

@@ -1,0 +1,82 @@
+"""Problems whose posterior and evidence are known: a model that is only a bag of numbers, and residuals of them."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.stats import multivariate_normal
+
+from lensfit.model import LensModel
+from lensfit.priors import Normal
+from lensfit.problem import Problem
+from lensfit.profiles import Shear
+from lensfit.pytree import pytree
+
+
+@pytree
+class Linear:
+    """ln L = -1/2 |A theta - b|^2 - N/2 ln 2 pi."""
+
+    matrix: jax.Array
+    data: jax.Array
+
+    def residuals(self, model):
+        return self.matrix @ jnp.stack(jax.tree.leaves(model)) - self.data
+
+    def __call__(self, model):
+        residuals = self.residuals(model)
+        return -0.5 * jnp.sum(residuals**2) - 0.5 * len(residuals) * jnp.log(2 * jnp.pi)
+
+    @property
+    def data_count(self):
+        return len(self.data)
+
+
+@pytree
+class Rings:
+    """Each pair of numbers lies on a ring of radius 1 and a width of 1 / (2 sharpness)."""
+
+    sharpness: float
+
+    def residuals(self, model):
+        pairs = jnp.stack(jax.tree.leaves(model)[: 2 * len(model.mass)]).reshape(-1, 2)
+        return self.sharpness * (jnp.sum(pairs**2, axis=1) - 1)
+
+    def __call__(self, model):
+        return -0.5 * jnp.sum(self.residuals(model) ** 2)
+
+    @property
+    def data_count(self):
+        return 1
+
+
+def bag(count, mean=0.0, sigma=1.0):
+    """A model of `count` free numbers, each normal a priori; theta in the order of the model's leaves."""
+    prior = lambda: Normal(mean=mean, sigma=sigma)  # noqa: E731
+    shears = {f"s{k:02d}": Shear(gamma1=prior(), gamma2=prior()) for k in range(count // 2)}
+    return LensModel(light={}, source={}, mass=shears, sky=prior() if count % 2 else 0.0)
+
+
+def linear(count, seed=0):
+    """(problem, mean, covariance, ln evidence) of a linear model with correlated, well measured parameters."""
+    rng = np.random.default_rng(seed)
+    rows = count + 5
+    matrix = rng.standard_normal((rows, count)) * np.geomspace(2, 30, count)
+    if count % 2 == 0:  # the sky, a fixed zero, is a leaf too
+        matrix = np.concatenate([matrix, np.zeros((rows, 1))], axis=1)
+    truth = rng.standard_normal(count)
+    used = matrix[:, :count]
+    data = used @ truth + rng.standard_normal(rows)
+    mean, sigma = 0.3, 1.5
+    covariance = np.linalg.inv(used.T @ used + np.eye(count) / sigma**2)
+    center = covariance @ (used.T @ data + mean / sigma**2)
+    predicted = multivariate_normal(used @ np.full(count, mean), np.eye(rows) + sigma**2 * used @ used.T)
+    problem = Problem(bag(count, mean, sigma), Linear(matrix=jnp.asarray(matrix), data=jnp.asarray(data)))
+    return problem, center, covariance, float(predicted.logpdf(data))
+
+
+def rings(pairs, sharpness):
+    """(problem, ln evidence) of as many rings."""
+    radius = np.linspace(0, 3, 20001)
+    density = np.exp(-0.5 * (sharpness * (radius**2 - 1)) ** 2 - 0.5 * radius**2) * radius
+    problem = Problem(bag(2 * pairs), Rings(sharpness=sharpness))
+    return problem, pairs * float(np.log(np.trapezoid(density, radius)))

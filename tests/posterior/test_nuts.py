@@ -1,0 +1,86 @@
+"""NUTS: known posteriors, chains that are told apart, resume; R-hat and effective sizes as arviz has them."""
+
+import warnings
+
+import numpy as np
+import pytest
+from posterior.known import linear, rings
+from posterior.test_importance import Kept
+
+from lensfit.fitters._base import NoCheckpoint, silent
+from lensfit.fitters._chains import effective_size, r_hat
+from lensfit.fitters.nuts import NUTS
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", FutureWarning)  # that a refactor of arviz is coming
+    import arviz
+
+
+def run(problem, start, seed=1, checkpoint=None, **settings):
+    return NUTS(**settings).run(
+        problem, seed=seed, start=start, progress=silent, checkpoint=checkpoint or NoCheckpoint()
+    )
+
+
+def test_linear_model():
+    problem, mean, covariance, _ = linear(10)
+    found = run(problem, mean + 0.02)
+    error, size = np.sqrt(np.diag(covariance)), found.diagnostics.effective_samples
+    assert found.converged and found.trust.trusted, found.notes
+    assert found.samples.shape == (2000, 10) and size > 500 and found.diagnostics.r_hat < 1.01
+    assert np.all(abs(found.samples.mean(axis=0) - mean) < 4 * error / np.sqrt(size))
+    np.testing.assert_allclose(found.errors, error, rtol=4 / np.sqrt(2 * size))
+    np.testing.assert_allclose(found.log_likelihoods[:9], problem.log_likelihood(found.samples[:9]), rtol=1e-9)
+    assert found.log_evidence is None
+
+
+def test_a_ring_goes_round():
+    """A curved posterior that the normal approximation knows nothing of."""
+    problem, _ = rings(1, 1.5)
+    found = run(problem, np.array([0.8, 0.1]), target_acceptance=0.9)
+    radius = np.linspace(0, 4, 20001)
+    density = np.exp(-0.5 * (1.5 * (radius**2 - 1)) ** 2 - 0.5 * radius**2) * radius
+    expected = np.trapezoid(radius * density, radius) / np.trapezoid(density, radius)
+    assert found.diagnostics.r_hat < 1.02 and found.diagnostics.effective_samples > 300
+    np.testing.assert_allclose(found.samples.mean(axis=0), 0, atol=4 * 0.7 / np.sqrt(300))
+    assert np.hypot(*found.samples.T).mean() == pytest.approx(expected, abs=0.03)
+
+
+def test_too_few_steps_are_said_to_be():
+    problem, mean, *_ = linear(10)
+    found = run(problem, mean, chains=2, samples=25, warmup=25)
+    assert not found.converged and "R-hat" in found.trust.reasons[0]
+
+
+def test_same_seed_same_result_also_after_a_stop():
+    problem, mean, *_ = linear(3)
+    settings = {"chains": 2, "samples": 50, "warmup": 50}
+    whole = run(problem, mean, **settings)
+    for stop in (1, 3, 7):
+        kept = Kept(stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(problem, mean, checkpoint=kept, **settings)
+        again = run(problem, mean, checkpoint=Kept(0, kept.state), **settings)
+        assert np.array_equal(again.samples, whole.samples)
+        assert again.evaluations == whole.evaluations and again.diagnostics == whole.diagnostics
+
+
+def test_without_a_start_it_climbs_from_the_prior():
+    problem, mean, *_ = linear(3)
+    found = run(problem, None, chains=1, samples=25, warmup=25)
+    np.testing.assert_allclose(found.theta, mean, atol=1e-3)
+
+
+@pytest.mark.parametrize("memory", [-0.5, 0.0, 0.9])
+@pytest.mark.parametrize("shape", [(4, 500), (1, 301), (2, 40)])
+def test_diagnostics_are_those_of_arviz(memory, shape):
+    rng = np.random.default_rng(5)
+    chains = rng.standard_normal(shape)
+    for k in range(1, shape[1]):
+        chains[:, k] += memory * chains[:, k - 1]
+    chains[0] += 0.3
+    if shape[0] > 1:
+        assert r_hat(chains) == pytest.approx(float(arviz.rhat(chains)), rel=1e-9)
+    # arviz leaves the last pair of lags out of its monotone sequence: that matters where lags are few
+    allowed = 1e-6 if memory < 0.5 else 0.005 if shape[1] > 100 else 0.1
+    assert effective_size(chains) == pytest.approx(float(arviz.ess(chains)), rel=allowed)
