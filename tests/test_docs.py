@@ -16,10 +16,12 @@ import pytest
 
 from lensfit import cli
 from lensfit.bench.rows import Row
+from lensfit.calibrated_fit import CalibratedFit
 from lensfit.cli import bench as bench_command
 from lensfit.cli import fit as fit_command
 from lensfit.cli._parser import parse
 from lensfit.datasets import _names
+from lensfit.problem import Problem
 from lensfit.profiles import SIE, Sersic
 from lensfit.recipe import read_recipe
 from lensfit.staged.trust import LEAST_EXPLAINED, LEAST_SIGNAL
@@ -113,8 +115,8 @@ def test_no_constant_of_the_fitter_goes_unsaid(module):
 
 
 def test_trust_names_every_check():
-    files = (ROOT / "lensfit" / "staged" / "trust.py", ROOT / "lensfit" / "companions.py")
-    source = "".join(file.read_text(encoding="utf-8") for file in files)
+    rooms = ("staged/trust.py", "staged/evidence.py", "companions.py")
+    source = "".join((ROOT / "lensfit" / room).read_text(encoding="utf-8") for room in rooms)
     made = re.findall(r"Check\(\s*\"([^\"]+)\"", source)
     page = (ROOT / "docs" / "trust.md").read_text(encoding="utf-8")
     told = re.findall(r"^\| ([a-z -]+) \| [a-z ]+[^|]*\?", page, re.M)
@@ -180,8 +182,17 @@ def stood_in(monkeypatch):
     monkeypatch.setattr(bench_command, "_use_one_core", lambda: None)
     monkeypatch.setattr(bench_command, "measure", lambda *_: [row])
     monkeypatch.setattr(fit_command, "fit", Fits())
+    monkeypatch.setattr(fit_command, "fit_observations", calibrated)
     monkeypatch.setattr(fit_command, "write_results", lambda made, *_: (made / "result.json").write_text("{}"))
     monkeypatch.setattr(fit_command, "write_report", lambda made: (made / "report.html").write_text(""))
+
+
+def calibrated(model, observations, fitter, *, seed, progress):
+    """A stand-in for a fit of visibilities."""
+    from stand_in import Fits
+
+    problem = Problem(model, observations.likelihood())
+    return CalibratedFit(problem, Fits()(problem, fitter, seed=seed, progress=progress), observations)
 
 
 @pytest.mark.parametrize("command", commands("lensfit"))

@@ -1,5 +1,6 @@
 """Every example, run as its first lines say, in a folder with the repository's data beside it."""
 
+import json
 import os
 import re
 import subprocess
@@ -70,6 +71,18 @@ def test_fit_image(run, tmp_path):
     assert said.splitlines()[-1] == str(tmp_path / "made" / "here" / "report.html")
 
 
+def test_fit_visibilities(run, tmp_path):
+    script, folder = command_of("fit_visibilities.py")
+    assert folder == "[FOLDER]"
+    said = run(script, tmp_path / "made")
+    assert "4800 visibilities; window chosen from the data" in said and "\ntrusted\n" in said
+    result = read_result(tmp_path / "made")
+    truth = json.loads((ROOT / "data/alma_mock/truth.json").read_text())
+    for name, found in result["parameters"].items():
+        assert abs(found["value"] - truth[name]["value"]) < 4 * found["error"], name
+    assert {"report.html", *result["figures"]} <= files(tmp_path / "made")
+
+
 def test_posterior(run, tmp_path):
     script, folder = command_of("posterior.py")
     assert folder == "[FOLDER]"
@@ -105,5 +118,6 @@ def test_simulations(name, tmp_path, monkeypatch):
 
 def test_no_example_is_left_out():
     assert {p.name for p in EXAMPLES.iterdir() if p.is_file()} == {
-        "fit_image.py", "own_fitter.py", "posterior.py", "recipe.toml", "simulate.toml", "no_source.toml"
+        "fit_image.py", "fit_visibilities.py", "own_fitter.py", "posterior.py",
+        "recipe.toml", "simulate.toml", "no_source.toml",
     }  # fmt: skip

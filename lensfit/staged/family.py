@@ -11,21 +11,21 @@ from lensfit.staged.joint import GROUPS, Joint
 from lensfit.staged.wider import SUFFIX
 
 SHEAR = ("gamma1", "gamma2")
-SECOND_SOURCE = ((2.5, 0.0, 0.0), (0.35, 0.0, 0.0))
-"""Sizes and places about the first source, in units of its size, from which a second source is tried."""
+SECOND_SOURCE = (2.5, 0.35)
+"""Sizes, in units of the first source's, from which a second source is tried."""
 
 
 def fit_family(
     joint: Joint,
     likelihood: Any,
     point: Point,
-    seconds: tuple[tuple[float, float, float], ...] = SECOND_SOURCE,
-    easing: tuple[float, ...] = (),
+    seconds: tuple[tuple[float, float, float], ...],
+    easing: tuple[float, ...],
 ) -> tuple[Variant, ...]:
     """Variants of a fit at `point`: without shear and with one more source, each alone and both together.
 
-    The further source starts from the best of `seconds`: its size and place, see SECOND_SOURCE. Before shear is
-    taken away it is held at those shares of itself in turn.
+    The further source starts from the best of `seconds`: its size, and its place (x, y) about the first one, in
+    units of the size of that. Before shear is taken away it is held at the shares `easing` of itself in turn.
     """
     wide = joint.wide
     own = np.isin(np.arange(wide.ndim), joint.place)
