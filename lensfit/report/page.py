@@ -94,7 +94,7 @@ def _summary(result: dict[str, Any]) -> str:
     parts = []
     if radius is not None and radius["value"] is not None:
         error = radius["error"]
-        parts.append(f"Einstein radius {number(radius['value'], error)} ± {uncertainty(error)} arcsec")
+        parts.append(f"effective Einstein radius {number(radius['value'], error)} ± {uncertainty(error)} arcsec")
     if fit["chi2"] is not None:
         ratio = number(fit["chi2"] / fit["data_count"], 0.01)
         counted = "real numbers" if "visibilities" in result["data"] else "pixels"
