@@ -12,8 +12,34 @@ from lensfit.profiles import Shear
 from lensfit.pytree import pytree
 
 
+class Plain:
+    """What the descents ask of residuals that are a function of the model alone, with nothing solved."""
+
+    def light(self, model):
+        return self.residuals(model)
+
+    def amplitudes(self, model):
+        return jnp.zeros(0)
+
+    def columns(self, model):
+        return jnp.zeros((0, *self.residuals(model).shape))
+
+    def positive(self, model):
+        return jnp.zeros(0, bool)
+
+    def least(self, model, columns):
+        residuals = self.residuals(model)
+        return jnp.zeros(0), residuals, jnp.sum(residuals**2)
+
+    def normal(self, slopes, columns, residuals, exact):
+        return slopes @ slopes.T, slopes @ residuals
+
+    def __call__(self, model):
+        return -0.5 * jnp.sum(self.residuals(model) ** 2) + self.log_norm
+
+
 @pytree
-class Linear:
+class Linear(Plain):
     """ln L = -1/2 |A theta - b|^2 - N/2 ln 2 pi."""
 
     matrix: jax.Array
@@ -22,9 +48,9 @@ class Linear:
     def residuals(self, model):
         return self.matrix @ jnp.stack(jax.tree.leaves(model)) - self.data
 
-    def __call__(self, model):
-        residuals = self.residuals(model)
-        return -0.5 * jnp.sum(residuals**2) - 0.5 * len(residuals) * jnp.log(2 * jnp.pi)
+    @property
+    def log_norm(self):
+        return -0.5 * len(self.data) * jnp.log(2 * jnp.pi)
 
     @property
     def data_count(self):
@@ -32,7 +58,7 @@ class Linear:
 
 
 @pytree
-class Rings:
+class Rings(Plain):
     """Each pair of numbers lies on a ring of radius 1 and a width of 1 / (2 sharpness)."""
 
     sharpness: float
@@ -41,8 +67,9 @@ class Rings:
         pairs = jnp.stack(jax.tree.leaves(model)[: 2 * len(model.mass)]).reshape(-1, 2)
         return self.sharpness * (jnp.sum(pairs**2, axis=1) - 1)
 
-    def __call__(self, model):
-        return -0.5 * jnp.sum(self.residuals(model) ** 2)
+    @property
+    def log_norm(self):
+        return jnp.zeros(())
 
     @property
     def data_count(self):
