@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lensfit.fitters._base import FitResult
     from lensfit.likelihood.imaging import ImagingLikelihood
     from lensfit.likelihood.interferometer import InterferometerLikelihood
+    from lensfit.likelihood.pixels import PixelImagingLikelihood
     from lensfit.model import LensModel
     from lensfit.problem import Problem
     from lensfit.registry import fit
@@ -25,6 +26,7 @@ __all__ = [
     "Interferometer",
     "InterferometerLikelihood",
     "LensModel",
+    "PixelImagingLikelihood",
     "Problem",
     "__version__",
     "errors",
@@ -45,6 +47,7 @@ _HOMES = {
     "Interferometer": "lensfit.datasets",
     "InterferometerLikelihood": "lensfit.likelihood.interferometer",
     "LensModel": "lensfit.model",
+    "PixelImagingLikelihood": "lensfit.likelihood.pixels",
     "Problem": "lensfit.problem",
     "fit": "lensfit.registry",
     "read_imaging": "lensfit.datasets",

@@ -19,7 +19,8 @@ class Likelihood(Protocol):
 
     `columns` are the data of unit amplitude (K, ...) of the model's `Solved` amplitudes, `positive` (K,) says
     whether each is kept non-negative. Levenberg and Marquardt ask for the `light` before the instrument, for
-    the amplitudes of `least` chi2 with the residuals they leave, and for the `normal` equations.
+    the amplitudes of `least` chi2 with the residuals they leave, and for the `normal` equations. One that
+    `integrates_amplitudes` is called with the `Solved` leaves in place.
     """
 
     @property
@@ -171,6 +172,8 @@ def _solve(space: Space, likelihood: Any, theta: jax.Array) -> jax.Array:
 
 
 def _plain_log_likelihood(space: Space, likelihood: Any, theta: jax.Array) -> jax.Array:
+    if getattr(likelihood, "integrates_amplitudes", False):
+        return likelihood(space.build(theta))
     return likelihood(_model(space, likelihood, theta))
 
 
