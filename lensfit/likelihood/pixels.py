@@ -1,7 +1,7 @@
 """ln evidence of images of a lens whose source is on pixels."""
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -9,9 +9,10 @@ import numpy as np
 
 from lensfit.datasets import Imaging
 from lensfit.errors import ModelError
-from lensfit.inversion import images as by_xla
 from lensfit.inversion.evidence import Normal, Solution, solution
-from lensfit.inversion.images import Rays
+from lensfit.inversion.images import normal
+from lensfit.inversion.mesh import entries
+from lensfit.inversion.rays import Rays
 from lensfit.likelihood._numbers import with_numbers
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction, Seen, brightness_of, reconstruction
@@ -19,7 +20,7 @@ from lensfit.model import LensModel
 from lensfit.operators.psf import convolve
 from lensfit.priors import Solved
 from lensfit.profiles import PixelSource
-from lensfit.pytree import pytree
+from lensfit.pytree import pytree, static
 from lensfit.surface import surface
 
 SUB_PIXELS = 2
@@ -39,6 +40,7 @@ class PixelImagingLikelihood:
     images: tuple[ImagingLikelihood, ...]
     rays: tuple[Rays, ...]
     width: jax.Array
+    engine: Literal["native", "xla"] = static(default="native")
 
     integrates_amplitudes = True
 
@@ -82,7 +84,8 @@ class PixelImagingLikelihood:
         target = -image.residuals(rest).ravel()[rays.seen]
         columns = columns_of(image, rest).reshape(-1, image.shape[0] * image.shape[1])[:, rays.seen]
         u, v = source.position(*model.source_position(rays.x, rays.y))
-        curvature, vector = by_xla.normal(rays, u, v, columns, target, source.pixels, source.order)
+        indices, weights = entries(u, v, source.pixels, source.order, self.engine)
+        curvature, vector = normal(rays, indices, weights, columns, target, source.pixels**2, self.engine)
         return Normal(curvature=curvature, vector=vector, constant=target @ target, log_norm=image.log_norm)
 
     def reconstruct(self, model: LensModel) -> Reconstruction:

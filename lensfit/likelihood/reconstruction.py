@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from lensfit.inversion.evidence import Solution
-from lensfit.inversion.mesh import entries
+from lensfit.inversion.mesh import by_xla
 from lensfit.inversion.solve import covariance
 from lensfit.model import LensModel
 from lensfit.profiles import PixelSource
@@ -73,7 +73,7 @@ class Reconstruction:
 def brightness_of(source: PixelSource, coefficients: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
     """Brightness at source-plane points (x, y) [arcsec] of coefficients (n, n)."""
     u, v = source.position(x, y)
-    indices, weights = entries(u.reshape(-1, 1), v.reshape(-1, 1), source.pixels, source.order)
+    indices, weights = by_xla(source.pixels, source.order, u.reshape(-1, 1), v.reshape(-1, 1))
     return jnp.sum(weights * coefficients.ravel()[indices], -1).reshape(x.shape)
 
 
@@ -87,7 +87,7 @@ def reconstruction(
     coefficients, amplitudes = found.s[: n * n].reshape(n, n), found.s[n * n :]
     spread = covariance(found.system, found.moving)
     column, row = (axis.reshape(-1, 1) for axis in jnp.meshgrid(jnp.arange(n) * 1.0, jnp.arange(n) * 1.0))
-    indices, weights = entries(column, row, n, order)
+    indices, weights = by_xla(n, order, column, row)
     pairs = spread[indices[:, :, None], indices[:, None]]
     variance = jnp.einsum("ma,mb,mab->m", weights, weights, pairs)
     source_flux = jnp.sum(coefficients) * source.step**2
