@@ -66,8 +66,9 @@ def run(arguments: argparse.Namespace) -> int:
             write_results(made, task.problem, task.observed, result)
             write_report(made)
         store.discard()
-        lines = [*verdict(task.problem, result), f"report           {folder / REPORT}"]
-        for line in [*result.notes, *lines]:
+        notes = [f"note             {note}" for note in result.notes]
+        lines = [*verdict(task.problem, result), *notes, f"report           {folder / REPORT}"]
+        for line in lines:
             logger.info(line)
     trusted = result.trust.trusted
     if not arguments.quiet:

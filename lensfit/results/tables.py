@@ -20,7 +20,7 @@ from lensfit.results.derived import Quantity
 
 Observed = Imaging | Observations
 SCHEMA = "lensfit.result"
-VERSION = 1
+VERSION = 2
 PACKAGES = ("lensfit", "jax", "jaxlib", "numpy", "scipy", "astropy", "matplotlib")
 
 
