@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.errors import FitError
+from lensfit.fitters._integrated import bend, climb, integrates
 from lensfit.fitters.laplace import NormalEquations, normal_equations
 from lensfit.problem import Problem
 
@@ -34,11 +35,13 @@ class Optimum:
 
 
 def optimum(problem: Problem, theta: np.ndarray) -> Optimum:
-    """Climb from theta (n,) to the nearest optimum by damped Gauss-Newton steps in z.
+    """Climb from theta (n,) to the nearest optimum: by damped Gauss-Newton steps in z, or L-BFGS on an evidence.
 
     Raises:
         FitError: ln L or the prior is not finite at theta, or no optimum is reached from there.
     """
+    if integrates(problem.likelihood):
+        return _of_evidence(problem, np.asarray(problem.to_z(theta)))
     here = _equations(problem, np.asarray(problem.to_z(theta)))
     if not np.isfinite(_height(here)):
         raise FitError("the start is outside the prior, or ln L is not finite there; start from elsewhere")
@@ -64,6 +67,16 @@ def optimum(problem: Problem, theta: np.ndarray) -> Optimum:
     covariance = inverse[: problem.ndim, : problem.ndim]
     symmetric = 0.5 * (covariance + covariance.T)
     return Optimum(np.asarray(problem.to_theta(z)), z, _height(here), symmetric, evaluations)
+
+
+def _of_evidence(problem: Problem, z: np.ndarray) -> Optimum:
+    first = bend(problem.space, problem.likelihood, z)
+    end = climb(problem.space, problem.likelihood, z, first.whitening())
+    there = bend(problem.space, problem.likelihood, end.z)
+    whitening = there.whitening()
+    evaluations = first.evaluations + end.evaluations + there.evaluations
+    covariance = whitening @ whitening.T
+    return Optimum(np.asarray(problem.to_theta(end.z)), end.z, end.log_posterior, covariance, evaluations)
 
 
 def _uphill(problem: Problem, here: NormalEquations, step: np.ndarray) -> tuple[NormalEquations, int]:

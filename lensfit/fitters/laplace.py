@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.errors import FitError
+from lensfit.fitters._integrated import bend, integrated, integrates
 from lensfit.fitters.lm import Point, System
 from lensfit.problem import Problem
 from lensfit.pytree import pytree
@@ -62,11 +63,29 @@ class NormalEquations:
 
 
 def laplace(space: Space, likelihood: Any, theta: np.ndarray) -> Laplace:
-    """The normal approximation of the posterior at theta (n,), prior included, amplitudes with a flat one."""
+    """The normal approximation of the posterior at theta (n,), prior included, amplitudes with a flat one.
+
+    Of a likelihood that integrates its amplitudes out it is that of its evidence.
+    """
+    if integrates(likelihood):
+        return _of_evidence(space, likelihood, theta)
     equations = normal_equations(space, likelihood, jnp.asarray(theta))
     to_z = np.eye(len(equations.moving()))
     to_z[: space.ndim, : space.ndim] = np.linalg.inv(np.asarray(equations.to_theta))
     return Laplace(equations.values, _inverse(to_z.T @ np.asarray(equations.curvature) @ to_z, equations.moving()))
+
+
+def _of_evidence(space: Space, likelihood: Any, theta: np.ndarray) -> Laplace:
+    values = values_at(space, likelihood, jnp.asarray(theta))
+    found = bend(space, likelihood, np.asarray(values.z))
+    given = np.asarray(integrated(space, likelihood, jnp.asarray(theta)).amplitude_covariance)
+    n, whitening = len(theta), found.whitening()
+    spread = np.concatenate([np.asarray(_slopes(space, values.z)), found.amplitude_slopes]) @ whitening
+    covariance = spread @ spread.T
+    covariance[n:, n:] += given
+    held = np.concatenate([np.zeros(n, bool), np.diag(given) == 0])
+    covariance[held], covariance[:, held] = np.nan, np.nan
+    return Laplace(values, covariance)
 
 
 def laplace_of_solved(
@@ -128,6 +147,10 @@ def _slopes(space: Space, z: jax.Array) -> jax.Array:
 @jax.jit
 def values_at(space: Space, likelihood: Any, theta: jax.Array) -> Values:
     """The values at theta (n,)."""
+    if integrates(likelihood):
+        found = integrated(space, likelihood, theta)
+        return Values(z=space.to_z(theta), amplitudes=found.amplitudes, log_likelihood=found.log_likelihood,
+                      chi2=found.chi2)
     model = space.build(theta)
     amplitudes = likelihood.amplitudes(model) if space.amplitudes else jnp.zeros(0)
     filled = model.filled(amplitudes)
