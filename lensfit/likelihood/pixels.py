@@ -77,7 +77,7 @@ class PixelImagingLikelihood:
         total = parts[0]
         for part in parts[1:]:
             total = total.plus(part)
-        return solution(total, source, self.width, rest.positive())
+        return solution(total, source, self.width, rest.positive(), self.engine)
 
     def _normal(self, k: int, model: LensModel, source: PixelSource, rest: LensModel) -> Normal:
         image, rays = self.images[k], self.rays[k]
