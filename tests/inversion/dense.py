@@ -6,6 +6,7 @@ from scipy.interpolate import BSpline
 from scipy.signal import convolve2d
 
 from lensfit.datasets import Imaging
+from lensfit.model import LensModel
 from lensfit.profiles import SIE, PixelSource, Shear
 
 MASS = {
@@ -15,7 +16,7 @@ MASS = {
 PIXEL = 0.1
 
 
-source_position = jax.jit(lambda model, x, y: model.source_position(x, y))
+source_position = jax.jit(lambda mass, x, y: LensModel(light={}, mass=mass, source={}).source_position(x, y))
 
 
 def pixel_source(**changes):
@@ -59,7 +60,7 @@ def mapping(u, v, pixels, order):
 def positions(model, x, y):
     """Mesh positions of rays from the image at x, y."""
     source = model.pixels()["pixels"]
-    beta = source_position(model, x, y)
+    beta = source_position(model.mass, x, y)
     half, center = (source.pixels - 1) / 2, (source.center_x, source.center_y)
     return tuple(half + half * (np.asarray(b) - c) / source.half_width for b, c in zip(beta, center, strict=True))
 
