@@ -80,10 +80,9 @@ class PixelInterferometerLikelihood:
     def solution(self, model: LensModel) -> Solution:
         """The most probable source and amplitudes, and the terms of ln evidence."""
         source, rest = pixels_of(model)
-        mapping = self.mapping(model, source)
-        images = columns_of(self.visibilities, rest)
-        fixed = self.visibilities.image(rest)
-        return solution(self._normal(mapping, images, fixed), source, self.width, rest.positive(), "native")
+        fixed, images = self.visibilities.image(rest), columns_of(self.visibilities, rest)
+        normal = self._normal(self.mapping(model, source), images, fixed)
+        return solution(normal, source, self.width, rest.positive(), "native")
 
     def mapping(self, model: LensModel, source: PixelSource) -> MappingMatrix:
         """T: what the antennas see of unit coefficients [Jy/pixel]."""
