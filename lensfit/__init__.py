@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lensfit.fitters._base import FitResult
     from lensfit.likelihood.imaging import ImagingLikelihood
     from lensfit.likelihood.interferometer import InterferometerLikelihood
+    from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
     from lensfit.likelihood.pixels import PixelImagingLikelihood
     from lensfit.model import LensModel
     from lensfit.problem import Problem
@@ -27,6 +28,7 @@ __all__ = [
     "InterferometerLikelihood",
     "LensModel",
     "PixelImagingLikelihood",
+    "PixelInterferometerLikelihood",
     "Problem",
     "__version__",
     "errors",
@@ -48,6 +50,7 @@ _HOMES = {
     "InterferometerLikelihood": "lensfit.likelihood.interferometer",
     "LensModel": "lensfit.model",
     "PixelImagingLikelihood": "lensfit.likelihood.pixels",
+    "PixelInterferometerLikelihood": "lensfit.likelihood.pixel_visibilities",
     "Problem": "lensfit.problem",
     "fit": "lensfit.registry",
     "read_imaging": "lensfit.datasets",

@@ -144,6 +144,20 @@ class Problem:
         """The solved amplitudes (K,) at theta, in the order of `space.amplitudes`."""
         return self._call(_amplitudes, theta)
 
+    def reconstruct(self, theta: Any) -> Any:
+        """The source on pixels at theta (n,): see `lensfit.likelihood.reconstruction.Reconstruction`.
+
+        Raises:
+            ModelError: the likelihood is of no source on pixels, or the linear system cannot be solved.
+        """
+        if not hasattr(self.likelihood, "reconstruct"):
+            raise ModelError(f"{type(self.likelihood).__name__} solves no source on pixels")
+        theta = jnp.asarray(theta, float)
+        found = self._call(_reconstruct, theta)
+        if not jnp.isfinite(found.solution.log_evidence):
+            self.likelihood(self.space.build(theta))  # says why
+        return found
+
     def solved_model(self, theta: Any) -> LensModel:
         """The model at theta (ndim,) with every leaf a number."""
         theta = jnp.asarray(theta)
@@ -202,6 +216,7 @@ _value_and_grad = jax.jit(jax.value_and_grad(_plain_log_likelihood, argnums=2))
 _residuals = jax.jit(_plain_residuals)
 _jacobian = jax.jit(_plain_jacobian)
 _amplitudes = jax.jit(_solve)
+_reconstruct = jax.jit(lambda space, likelihood, theta: likelihood.reconstruct(space.build(theta)))
 
 
 def _batched(function: Any) -> Any:

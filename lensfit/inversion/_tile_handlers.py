@@ -1,9 +1,9 @@
-"""The kernels of `_rays` and `_tiles` as XLA calls them: the arrays are taken out of its frame."""
+"""The kernels of `_rays`, `_tiles` and `_lapack` as XLA calls them: the arrays are taken out of its frame."""
 from __future__ import annotations
 
 from numba import carray, njit  # pyright: ignore[reportPrivateImportUsage]
 
-from lensfit.inversion import _rays, _tiles
+from lensfit.inversion import _lapack, _rays, _tiles
 from lensfit.native.frame import argument, float64, int32, int64, result, understood
 
 _helper = njit(error_model="numpy")
@@ -93,4 +93,21 @@ def normal_back(frame):
             indices, weights, rays, seen, inverse_noise, psf, columns, target, shape, symmetric, toward,
             _matrix(result(frame, 0)), _matrix(result(frame, 1)), _vector(result(frame, 2)),
         )
+    return 0
+
+
+@_helper
+def solve(frame):
+    """`_lapack.solve` of A and D."""
+    if understood(frame, 2, 3):
+        factor, s, log_det = _matrix(result(frame, 0)), _vector(result(frame, 1)), _vector(result(frame, 2))
+        _lapack.solve(_matrix(argument(frame, 0)), _vector(argument(frame, 1)), factor, s, log_det)
+    return 0
+
+
+@_helper
+def inverse(frame):
+    """`_lapack.inverse` of a factor."""
+    if understood(frame, 1, 1):
+        _lapack.inverse(_matrix(argument(frame, 0)), _matrix(result(frame, 0)))
     return 0

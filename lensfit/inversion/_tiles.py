@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from lensfit.inversion._lapack import gram, mirror
 from lensfit.inversion._vector import adder, dotter
 
 TILE = 8
@@ -90,15 +91,31 @@ def _range(corner, reach, size):
 
 
 @_helper
-def _tile(y, x, psf, rays, start, column, value, scale, foot, local, active, rows):
-    """Fill rows (n, 64) of B with the whitened images of the n source pixels active[:n] that the tile sees.
-
-    local (S,) is -1 on entry; then the number of each of them.
-    """
-    tall, wide = psf.shape[0] // 2 - TILE, psf.shape[1] // 2 - TILE
+def _sources(y, x, reach, rays, start, column, local, active):
+    """The source pixels that a tile sees, ascending: active[:n] of the n, and in local (S,) their place or -1."""
+    local[:] = -1
+    top, bottom = _range(y, reach[0], rays.shape[0])
+    left, right = _range(x, reach[1], rays.shape[1])
+    for down in range(top, bottom):
+        for across in range(left, right):
+            e = rays[down, across]
+            if e >= 0:
+                for p in range(start[e], start[e + 1]):
+                    local[column[p]] = 0
     count = 0
-    top, bottom = _range(y, tall, rays.shape[0])
-    left, right = _range(x, wide, rays.shape[1])
+    for j in range(local.size):
+        if local[j] == 0:
+            local[j], active[count] = count, j
+            count += 1
+    return count
+
+
+@_helper
+def _tile(y, x, reach, psf, rays, start, column, value, scale, foot, local, count, rows):
+    """rows[:count] (64 each) of B: the whitened images of the source pixels that the tile sees."""
+    rows[:count] = 0.0
+    top, bottom = _range(y, reach[0], rays.shape[0])
+    left, right = _range(x, reach[1], rays.shape[1])
     for down in range(top, bottom):
         for across in range(left, right):
             e = rays[down, across]
@@ -106,17 +123,10 @@ def _tile(y, x, psf, rays, start, column, value, scale, foot, local, active, row
                 continue
             _footprint(psf, y - down, x - across, foot)
             for p in range(start[e], start[e + 1]):
-                j = column[p]
-                if local[j] < 0:
-                    local[j] = count
-                    active[count] = j
-                    rows[count, :] = 0.0
-                    count += 1
-                _add(rows.ctypes.data + 8 * SIZE * local[j], value[p], foot.ctypes.data)
+                _add(rows.ctypes.data + 8 * SIZE * local[column[p]], value[p], foot.ctypes.data)
     for k in range(count):
         for o in range(SIZE):
             rows[k, o] *= scale[o]
-    return count
 
 
 @_helper
@@ -129,28 +139,30 @@ def normal(indices, weights, rays_at, seen_at, inverse_noise, psf, columns, targ
     size, lights = vector.size, columns.shape[0]
     sources = size - lights
     start, column, value, _ = _sparse(indices, weights)
+    reach = psf.shape[0] // 2, psf.shape[1] // 2
     rays, seen, psf = _numbered(rays_at, shape), _numbered(seen_at, shape), _padded(psf)
     scale, data, foot, light = np.empty(SIZE), np.empty(SIZE), np.empty(SIZE), np.empty((lights, SIZE))
-    local, active, rows = np.full(sources, -1), np.empty(size, np.int64), np.empty((size, SIZE))
+    local, active, rows = np.empty(sources, np.int64), np.empty(size, np.int64), np.empty((size, SIZE))
+    part = np.empty(size * size)
     curvature[:] = 0.0
     vector[:] = 0.0
     for y, x in _corners(seen):
         _load(y, x, seen, inverse_noise, target, columns, scale, data, light)
-        count = _tile(y, x, psf, rays, start, column, value, scale, foot, local, active, rows)
-        for k in range(count):
-            local[active[k]] = -1
+        count = _sources(y, x, reach, rays, start, column, local, active)
+        _tile(y, x, reach, psf, rays, start, column, value, scale, foot, local, count, rows)
         for k in range(lights):
             active[count + k] = sources + k
             rows[count + k] = light[k]
         count += lights
         if count == 0:
             continue
-        part = np.dot(rows[:count], rows[:count].T)
+        gram(rows, count, part)
         for i in range(count):
             row = active[i]
             vector[row] += _dot(rows.ctypes.data + 8 * SIZE * i, data.ctypes.data)
-            for j in range(count):
-                curvature[row, active[j]] += part[i, j]
+            for j in range(i + 1):
+                curvature[row, active[j]] += part[count * i + j]
+    mirror(curvature)
 
 
 @_helper
@@ -165,15 +177,17 @@ def normal_back(
     size, lights = toward.size, columns.shape[0]
     sources = size - lights
     start, column, value, place = _sparse(indices, weights)
+    reach = psf.shape[0] // 2, psf.shape[1] // 2
     rays, seen, psf = _numbered(rays_at, shape), _numbered(seen_at, shape), _padded(psf)
     scale, data, foot, light = np.empty(SIZE), np.empty(SIZE), np.empty(SIZE), np.empty((lights, SIZE))
-    local, active, rows = np.full(sources, -1), np.empty(size, np.int64), np.empty((size, SIZE))
+    local, active, rows = np.empty(sources, np.int64), np.empty(size, np.int64), np.empty((size, SIZE))
     weights_bar[:] = 0.0
     columns_bar[:] = 0.0
     target_bar[:] = 0.0
     for y, x in _corners(seen):
         _load(y, x, seen, inverse_noise, target, columns, scale, data, light)
-        count = _tile(y, x, psf, rays, start, column, value, scale, foot, local, active, rows)
+        count = _sources(y, x, reach, rays, start, column, local, active)
+        _tile(y, x, reach, psf, rays, start, column, value, scale, foot, local, count, rows)
         for k in range(lights):
             active[count + k] = sources + k
             rows[count + k] = light[k]
@@ -193,9 +207,7 @@ def normal_back(
         for i in range(count):
             for o in range(SIZE):
                 bar[i, o] *= scale[o]
-        _tile_back(y, x, psf, rays, start, column, place, foot, local, bar, weights_bar)
-        for k in range(count):
-            local[active[k]] = -1
+        _tile_back(y, x, reach, psf, rays, start, column, place, foot, local, bar, weights_bar)
 
 
 @_helper
@@ -214,11 +226,10 @@ def _unload(y, x, seen, toward, active, count, rows, light_bar, columns_bar, tar
 
 
 @_helper
-def _tile_back(y, x, psf, rays, start, column, place, foot, local, bar, weights_bar):
+def _tile_back(y, x, reach, psf, rays, start, column, place, foot, local, bar, weights_bar):
     """Add to weights_bar what the rows of a tile, of cotangent bar (n, 64), owe to each entry of T."""
-    tall, wide = psf.shape[0] // 2 - TILE, psf.shape[1] // 2 - TILE
-    top, bottom = _range(y, tall, rays.shape[0])
-    left, right = _range(x, wide, rays.shape[1])
+    top, bottom = _range(y, reach[0], rays.shape[0])
+    left, right = _range(x, reach[1], rays.shape[1])
     for down in range(top, bottom):
         for across in range(left, right):
             e = rays[down, across]

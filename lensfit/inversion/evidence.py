@@ -6,10 +6,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.core import Tracer
 
 from lensfit.errors import ModelError
-from lensfit.inversion.regularisation import log_determinant as closed_form
 from lensfit.inversion.regularisation import regularisation
 from lensfit.inversion.solve import log_determinant, solve
 from lensfit.profiles import PixelSource
@@ -53,7 +53,7 @@ class Solution:
     log_evidence: jax.Array
 
 
-def solution(normal: Normal, source: PixelSource, width: Any, positive: np.ndarray) -> Solution:
+def solution(normal: Normal, source: PixelSource, width: Any, positive: np.ndarray, engine: str) -> Solution:
     """Solve for the source and K amplitudes of light, normal a priori about zero with standard deviation `width`.
 
     Args:
@@ -63,21 +63,23 @@ def solution(normal: Normal, source: PixelSource, width: Any, positive: np.ndarr
         ModelError: the system is not positive definite; the pixels that no datum constrains are named. Inside a
             compiled program that cannot be said: ln evidence is NaN.
     """
-    held, lights = regularisation(source), len(positive)
-    size = len(held)
-    precision = jnp.zeros((size + lights, size + lights)).at[:size, :size].set(held)
-    precision += jnp.diag(jnp.concatenate([jnp.zeros(size), jnp.broadcast_to(width ** -2.0, lights)]))
-    system = normal.curvature + precision
+    held, lights, size = regularisation(source), len(positive), source.pixels**2
+    light = np.arange(size, size + lights)
+    system = held.plus(normal.curvature).at[light, light].add(width**-2.0)
     flags = (source.positive,) * size + tuple(bool(p) for p in positive)
-    s, moving, log_det_system = solve(system, normal.vector, flags, lights)
-    log_det_prior = log_determinant(held, moving[:size]) if source.positive else closed_form(source, held)
+    s, moving, log_det_system = solve(system, normal.vector, flags, lights, engine)
+    s = lax.stop_gradient(s)  # at the least of chi2 + penalty their derivative by s is zero
+    log_det_prior = held.log_det
+    if source.positive:
+        matrix = held.plus(jnp.zeros((size, size)))
+        log_det_prior = log_determinant(matrix, moving[:size], engine)
     log_det_prior -= 2 * lights * jnp.log(width)
-    chi2 = s @ (normal.curvature @ s) - 2 * s @ normal.vector + normal.constant
-    penalty = s @ (precision @ s)
-    log_evidence = -0.5 * (chi2 + penalty + log_det_system - log_det_prior) + normal.log_norm
+    total = s @ (system @ s) - 2 * s @ normal.vector + normal.constant
+    penalty = held.penalty(s[:size]) + jnp.sum((s[size:] / width) ** 2)
+    log_evidence = -0.5 * (total + log_det_system - log_det_prior) + normal.log_norm
     _check(log_evidence, normal.curvature, source)
     return Solution(
-        s=s, moving=moving, system=system, chi2=chi2, penalty=penalty, log_det_system=log_det_system,
+        s=s, moving=moving, system=system, chi2=total - penalty, penalty=penalty, log_det_system=log_det_system,
         log_det_prior=log_det_prior, log_norm=normal.log_norm, log_evidence=log_evidence,
     )
 

@@ -37,11 +37,10 @@ class Rays:
         pixel_scale: float, sub_pixels: int,
     ) -> Rays:
         """For an image of pixel centres x, y, `needed` where rays start, and 1 / sigma, 0 without data: all (H, W)."""
-        offsets = ((np.arange(sub_pixels) + 0.5) / sub_pixels - 0.5) * pixel_scale
-        down, right = (o.ravel() for o in np.meshgrid(offsets, offsets, indexing="ij"))
+        starts = sub_pixel_positions(x[needed], y[needed], pixel_scale, sub_pixels)
         return cls(
-            x=jnp.asarray(x[needed][:, None] + right),
-            y=jnp.asarray(y[needed][:, None] + down),
+            x=starts[0],
+            y=starts[1],
             pixels=jnp.asarray(np.flatnonzero(needed), jnp.int32),
             seen=jnp.asarray(np.flatnonzero(inverse_noise), jnp.int32),
             inverse_noise=jnp.asarray(inverse_noise[inverse_noise > 0]),
@@ -49,3 +48,12 @@ class Rays:
             transfer=jnp.asarray(transfer_function(psf, x.shape)),
             shape=(x.shape[0], x.shape[1]),
         )
+
+
+def sub_pixel_positions(
+    x: np.ndarray, y: np.ndarray, pixel_scale: float, sub_pixels: int
+) -> tuple[jax.Array, jax.Array]:
+    """x, y (E, sub_pixels^2) of the sub-pixels of pixels at x, y (E,) [arcsec]."""
+    offsets = ((np.arange(sub_pixels) + 0.5) / sub_pixels - 0.5) * pixel_scale
+    down, right = (o.ravel() for o in np.meshgrid(offsets, offsets, indexing="ij"))
+    return jnp.asarray(x[:, None] + right), jnp.asarray(y[:, None] + down)

@@ -1,7 +1,7 @@
 """ln evidence of images of a lens whose source is on pixels."""
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -13,20 +13,16 @@ from lensfit.inversion.evidence import Normal, Solution, solution
 from lensfit.inversion.images import normal
 from lensfit.inversion.mesh import entries
 from lensfit.inversion.rays import Rays
-from lensfit.likelihood._numbers import with_numbers
+from lensfit.likelihood._pixels import WIDTH, columns_of, pixels_of
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction, Seen, brightness_of, reconstruction
 from lensfit.model import LensModel
 from lensfit.operators.psf import convolve
-from lensfit.priors import Solved
 from lensfit.profiles import PixelSource
 from lensfit.pytree import pytree, static
-from lensfit.surface import surface
 
 SUB_PIXELS = 2
 """Rays per pixel and axis."""
-WIDTH = 100.0
-"""Standard deviation of the prior of a `Solved` amplitude of lens light or sky, over the largest datum."""
 
 
 @pytree
@@ -77,7 +73,7 @@ class PixelImagingLikelihood:
         total = parts[0]
         for part in parts[1:]:
             total = total.plus(part)
-        return solution(total, source, self.width, rest.positive())
+        return solution(total, source, self.width, rest.positive(), self.engine)
 
     def _normal(self, k: int, model: LensModel, source: PixelSource, rest: LensModel) -> Normal:
         image, rays = self.images[k], self.rays[k]
@@ -126,35 +122,6 @@ class PixelImagingLikelihood:
     def log_norm(self) -> jax.Array:
         """-1/2 sum ln(2 pi sigma^2)."""
         return jnp.sum(jnp.stack([image.log_norm for image in self.images]))
-
-
-def pixels_of(model: LensModel) -> tuple[PixelSource, LensModel]:
-    """The source on pixels, and the model without it.
-
-    Raises:
-        ModelError: there is none, or more than one.
-    """
-    found = model.pixels()
-    if len(found) != 1:
-        raise ModelError(
-            f"the model has {len(found)} sources on pixels{': ' if found else ''}{', '.join(found)}; a pixel "
-            "likelihood needs exactly one PixelSource in `source`"
-        )
-    return next(iter(found.values())), model.without_pixels()
-
-
-def columns_of(image: ImagingLikelihood, model: LensModel) -> jax.Array:
-    """`image.columns(model)` (K, H, W) with derivatives."""
-    count = len(model.positive()) - isinstance(model.sky, Solved)
-    formula, numbers = with_numbers(model, LensModel.solved_shapes)
-    columns = [_column(image, formula, numbers, k) for k in range(count)]
-    if isinstance(model.sky, Solved):
-        columns.append(image.inverse_noise)
-    return jnp.stack(columns) if columns else jnp.zeros((0, *image.shape))
-
-
-def _column(image: ImagingLikelihood, formula: Any, numbers: list[Any], k: int) -> jax.Array:
-    return image.whiten(surface(lambda values, x, y: formula(values, x, y)[k], numbers, image.grid))
 
 
 def _rays(image: ImagingLikelihood, sub_pixels: int) -> Rays:
