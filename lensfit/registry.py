@@ -15,8 +15,9 @@ import numpy as np
 from lensfit.errors import FitError
 from lensfit.fitters._base import FitResult, Fitter, NoCheckpoint, Progress, Trust, silent
 from lensfit.fitters.checkpoint import Store
+from lensfit.pixelised import judge as of_pixels
 from lensfit.problem import Problem
-from lensfit.staged.judge import judged
+from lensfit.staged import judge as of_lens
 
 GROUP = "lensfit.fitters"
 """Entry-point group under which other packages add their fitters."""
@@ -126,7 +127,8 @@ def fit(
     with _telling_how_to_install(type(chosen).__name__), store as session:
         result = chosen.run(problem, seed=seed, start=theta, progress=progress, checkpoint=session)
     if result.fitter != "staged":
-        result = judged(problem, result)
+        judge = of_pixels if problem.model.pixels() else of_lens
+        result = judge.judged(problem, result)
     if isinstance(start, FitResult):
         result = _carried(result, start)
     return dataclasses.replace(result, provenance=provenance(seed, started) | result.provenance)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lensfit.cli._log import NAME
 from lensfit.errors import DataError
-from lensfit.plots import FIGURES, SAMPLE_FIGURES, VISIBILITY_FIGURES
+from lensfit.plots import FIGURES, PIXEL_FIGURES, SAMPLE_FIGURES, VISIBILITY_FIGURES
 
 RECIPE, REPORT, CHECKPOINT = "recipe.toml", "report.html", "checkpoint"
 _TEXTS = (NAME, RECIPE, REPORT, "result.json", "parameters.ecsv", "model.fits")
@@ -16,6 +16,8 @@ RUN_FILES = (*_TEXTS, *(f"{name}.png" for name in FIGURES))
 """What the run folder of an image holds."""
 VISIBILITY_FILES = (*_TEXTS, *(f"{name}.png" for name in VISIBILITY_FIGURES))
 """What that of visibilities holds."""
+PIXEL_FILES = (*_TEXTS, "source.fits", *(f"{name}.png" for name in PIXEL_FIGURES))
+"""What that of an image holds where the source is on pixels."""
 SAMPLE_FILES = ("samples.ecsv", "samples.h5", *(f"{name}.png" for name in SAMPLE_FIGURES))
 """What it holds as well where the fitter samples."""
 
@@ -41,7 +43,7 @@ def check_resumable(folder: Path) -> None:
 
 def clear(folder: Path) -> None:
     """Remove what an earlier run left in a folder, and nothing else."""
-    for name in {*RUN_FILES, *VISIBILITY_FILES, *SAMPLE_FILES}:
+    for name in {*RUN_FILES, *VISIBILITY_FILES, *PIXEL_FILES, *SAMPLE_FILES}:
         (folder / name).unlink(missing_ok=True)
 
 

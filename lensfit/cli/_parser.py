@@ -65,6 +65,7 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
         "--standard", choices=STANDARD,
         help="model to start from; default: parametric, for visibilities one_source",
     )
+    _add_pixel_options(parser)
     parser.add_argument("--fitter", metavar="NAME", help="staged, lm, emcee, dynesty, ...; default: staged")
     parser.add_argument("--seed", metavar="N", type=_seed, help="same seed, same result; default: 0")
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="run folder, new or empty")
@@ -72,6 +73,14 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
     folder.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run in DIR")
     folder.add_argument("--resume", action="store_true", help="go on with the interrupted run in DIR")
     parser.add_argument("--quiet", action="store_true", help="no progress, nothing on standard output")
+
+
+def _add_pixel_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("source on pixels")
+    group.add_argument("--source", choices=("pixels",), help="put the source on pixels once the model is fitted")
+    group.add_argument("--mesh-pixels", metavar="N", type=_count, help="nodes along a side of the mesh; default: 28")
+    group.add_argument("--regularisation", choices=("gradient", "curvature", "matern"), help="default: gradient")
+    group.add_argument("--positive", action="store_const", const=True, help="keep the source from being negative")
 
 
 def _add_inspect(commands: argparse._SubParsersAction) -> None:

@@ -23,6 +23,8 @@ from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.interferometer import InterferometerLikelihood
 from lensfit.likelihood.joint import Observations
 from lensfit.model import LensModel
+from lensfit.pixel_fit import fit_pixels
+from lensfit.pixelised.mesh import Mesh
 from lensfit.problem import Problem
 from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe, write_recipe
 from lensfit.registry import AT_OPTIMUM, fit, fitter
@@ -80,10 +82,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def run_task(task: Task, quiet: bool, store: Store) -> tuple[Task, FitResult]:
     """The fit, from the optimum that the staged fitter finds where its fitter needs one; the task as fitted last."""
-    name, start = task.fit.fitter, None
+    name, start, pixels = task.fit.fitter, None, task.fit.source == "pixels"
     with Display(quiet) as display:
-        if name == "staged" or name in AT_OPTIMUM or not isinstance(task.observed, Imaging):
+        if name == "staged" or name in AT_OPTIMUM or pixels or not isinstance(task.observed, Imaging):
             task, start = _staged(task, display)
+            if pixels:
+                done = fit_pixels(task.observed, task.problem, start, Mesh(**task.fit.mesh or {}), progress=display)
+                task, start = replace(task, problem=done.problem), done.result
             if name == "staged":
                 return task, start
         seed, given = task.fit.seed, start if name in AT_OPTIMUM else None
@@ -140,8 +145,15 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
         recipe = read_recipe(arguments.model)
         if recipe.model is None and recipe.fit.standard is None:
             raise ModelError(f"{arguments.model}: no model; give its profiles, or standard in [fit]")
-    given = {"seed": arguments.seed, "fitter": arguments.fitter}
-    return replace(recipe, fit=replace(recipe.fit, **{k: v for k, v in given.items() if v is not None}))
+    given = {"seed": arguments.seed, "fitter": arguments.fitter, "source": arguments.source}
+    options = (("pixels", "mesh_pixels"), ("regularisation", "regularisation"), ("positive", "positive"))
+    mesh = {name: getattr(arguments, option) for name, option in options if getattr(arguments, option) is not None}
+    if mesh:
+        given["mesh"] = (recipe.fit.mesh or {}) | mesh
+    made = replace(recipe.fit, **{k: v for k, v in given.items() if v is not None})
+    if made.mesh and made.source is None:
+        raise ModelError(f"{', '.join(made.mesh)} of a mesh is for a source on pixels: give --source pixels too")
+    return replace(recipe, fit=made)
 
 
 def _model(recipe: Recipe, data: Imaging | Interferometer) -> tuple[str | None, LensModel]:

@@ -16,7 +16,6 @@ from scipy.optimize import minimize
 
 from lensfit.errors import FitError
 from lensfit.inversion.solve import covariance
-from lensfit.problem import log_posterior
 from lensfit.pytree import pytree
 from lensfit.space import Space
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Literal
 
+import jax.numpy as jnp
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
@@ -77,4 +78,4 @@ def _strength(placed: PixelSource, model: LensModel) -> float:
     nodes = (np.arange(placed.pixels) - (placed.pixels - 1) / 2) * placed.step
     x, y = np.meshgrid(placed.center_x + nodes, placed.center_y + nodes)
     s = brightness_at(unlensed(model), x, y).ravel()
-    return float(np.log10(len(s) / (s @ np.asarray(regularisation(placed)) @ s)))
+    return float(np.log10(len(s) / regularisation(placed).penalty(jnp.asarray(s))))

@@ -3,15 +3,18 @@ from lensfit.plots._panels import data_unit
 from lensfit.plots.compass import position_angle, sky_axes
 from lensfit.plots.fit import FIGURES, overview, profile_figure, single
 from lensfit.plots.inspect import inspect_figure
+from lensfit.plots.pixels import PIXEL_FIGURES, PixelScene
 from lensfit.plots.samples import SAMPLE_FIGURES, corner_figure, trace_figure
 from lensfit.plots.scene import ModelImages, Scene, unmasked_field
 from lensfit.plots.visibilities import VISIBILITY_FIGURES, VisibilityScene, inspect_visibilities
 
 __all__ = [
     "FIGURES",
+    "PIXEL_FIGURES",
     "SAMPLE_FIGURES",
     "VISIBILITY_FIGURES",
     "ModelImages",
+    "PixelScene",
     "Scene",
     "VisibilityScene",
     "corner_figure",

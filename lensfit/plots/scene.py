@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import jax
 import numpy as np
@@ -44,10 +45,13 @@ class ModelImages:
     @classmethod
     def of(cls, imaging: Imaging, likelihood: ImagingLikelihood, model: LensModel) -> ModelImages:
         """Images of a model of numbers; the likelihood is of the same data."""
-        light, source = (
-            _pasted(np.asarray(_image(likelihood, model.only(group))), likelihood, imaging)
-            for group in ("light", "source")
-        )
+        light, source = (_image(likelihood, model.only(group)) for group in ("light", "source"))
+        return cls.of_parts(imaging, likelihood, light, source)
+
+    @classmethod
+    def of_parts(cls, imaging: Imaging, likelihood: ImagingLikelihood, light: Any, source: Any) -> ModelImages:
+        """Of the images (H, W) of lens light and lensed source on the box of the likelihood."""
+        light, source = (_pasted(np.asarray(image), likelihood, imaging) for image in (light, source))
         data = np.where(imaging.mask, np.nan, imaging.data)
         residual = (data - light - source) / imaging.noise
         return cls(model=light + source, light=light, source=source, residual=residual, arcs=data - light)

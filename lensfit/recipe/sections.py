@@ -137,12 +137,16 @@ class FitSection:
     """[fit]: the fitter, its settings and its seed; `standard` names a standard model, in place of profiles.
 
     settings: the fitter's fields that are not as by default, as {nlive = 400}.
+    source: "pixels" puts the source on pixels once the model is fitted; mesh: the fields of
+    `lensfit.pixelised.mesh.Mesh` that are not as by default, as {pixels = 40}.
     """
 
     fitter: str = "staged"
     seed: int = 0
     settings: dict[str, Any] | None = None
     standard: str | None = None
+    source: Literal["pixels"] | None = None
+    mesh: dict[str, Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -213,6 +217,8 @@ READERS: dict[type, dict[str, Reader]] = {
         "seed": _integer,
         "settings": _settings,
         "standard": _one_of(*STANDARD, *VISIBILITIES),
+        "source": _one_of("pixels"),
+        "mesh": _settings,
     },
     InstrumentSection: {
         "shape": _shape,

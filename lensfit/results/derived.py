@@ -14,6 +14,7 @@ from lensfit.lensing import Field, bright_cells, critical_curves, einstein_radiu
 from lensfit.model import LensModel
 from lensfit.plots import data_unit, position_angle, unmasked_field
 from lensfit.problem import Problem
+from lensfit.results.pixels import measured
 
 WIDER = 3.0
 """How much wider than the unmasked field fluxes are summed."""
@@ -45,6 +46,7 @@ WORDS = {
     "shear_angle": ("deg", "direction in which the shear stretches images, counter-clockwise from +x"),
     "shear_angle_sky": ("deg", "direction in which the shear stretches images, East of North"),
     "effective_einstein_radius": ("arcsec", "sqrt(area / pi) inside the tangential critical curve"),
+    "source_half_light_radius": ("arcsec", "radius about its centroid that holds half of the source's light"),
     "source_magnification": ("", "flux of the lensed source over that of the source"),
     "source_flux": ("summed over pixels", "flux of the source without the lens"),
     "lensed_source_flux": ("summed over pixels", "flux of the lensed source"),
@@ -58,7 +60,7 @@ def derived_quantities(
 ) -> dict[str, Quantity]:
     """Shapes of all profiles, shear, effective Einstein radius, magnification and fluxes, by dotted name.
 
-    Fluxes are those within `WIDER` times the unmasked field.
+    Fluxes are those within `WIDER` times the unmasked field, those of a source on pixels what its mesh holds.
 
     Solved amplitudes are held at their best: their errors are left out of the propagation.
     """
@@ -70,6 +72,8 @@ def derived_quantities(
     field = unmasked_field(imaging)
     values = _einstein_radius(model, field, result)
     values |= _fluxes(model, Field(field.x, field.y, WIDER * field.half_width), result)
+    if result.model.pixels():
+        values |= _with_errors(lambda theta: _of_pixels(problem, theta), result)
     values |= _with_errors(lambda theta: _shapes(model(theta)), result)
     found = {}
     for name, (value, error) in values.items():
@@ -93,7 +97,7 @@ def _shapes(model: LensModel) -> dict[str, float]:
     found = {}
     for group in ("mass", "light", "source"):
         for name, profile in sorted(getattr(model, group).items()):
-            roles = {f.metadata["role"]: getattr(profile, f.name) for f in dataclasses.fields(profile)}
+            roles = {f.metadata.get("role"): getattr(profile, f.name) for f in dataclasses.fields(profile)}
             if {"e1", "e2"} <= roles.keys():
                 e = np.hypot(roles["e1"], roles["e2"])
                 found[f"{group}.{name}.axis_ratio"] = (1 - e) / (1 + e)
@@ -126,20 +130,26 @@ def _fluxes(model: Callable[..., LensModel], field: Field, result: FitResult) ->
     parts: dict[str, Callable[[LensModel], LensModel]] = {}
     if best.light:
         parts["lens_flux"] = lambda m: m.only("light")
-    if best.source:
+    analytic = bool(best.source) and not best.pixels()
+    if analytic:
         parts |= {"lensed_source_flux": lambda m: m.only("source"), "source_flux": unlensed}
     cells = {name: bright_cells(part(best), field) for name, part in parts.items()}
 
     def measured(theta: np.ndarray) -> dict[str, float]:
         now = model(theta)
         found = {name: flux(part(now), cells[name]) for name, part in parts.items()}
-        if best.source:
+        if analytic:
             found["source_magnification"] = found["lensed_source_flux"] / found["source_flux"]
         return found
 
     values = _with_errors(measured, result)
     held = bool(result.amplitude_names)
     return {n: (v, np.nan if held and n.endswith("_flux") else error) for n, (v, error) in values.items()}
+
+
+def _of_pixels(problem: Problem, theta: np.ndarray) -> dict[str, float]:
+    found = measured(problem.space, problem.likelihood, theta)
+    return {name: float(value) for name, value in found.items()}
 
 
 def _with_errors(function: Callable[[np.ndarray], dict[str, float]], result: FitResult) -> Values:

@@ -17,11 +17,25 @@ from lensfit.datasets.fits import _header as frame_header
 from lensfit.errors import DataError
 from lensfit.fitters._base import FitResult
 from lensfit.likelihood.joint import Observations
-from lensfit.plots import FIGURES, SAMPLE_FIGURES, VISIBILITY_FIGURES, ModelImages, Scene, VisibilityScene
+from lensfit.likelihood.reconstruction import Reconstruction
+from lensfit.plots import (
+    FIGURES,
+    PIXEL_FIGURES,
+    SAMPLE_FIGURES,
+    VISIBILITY_FIGURES,
+    ModelImages,
+    PixelScene,
+    Scene,
+    VisibilityScene,
+)
 from lensfit.problem import Problem
 from lensfit.results.derived import derived_quantities
+from lensfit.results.pixels import source_file
 from lensfit.results.samples import samples_table, write_inference_data
 from lensfit.results.tables import SCHEMA, VERSION, as_document, as_table
+
+Images = tuple[tuple[str, np.ndarray, str | None, str], ...]
+"""Name, array, unit and meaning of each."""
 
 
 def write_results(
@@ -29,6 +43,7 @@ def write_results(
 ) -> None:
     """Write result.json, parameters.ecsv, model.fits and the figures (PNG) of a fit into its run folder.
 
+    A source on pixels gets source.fits: its brightness at the nodes and the standard deviation of that.
     A fit that has samples gets samples.ecsv, samples.h5 (for ArviZ), a corner and a trace figure as well.
     `observed` is what the problem's likelihood was made of. result.json comes last: where it is, all is.
 
@@ -38,13 +53,12 @@ def write_results(
     folder = Path(folder)
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; make it first, results go into an existing run folder")
-    frame: Imaging | Interferometer
-    if isinstance(observed, Imaging):
-        frame, scene, figures = observed, Scene.of(observed, problem.likelihood, result.model), FIGURES
-        images = _of_image(observed, scene.images)
-    else:
-        frame, scene, figures = observed.datasets[0], VisibilityScene.of(observed, result.model), VISIBILITY_FIGURES
-        images = _of_visibilities(scene)
+    frame: Imaging | Interferometer = observed if isinstance(observed, Imaging) else observed.datasets[0]
+    pixels = problem.reconstruct(result.theta) if result.model.pixels() else None
+    scene, figures, images = _shown(problem, observed, result, pixels)
+    if pixels is not None:
+        with replacing(folder / "source.fits") as path:
+            source_file(pixels, frame.unit).writeto(path)
     for name, figure in figures.items():
         with replacing(folder / f"{name}.png") as path:
             figure(scene).savefig(path)  # pyright: ignore[reportArgumentType]
@@ -59,6 +73,21 @@ def write_results(
         as_table(document).write(path, format="ascii.ecsv")
     with replacing(folder / "result.json") as path:
         path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _shown(
+    problem: Problem, observed: Imaging | Observations, result: FitResult, pixels: Reconstruction | None
+) -> tuple[Any, dict[str, Any], Images]:
+    """What the figures show, the figures, and the images of model.fits."""
+    scene: Any
+    if not isinstance(observed, Imaging):
+        scene = VisibilityScene.of(observed, result.model)
+        return scene, VISIBILITY_FIGURES, _of_visibilities(scene)
+    if pixels is None:
+        scene, figures = Scene.of(observed, problem.likelihood, result.model), FIGURES
+    else:
+        scene, figures = PixelScene.of(observed, problem, pixels), PIXEL_FIGURES
+    return scene, figures, _of_image(observed, scene.images)
 
 
 def _write_samples(folder: Path, problem: Problem, result: FitResult) -> None:
@@ -102,10 +131,6 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-Images = tuple[tuple[str, np.ndarray, str | None, str], ...]
-"""Name, array, unit and meaning of each."""
 
 
 def _of_image(imaging: Imaging, images: ModelImages) -> Images:

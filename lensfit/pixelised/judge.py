@@ -1,0 +1,14 @@
+"""The checks of a source on pixels, put to the result of any fitter."""
+from __future__ import annotations
+
+import dataclasses
+
+from lensfit.fitters._base import Check, FitResult, Trust
+from lensfit.problem import Problem
+
+
+def judged(problem: Problem, result: FitResult) -> FitResult:
+    """The result with its trust."""
+    word = "it converged" if result.converged else "it did not converge; let it run longer or from elsewhere"
+    checks = [*result.trust.checks] or [Check("converged", result.converged, f"{result.fitter}: {word}")]
+    return dataclasses.replace(result, trust=Trust(tuple(checks)))

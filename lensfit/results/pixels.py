@@ -1,0 +1,54 @@
+"""What a reconstructed source adds to the results: source.fits, and quantities of the source with errors."""
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+from astropy.io import fits
+
+from lensfit._version import __version__
+from lensfit.likelihood.reconstruction import Reconstruction
+from lensfit.pixelised.shape import half_light_radius
+
+
+def source_file(found: Reconstruction, unit: str | None) -> fits.HDUList:
+    """SOURCE, its standard DEVIATION and the spline's COEFFICIENT at the nodes; offsets as the data's, in arcsec."""
+    hdus = fits.HDUList([fits.PrimaryHDU()])
+    hdus[0].header["CREATOR"] = f"lensfit {__version__}"
+    planes = (
+        ("SOURCE", found.brightness, "brightness at the nodes"),
+        ("DEVIATION", found.deviation, "posterior standard deviation of the brightness, lens and mesh held"),
+        ("COEFFICIENT", found.coefficients, "of the B-splines centred on the nodes, zero beyond them"),
+    )
+    for name, array, comment in planes:
+        hdu = fits.ImageHDU(np.asarray(array), _header(found), name=name)
+        hdu.header["COMMENT"] = comment
+        if unit is not None:
+            hdu.header["BUNIT"] = unit
+        hdus.append(hdu)  # pyright: ignore[reportArgumentType]
+    return hdus
+
+
+def _header(found: Reconstruction) -> fits.Header:
+    header = fits.Header()
+    for axis, nodes in ((1, np.asarray(found.x)), (2, np.asarray(found.y))):
+        header[f"CRPIX{axis}"] = (len(nodes) + 1) / 2
+        header[f"CRVAL{axis}"] = float(nodes.mean())
+        header[f"CDELT{axis}"] = float(nodes[1] - nodes[0])
+        header[f"CUNIT{axis}"] = "arcsec"
+    return header
+
+
+@jax.jit
+def measured(space: Any, likelihood: Any, theta: jax.Array) -> dict[str, jax.Array]:
+    """Of the source at theta (n,): magnification, half-light radius, and fluxes [data unit times arcsec^2]."""
+    found = likelihood.reconstruct(space.build(theta))
+    return {
+        "source_magnification": found.magnification,
+        "source_half_light_radius": half_light_radius(found.brightness, found.x, found.y),
+        "source_flux": found.source_flux,
+        "lensed_source_flux": found.magnification * found.source_flux,
+    }
+
+
