@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable
 
 import jax
@@ -9,17 +10,27 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.datasets import Imaging
-from lensfit.fitters._base import FitResult, Progress, silent
+from lensfit.fitters._base import FitResult, Progress, Trust, Variant, silent
 from lensfit.fitters._integrated import Climb, climb
 from lensfit.fitters._result import Clock, result_of
-from lensfit.fitters.laplace import laplace
+from lensfit.fitters.laplace import laplace, values_at
 from lensfit.likelihood.pixels import PixelImagingLikelihood
-from lensfit.pixelised.mesh import Mesh, pixel_source
-from lensfit.pixelised.model import pixel_model
+from lensfit.pixelised.judge import judged
+from lensfit.pixelised.mesh import Arcs, Mesh, neighbour, pixel_source
+from lensfit.pixelised.model import NAME, pixel_model
+from lensfit.pixelised.trust import check_basin, einstein_radius, lensed_flux
 from lensfit.problem import Problem
+from lensfit.pytree import replace
+from lensfit.staged import family
+from lensfit.staged.trust import REJECTED
 
 FIRST_WIDTH = 0.1
 """Widths of its prior that a parameter of the mesh is first moved by; one of the mass moves by its error."""
+FINER = 1.25
+"""Nodes along a side of the neighbouring mesh, over those of the mesh."""
+STRENGTH = f"source.{NAME}.strength"
+ABOUT_THE_BASIN = ("another seed", "next basin", "companions")
+"""Checks of the parametric fit that hold for what begins at its optimum."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -31,33 +42,48 @@ class PixelFit:
 
 
 def fit_pixels(
-    imaging: Imaging, parametric: Problem, start: FitResult, mesh: Mesh = Mesh(), *, progress: Progress = silent
+    imaging: Imaging, parametric: Problem, start: FitResult, mesh: Mesh | None = None, *, progress: Progress = silent
 ) -> PixelFit:
     """Put the source of a parametric fit on pixels and go to the optimum of ln evidence.
+
+    Then the same with another regularisation, and with a finer mesh: half their range is the result's spread.
 
     Args:
         imaging: what `parametric` was fitted to.
         start: its result. The mass, the mesh and its strength are refined from there; the lens light keeps its
             shape, and its amplitudes are integrated out with the source.
+        mesh: None = `Mesh()`.
 
     Raises:
         FitError: the parametric fit shows no lensed source, or ln evidence is not finite.
     """
-    clock = Clock.start()
-    source = pixel_source(mesh, parametric.likelihood, start.model)
+    clock, mesh = Clock.start(), mesh or Mesh()
+    source = pixel_source(mesh, Arcs.of(parametric.likelihood, start.model), start.model)
     problem = Problem(pixel_model(parametric.model, start, source), PixelImagingLikelihood.of(imaging))
-    end = _ascend(problem, start, progress)
+    end = ascend(problem, start, _part(progress, "source on pixels", 0.1))
     theta = np.asarray(problem.to_theta(end.z))
-    found = laplace(problem.space, problem.likelihood, theta)
-    result = result_of(
+    progress("errors", np.nan, 0.4)
+    first = result_of(
         problem, theta, fitter="pixels", clock=clock, converged=True, evaluations=end.evaluations,
-        gradients=end.evaluations, curvature=found,
-    )
-    return PixelFit(problem, result)
+        gradients=end.evaluations, curvature=laplace(problem.space, problem.likelihood, theta),
+    )  # fmt: skip
+    variants, notes = _neighbours(problem, first, mesh, progress)
+    found = problem.reconstruct(theta)
+    flux = float(found.magnification * found.source_flux), lensed_flux(parametric.likelihood, start.model)
+    checks = check_basin(einstein_radius(first.model), einstein_radius(start.model), *flux)
+    checks += [check for check in start.trust.checks if check.name in ABOUT_THE_BASIN]
+    height = first.log_likelihood + float(problem.log_prior(theta))
+    width = 0.5 * (problem.ndim * np.log(2 * np.pi) + float(np.linalg.slogdet(first.covariance)[1]))
+    result = dataclasses.replace(
+        first, log_evidence=height + width, spread=family.spread(problem.names, variants), variants=variants, notes=(*first.notes, *notes),
+        trust=Trust(tuple(checks)), seconds=time.perf_counter() - clock.wall,
+        cpu_seconds=time.process_time() - clock.cpu,
+    )  # fmt: skip
+    return PixelFit(problem, judged(problem, result))
 
 
-def _ascend(problem: Problem, start: FitResult, progress: Progress) -> Climb:
-    """From the mass of an earlier result, and the middle of the priors of the mesh, to the optimum."""
+def ascend(problem: Problem, start: FitResult, told: Callable[[float, int], None] = lambda *_: None) -> Climb:
+    """To the optimum, from the parameters of an earlier result and the middle of the priors of all others."""
     known = np.array([name in start.names for name in problem.names])
     middle = np.asarray(problem.to_theta(np.zeros(problem.ndim)))
     theta = np.array([start[n] if has else m for n, has, m in zip(problem.names, known, middle, strict=True)])
@@ -69,11 +95,42 @@ def _ascend(problem: Problem, start: FitResult, progress: Progress) -> Climb:
     covariance = FIRST_WIDTH**2 * np.eye(problem.ndim)
     covariance[block] = to_z[block] @ start.covariance[np.ix_(theirs, theirs)] @ to_z[block].T
     whitening = np.linalg.cholesky(0.5 * (covariance + covariance.T))
-    return climb(problem.space, problem.likelihood, z, whitening, told=_telling(progress))
+    return climb(problem.space, problem.likelihood, z, whitening, told=told)
 
 
-def _telling(progress: Progress) -> Callable[[float, int], None]:
+def _neighbours(
+    problem: Problem, first: FitResult, mesh: Mesh, progress: Progress
+) -> tuple[tuple[Variant, ...], tuple[str, ...]]:
+    """The fit and its refits with another regularisation and a finer mesh; a note on what fits far better."""
+    other = "curvature" if mesh.regularisation == "gradient" else "gradient"
+    meshes = {
+        f"{other} regularisation": dataclasses.replace(mesh, regularisation=other),
+        "finer mesh": dataclasses.replace(mesh, pixels=round(FINER * mesh.pixels)),
+    }
+    variants, notes = [_variant("as fitted", problem, first.theta, first.chi2)], []
+    found, base = problem.reconstruct(first.theta), problem.model.source[NAME]
+    for number, (name, changed) in enumerate(meshes.items()):
+        source, strength = neighbour(base, changed, found)
+        beside = Problem(replace(problem.model, source={NAME: source}), problem.likelihood)
+        theta = np.where([n == STRENGTH for n in first.names], strength, first.theta)
+        told = _part(progress, name, 0.5 + 0.25 * number)
+        end = ascend(beside, dataclasses.replace(first, theta=theta), told)
+        theta = np.asarray(beside.to_theta(end.z))
+        values = values_at(beside.space, beside.likelihood, jnp.asarray(theta))
+        variants.append(_variant(name, beside, theta, float(values.chi2)))
+        notes.append(f"{name}: ln evidence {float(values.log_likelihood) - first.log_likelihood:+.1f} from the fit's")
+    return family.judged(tuple(variants), REJECTED * first.chi2), tuple(notes)
+
+
+def _variant(name: str, problem: Problem, theta: np.ndarray, chi2: float) -> Variant:
+    """Mass and place of the mesh: strengths of different meshes and regularisations mean different things."""
+    asked = [p.role != "regularisation" for p in problem.space.parameters]
+    named = zip(problem.names, theta.tolist(), asked, strict=True)
+    return Variant(name, chi2, {key: value for key, value, has in named if has}, counts=True)
+
+
+def _part(progress: Progress, stage: str, share: float) -> Callable[[float, int], None]:
     def told(height: float, evaluations: int) -> None:
-        progress("source on pixels", np.nan, 0.5, f"ln posterior {height:.7g}, {evaluations} evaluations")
+        progress(stage, np.nan, share, f"ln posterior {height:.7g}, {evaluations} evaluations")
 
     return told

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal
+from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +12,7 @@ from lensfit.errors import FitError
 from lensfit.inversion.regularisation import regularisation
 from lensfit.lensing import brightness_at, unlensed
 from lensfit.likelihood.imaging import ImagingLikelihood
+from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
 from lensfit.priors import LogNormal, Normal
 from lensfit.profiles import PixelSource
@@ -37,13 +38,37 @@ class Mesh:
     positive: bool = False
 
 
-def pixel_source(mesh: Mesh, likelihood: ImagingLikelihood, model: LensModel) -> PixelSource:
-    """The source on pixels with its priors, centred where a model of numbers puts the source in an image.
+@dataclasses.dataclass(frozen=True)
+class Arcs:
+    """Where an image shows lensed light: x, y (P,) [arcsec], and how much, weight (P,)."""
 
-    Raises:
-        FitError: the model has no lensed source that is seen in the data.
+    x: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray
+
+    @classmethod
+    def of(cls, likelihood: ImagingLikelihood, model: LensModel) -> Arcs:
+        """Where the lensed source of a model of numbers is above the noise.
+
+        Raises:
+            FitError: nowhere.
+        """
+        seen = gaussian_filter(np.asarray(likelihood.image(model.only("source")) * likelihood.inverse_noise), 1.0)
+        bright = (seen > FAINT) & (np.asarray(likelihood.inverse_noise) > 0)
+        if np.count_nonzero(bright) < 2:
+            raise FitError(
+                "no lensed source is seen above the noise in the parametric fit: there is nothing to put on pixels"
+            )
+        x, y = likelihood.coordinates()
+        return cls(x[bright], y[bright], seen[bright] ** 2)
+
+
+def pixel_source(mesh: Mesh, arcs: Arcs, model: LensModel) -> PixelSource:
+    """The source on pixels with its priors, about where the mass of a model of numbers takes the arcs.
+
+    Its first strength is such that the source of the model is as likely as can be.
     """
-    x, y, half_width = _extent(likelihood, model)
+    x, y, half_width = _extent(arcs, model)
     placed = PixelSource(
         center_x=x, center_y=y, half_width=half_width, strength=0.0,
         length=LENGTH * half_width if mesh.regularisation == "matern" else None, **vars(mesh),
@@ -59,23 +84,34 @@ def pixel_source(mesh: Mesh, likelihood: ImagingLikelihood, model: LensModel) ->
     )
 
 
-def _extent(likelihood: ImagingLikelihood, model: LensModel) -> tuple[float, float, float]:
-    """Centre (x, y) and half-width [arcsec] of the square that most of the visible lensed source comes from."""
-    source = np.asarray(likelihood.image(model.only("source")) * likelihood.inverse_noise)
-    seen = gaussian_filter(source, 1.0)
-    bright = (seen > FAINT) & (np.asarray(likelihood.inverse_noise) > 0)
-    if np.count_nonzero(bright) < 2:
-        raise FitError("no lensed source is seen above the noise in the parametric fit; there is nothing to put on "
-                       "pixels")
-    beta: Any = model.source_position(*(a[bright] for a in likelihood.coordinates()))
-    beta, weight = np.asarray(beta), seen[bright] ** 2
-    x, y = (float(np.average(b, weights=weight)) for b in beta)
+def _extent(arcs: Arcs, model: LensModel) -> tuple[float, float, float]:
+    """Centre (x, y) and half-width [arcsec] of the square that most of the arcs come from."""
+    beta = np.asarray(model.source_position(arcs.x, arcs.y))
+    x, y = (float(np.average(b, weights=arcs.weight)) for b in beta)
     return x, y, float(np.quantile(np.maximum(abs(beta[0] - x), abs(beta[1] - y)), INSIDE))
+
+
+def neighbour(source: PixelSource, mesh: Mesh, found: Reconstruction) -> tuple[PixelSource, float]:
+    """A source with priors on another mesh, or held otherwise, and the strength to begin with.
+
+    That one holds what was found as firmly as the strength that it was found with.
+    """
+    fitted = next(iter(found.model.pixels().values()))
+    placed = replace(fitted, pixels=mesh.pixels, regularisation=mesh.regularisation, strength=0.0, length=None)
+    penalty = regularisation(fitted).penalty(found.coefficients.ravel())
+    strength = float(jnp.log10(penalty / regularisation(placed).penalty(found.at(*_nodes(placed)).ravel())))
+    held = Normal(mean=strength, sigma=STRENGTH_WIDTH)
+    return replace(source, strength=held, length=None, pixels=mesh.pixels, regularisation=mesh.regularisation), strength
+
+
+def _nodes(placed: PixelSource) -> tuple[np.ndarray, np.ndarray]:
+    """x, y (n, n) of the nodes [arcsec]."""
+    steps = (np.arange(placed.pixels) - (placed.pixels - 1) / 2) * float(placed.step)
+    x, y = np.meshgrid(float(placed.center_x) + steps, float(placed.center_y) + steps)
+    return x, y
 
 
 def _strength(placed: PixelSource, model: LensModel) -> float:
     """log10 lambda at which the source of the model, taken at the nodes, is as likely as can be: S / s^T C s."""
-    nodes = (np.arange(placed.pixels) - (placed.pixels - 1) / 2) * placed.step
-    x, y = np.meshgrid(placed.center_x + nodes, placed.center_y + nodes)
-    s = brightness_at(unlensed(model), x, y).ravel()
+    s = brightness_at(unlensed(model), *_nodes(placed)).ravel()
     return float(np.log10(len(s) / regularisation(placed).penalty(jnp.asarray(s))))

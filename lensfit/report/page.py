@@ -102,8 +102,9 @@ def _summary(result: dict[str, Any]) -> str:
         counted = "real numbers" if "visibilities" in result["data"] else "pixels"
         parts.append(f"χ² {number(fit['chi2'], 1.0)} for {fit['data_count']} {counted} ({ratio} each)")
     if fit["log_evidence"] is not None:
-        error = fit["log_evidence_error"]
-        parts.append(f"ln evidence {number(fit['log_evidence'], error)} ± {uncertainty(error)}")
+        value, error = fit["log_evidence"], fit["log_evidence_error"]
+        known = f"{number(value, error)} ± {uncertainty(error)}" if error is not None else number(value, 0.1)
+        parts.append(f"ln evidence {known}")
     found = result["diagnostics"] or {}
     if found.get("effective_samples") is not None:
         parts.append(f"{found['effective_samples']:.0f} effective samples")

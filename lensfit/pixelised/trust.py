@@ -1,0 +1,133 @@
+"""Whether a fit with the source on pixels may be believed: what wrong Einstein radii make of a free source.
+
+At half the right radius such a source becomes the arcs themselves, hardly magnified; at twice the radius a ring
+about half as large as the lens. Light and sky take up what does not fit. ln evidence does not tell: it often
+prefers these.
+"""
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from lensfit.fitters._base import Check
+from lensfit.inversion.regularisation import regularisation
+from lensfit.likelihood.reconstruction import Reconstruction
+from lensfit.model import LensModel
+from lensfit.pixelised.shape import half_light_radius
+from lensfit.problem import Problem
+
+LEAST_SIGNAL = 25.0
+"""Signal over noise of the whole lensed source below which there is nothing to model."""
+LARGEST_SOURCE = 0.42
+"""Half-light radius of the source, in Einstein radii, from which on it is a ring or arcs itself."""
+LEAST_MAGNIFICATION = 2.0
+MOST_NEGATIVE = 0.5
+"""Flux of the source below zero, over that above, from which on light or sky have taken what is the source's."""
+FLUX = (0.4, 2.0)
+"""Least and largest flux of the lensed source over that of the parametric fit."""
+MOVED = 0.1
+"""Relative change of the Einstein radius from that of the parametric fit."""
+PRIOR_WIDTHS = 3.5
+"""Widths of its prior that a parameter of mass or mesh may lie from its middle."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Measures:
+    """What a reconstruction looks like.
+
+    signal: signal over noise of the lensed source. size: half-light radius of the source over the largest Einstein
+    radius. magnification: of its flux. negative: flux of the source below zero over that above. flux: of the
+    lensed source [data unit times arcsec^2].
+    """
+
+    signal: float
+    size: float
+    magnification: float
+    negative: float
+    flux: float
+
+
+def measure(found: Reconstruction) -> Measures:
+    """Of a reconstruction."""
+    light = np.asarray(found.brightness)
+    s = found.coefficients.ravel()
+    block = found.solution.system[: len(s), : len(s)]
+    held = regularisation(next(iter(found.model.pixels().values()))).penalty(s)
+    return Measures(
+        signal=float(jnp.sqrt(s @ (block @ s) - held)),
+        size=float(half_light_radius(light, found.x, found.y)) / einstein_radius(found.model),
+        magnification=float(found.magnification),
+        negative=float(-light[light < 0].sum() / max(light[light > 0].sum(), 1e-300)),
+        flux=float(found.magnification * found.source_flux),
+    )
+
+
+def einstein_radius(model: LensModel) -> float:
+    """The largest that a mass of a model of numbers has [arcsec]."""
+    owners = [(p, f) for p in model.mass.values() for f in dataclasses.fields(p)]  # pyright: ignore
+    return max(float(getattr(p, f.name)) for p, f in owners if f.metadata.get("role") == "einstein_radius")
+
+
+def lensed_flux(likelihood: Any, model: LensModel) -> float:
+    """Flux [data unit times arcsec^2] of the lensed source of a model of numbers, where a likelihood models it."""
+    return float(jnp.sum(likelihood.light(model.only("source")))) * float(likelihood.grid.pixel_scale) ** 2
+
+
+def check_source(measures: Measures) -> list[Check]:
+    """The checks that a reconstruction alone answers."""
+    m = measures
+    return [
+        Check(
+            "lensed source",
+            m.signal > LEAST_SIGNAL,
+            f"signal over noise of the lensed source is {m.signal:.1f} (at least {LEAST_SIGNAL:.0f})",
+        ),
+        Check(
+            "compact source",
+            m.size < LARGEST_SOURCE,
+            f"half of the source's light is within {m.size:.2f} Einstein radii (less than {LARGEST_SOURCE}): "
+            "a larger one may be the arcs themselves",
+        ),
+        Check(
+            "magnified",
+            m.magnification > LEAST_MAGNIFICATION,
+            f"the source is magnified {m.magnification:.1f} times (at least {LEAST_MAGNIFICATION})",
+        ),
+        Check(
+            "positive source",
+            m.negative < MOST_NEGATIVE,
+            f"the source's flux below zero is {100 * m.negative:.0f} % of that above (less than "
+            f"{100 * MOST_NEGATIVE:.0f} %): lens light and sky may take what is the source's",
+        ),
+    ]
+
+
+def check_basin(radius: float, before: float, flux: float, flux_before: float) -> list[Check]:
+    """The checks against the parametric fit that it began at: its Einstein radius and lensed flux `before`."""
+    moved, ratio = abs(radius / before - 1), flux / flux_before
+    return [
+        Check(
+            "parametric basin",
+            moved < MOVED,
+            f"the Einstein radius is {100 * moved:.1f} % from that of the parametric fit (less than "
+            f"{100 * MOVED:.0f} %)",
+        ),
+        Check(
+            "flux",
+            FLUX[0] < ratio < FLUX[1],
+            f"the lensed source has {ratio:.2f} of the flux that it has in the parametric fit ({FLUX[0]} to {FLUX[1]})",
+        ),
+    ]
+
+
+def check_priors(problem: Problem, theta: np.ndarray) -> Check:
+    """Whether theta (n,) is far out in its priors."""
+    z = np.asarray(problem.to_z(theta))
+    asked = [p.role != "regularisation" for p in problem.space.parameters]
+    far = np.flatnonzero((np.abs(z) > PRIOR_WIDTHS) & asked)
+    named = ", ".join(f"{problem.names[k]} = {theta[k]:.4g} ({z[k]:+.1f})" for k in far)
+    finding = f"far out in their priors [widths]: {named}" if named else "nothing of mass and mesh is far out"
+    return Check("priors", not named, finding)
