@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,6 +43,7 @@ def _make_parser() -> argparse.ArgumentParser:
     _add_inspect(commands)
     _add_report(commands)
     _add_simulate(commands)
+    _add_compare(commands)
     _add_bench(commands)
     return parser
 
@@ -93,6 +95,22 @@ def _add_simulate(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--seed", metavar="N", type=_seed, default=0, help="of the noise; default: 0")
 
 
+def _add_compare(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "compare", "run several fitters on one image and show what each costs and finds")
+    parser.add_argument("data", metavar="DATA", type=Path, help="file or folder")
+    _add_data_options(parser)
+    _add_model_options(parser)
+    parser.add_argument("--fitters", metavar="A,B,C", type=_words, required=True, help="names, as staged,lm,emcee")
+    parser.add_argument(
+        "--budget", metavar="SECONDS", type=_seconds, default=60.0,
+        help="CPU time of each run, compilation not counted; one that needs more is stopped and shown; default: 60",
+    )
+    parser.add_argument("--seeds", metavar="N", type=_count, default=2, help="runs of each fitter; default: 2")
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder, new or empty")
+    parser.add_argument("--quiet", action="store_true", help="no progress, nothing on standard output")
+    parser.set_defaults(fitter=None, seed=None)  # those of the recipe do not count
+
+
 def _add_bench(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "bench", "measure ways to compute w_tilde or F, in NumPy, numba, JAX and here")
     whats = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
@@ -128,6 +146,12 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_model_options(parser: argparse.ArgumentParser) -> None:
+    model = parser.add_mutually_exclusive_group()
+    model.add_argument("--model", metavar="FILE.toml", type=Path, help="recipe, as the recipe.toml of a run")
+    model.add_argument("--standard", choices=STANDARD, help="model to start from; default: parametric")
+
+
 def _seed(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
@@ -138,6 +162,20 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
     return int(text)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return value
 
 
 def _picture(text: str) -> Path:
