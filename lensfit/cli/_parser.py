@@ -61,12 +61,7 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
         help="file or folder, or several of visibilities; may be left out where the --model file names the data",
     )
     _add_data_options(parser)
-    model = parser.add_mutually_exclusive_group()
-    model.add_argument("--model", metavar="FILE.toml", type=Path, help="recipe, as the recipe.toml of a run")
-    model.add_argument(
-        "--standard", choices=STANDARD,
-        help="model to start from; default: parametric, for visibilities one_source",
-    )
+    _add_model_options(parser)
     parser.add_argument("--fitter", metavar="NAME", help="staged, lm, emcee, dynesty, ...; default: staged")
     parser.add_argument("--seed", metavar="N", type=_seed, help="same seed, same result; default: 0")
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="run folder, new or empty")
@@ -96,8 +91,10 @@ def _add_simulate(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_compare(commands: argparse._SubParsersAction) -> None:
-    parser = _command(commands, "compare", "run several fitters on one image and show what each costs and finds")
-    parser.add_argument("data", metavar="DATA", type=Path, help="file or folder")
+    parser = _command(commands, "compare", "run several fitters on the same data, show what each costs and finds")
+    parser.add_argument(
+        "data", metavar="DATA", type=Path, nargs="+", help="file or folder, or several of visibilities"
+    )
     _add_data_options(parser)
     _add_model_options(parser)
     parser.add_argument("--fitters", metavar="A,B,C", type=_words, required=True, help="names, as staged,lm,emcee")
@@ -149,7 +146,10 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
     model = parser.add_mutually_exclusive_group()
     model.add_argument("--model", metavar="FILE.toml", type=Path, help="recipe, as the recipe.toml of a run")
-    model.add_argument("--standard", choices=STANDARD, help="model to start from; default: parametric")
+    model.add_argument(
+        "--standard", choices=STANDARD,
+        help="model to start from; default: parametric, for visibilities one_source",
+    )
 
 
 def _seed(text: str) -> int:

@@ -1,7 +1,7 @@
 """Figures of data and fits, each a function that returns a matplotlib Figure."""
 from lensfit.plots._panels import data_unit
-from lensfit.plots.compass import position_angle, sky_axes
 from lensfit.plots.comparison import Course, comparison_figure
+from lensfit.plots.compass import position_angle, sky_axes
 from lensfit.plots.fit import FIGURES, overview, profile_figure, single
 from lensfit.plots.inspect import inspect_figure
 from lensfit.plots.samples import SAMPLE_FIGURES, corner_figure, trace_figure
