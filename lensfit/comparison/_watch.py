@@ -40,6 +40,7 @@ class Watch:
         self.best, self.count, self.compiled = -np.inf, 0, 0.0
         self.trace: list[tuple[float, float]] = []
         self.wall, self.cpu = self.mark = time.perf_counter(), time.process_time()
+        self.spans: list[tuple[float, tuple[float, float], float]] = []  # start, mark before it, CPU seconds
         self.hushed = contextlib.ExitStack()
 
     @property
@@ -64,18 +65,26 @@ class Watch:
             jax.monitoring.unregister_event_duration_listener(self._compiled)
 
     def _compiled(self, event: str, duration: float, **_: Any) -> None:
-        """Count CPU seconds since the last event, as far as this one filled them: events lie inside each other."""
-        if event in COMPILING:
-            wall, cpu = time.perf_counter(), time.process_time()
-            share = min(1.0, duration / max(wall - self.mark[0], 1e-9))
-            self.compiled += share * (cpu - self.mark[1])
-            self.mark = wall, cpu
+        """Count the CPU seconds of an event that ends now; those that lie inside it were counted before it."""
+        if event not in COMPILING:
+            return
+        wall, cpu = time.perf_counter(), time.process_time()
+        before = self.mark
+        while self.spans and self.spans[-1][0] >= wall - duration:
+            _, before, counted = self.spans.pop()
+            self.compiled -= counted
+        # JAX tells no CPU time: its share of the wall since the last mark is taken
+        counted = min(1.0, duration / max(wall - before[0], 1e-9)) * (cpu - before[1])
+        self.spans.append((wall - duration, before, counted))
+        self.compiled += counted
+        self.mark = wall, cpu
 
     @contextmanager
     def _aside(self) -> Iterator[None]:
         """Time that the run does not pay for."""
-        wall, cpu, compiled = time.perf_counter(), time.process_time(), self.compiled
+        wall, cpu, compiled, spans = time.perf_counter(), time.process_time(), self.compiled, len(self.spans)
         yield
+        del self.spans[spans:]
         self.mark = time.perf_counter(), time.process_time()
         self.wall, self.cpu, self.compiled = self.wall + self.mark[0] - wall, self.cpu + self.mark[1] - cpu, compiled
 

@@ -16,6 +16,8 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 MARKERS, DASHES = "osD^vP*", ("-", "--", ":")
 FLOOR = 0.1
 """Distance in ln L below which all is drawn as one."""
+ABOVE = 30.0
+"""What is shown above the worst end, as a factor: first draws of the prior may be 1e14 away."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +40,10 @@ def comparison_figure(courses: Sequence[Course], near: float) -> Figure:
         _draw(axes, course, names.index(course.fitter))
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_ylim(bottom=FLOOR / 1.6)
+    ends = [course.trace[-1][1] for course in courses if course.trace]
+    axes.set_ylim(FLOOR / 1.6, ABOVE * max([near, *ends]))
+    axes.text(0.01, FLOOR / 1.05, f"{FLOOR:g} and less", fontsize=8, color="0.3", va="bottom",
+              transform=axes.get_yaxis_transform())
     axes.text(0.01, near / 1.3, f"arrived: $\\Delta\\chi^2 \\leq$ {2 * near:g}", fontsize=9, color="0.3", va="top",
               transform=axes.get_yaxis_transform())
     axes.set_xlabel("CPU time without compilation [s]", fontsize=10)
