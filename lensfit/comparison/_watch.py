@@ -64,18 +64,18 @@ class Watch:
         finally:
             jax.monitoring.unregister_event_duration_listener(self._compiled)
 
-    def _compiled(self, event: str, duration: float, **_: Any) -> None:
+    def _compiled(self, event: str, duration_secs: float, **more: Any) -> None:
         """Count the CPU seconds of an event that ends now; those that lie inside it were counted before it."""
         if event not in COMPILING:
             return
         wall, cpu = time.perf_counter(), time.process_time()
         before = self.mark
-        while self.spans and self.spans[-1][0] >= wall - duration:
+        while self.spans and self.spans[-1][0] >= wall - duration_secs:
             _, before, counted = self.spans.pop()
             self.compiled -= counted
         # JAX tells no CPU time: its share of the wall since the last mark is taken
-        counted = min(1.0, duration / max(wall - before[0], 1e-9)) * (cpu - before[1])
-        self.spans.append((wall - duration, before, counted))
+        counted = min(1.0, duration_secs / max(wall - before[0], 1e-9)) * (cpu - before[1])
+        self.spans.append((wall - duration_secs, before, counted))
         self.compiled += counted
         self.mark = wall, cpu
 
