@@ -64,6 +64,7 @@ def _draw(axes: Axes, course: Course, k: int) -> None:
     at, gap = np.array(course.trace).T
     at, gap = np.append(at, max(course.end, at[-1])), np.maximum(np.append(gap, gap[-1]), FLOOR)
     colour = COLOURS[k % len(COLOURS)]
+    axes.vlines(at[0], gap[0], 1e300, color=colour, lw=1.2, ls=":")  # nothing was known of it before
     axes.plot(at, gap, _dash(k), color=colour, lw=1.4, drawstyle="steps-post", alpha=0.85)
     face = colour if course.arrived else "white"
     axes.plot(at[-1:], gap[-1:], MARKERS[k % len(MARKERS)], color=colour, ms=7, mfc=face, mew=1.4, clip_on=False)
