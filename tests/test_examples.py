@@ -79,7 +79,7 @@ def test_fit_visibilities(run, tmp_path):
     result = read_result(tmp_path / "made")
     truth = json.loads((ROOT / "data/alma_mock/truth.json").read_text())
     for name, found in result["parameters"].items():
-        assert abs(found["value"] - truth[name]["value"]) < 4 * found["error"], name
+        assert abs(found["value"] - truth[name]["value"]) < 3 * found["error"], name
     assert {"report.html", *result["figures"]} <= files(tmp_path / "made")
 
 

@@ -130,7 +130,7 @@ def baselines(axes: Axes, scene: VisibilityScene) -> None:
 
 
 def amplitudes(axes: Axes, scene: VisibilityScene) -> None:
-    """Real part of the visibilities, phased to the lens, against baseline length: data and model."""
+    """Real part of the visibilities, phased to the middle of the field, against baseline length: data and model."""
     for number, data in enumerate(scene.corrected):
         model = model_visibilities(data, scene.seen, OVERSAMPLING)
         length, value, error = real_parts(data, data.visibilities.values)
@@ -139,7 +139,7 @@ def amplitudes(axes: Axes, scene: VisibilityScene) -> None:
         axes.errorbar(length, value, error, fmt="o", ms=3, lw=0.8, color=colour, label=f"dataset {number + 1}")
         axes.plot(length, expected, "-", color=colour, lw=1.2, label="model")
     axes.axhline(0, color="0.6", lw=0.6)
-    _baseline_axes(axes, "mean real part, phased to the lens [mJy]", "Visibilities")
+    _baseline_axes(axes, "mean real part about the field's middle [mJy]", "Visibilities")
 
 
 def real_parts(data: Interferometer, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
