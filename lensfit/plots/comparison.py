@@ -36,12 +36,12 @@ def comparison_figure(courses: Sequence[Course], near: float) -> Figure:
     axes = figure.subplots()
     names = list(dict.fromkeys(course.fitter for course in courses))
     axes.axhspan(FLOOR / 2, near, color="#ececec", lw=0, zorder=0)
-    for course in courses:
-        _draw(axes, course, names.index(course.fitter))
     axes.set_xscale("log")
     axes.set_yscale("log")
     ends = [course.trace[-1][1] for course in courses if course.trace]
     axes.set_ylim(FLOOR / 1.6, ABOVE * max([near, *ends]))
+    for course in courses:
+        _draw(axes, course, names.index(course.fitter))
     axes.text(0.01, FLOOR / 1.05, f"{FLOOR:g} and less", fontsize=8, color="0.3", va="bottom",
               transform=axes.get_yaxis_transform())
     axes.text(0.01, near / 1.3, f"arrived: $\\Delta\\chi^2 \\leq$ {2 * near:g}", fontsize=9, color="0.3", va="top",
@@ -64,7 +64,8 @@ def _draw(axes: Axes, course: Course, k: int) -> None:
     at, gap = np.array(course.trace).T
     at, gap = np.append(at, max(course.end, at[-1])), np.maximum(np.append(gap, gap[-1]), FLOOR)
     colour = COLOURS[k % len(COLOURS)]
-    axes.vlines(at[0], gap[0], 1e300, color=colour, lw=1.2, ls=":")  # nothing was known of it before
+    top = axes.get_ylim()[1]
+    axes.vlines(at[0], min(gap[0], top), top, color=colour, lw=1.2, ls=":")  # nothing was known of it before
     axes.plot(at, gap, _dash(k), color=colour, lw=1.4, drawstyle="steps-post", alpha=0.85)
     face = colour if course.arrived else "white"
     axes.plot(at[-1:], gap[-1:], MARKERS[k % len(MARKERS)], color=colour, ms=7, mfc=face, mew=1.4, clip_on=False)
