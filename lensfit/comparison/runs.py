@@ -98,7 +98,8 @@ def compare(
     need an optimum to start at (`registry.AT_OPTIMUM`) first get that of `staged`, at their own cost. A run that
     spends its budget is stopped and kept with the best it saw; one that raises FitError is kept with its reason.
 
-    Raises FitError where there is no fitter of a name, no fitter at all, or seeds or budget are not positive.
+    Raises FitError where there is no fitter of a name or its package is missing, no fitter at all, or seeds or
+    budget are not positive.
     """
     chosen = dict(fitters) if isinstance(fitters, Mapping) else dict.fromkeys(fitters)
     _check(chosen, seeds, budget)
@@ -116,8 +117,8 @@ def _check(chosen: Mapping[str, Fitter | None], seeds: int, budget: float) -> No
     if not (seeds >= 1 and 0 < budget < np.inf):
         raise FitError(f"compare: seeds = {seeds}, budget = {budget}; give at least one seed and a budget above 0 s")
     for name, given in chosen.items():
-        if given is None and name not in registry.fitters():
-            registry.fitter(name)  # raises, naming the nearest
+        if given is None:
+            registry.fitter(name)  # raises where there is none, or its package is missing
 
 
 def _part(progress: Progress, label: str, done: int, count: int) -> Progress:

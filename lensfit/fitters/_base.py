@@ -168,7 +168,7 @@ class Fitter(Protocol):
     """An algorithm with its settings: a frozen dataclass, its fields the settings.
 
     needs_gradient: whether it asks for derivatives, which not every problem has (`Problem.has_gradient`).
-    packages: the distributions whose version must not change between a fit and its resumption.
+    packages: the distributions it needs; their version must not change between a fit and its resumption.
     """
 
     needs_gradient: ClassVar[bool]

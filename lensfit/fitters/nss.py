@@ -44,8 +44,6 @@ class NSS:
         self, problem: Problem, *, seed: int, start: np.ndarray | None, progress: Progress, checkpoint: Checkpoint
     ) -> FitResult:
         """Sample prior and posterior. Raises FitError where ln L is finite almost nowhere in the prior."""
-        import blackjax  # noqa: F401  a missing package is named before any work
-
         at_least(self, num_live=10, num_inner_steps_per_dimension=1, num_delete=1, dlogz=1e-6)
         if start is not None:
             raise FitError("nss explores the whole prior; leave start out, or narrow the priors")

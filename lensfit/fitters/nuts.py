@@ -53,8 +53,6 @@ class NUTS:
         self, problem: Problem, *, seed: int, start: np.ndarray | None, progress: Progress, checkpoint: Checkpoint
     ) -> FitResult:
         """Sample the posterior. Raises FitError without an optimum to start at."""
-        import blackjax  # noqa: F401  a missing package is named before any work
-
         at_least(self, chains=1, samples=4, warmup=10, target_acceptance=0.1, max_doublings=1)
         clock = Clock.start()
         progress("optimum", np.nan, 0.0)
