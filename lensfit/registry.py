@@ -130,8 +130,9 @@ def fit(
     chosen = fitter(fitter_or_name) if isinstance(fitter_or_name, str) else fitter_or_name
     _check_installed(type(chosen).__name__, type(chosen))
     if chosen.needs_gradient and not problem.has_gradient:
-        raise FitError(f"{type(chosen).__name__} needs gradients, which this problem does not have; use the XLA "
-                       "backend, or a fitter without gradients: pyswarms, emcee, dynesty, nautilus")
+        raise FitError(f"{type(chosen).__name__} needs gradients, which the backend {problem.backend!r} does not "
+                       "have; make the problem with backend='jax', or take a fitter without gradients: pyswarms, "
+                       "emcee, dynesty, nautilus")
     started = datetime.datetime.now(datetime.UTC)
     theta = None if start is None else _start(problem, start)
     store = nullcontext(NoCheckpoint()) if checkpoint is None else checkpoint.opened(problem, chosen, seed, theta)

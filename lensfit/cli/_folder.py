@@ -48,18 +48,18 @@ def appearing(folder: Path, last: str, old: Collection[str] = ()) -> Iterator[Pa
     Files of the names `old` that were there before go away then, `last` first of all.
 
     Raises:
-        DataError: the folder cannot be made or written to.
+        DataError: the folder cannot be made or written to, also by what fills it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = tempfile.TemporaryDirectory(dir=folder, prefix=".lensfit-")
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".lensfit-") as name:
+            made = Path(name) / folder.resolve().name
+            made.mkdir()
+            yield made
+            for name in sorted(old, key=lambda name: name != last):
+                (folder / name).unlink(missing_ok=True)
+            for file in sorted(made.iterdir(), key=lambda file: file.name == last):
+                file.replace(folder / file.name)
     except OSError as error:
-        raise DataError(f"{folder}: cannot be written ({error.strerror}); choose another as --out") from error
-    with temporary as name:
-        made = Path(name) / folder.resolve().name
-        made.mkdir()
-        yield made
-        for name in sorted(old, key=lambda name: name != last):
-            (folder / name).unlink(missing_ok=True)
-        for file in sorted(made.iterdir(), key=lambda file: file.name == last):
-            file.replace(folder / file.name)
+        told = f"{folder}: cannot be written ({error.strerror}); make room, or choose another folder as --out"
+        raise DataError(told) from error

@@ -1,7 +1,9 @@
 """How a fit ends: exit codes, what is said, and what is left in the run folder."""
 
+import errno
 import importlib.metadata
 import io
+import os
 import time
 
 import pytest
@@ -98,16 +100,24 @@ def test_a_fit_that_fails_leaves_its_reason_alone(error, code, reason, lensfit, 
         assert f"by zero; the traceback is in {out / 'log.txt'}" in complaints
 
 
-def test_results_that_cannot_be_written_leave_none(lensfit, fits, data, tmp_path, monkeypatch):
+def test_a_full_disk_is_told_and_leaves_what_was_there(lensfit, fits, data, tmp_path, monkeypatch):
     fits()
 
-    def fail(made):
+    def full(made):
         (made / "report.html").write_text("half")
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(fit_command, "write_report", fail)
-    assert lensfit("fit", data, "--mask-radius", 1.5, "--out", tmp_path / "run")[0] == 1
-    assert files(tmp_path / "run") == ["log.txt"]
+    arguments = ("fit", data, "--mask-radius", 1.5, "--out", tmp_path / "run")
+    with monkeypatch.context() as patch:
+        patch.setattr(fit_command, "write_report", full)
+        code, _, told = lensfit(*arguments)
+        assert code == 3 and "cannot be written (No space left on device); make room" in told
+        assert files(tmp_path / "run") == ["log.txt"]
+    assert lensfit(*arguments, "--overwrite")[0] == 0
+    before = {path: path.read_text() for path in (tmp_path / "run").iterdir() if path.name != "log.txt"}
+    monkeypatch.setattr(fit_command, "write_report", full)
+    assert lensfit(*arguments, "--overwrite")[0] == 3
+    assert {path: path.read_text() for path in (tmp_path / "run").iterdir() if path.name != "log.txt"} == before
 
 
 # What cannot be used

@@ -40,13 +40,15 @@ BAD = [
     ("pyswarms", "n_particles", 1), ("pyswarms", "ftol", -1), ("emcee", "nwalkers", 5), ("emcee", "moves", "walk"),
     ("dynesty", "nlive", 3), ("dynesty", "bound", "cube"), ("dynesty", "dlogz", 0.0), ("dynesty", "sample", "hslice"),
     ("dynesty-dynamic", "n_effective", 0), ("nautilus", "n_live", 2), ("nautilus", "f_live", 0.0),
+    ("importance", "draws", 10), ("importance", "degrees_of_freedom", 1), ("nuts", "chains", 0), ("nuts", "samples", 3),
+    ("nuts", "target_acceptance", "high"), ("nss", "num_live", 9), ("nss", "num_delete", 0), ("nss", "dlogz", 0.0),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "setting", "value"), BAD)
 def test_settings_out_of_range(name, setting, value, exact):
     with pytest.raises(FitError, match=f"{setting} = "):
-        fit(exact.problem, fitter(name, {setting: value}))
+        fit(exact.problem, fitter(name, {setting: value}), start=cases.start(name, exact.mean))
     assert {name for name, *_ in BAD} == set(cases.QUICK), "every fitter checks its settings"
 
 
@@ -88,11 +90,25 @@ def test_module_missing_in_the_fitter_of_another_package(monkeypatch):
         fitter("theirs")
 
 
-@pytest.mark.parametrize("name", cases.SLOPES)
-def test_gradients_where_there_are_none(name, exact, monkeypatch):
-    monkeypatch.setattr(Problem, "has_gradient", False)
-    with pytest.raises(FitError, match=r"needs gradients.*emcee"):
-        fit(exact.problem, name)
+@pytest.fixture(scope="module")
+def without_gradient(tiny_lens):
+    """The small lens on the numba backend."""
+    return Problem(tiny_lens[0].model, tiny_lens[0].likelihood, backend="numba")
+
+
+@pytest.mark.parametrize("name", ["staged", *(name for name in cases.QUICK if fitter(name).needs_gradient)])
+def test_gradient_fitters_refuse_the_numba_backend(name, without_gradient, monkeypatch):
+    chosen = fitter(name)
+    monkeypatch.setattr(type(chosen), "run", None)
+    with pytest.raises(FitError, match=rf"{type(chosen).__name__} needs gradients.*'numba'.*'jax'.*emcee"):
+        fit(without_gradient, chosen)
+
+
+@pytest.mark.parametrize("name", ["pyswarms", "dynesty"])
+def test_fitters_without_gradients_take_the_numba_backend(name, without_gradient, tiny_lens):
+    result, (same, truth) = fit(without_gradient, fitter(name, cases.QUICK[name]), seed=3), tiny_lens
+    assert np.all(np.abs(result.theta - truth) < 4 * result.errors)
+    assert result.log_likelihood == pytest.approx(float(same.log_likelihood(result.theta)), rel=1e-11)
 
 
 @pytest.mark.parametrize(
