@@ -1,14 +1,13 @@
 """The files of a comparison."""
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from lensfit.comparison.runs import ARRIVED, Comparison
 from lensfit.comparison.tables import as_document, as_table, markdown
 from lensfit.errors import DataError
+from lensfit.fitters._saved import replacing, write_json
 from lensfit.plots import Course, comparison_figure
-from lensfit.results import replacing
 
 FILES = ("compare.ecsv", "compare.md", "compare.png", "compare.json")
 
@@ -30,7 +29,7 @@ def write_comparison(folder: str | Path, comparison: Comparison) -> None:
     with replacing(figure) as path:
         comparison_figure(courses(comparison), ARRIVED / 2).savefig(path)
     with replacing(document) as path:
-        path.write_text(json.dumps(as_document(comparison), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        write_json(path, as_document(comparison))
 
 
 def courses(comparison: Comparison) -> list[Course]:

@@ -13,7 +13,7 @@ from lensfit.plots._panels import new_figure
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Okabe and Ito's, which the colour-blind tell apart."""
-MARKERS, DASHES = "osD^vP*", ("-", "--", ":")
+MARKERS, DASHES = "osD^vP*hXp<", ("-", "--", ":")
 FLOOR = 0.1
 """Distance in ln L below which all is drawn as one."""
 ABOVE = 30.0
