@@ -70,7 +70,7 @@ def made_result(problem, truth, trust=FAILED):
         amplitudes=amplitudes,
         amplitude_errors=np.full(amplitudes.shape, np.nan),
         spread=np.where(mass, errors, np.nan),
-        variants=(Variant("two sources", 1234.5, {k: v for k, v in best.items() if k.startswith("mass")}),),
+        variants=(Variant("two sources", 1234.5, {k: best[k] for k in best if k.startswith("mass")}, counts=False),),
         model=problem.solved_model(theta),
         log_likelihood=float(-0.5 * np.sum(residuals**2) + problem.likelihood.log_norm),
         log_posterior=np.nan,

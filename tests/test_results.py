@@ -36,7 +36,7 @@ def test_result_is_strict_json(run):
 def test_result_holds_every_number(run):
     folder, imaging, problem, result = run
     document = read_result(folder)
-    assert (document["schema"], document["version"]) == ("lensfit.result", 1)
+    assert (document["schema"], document["version"]) == ("lensfit.result", 2)
     assert tuple(document["parameters"]) == problem.names
     radius = document["parameters"]["mass.sie.einstein_radius"]
     index = problem.names.index("mass.sie.einstein_radius")
@@ -169,7 +169,7 @@ def test_writing_into_no_folder_says_so(run, tmp_path):
         (None, "no such file"),
         ("{", "not valid JSON"),
         ("[1]", "reads schema"),
-        ('{"schema": "lensfit.result", "version": 99}', "version 1"),
+        ('{"schema": "lensfit.result", "version": 99}', "version 2"),
     ],
 )
 def test_a_result_that_cannot_be_read_says_why(tmp_path, content, words):

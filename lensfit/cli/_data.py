@@ -34,6 +34,8 @@ def read_data(section: DataSection) -> Imaging:
     """
     imaging = _read(section)
     if section.mask_radius is not None:
+        if not section.mask_radius > 0:
+            raise DataError(f"--mask-radius {section.mask_radius:g} arcsec keeps no pixel; give a radius above 0")
         return imaging.circular_mask(section.mask_radius)
     if section.mask is not None:
         return imaging

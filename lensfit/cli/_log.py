@@ -90,7 +90,7 @@ class Display:
         form = "{desc} |{bar:24}| {percentage:3.0f} % {elapsed} spent, {remaining} left"
         self.bar = tqdm(total=1.0, bar_format=form, file=sys.stderr, leave=False, disable=quiet or None)
         self.start = self.begun = time.perf_counter()
-        self.stage, self.told = "", ""
+        self.stage, self.note, self.chi2 = "", "", math.nan
         self.ended = threading.Event()
         self.clock = threading.Thread(target=self._tick, daemon=True)
 
@@ -113,11 +113,12 @@ class Display:
         self, stage: str, chi2: float, share: float, note: str = "", theta: np.ndarray | None = None
     ) -> None:
         """Show that a fit is at this stage: its best chi2, the share of the work that is done, and its note."""
-        if stage != self.stage:
+        self.chi2 = chi2
+        if stage != self.stage:  # the best chi2 now is what the stage before has come to
             self._log_stage()
             self.stage, self.begun = stage, time.perf_counter()
-        self.told = ", ".join(["", *([] if math.isnan(chi2) else [f"chi2 {chi2:.7g}"]), *([note] if note else [])])
-        self.bar.set_description_str(f"{stage}{self.told}", refresh=False)
+        self.note = note
+        self.bar.set_description_str(f"{stage}{self._found()}", refresh=False)
         self.bar.update(share - self.bar.n)
         self.bar.refresh()
 
@@ -125,4 +126,8 @@ class Display:
         if self.stage:
             now = time.perf_counter()
             seconds = (now - self.begun, now - self.start)
-            logger.info("%s: %.2f s, %.2f s in all%s", self.stage, *seconds, self.told)
+            logger.info("%s: %.2f s, %.2f s in all%s", self.stage, *seconds, self._found())
+
+    def _found(self) -> str:
+        best = "" if math.isnan(self.chi2) else f", chi2 {self.chi2:.7g}"
+        return best + (f", {self.note}" if self.note else "")

@@ -33,7 +33,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lensfit",
-        description="Strong lens modelling, from an image to a model that says whether it can be trusted.",
+        description="Strong lens modelling, from image or visibilities to a model that says whether it can be trusted.",
         epilog=CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -109,7 +109,7 @@ def _add_compare(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_bench(commands: argparse._SubParsersAction) -> None:
-    parser = _command(commands, "bench", "measure ways to compute w_tilde or F, in NumPy, numba, JAX and here")
+    parser = _command(commands, "bench", "measure ways to compute w_tilde or F, in NumPy, numba, JAX and lensfit")
     whats = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
     for name, text in (("w-tilde", "w_tilde of mock tracks"), ("curvature", "F = T^T w_tilde T of a mock source")):
         what = whats.add_parser(name, help=text, description=text)

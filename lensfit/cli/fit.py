@@ -74,8 +74,9 @@ def run(arguments: argparse.Namespace) -> int:
             with replacing(folder / RECIPE) as path:
                 write_recipe(path, task.problem.model, data=task.data, fit=replace(task.fit, standard=None))
         store.discard()
-        lines = [*verdict(fitted.problem, result), f"report           {folder / REPORT}"]
-        for line in [*result.notes, *lines]:
+        notes = [f"note             {note}" for note in result.notes]
+        lines = [*verdict(fitted.problem, result), *notes, f"report           {folder / REPORT}"]
+        for line in lines:
             logger.info(line)
     trusted = result.trust.trusted
     if not arguments.quiet:

@@ -87,11 +87,15 @@ class Trust:
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """The same data under a neighbouring model: its name, chi2 and the parameters it shares, by name."""
+    """The same data under a neighbouring model: its name, chi2 and the parameters it shares, by name.
+
+    counts: it fits nearly as well as the fit itself, and the spread is over it too.
+    """
 
     name: str
     chi2: float
     values: dict[str, float]
+    counts: bool
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from lensfit.errors import DataError, ModelError
 from lensfit.fitters._base import Check, Diagnostics, FitResult, Trust, Variant
 from lensfit.model import from_plain, to_plain
 
-SCHEMA, VERSION = "lensfit.result", 1
+SCHEMA, VERSION = "lensfit.result", 2
 RESULT, SAMPLES = "result.json", "samples.ecsv"
 NUMBERS = ("log_likelihood", "log_posterior", "chi2", "seconds", "cpu_seconds")
 """Fields that are NaN where they are not known."""

@@ -92,14 +92,19 @@ class Importance:
         kept = checkpoint.load()
         draws = Draws.planned(first, FIRST) if kept is None else Draws.loaded(kept, self.degrees_of_freedom)
         reached = 0.0
+
+        def tell() -> None:
+            share = min(reached / self.effective_samples, 0.99)
+            progress("importance", np.nan, share, note=f"{len(draws.z)} draws, {reached:.0f} effective")
+
         while True:
             while not draws.complete:
                 draws = draws.more(problem, seed)
                 checkpoint.offer(draws.state)
-                share = min(reached / self.effective_samples, 0.99)
-                progress("importance", np.nan, share, note=f"{len(draws.z)} draws, {reached:.0f} effective")
+                tell()
             weighted = Weighted.of(draws)
             reached = weighted.effective
+            tell()
             planned = self._plan(draws, weighted)
             if planned is draws:
                 return self._result(problem, peak, draws, weighted, clock)

@@ -143,6 +143,6 @@ def _noise(scene: Scene) -> float:
 
 
 def legend(axes: Axes) -> None:
-    """The legend of a panel on dark ground, if it has entries."""
+    """The legend of a panel on dark ground, away from its curves, if it has entries."""
     if axes.get_legend_handles_labels()[1]:
-        axes.legend(loc="upper right", fontsize=6.5, framealpha=0.75, facecolor="#303030", labelcolor="white")
+        axes.legend(loc="best", fontsize=6.5, framealpha=0.75, facecolor="#303030", labelcolor="white")

@@ -27,16 +27,21 @@ def profile_figure(scene: Scene) -> Figure:
     axes.fill_between(r, data - error, data + error, color="0.75", label=r"data, $1\sigma$", lw=0)
     axes.plot(r, data, ".", color="black", ms=4, label="data")
     left = mean(np.where(scene.imaging.mask, 0.0, images.arcs))
-    axes.errorbar(r, left, error, fmt="o", color="0.45", ms=2.5, lw=0.8, label="data less lens light")
+    axes.set_yscale("log", nonpositive="mask")
+    low = float(np.median(error))
+    least = 0.3 * low
+    below = left - np.maximum(left - error, 0.1 * least)  # a bar that reaches zero goes to the edge of the figure
+    axes.errorbar(
+        r[left > 0], left[left > 0], [below[left > 0], error[left > 0]],
+        fmt="o", color="0.45", ms=2.5, lw=0.8, label="data less lens light",
+    )
     for values, colour, style, word in (
         (images.model, "#0072b2", "-", "model"),
         (images.light, "#d55e00", "--", "lens light"),
         (images.source, "#009e73", "-.", "lensed source"),
     ):
         axes.plot(r, mean(values), style, color=colour, lw=1.4, label=word)
-    low = float(np.median(error))
-    axes.set_yscale("log", nonpositive="mask")
-    axes.set_ylim(0.3 * low, 2 * max(float(data.max()), 10 * low))
+    axes.set_ylim(least, 2 * max(float(data.max()), 10 * low))
     axes.set_xlabel("distance from the lens [arcsec]", fontsize=9)
     axes.set_ylabel(f"mean brightness [{data_unit(scene.imaging)}]", fontsize=9)
     axes.set_title("Radial profile", fontsize=10)

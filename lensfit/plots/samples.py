@@ -63,7 +63,8 @@ def trace_figure(result: FitResult) -> Figure:
             axes.scatter(np.arange(len(values)), values, s=20 * weights / weights.max(), lw=0, color=COLOUR)
         axes.axhline(result.theta[chosen[k]], color=BEST, lw=0.8)
         axes.set_ylim(*_limits(values, weights))
-        axes.set_ylabel(f"${result.symbols[chosen[k]]}$", fontsize=9)
+        axes.set_ylabel(_words(result, chosen[k]), fontsize=8)
+        axes.ticklabel_format(axis="y", useOffset=False, style="plain")
         axes.tick_params(labelsize=7, direction="in")
     column[-1].set_xlabel("sample of each chain" if equal else "weighted sample", fontsize=9)
     return figure
@@ -112,8 +113,10 @@ def _contours(
 def _label(axes: Axes, result: FitResult, column: int, row: int, below: bool, left: bool) -> None:
     """Symbols at the lower and left edge of the corner alone."""
     axes.tick_params(labelsize=6, direction="in", labelbottom=below, labelleft=left, labelrotation=45)
+    axes.ticklabel_format(axis="x", useOffset=False, style="plain")  # an offset's text lies on the label
     axes.locator_params(axis="x", nbins=3)
     if row != column:
+        axes.ticklabel_format(axis="y", useOffset=False, style="plain")
         axes.locator_params(axis="y", nbins=3)
     if below:
         axes.set_xlabel(_words(result, column), fontsize=8)
@@ -123,4 +126,5 @@ def _label(axes: Axes, result: FitResult, column: int, row: int, below: bool, le
 
 def _words(result: FitResult, k: int) -> str:
     unit = f" [{result.units[k]}]" if result.units[k] else ""
-    return f"${result.symbols[k]}${unit}"
+    owner = result.names[k].rpartition(".")[0].rpartition(".")[2]
+    return f"{owner}\n${result.symbols[k]}${unit}"

@@ -68,7 +68,7 @@ def report_html(folder: Path) -> str:
         overview=_overview(folder, result),
         parameters=_parameters(result),
         derived=_derived(result["derived"]),
-        checks=_checks(result["trust"]["checks"]),
+        checks=_checks(result["trust"]["checks"]) + (listed(result["notes"]) if result["notes"] else ""),
         variants=_variants(result),
         figures=_figures(folder, names[1:]),
         data=_data(result["data"]),
@@ -169,9 +169,11 @@ def _variants(result: dict[str, Any]) -> str:
     for variant in result["variants"]:
         values = [number(variant["values"].get(name), parameters[name]["error"]) for name in shared]
         cells = [number(variant["chi2"], 1.0), *values]
-        rows.append(row([(text(variant["name"]), ""), *((cell, "number") for cell in cells)]))
-    header = ("model", "χ²", *(name.removeprefix("mass.") for name in shared))
-    return table(header, rows, numeric=range(1, len(header)))
+        counts = "yes" if variant["counts"] else "no"
+        rows.append(row([(text(variant["name"]), ""), (counts, ""), *((cell, "number") for cell in cells)]))
+    header = ("model", "counts", "χ²", *(name.removeprefix("mass.") for name in shared))
+    words = "<p>± models is over those that count; the others fit the data far worse.</p>"
+    return table(header, rows, numeric=range(2, len(header))) + words
 
 
 def _figures(folder: Path, names: list[str]) -> str:
@@ -227,4 +229,4 @@ def _provenance(result: dict[str, Any]) -> str:
         items.append((name, text(value)))
     counts = ("evaluations", "gradients", "seconds", "cpu_seconds")
     items += [(name, text(result["fit"][name])) for name in counts if result["fit"][name] is not None]
-    return pairs(items) + (listed(result["notes"]) if result["notes"] else "")
+    return pairs(items)

@@ -1,6 +1,7 @@
 """The final basin refitted as a small family of models: their spread is the honest error on real lenses."""
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from lensfit.staged.wider import SUFFIX
 SHEAR = ("gamma1", "gamma2")
 SECOND_SOURCE = (2.5, 0.35)
 """Sizes, in units of the first source's, from which a second source is tried."""
+BETTER = 10.0
+"""By how much a variant lowers chi2 for each parameter that it adds where the result tells of it."""
 
 
 def fit_family(
@@ -57,14 +60,27 @@ def fit_family(
     return tuple(variants)
 
 
-def accepted(variants: tuple[Variant, ...], excess: float) -> tuple[Variant, ...]:
-    """Those that fit nearly as well as the first: chi2 is no more than `excess` above its."""
-    return tuple(v for v in variants if v.chi2 <= variants[0].chi2 + excess)
+def judged(variants: tuple[Variant, ...], excess: float) -> tuple[Variant, ...]:
+    """The variants, of which those count whose chi2 is no more than `excess` above the first one's."""
+    most = variants[0].chi2 + excess
+    return tuple(dataclasses.replace(v, counts=v.chi2 <= most) for v in variants)
+
+
+def better(variants: tuple[Variant, ...]) -> tuple[str, ...]:
+    """A note on the variant that fits far better than the first for the parameters that it adds, if one does."""
+    best = min(variants, key=lambda v: v.chi2)
+    gain, more = variants[0].chi2 - best.chi2, len(best.values) - len(variants[0].values)
+    if gain < BETTER * max(more, 1):
+        return ()
+    return (
+        f"the neighbouring model {best.name!r} lowers chi2 by {gain:.0f} with {more} more parameters: "
+        "the data ask for more than this model has",
+    )
 
 
 def spread(names: tuple[str, ...], variants: tuple[Variant, ...]) -> np.ndarray:
-    """Half the range (n,) of each named parameter over the variants that have it, NaN where only one has."""
-    values = [[v.values[name] for v in variants if name in v.values] for name in names]
+    """Half the range (n,) of each named parameter over the variants that count and have it, NaN where only one has."""
+    values = [[v.values[name] for v in variants if v.counts and name in v.values] for name in names]
     return np.array([0.5 * np.ptp(some) if len(some) > 1 else np.nan for some in values])
 
 
@@ -78,7 +94,7 @@ def _variant(
     """The values of the parameters that are free and of the amplitudes that are shown."""
     values = zip(joint.wide.names, np.asarray(theta).tolist(), free, strict=True)
     solved = zip((p.name for p in joint.wide.amplitudes), np.asarray(amplitudes).tolist(), shown, strict=True)
-    return Variant(name, chi2, {key: value for key, value, has in (*values, *solved) if has})
+    return Variant(name, chi2, {key: value for key, value, has in (*values, *solved) if has}, counts=True)
 
 
 def _start(joint: Joint, theta: np.ndarray, second: tuple[float, float, float]) -> np.ndarray:

@@ -14,7 +14,7 @@ from lensfit.fitters.lm import Point, System
 from lensfit.problem import Problem
 from lensfit.space import Space, solve_amplitudes
 from lensfit.staged.case import Case, Found
-from lensfit.staged.family import accepted, fit_family, spread
+from lensfit.staged.family import better, fit_family, judged, spread
 from lensfit.staged.joint import Joint
 from lensfit.staged.stages import Stages
 from lensfit.staged.trust import GAIN, check_fit, check_search
@@ -66,8 +66,8 @@ class Staged:
         evidence = stages.gather(problem.likelihood, numbers, end)
         checks = check_fit(case.space, case.roles, best, evidence, gain)
         checks += check_search(case.roles, best, found.basins, other)
-        near = accepted(variants, stages.excess(evidence, float(end.chi2)))
-        checks += stages.check_family(case.roles, near)
+        variants = judged(variants, stages.excess(evidence, float(end.chi2)))
+        checks += stages.check_family(case.roles, tuple(v for v in variants if v.counts))
         result = result_of(
             problem,
             theta,
@@ -77,8 +77,8 @@ class Staged:
             evaluations=case.tally.evaluations,
             gradients=case.tally.gradients,
             curvature=laplace_of_solved(problem, case.space, theta, end, system),
-            notes=notes,
-            spread=spread(problem.names, near),
+            notes=notes + better(variants),
+            spread=spread(problem.names, variants),
             variants=variants,
             trust=Trust(tuple(checks)),
         )

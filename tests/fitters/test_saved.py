@@ -97,7 +97,7 @@ def test_a_full_disk_is_told(fitted, tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(DataError, match="cannot be written .No space left on device.; make room"):
+    with pytest.raises(DataError, match=r"cannot be written .No space left on device.; make room"):
         fitted("lm").result.save(tmp_path)
     assert not list(tmp_path.iterdir())
 
