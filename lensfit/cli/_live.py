@@ -17,7 +17,7 @@ from lensfit.problem import Problem
 from lensfit.results import replacing
 
 PICTURE, FILM = "live.png", "live.gif"
-SHARE = 0.3
+SHARE = 0.25
 """Share of the time that drawing may take."""
 GROWTH = 1.1
 """Time since the first frame of the film, from one to the next, as a factor: fits converge by powers."""
@@ -64,7 +64,7 @@ class Live:
             self.first = now if self.first is None else self.first
             self.next_frame = self.first + GROWTH * (now - self.first)
         done = time.perf_counter()
-        self.next_picture = done + (done - now) / SHARE  # the model's image may have to be compiled: not counted
+        self.next_picture = done + (1 / SHARE - 1) * (done - now)  # the model's image may have to be compiled first
 
     def finish(self, glance: Glance, made: Path) -> None:
         """The last picture and the film, into the folder `made`."""
