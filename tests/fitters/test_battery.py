@@ -8,6 +8,8 @@ from conftest import counter
 
 from lensfit.fitters._descents import with_convergence
 from lensfit.fitters._result import Clock, Samples, result_of
+from lensfit.problem import Problem
+from lensfit.pytree import replace
 from lensfit.registry import fit, fitter
 
 
@@ -98,6 +100,18 @@ def test_small_lens(name, tiny_lens):
     assert np.all(np.abs(result.theta - truth) < 4 * result.errors), (result.theta - truth) / result.errors
     assert result.chi2 < result.data_count + 5 * np.sqrt(2 * result.data_count)
     asked = {check.name for check in result.trust.checks}
-    assert {"lensed source", "counter-image", "optimum"} < asked
+    assert {"lensed source", "counter-image", "optimum", "residuals"} < asked
     assert asked & {"converged", "importance weights", "chains agree"}, "its fitter's own check"
     assert jnp.isfinite(result.log_likelihood)
+
+
+def test_a_wrong_basin_is_not_trusted(tiny_lens):
+    """Or may be one: it converged, the arcs are explained, and chi2 is far above the noise."""
+    problem, truth = tiny_lens
+    likelihood = problem.likelihood
+    bright = replace(likelihood, whitened_data=8 * likelihood.whitened_data, inverse_noise=8 * likelihood.inverse_noise)
+    sharp = Problem(problem.model, bright)
+    result = fit(sharp, fitter("lm", {"starts": 1}), start=truth)
+    assert not result.trust.trusted
+    (reason,) = (check.finding for check in result.trust.checks if check.name == "residuals")
+    assert reason in result.trust.reasons and "no basin is better" in reason
