@@ -56,7 +56,7 @@ def importance(problem: Problem, start: np.ndarray, effective: int) -> FitResult
     """Run twice, tell the second."""
     for seed in (1, 2):
         result = run(Importance(effective_samples=effective), problem, start, seed)
-    tell(result, pareto_k=result.diagnostics.pareto_k, draws=result.evaluations)  # pyright: ignore
+    tell(result, pareto_k=result.diagnostics.pareto_k, draws=len(result.weights))  # pyright: ignore
     return result
 
 

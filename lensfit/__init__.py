@@ -9,6 +9,7 @@ from lensfit._version import __version__
 
 if TYPE_CHECKING:
     from lensfit import errors, priors, profiles, standard
+    from lensfit.comparison import compare
     from lensfit.datasets import Imaging, Interferometer, read_imaging, read_interferometer
     from lensfit.fitters._base import FitResult
     from lensfit.likelihood.imaging import ImagingLikelihood
@@ -27,6 +28,7 @@ __all__ = [
     "LensModel",
     "Problem",
     "__version__",
+    "compare",
     "errors",
     "fit",
     "priors",
@@ -46,6 +48,7 @@ _HOMES = {
     "InterferometerLikelihood": "lensfit.likelihood.interferometer",
     "LensModel": "lensfit.model",
     "Problem": "lensfit.problem",
+    "compare": "lensfit.comparison",
     "fit": "lensfit.registry",
     "read_imaging": "lensfit.datasets",
     "read_interferometer": "lensfit.datasets",

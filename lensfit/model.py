@@ -6,9 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from lensfit.errors import ModelError
 from lensfit.priors import Solved
 from lensfit.profiles import LightProfile, MassProfile
 from lensfit.pytree import pytree, replace
+
+GROUPS: dict[str, type[Any]] = {"light": LightProfile, "mass": MassProfile, "source": LightProfile}
+"""What stands in each group of a model."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,6 +115,40 @@ class LensModel:
             source=self.source if "source" in groups else {},
             sky=self.sky if "light" in groups else 0.0,
         )
+
+
+def to_plain(model: LensModel) -> dict[str, Any]:
+    """A model of numbers as JSON can hold it: of each profile its class by name and its numbers."""
+
+    def numbers(profile: Any) -> dict[str, Any]:
+        values = {f.name: np.asarray(getattr(profile, f.name), float).tolist() for f in dataclasses.fields(profile)}
+        return {"profile": type(profile).__name__, **values}
+
+    groups = {group: {n: numbers(p) for n, p in getattr(model, group).items()} for group in GROUPS}
+    return {**groups, "sky": float(model.sky)}
+
+
+def from_plain(content: dict[str, Any]) -> LensModel:
+    """The model of numbers that `to_plain` wrote.
+
+    Raises ModelError where no profile of a name is known: the module of another package's must be imported first.
+    """
+
+    def made(group: str, numbers: dict[str, Any]) -> Any:
+        kind, known = numbers["profile"], _kinds(GROUPS[group])
+        if kind not in known:
+            raise ModelError(f"no {group} profile is named {kind!r}; import the module that defines it first")
+        values = {name: value for name, value in numbers.items() if name != "profile"}
+        return known[kind](**{n: np.array(v) if isinstance(v, list) else v for n, v in values.items()})
+
+    groups = {group: {n: made(group, numbers) for n, numbers in content[group].items()} for group in GROUPS}
+    return LensModel(**groups, sky=content["sky"])
+
+
+def _kinds(base: type) -> dict[str, Any]:
+    """Every class that was made from `base`, by name."""
+    found = {kind.__name__: kind for kind in base.__subclasses__()}
+    return {name: each for kind in found.values() for name, each in _kinds(kind).items()} | found
 
 
 def describe(model: LensModel, path: tuple[Any, ...]) -> Parameter:

@@ -76,8 +76,8 @@ class Problem:
 
     @property
     def has_gradient(self) -> bool:
-        """Whether JAX can differentiate it."""
-        return True
+        """Whether JAX can differentiate it: not with the backend "numba"."""
+        return self._by_numba is None
 
     def _call(self, function: Callable[..., Any], vector: Any) -> Any:
         if self._by_numba is not None and function in _NEED_JAX:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lensfit import cli
+from lensfit import cli, registry
 from lensfit.bench.rows import Row
 from lensfit.calibrated_fit import CalibratedFit
 from lensfit.cli import bench as bench_command
@@ -182,6 +182,7 @@ def stood_in(monkeypatch):
     monkeypatch.setattr(bench_command, "_use_one_core", lambda: None)
     monkeypatch.setattr(bench_command, "measure", lambda *_: [row])
     monkeypatch.setattr(fit_command, "fit", Fits())
+    monkeypatch.setattr(registry, "fit", Fits())
     monkeypatch.setattr(fit_command, "fit_observations", calibrated)
     monkeypatch.setattr(fit_command, "write_results", lambda made, *_: (made / "result.json").write_text("{}"))
     monkeypatch.setattr(fit_command, "write_report", lambda made: (made / "report.html").write_text(""))

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +18,8 @@ VISIBILITY_FILES = (*_TEXTS, *(f"{name}.png" for name in VISIBILITY_FIGURES))
 """What that of visibilities holds."""
 SAMPLE_FILES = ("samples.ecsv", "samples.h5", *(f"{name}.png" for name in SAMPLE_FIGURES))
 """What it holds as well where the fitter samples."""
+RESULT_FILES = {*RUN_FILES, *VISIBILITY_FILES, *SAMPLE_FILES} - {NAME, RECIPE}
+"""What one run may hold and the next may not."""
 
 
 def check_folder(path: Path) -> None:
@@ -39,27 +41,25 @@ def check_resumable(folder: Path) -> None:
         raise DataError(f"{folder}: holds no interrupted fit to go on with; leave --resume out")
 
 
-def clear(folder: Path) -> None:
-    """Remove what an earlier run left in a folder, and nothing else."""
-    for name in {*RUN_FILES, *VISIBILITY_FILES, *SAMPLE_FILES}:
-        (folder / name).unlink(missing_ok=True)
-
-
 @contextmanager
-def appearing(folder: Path, last: str) -> Iterator[Path]:
+def appearing(folder: Path, last: str, old: Collection[str] = ()) -> Iterator[Path]:
     """A folder of the same name, whose files move into `folder` when all went well; `last` is the last.
 
+    Files of the names `old` that were there before go away then, `last` first of all.
+
     Raises:
-        DataError: the folder cannot be made or written to.
+        DataError: the folder cannot be made or written to, also by what fills it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = tempfile.TemporaryDirectory(dir=folder, prefix=".lensfit-")
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".lensfit-") as name:
+            made = Path(name) / folder.resolve().name
+            made.mkdir()
+            yield made
+            for name in sorted(old, key=lambda name: name != last):
+                (folder / name).unlink(missing_ok=True)
+            for file in sorted(made.iterdir(), key=lambda file: file.name == last):
+                file.replace(folder / file.name)
     except OSError as error:
-        raise DataError(f"{folder}: cannot be written ({error.strerror}); choose another as --out") from error
-    with temporary as name:
-        made = Path(name) / folder.resolve().name
-        made.mkdir()
-        yield made
-        for file in sorted(made.iterdir(), key=lambda file: file.name == last):
-            file.replace(folder / file.name)
+        told = f"{folder}: cannot be written ({error.strerror}); make room, or choose another folder as --out"
+        raise DataError(told) from error

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,6 +43,7 @@ def _make_parser() -> argparse.ArgumentParser:
     _add_inspect(commands)
     _add_report(commands)
     _add_simulate(commands)
+    _add_compare(commands)
     _add_bench(commands)
     return parser
 
@@ -59,12 +61,7 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
         help="file or folder, or several of visibilities; may be left out where the --model file names the data",
     )
     _add_data_options(parser)
-    model = parser.add_mutually_exclusive_group()
-    model.add_argument("--model", metavar="FILE.toml", type=Path, help="recipe, as the recipe.toml of a run")
-    model.add_argument(
-        "--standard", choices=STANDARD,
-        help="model to start from; default: parametric, for visibilities one_source",
-    )
+    _add_model_options(parser)
     parser.add_argument("--fitter", metavar="NAME", help="staged, lm, emcee, dynesty, ...; default: staged")
     parser.add_argument("--seed", metavar="N", type=_seed, help="same seed, same result; default: 0")
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="run folder, new or empty")
@@ -91,6 +88,24 @@ def _add_simulate(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("model", metavar="MODEL.toml", type=Path, help="recipe of numbers with [instrument]")
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder, new or empty")
     parser.add_argument("--seed", metavar="N", type=_seed, default=0, help="of the noise; default: 0")
+
+
+def _add_compare(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "compare", "run several fitters on the same data, show what each costs and finds")
+    parser.add_argument(
+        "data", metavar="DATA", type=Path, nargs="+", help="file or folder, or several of visibilities"
+    )
+    _add_data_options(parser)
+    _add_model_options(parser)
+    parser.add_argument("--fitters", metavar="A,B,C", type=_words, required=True, help="names, as staged,lm,emcee")
+    parser.add_argument(
+        "--budget", metavar="SECONDS", type=_seconds, default=60.0,
+        help="CPU time of each run, compilation not counted; one that needs more is stopped and shown; default: 60",
+    )
+    parser.add_argument("--seeds", metavar="N", type=_count, default=2, help="runs of each fitter; default: 2")
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder, new or empty")
+    parser.add_argument("--quiet", action="store_true", help="no progress, nothing on standard output")
+    parser.set_defaults(fitter=None, seed=None)  # those of the recipe do not count
 
 
 def _add_bench(commands: argparse._SubParsersAction) -> None:
@@ -128,6 +143,15 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_model_options(parser: argparse.ArgumentParser) -> None:
+    model = parser.add_mutually_exclusive_group()
+    model.add_argument("--model", metavar="FILE.toml", type=Path, help="recipe, as the recipe.toml of a run")
+    model.add_argument(
+        "--standard", choices=STANDARD,
+        help="model to start from; default: parametric, for visibilities one_source",
+    )
+
+
 def _seed(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
@@ -138,6 +162,20 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
     return int(text)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return value
 
 
 def _picture(text: str) -> Path:

@@ -11,7 +11,16 @@ from typing import Any
 from lensfit._version import __version__
 from lensfit.calibrated_fit import fit_observations
 from lensfit.cli._data import data_section, read_data
-from lensfit.cli._folder import CHECKPOINT, RECIPE, REPORT, appearing, check_folder, check_free, check_resumable, clear
+from lensfit.cli._folder import (
+    CHECKPOINT,
+    RECIPE,
+    REPORT,
+    RESULT_FILES,
+    appearing,
+    check_folder,
+    check_free,
+    check_resumable,
+)
 from lensfit.cli._log import Display, RunLog, logger
 from lensfit.cli._visibilities import are_visibilities, read_observations
 from lensfit.companions import fit_without_companions
@@ -52,22 +61,21 @@ def run(arguments: argparse.Namespace) -> int:
         check_folder(folder)
     else:
         check_free(folder, "choose another folder as --out, or add --overwrite")
-    with RunLog(folder, "a" if arguments.resume else "w") as log:
+    with RunLog(folder, "a" if arguments.resume or arguments.overwrite else "w") as log:
         logger.info("lensfit %s: %s", __version__, shlex.join(sys.argv))
         task = read_task(arguments)
         if not arguments.resume:
-            clear(folder)
             store.discard()
         log.open()
-        with replacing(folder / RECIPE) as path:
-            write_recipe(path, task.problem.model, data=task.data, fit=replace(task.fit, standard=None))
-        task, result = run_task(task, arguments.quiet, store)
-        with appearing(folder, "result.json") as made:
-            write_results(made, task.problem, task.observed, result)
+        fitted, result = run_task(task, arguments.quiet, store)
+        with appearing(folder, "result.json", RESULT_FILES) as made:
+            write_results(made, fitted.problem, fitted.observed, result)
             write_report(made)
+            with replacing(folder / RECIPE) as path:
+                write_recipe(path, task.problem.model, data=task.data, fit=replace(task.fit, standard=None))
         store.discard()
         notes = [f"note             {note}" for note in result.notes]
-        lines = [*verdict(task.problem, result), *notes, f"report           {folder / REPORT}"]
+        lines = [*verdict(fitted.problem, result), *notes, f"report           {folder / REPORT}"]
         for line in lines:
             logger.info(line)
     trusted = result.trust.trusted

@@ -145,7 +145,7 @@ class Importance:
             fitter="importance",
             clock=clock,
             converged=enough,
-            evaluations=count,
+            evaluations=peak.evaluations + count,
             gradients=peak.evaluations,
             samples=Samples(
                 theta=np.asarray(problem.to_theta(draws.z)),

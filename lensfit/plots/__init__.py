@@ -1,5 +1,6 @@
 """Figures of data and fits, each a function that returns a matplotlib Figure."""
 from lensfit.plots._panels import data_unit
+from lensfit.plots.comparison import Course, comparison_figure
 from lensfit.plots.compass import position_angle, sky_axes
 from lensfit.plots.fit import FIGURES, overview, profile_figure, single
 from lensfit.plots.inspect import inspect_figure
@@ -11,9 +12,11 @@ __all__ = [
     "FIGURES",
     "SAMPLE_FIGURES",
     "VISIBILITY_FIGURES",
+    "Course",
     "ModelImages",
     "Scene",
     "VisibilityScene",
+    "comparison_figure",
     "corner_figure",
     "data_unit",
     "inspect_figure",

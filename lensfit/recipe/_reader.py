@@ -8,14 +8,11 @@ import numpy as np
 
 from lensfit import priors, profiles
 from lensfit.errors import ModelError
-from lensfit.model import LensModel
+from lensfit.model import GROUPS, LensModel
 from lensfit.priors import Part, Prior, Solved
-from lensfit.profiles import LightProfile, MassProfile, Profile
 from lensfit.recipe import _words
 from lensfit.recipe._checks import check_lists, check_priors
 from lensfit.space import Space
-
-GROUPS: dict[str, type[Profile]] = {"light": LightProfile, "mass": MassProfile, "source": LightProfile}
 
 
 def _final(module: Any, base: type) -> dict[str, Any]:

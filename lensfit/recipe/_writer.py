@@ -8,10 +8,10 @@ import jax
 import numpy as np
 
 from lensfit.errors import ModelError
-from lensfit.model import LensModel
+from lensfit.model import GROUPS, LensModel
 from lensfit.priors import Part, Prior, Solved
 from lensfit.recipe import _toml
-from lensfit.recipe._reader import GROUPS, PRIORS, concrete, pairs_of
+from lensfit.recipe._reader import PRIORS, concrete, pairs_of
 from lensfit.space import describe
 
 

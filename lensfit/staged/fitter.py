@@ -50,13 +50,15 @@ class Staged:
         joint = Joint.of(case)
         stages = Stages.of(problem.likelihood)
         found = stages.run(case, np.random.default_rng(seed), progress)
-        progress("search, other seed", float(found.point.chi2), 0.7)
+        theta, _ = _in_problem(problem, case.space, found.point)
+        progress("search, other seed", float(found.point.chi2), 0.7, theta=theta)
         again = stages.search_again(case, joint, found.theta, np.random.default_rng([seed, 1]))
         found, other = _better(found, stages.finish(case, joint, again))
         if not np.isfinite(float(found.point.objective)):
             raise FitError("no finite chi2 was found: the model does not give finite brightness anywhere near the data")
         end, system, gain = _settled(joint, problem.likelihood, found.point)
-        progress("neighbouring models", float(end.chi2), 0.8)
+        theta, notes = _in_problem(problem, case.space, end)
+        progress("neighbouring models", float(end.chi2), 0.8, theta=theta)
         variants = fit_family(joint, problem.likelihood, end, stages.seconds, stages.easing)
         progress("errors and trust", float(end.chi2), 0.95)
         best = np.asarray(end.theta)
@@ -66,7 +68,6 @@ class Staged:
         checks += check_search(case.roles, best, found.basins, other)
         variants = judged(variants, stages.excess(evidence, float(end.chi2)))
         checks += stages.check_family(case.roles, tuple(v for v in variants if v.counts))
-        theta, notes = _in_problem(problem, case.space, end)
         result = result_of(
             problem,
             theta,

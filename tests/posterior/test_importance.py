@@ -53,7 +53,7 @@ def test_linear_model(count):
     assert np.all(abs(weights @ samples - mean) < 4 * scatter)
     np.testing.assert_allclose(found.errors, error, rtol=4 / np.sqrt(2 * found.diagnostics.effective_samples))
     np.testing.assert_allclose(found.log_likelihoods[:9], problem.log_likelihood(samples[:9]), rtol=1e-9)
-    assert found.converged and found.trust.trusted and found.evaluations == len(samples)
+    assert found.converged and found.trust.trusted and found.evaluations == len(samples) + found.gradients
 
 
 def test_a_ring_is_reached_by_a_better_proposal():
