@@ -46,7 +46,7 @@ def fit_observations(
         return CalibratedFit(problem, fit(problem, fitter, seed=seed, progress=progress), observations)
     aligned = align(observations)
     case = Case.of(solve_amplitudes(model), aligned.likelihood())
-    found = run_stages(case, np.random.default_rng(seed), _part(progress, 0.0, 0.3))
+    found = run_stages(case, np.random.default_rng(seed), lambda *told: _part(progress, 0.0, 0.3)(*told[:3]))
     now = calibrate(case, aligned, found.theta)
     for _ in range(PASSES):
         problem = Problem(model, now.likelihood())

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lensfit.cli._live import FILM, PICTURE
 from lensfit.cli._log import NAME
 from lensfit.errors import DataError
 from lensfit.plots import FIGURES, SAMPLE_FIGURES, VISIBILITY_FIGURES
@@ -18,7 +19,7 @@ VISIBILITY_FILES = (*_TEXTS, *(f"{name}.png" for name in VISIBILITY_FIGURES))
 """What that of visibilities holds."""
 SAMPLE_FILES = ("samples.ecsv", "samples.h5", *(f"{name}.png" for name in SAMPLE_FIGURES))
 """What it holds as well where the fitter samples."""
-RESULT_FILES = {*RUN_FILES, *VISIBILITY_FILES, *SAMPLE_FILES} - {NAME, RECIPE}
+RESULT_FILES = {*RUN_FILES, *VISIBILITY_FILES, *SAMPLE_FILES, PICTURE, FILM} - {NAME, RECIPE}
 """What one run may hold and the next may not."""
 
 

@@ -68,6 +68,10 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
     folder = parser.add_mutually_exclusive_group()
     folder.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run in DIR")
     folder.add_argument("--resume", action="store_true", help="go on with the interrupted run in DIR")
+    parser.add_argument(
+        "--live", action="store_true",
+        help="draw data, model and residual into DIR/live.png while the fit runs, leave live.gif of how it converged",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress, nothing on standard output")
 
 

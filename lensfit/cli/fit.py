@@ -6,6 +6,7 @@ import math
 import shlex
 import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from lensfit._version import __version__
@@ -21,17 +22,19 @@ from lensfit.cli._folder import (
     check_free,
     check_resumable,
 )
+from lensfit.cli._live import Live
 from lensfit.cli._log import Display, RunLog, logger
 from lensfit.cli._visibilities import are_visibilities, read_observations
 from lensfit.companions import fit_without_companions
 from lensfit.datasets import Imaging, Interferometer
 from lensfit.errors import FitError, ModelError
-from lensfit.fitters._base import FitResult, Fitter
+from lensfit.fitters._base import FitResult, Fitter, Progress
 from lensfit.fitters.checkpoint import Store
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.interferometer import InterferometerLikelihood
 from lensfit.likelihood.joint import Observations
 from lensfit.model import LensModel
+from lensfit.plots import Glance
 from lensfit.problem import Problem
 from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe, write_recipe
 from lensfit.registry import AT_OPTIMUM, fit, fitter
@@ -67,10 +70,14 @@ def run(arguments: argparse.Namespace) -> int:
         if not arguments.resume:
             store.discard()
         log.open()
-        fitted, result = run_task(task, arguments.quiet, store)
+        with Display(arguments.quiet) as display:
+            live = _live(task, folder, display) if arguments.live else None
+            fitted, result = run_task(task, live or display, store)
         with appearing(folder, "result.json", RESULT_FILES) as made:
             write_results(made, fitted.problem, fitted.observed, result)
             write_report(made)
+            if live is not None:
+                live.finish(Glance.of(fitted.observed, fitted.problem.likelihood, result.model), made)  # pyright: ignore
             with replacing(folder / RECIPE) as path:
                 write_recipe(path, task.problem.model, data=task.data, fit=replace(task.fit, standard=None))
         store.discard()
@@ -86,27 +93,32 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if trusted else 4
 
 
-def run_task(task: Task, quiet: bool, store: Store) -> tuple[Task, FitResult]:
+def run_task(task: Task, progress: Progress, store: Store) -> tuple[Task, FitResult]:
     """The fit, from the optimum that the staged fitter finds where its fitter needs one; the task as fitted last."""
     name, start = task.fit.fitter, None
-    with Display(quiet) as display:
-        if name == "staged" or name in AT_OPTIMUM or not isinstance(task.observed, Imaging):
-            task, start = _staged(task, display)
-            if name == "staged":
-                return task, start
-        seed, given = task.fit.seed, start if name in AT_OPTIMUM else None
-        return task, fit(task.problem, task.fitter, seed=seed, start=given, progress=display, checkpoint=store)
+    if name == "staged" or name in AT_OPTIMUM or not isinstance(task.observed, Imaging):
+        task, start = _staged(task, progress)
+        if name == "staged":
+            return task, start
+    seed, given = task.fit.seed, start if name in AT_OPTIMUM else None
+    return task, fit(task.problem, task.fitter, seed=seed, start=given, progress=progress, checkpoint=store)
 
 
-def _staged(task: Task, display: Display) -> tuple[Task, FitResult]:
+def _live(task: Task, folder: Path, progress: Progress) -> Live:
+    if not isinstance(task.observed, Imaging):
+        raise ModelError("--live shows fits of images; leave it out for visibilities")
+    return Live(folder, task.observed, task.problem, progress)
+
+
+def _staged(task: Task, progress: Progress) -> tuple[Task, FitResult]:
     """The staged fit: images without bright companions unless their mask was given, visibilities calibrated."""
     seed, observed = task.fit.seed, task.observed
     if not isinstance(observed, Imaging):
-        done = fit_observations(task.problem.model, observed, "staged", seed=seed, progress=display)
+        done = fit_observations(task.problem.model, observed, "staged", seed=seed, progress=progress)
         return replace(task, observed=done.observations, problem=done.problem), done.result
 
     def staged(problem: Problem) -> FitResult:
-        return fit(problem, "staged", seed=seed, progress=display)
+        return fit(problem, "staged", seed=seed, progress=progress)
 
     if task.data.mask is not None:
         return task, staged(task.problem)

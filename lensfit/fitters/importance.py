@@ -95,7 +95,7 @@ class Importance:
 
         def tell() -> None:
             share = min(reached / self.effective_samples, 0.99)
-            progress("importance", np.nan, share, note=f"{len(draws.z)} draws, {reached:.0f} effective")
+            progress("importance", np.nan, share, f"{len(draws.z)} draws, {reached:.0f} effective", peak.theta)
 
         while True:
             while not draws.complete:

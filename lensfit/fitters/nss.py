@@ -54,7 +54,8 @@ class NSS:
         inner = self.num_inner_steps_per_dimension * problem.ndim
         while (ahead := points.remaining(self.num_delete)) > np.log1p(self.dlogz):
             note = f"ln evidence {points.weighted(self.num_delete)[1]:.2f}, at most {ahead:.3g} to come"
-            progress("nss", np.nan, points.share(ahead), note=note)
+            best = np.asarray(problem.to_theta(points.live[np.argmax(points.live[:, -1]), :-1]))
+            progress("nss", np.nan, points.share(ahead), note, best)
             live, dead, calls = _replace(
                 problem.space, problem.likelihood, points.live, jax.random.fold_in(key, len(points.dead)),
                 count=count, inner=inner, delete=self.num_delete,

@@ -69,7 +69,7 @@ class NUTS:
             checkpoint.offer(chains.state)
             phase = "warm-up" if step < self.warmup else "samples"
             note = f"chain {number + 1} {phase}, step size {chains.step_size:.2g}, {chains.divergences} divergences"
-            progress("nuts", np.nan, chains.done / (length * self.chains), note=note)
+            progress("nuts", np.nan, chains.done / (length * self.chains), note, peak.theta)
         return self._result(problem, peak, factor, chains, tried, clock)
 
     def _begin(self, problem: Problem, peak: Optimum, factor: np.ndarray, seed: int) -> Chains:

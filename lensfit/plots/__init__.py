@@ -2,10 +2,10 @@
 from lensfit.plots._panels import data_unit
 from lensfit.plots.comparison import Course, comparison_figure
 from lensfit.plots.compass import position_angle, sky_axes
-from lensfit.plots.fit import FIGURES, overview, profile_figure, single
+from lensfit.plots.fit import FIGURES, draw_glance, overview, profile_figure, single
 from lensfit.plots.inspect import inspect_figure
 from lensfit.plots.samples import SAMPLE_FIGURES, corner_figure, trace_figure
-from lensfit.plots.scene import ModelImages, Scene, unmasked_field
+from lensfit.plots.scene import Glance, ModelImages, Scene, unmasked_field
 from lensfit.plots.visibilities import VISIBILITY_FIGURES, VisibilityScene, inspect_visibilities
 
 __all__ = [
@@ -13,12 +13,14 @@ __all__ = [
     "SAMPLE_FIGURES",
     "VISIBILITY_FIGURES",
     "Course",
+    "Glance",
     "ModelImages",
     "Scene",
     "VisibilityScene",
     "comparison_figure",
     "corner_figure",
     "data_unit",
+    "draw_glance",
     "inspect_figure",
     "inspect_visibilities",
     "overview",

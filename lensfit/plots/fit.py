@@ -25,18 +25,18 @@ from lensfit.plots._panels import (
     stretch,
 )
 from lensfit.plots.profile import profile_figure
-from lensfit.plots.scene import Scene
+from lensfit.plots.scene import Glance, Scene
 
 Panel = Callable[[Axes, Scene], None]
 
 
-def data(axes: Axes, scene: Scene) -> None:
+def data(axes: Axes, scene: Scene | Glance) -> None:
     """The data."""
     _sky_image(axes, scene, np.where(scene.imaging.mask, np.nan, scene.imaging.data), _scale(scene), "Data")
     compass(axes, scene.imaging, scene.field)
 
 
-def model(axes: Axes, scene: Scene) -> None:
+def model(axes: Axes, scene: Scene | Glance) -> None:
     """The model image, on the scale of the data."""
     _sky_image(axes, scene, scene.images.model, _scale(scene), "Model")
 
@@ -56,7 +56,7 @@ def lensed_source(axes: Axes, scene: Scene) -> None:
     _sky_image(axes, scene, scene.images.source, _arc_scale(scene), "Lensed source")
 
 
-def residual(axes: Axes, scene: Scene) -> None:
+def residual(axes: Axes, scene: Scene | Glance) -> None:
     """(data - model) / noise, from -5 to 5."""
     found = scene.images.residual
     show(axes, found, scene.imaging, Normalize(-5, 5), RESIDUAL, r"(data $-$ model) / $\sigma$")
@@ -99,6 +99,14 @@ def single(panel: Panel, scene: Scene) -> Figure:
     return figure
 
 
+def draw_glance(figure: Figure, glance: Glance, title: str) -> None:
+    """Data, model and residual of a fit under way, in place of what was in the figure."""
+    figure.clear()
+    for axes, panel in zip(figure.subplots(1, 3), (data, model, residual), strict=True):
+        panel(axes, glance)
+    figure.suptitle(title, fontsize=9, x=0.01, ha="left")
+
+
 def overview(scene: Scene) -> Figure:
     """Data, model, residual; lens light, arcs, source plane."""
     figure = new_figure(9.8, 5.7)
@@ -123,13 +131,13 @@ FIGURES: dict[str, Callable[[Scene], Figure]] = {
 """Every figure of a fit, by the name of its file."""
 
 
-def _sky_image(axes: Axes, scene: Scene, image: np.ndarray, norm: Normalize, title: str) -> None:
+def _sky_image(axes: Axes, scene: Scene | Glance, image: np.ndarray, norm: Normalize, title: str) -> None:
     shown = np.where(scene.imaging.mask, np.nan, image)
     show(axes, shown, scene.imaging, norm, LIGHT, data_unit(scene.imaging))
     finish(axes, title, scene.field)
 
 
-def _scale(scene: Scene) -> AsinhNorm:
+def _scale(scene: Scene | Glance) -> AsinhNorm:
     good = ~scene.imaging.mask
     return stretch(scene.imaging.data[good], _noise(scene))
 
@@ -138,7 +146,7 @@ def _arc_scale(scene: Scene) -> AsinhNorm:
     return stretch(scene.images.source, _noise(scene))
 
 
-def _noise(scene: Scene) -> float:
+def _noise(scene: Scene | Glance) -> float:
     return float(np.median(scene.imaging.noise[~scene.imaging.mask]))
 
 

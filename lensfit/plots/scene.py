@@ -54,6 +54,20 @@ class ModelImages:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Glance:
+    """What is drawn of a fit under way, quickly computed; as in `Scene`."""
+
+    imaging: Imaging
+    images: ModelImages
+    field: Field
+
+    @classmethod
+    def of(cls, imaging: Imaging, likelihood: ImagingLikelihood, model: LensModel) -> Glance:
+        """Of a model of numbers."""
+        return cls(imaging, ModelImages.of(imaging, likelihood, model), unmasked_field(imaging))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Scene:
     """A fit as the figures show it.
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from lensfit.space import Space
 from lensfit.staged.roles import Roles
 from lensfit.staged.tally import Tally
 
+Tell = Callable[[str, float, float, Point | None], None]
+"""Is told the stage, its chi2 (NaN where unknown), the share of the work that is done, and the best point so far."""
 BRIGHT = 256
 """Most pixels that are traced back."""
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from lensfit.fitters._base import Check, Progress, Variant
+from lensfit.fitters._base import Check, Variant
 from lensfit.fitters.lm import Point
 from lensfit.likelihood.interferometer import InterferometerLikelihood
 from lensfit.model import LensModel
 from lensfit.staged import evidence, family, pipeline, trust, visibilities
-from lensfit.staged.case import Basin, Case, Found
+from lensfit.staged.case import Basin, Case, Found, Tell
 from lensfit.staged.joint import Joint
 from lensfit.staged.roles import Roles
 
@@ -25,7 +25,7 @@ class Stages:
     excess: how far chi2 of a neighbour may be above that of the fit, given its evidence and chi2.
     """
 
-    run: Callable[[Case, np.random.Generator, Progress], Found]
+    run: Callable[[Case, np.random.Generator, Tell], Found]
     search_again: Callable[[Case, Joint, np.ndarray, np.random.Generator], list[Basin]]
     finish: Callable[[Case, Joint, list[Basin]], Found]
     gather: Callable[[Any, LensModel, Point], trust.Evidence]
