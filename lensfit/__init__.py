@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from lensfit.fitters._base import FitResult
     from lensfit.likelihood.imaging import ImagingLikelihood
     from lensfit.likelihood.interferometer import InterferometerLikelihood
+    from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
+    from lensfit.likelihood.pixels import PixelImagingLikelihood
     from lensfit.model import LensModel
     from lensfit.problem import Problem
     from lensfit.registry import fit
@@ -26,6 +28,8 @@ __all__ = [
     "Interferometer",
     "InterferometerLikelihood",
     "LensModel",
+    "PixelImagingLikelihood",
+    "PixelInterferometerLikelihood",
     "Problem",
     "__version__",
     "compare",
@@ -47,6 +51,8 @@ _HOMES = {
     "Interferometer": "lensfit.datasets",
     "InterferometerLikelihood": "lensfit.likelihood.interferometer",
     "LensModel": "lensfit.model",
+    "PixelImagingLikelihood": "lensfit.likelihood.pixels",
+    "PixelInterferometerLikelihood": "lensfit.likelihood.pixel_visibilities",
     "Problem": "lensfit.problem",
     "compare": "lensfit.comparison",
     "fit": "lensfit.registry",

@@ -8,7 +8,7 @@ import numpy as np
 
 from lensfit.errors import ModelError
 from lensfit.priors import Solved
-from lensfit.profiles import LightProfile, MassProfile
+from lensfit.profiles import LightProfile, MassProfile, PixelSource
 from lensfit.pytree import pytree, replace
 
 GROUPS: dict[str, type[Any]] = {"light": LightProfile, "mass": MassProfile, "source": LightProfile}
@@ -36,7 +36,7 @@ class LensModel:
 
     light: dict[str, LightProfile]
     mass: dict[str, MassProfile]
-    source: dict[str, LightProfile]
+    source: dict[str, LightProfile | PixelSource]
     sky: Any = 0.0
 
     def deflection(self, x: Any, y: Any) -> tuple[Any, Any]:
@@ -61,7 +61,22 @@ class LensModel:
         if not self.source:
             return lights
         bx, by = self.source_position(x, y)
-        return lights + [(profile, bx, by) for _, profile in sorted(self.source.items())]
+        for name, profile in sorted(self.source.items()):
+            if isinstance(profile, PixelSource):
+                raise ModelError(
+                    f"source.{name} is on pixels, and its brightness is solved from data: use "
+                    "PixelImagingLikelihood or PixelInterferometerLikelihood, or the model `without_pixels()`"
+                )
+            lights.append((profile, bx, by))
+        return lights
+
+    def pixels(self) -> dict[str, PixelSource]:
+        """The sources on pixels, by name."""
+        return {name: p for name, p in self.source.items() if isinstance(p, PixelSource)}
+
+    def without_pixels(self) -> LensModel:
+        """The model without its sources on pixels."""
+        return replace(self, source={n: p for n, p in self.source.items() if not isinstance(p, PixelSource)})
 
     def brightness(self, x: Any, y: Any) -> Any:
         """Surface brightness of light and lensed source, without sky; `Solved` amplitudes are left out."""
@@ -86,7 +101,7 @@ class LensModel:
             (group, name, profile)
             for group, profiles in groups
             for name, profile in sorted(profiles.items())
-            if isinstance(getattr(profile, profile.amplitude), Solved)
+            if isinstance(profile, LightProfile) and isinstance(getattr(profile, profile.amplitude), Solved)
         ]
 
     def positive(self) -> np.ndarray:

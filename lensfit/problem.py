@@ -19,7 +19,8 @@ class Likelihood(Protocol):
 
     `columns` are the data of unit amplitude (K, ...) of the model's `Solved` amplitudes, `positive` (K,) says
     whether each is kept non-negative. Levenberg and Marquardt ask for the `light` before the instrument, for
-    the amplitudes of `least` chi2 with the residuals they leave, and for the `normal` equations.
+    the amplitudes of `least` chi2 with the residuals they leave, and for the `normal` equations. One that
+    `integrates_amplitudes` is called with the `Solved` leaves in place.
     """
 
     @property
@@ -143,6 +144,20 @@ class Problem:
         """The solved amplitudes (K,) at theta, in the order of `space.amplitudes`."""
         return self._call(_amplitudes, theta)
 
+    def reconstruct(self, theta: Any) -> Any:
+        """The source on pixels at theta (n,): see `lensfit.likelihood.reconstruction.Reconstruction`.
+
+        Raises:
+            ModelError: the likelihood is of no source on pixels, or the linear system cannot be solved.
+        """
+        if not hasattr(self.likelihood, "reconstruct"):
+            raise ModelError(f"{type(self.likelihood).__name__} solves no source on pixels")
+        theta = jnp.asarray(theta, float)
+        found = self._call(_reconstruct, theta)
+        if not jnp.isfinite(found.solution.log_evidence):
+            self.likelihood(self.space.build(theta))  # says why
+        return found
+
     def solved_model(self, theta: Any) -> LensModel:
         """The model at theta (ndim,) with every leaf a number."""
         theta = jnp.asarray(theta)
@@ -171,6 +186,8 @@ def _solve(space: Space, likelihood: Any, theta: jax.Array) -> jax.Array:
 
 
 def _plain_log_likelihood(space: Space, likelihood: Any, theta: jax.Array) -> jax.Array:
+    if getattr(likelihood, "integrates_amplitudes", False):
+        return likelihood(space.build(theta))
     return likelihood(_model(space, likelihood, theta))
 
 
@@ -199,6 +216,7 @@ _value_and_grad = jax.jit(jax.value_and_grad(_plain_log_likelihood, argnums=2))
 _residuals = jax.jit(_plain_residuals)
 _jacobian = jax.jit(_plain_jacobian)
 _amplitudes = jax.jit(_solve)
+_reconstruct = jax.jit(lambda space, likelihood, theta: likelihood.reconstruct(space.build(theta)))
 
 
 def _batched(function: Any) -> Any:

@@ -234,5 +234,5 @@ def solve_amplitudes(model: LensModel) -> LensModel:
 
     sky = Solved(positive=False) if isinstance(model.sky, Prior) else model.sky
     light = {name: solved(p) for name, p in model.light.items()}
-    source = {name: solved(p) for name, p in model.source.items()}
+    source = {n: solved(p) if isinstance(p, LightProfile) else p for n, p in model.source.items()}
     return replace(model, light=light, source=source, sky=sky)

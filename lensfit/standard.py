@@ -8,7 +8,7 @@ import numpy as np
 from lensfit.datasets import Imaging, Interferometer
 from lensfit.model import LensModel
 from lensfit.priors import Disk, LogNormal, LogUniform, Normal, Part, Prior, Solved, TruncatedNormal, Uniform
-from lensfit.profiles import SIE, Exponential, LightProfile, MultiGaussian, Sersic, Shear
+from lensfit.profiles import SIE, Exponential, LightProfile, MultiGaussian, PixelSource, Sersic, Shear
 from lensfit.pytree import replace
 
 MASS_FROM_LIGHT = 0.15
@@ -84,7 +84,7 @@ def flexible(imaging: Imaging, sources: int = 1, gaussians: int = 12) -> LensMod
     second = Disk(scale=0.25, limit=0.8, center_1=first[0], center_2=first[1]).parts
     mass_x, mass_y = Normal(mean=x, sigma=0.02 * s.radius), Normal(mean=y, sigma=0.02 * s.radius)
     mass = Disk(scale=MASS_FROM_LIGHT, limit=0.8, center_1=first[0], center_2=first[1]).parts
-    source: dict[str, LightProfile] = {
+    source: dict[str, LightProfile | PixelSource] = {
         name: _source(
             s, mass_x, mass_y, Solved(),
             size=LogUniform(low=0.3 * s.pixel, high=0.25 * s.radius),

@@ -82,8 +82,7 @@ def _flat(tables):
 def _aligned(size):
     """Zeros that begin with a line of the cache: vectors that straddle two lines take twice as long."""
     array = np.zeros(size + LANES)
-    skip = -(array.ctypes.data // 8) % LANES
-    return array[skip : skip + size]
+    return array[-(array.ctypes.data // 8) % LANES :][:size]
 
 
 @_helper
@@ -193,7 +192,8 @@ def _gather_row(indices, weights, pixels, begin, end, origin, lanes, strip):
     for m in range(begin, end):
         values = lanes.ctypes.data + 8 * COLUMNS * (pixels[m] - origin)
         for b in range(indices.shape[1]):
-            add_scaled(strip.ctypes.data + 8 * COLUMNS * indices[m, b], weights[m, b], values)
+            if weights[m, b] != 0.0:
+                add_scaled(strip.ctypes.data + 8 * COLUMNS * indices[m, b], weights[m, b], values)
 
 
 @_helper

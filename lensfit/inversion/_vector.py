@@ -72,37 +72,46 @@ def weighted_slices(vectors: int) -> Any:
     return made
 
 
-@_compiled_in
-def add_scaled(context, out, number, values):
-    """out[:COLUMNS] += number values[:COLUMNS]."""
+def adder(numbers: int) -> Any:
+    """out[:numbers] += number values[:numbers], of a multiple of 8 numbers."""
 
-    def generate(context, builder, signature, arguments):
-        out, number, values = arguments
-        factor = _broadcast(builder, number)
-        for k in range(0, COLUMNS, LANES):
-            place = ir.Constant(_INT64, k)
-            product = factor, _load(builder, values, place)
-            _store(builder, _multiply_add(builder, *product, _load(builder, out, place)), out, place)
-        return context.get_dummy_value()
+    @_compiled_in
+    def made(context, out, number, values):
+        def generate(context, builder, signature, arguments):
+            out, number, values = arguments
+            factor = _broadcast(builder, number)
+            for k in range(0, numbers, LANES):
+                place = ir.Constant(_INT64, k)
+                product = factor, _load(builder, values, place)
+                _store(builder, _multiply_add(builder, *product, _load(builder, out, place)), out, place)
+            return context.get_dummy_value()
 
-    return types.void(types.int64, types.float64, types.int64), generate
+        return types.void(types.int64, types.float64, types.int64), generate
+
+    return made
 
 
-@_compiled_in
-def dot(context, left, right):
-    """sum_r left[r] right[r], r < COLUMNS."""
+def dotter(numbers: int) -> Any:
+    """sum_r left[r] right[r], r < numbers, of a multiple of 8 numbers."""
 
-    def generate(context, builder, signature, arguments):
-        total = _ZERO
-        for k in range(0, COLUMNS, LANES):
-            a, b = (_load(builder, address, ir.Constant(_INT64, k)) for address in arguments)
-            total = _multiply_add(builder, a, b, total)
-        for half in (4, 2, 1):  # fold the upper half onto the lower
-            upper = ir.Constant(ir.VectorType(_INT32, LANES), [(k + half) % LANES for k in range(LANES)])
-            total = builder.fadd(total, builder.shuffle_vector(total, total, upper))
-        return builder.extract_element(total, ir.Constant(_INT32, 0))
+    @_compiled_in
+    def made(context, left, right):
+        def generate(context, builder, signature, arguments):
+            total = _ZERO
+            for k in range(0, numbers, LANES):
+                a, b = (_load(builder, address, ir.Constant(_INT64, k)) for address in arguments)
+                total = _multiply_add(builder, a, b, total)
+            for half in (4, 2, 1):  # fold the upper half onto the lower
+                upper = ir.Constant(ir.VectorType(_INT32, LANES), [(k + half) % LANES for k in range(LANES)])
+                total = builder.fadd(total, builder.shuffle_vector(total, total, upper))
+            return builder.extract_element(total, ir.Constant(_INT32, 0))
 
-    return types.float64(types.int64, types.int64), generate
+        return types.float64(types.int64, types.int64), generate
+
+    return made
+
+
+add_scaled, dot = adder(COLUMNS), dotter(COLUMNS)
 
 
 @_compiled_in

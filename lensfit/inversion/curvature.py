@@ -90,7 +90,8 @@ def _value(
     route: str, made: Plan, tables: jax.Array, indices: jax.Array, weights: jax.Array, pixels: jax.Array
 ) -> jax.Array:
     if route == "toeplitz":
-        return call("curvature", (made.sources, made.sources), tables, indices, weights, pixels)
+        result = jax.ShapeDtypeStruct((made.sources, made.sources), weights.dtype)
+        return call("_handlers.curvature", result, tables, indices, weights, pixels)
     product = _PRODUCTS[route](tables, pixels)
     return _blocks.curvature(product, indices, weights, pixels, made.shape, made.sources, made.block)
 
@@ -100,6 +101,7 @@ def _derivative(
     symmetric: jax.Array,
 ) -> jax.Array:
     if route == "toeplitz":
-        return call("derivative", weights.shape, tables, indices, weights, pixels, symmetric)
+        result = jax.ShapeDtypeStruct(weights.shape, weights.dtype)
+        return call("_handlers.derivative", result, tables, indices, weights, pixels, symmetric)
     product = _PRODUCTS[route](tables, pixels)
     return _blocks.derivative(product, indices, weights, pixels, made.shape, symmetric, made.block)

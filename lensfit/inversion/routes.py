@@ -2,7 +2,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+
+import jax
+from jax import lax
 
 from lensfit.errors import ModelError
 from lensfit.inversion._blocks import fft_shape
@@ -15,6 +20,15 @@ MOST_COLUMNS = 64
 """Columns of w_tilde T that go together by FFT or with a dense w_tilde; more are no faster."""
 GATHER_RATE, FFT_RATE, ENTRY_RATE = 2e10, 3e9, 2.5e8
 """One core, per second: numbers of w_compact added up; n log2(n) of transforms of n numbers; entries of T met."""
+
+
+def on_cpu(engine: str, native: Callable[..., Any], plain: Callable[..., Any], *arrays: jax.Array) -> Any:
+    """native(*arrays) where the program runs on a CPU and the engine is "native"; else plain(*arrays), of "xla"."""
+    if engine == "xla":
+        return plain(*arrays)
+    if engine != "native":
+        raise ModelError(f"there is no engine {engine!r}; there are 'native' and 'xla'")
+    return lax.platform_dependent(*arrays, cpu=native, default=plain)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,8 @@ def parameter(unit: str, symbol: str, role: str = "shape") -> Any:
     """A field of a profile with its unit, its LaTeX symbol and its role.
 
     Roles tell a fitter what a number does whatever the profile: `center_x`, `center_y`, `e1`, `e2`,
-    `radius` (the size of a light profile), `einstein_radius`, `amplitude`, or `shape` for all others.
+    `radius` (the size of a light profile), `einstein_radius`, `amplitude`, `half_width` (of a mesh),
+    `regularisation`, or `shape` for all others.
     """
     return dataclasses.field(metadata={"unit": unit, "symbol": symbol, "role": role})
 

@@ -1,0 +1,241 @@
+"""F and D of a pixelised source seen through a PSF, and their derivative, tile by tile; numba kernels.
+
+A tile of 8 x 8 image pixels sees, through the PSF, only some of the source pixels: B of the tile is small, and
+F is the sum over the tiles of B B^T. A row of B holds 64 numbers, and each entry of T adds to it a multiple of
+64 numbers of the PSF.
+"""
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from lensfit.inversion._lapack import gram, mirror
+from lensfit.inversion._vector import adder, dotter
+
+TILE = 8
+SIZE = TILE * TILE
+
+_helper = njit(error_model="numpy")
+_add, _dot = adder(SIZE), dotter(SIZE)
+
+
+@_helper
+def _sparse(indices, weights):
+    """The entries that are not 0: where those of each pixel begin, their source pixels and weights."""
+    start = np.zeros(indices.shape[0] + 1, np.int64)
+    column, value = np.empty(indices.size, np.int64), np.empty(indices.size)
+    place = np.empty(indices.size, np.int64)
+    count = 0
+    for e in range(indices.shape[0]):
+        for b in range(indices.shape[1]):
+            if weights[e, b] != 0.0:
+                column[count], value[count], place[count] = indices[e, b], weights[e, b], b
+                count += 1
+        start[e + 1] = count
+    return start, column[:count], value[:count], place[:count]
+
+
+@_helper
+def _numbered(pixels, shape):
+    """(H, W): the number of each pixel among `pixels`, -1 for none."""
+    numbers = np.full(shape[0] * shape[1], -1)
+    for k in range(pixels.size):
+        numbers[pixels[k]] = k
+    return numbers.reshape(shape[0], shape[1])
+
+
+@_helper
+def _corners(seen):
+    """The upper left pixels of the tiles that hold a pixel with data, (K, 2)."""
+    made = []
+    for y in range(0, seen.shape[0], TILE):
+        for x in range(0, seen.shape[1], TILE):
+            if np.any(seen[y : y + TILE, x : x + TILE] >= 0):
+                made.append((y, x))
+    return made
+
+
+@_helper
+def _load(y, x, seen, inverse_noise, target, columns, scale, data, light):
+    """1 / sigma (64,), whitened data (64,) and columns (K, 64) of the tile at (y, x); 0 without data."""
+    scale[:], data[:], light[:] = 0.0, 0.0, 0.0
+    for a in range(min(TILE, seen.shape[0] - y)):
+        for b in range(min(TILE, seen.shape[1] - x)):
+            m = seen[y + a, x + b]
+            if m >= 0:
+                scale[TILE * a + b], data[TILE * a + b] = inverse_noise[m], target[m]
+                for k in range(columns.shape[0]):
+                    light[k, TILE * a + b] = columns[k, m]
+
+
+@_helper
+def _padded(psf):
+    """The PSF with zeros about it, so that the footprint of a pixel on a tile is a block of it."""
+    out = np.zeros((psf.shape[0] + 2 * TILE, psf.shape[1] + 2 * TILE))
+    out[TILE : TILE + psf.shape[0], TILE : TILE + psf.shape[1]] = psf
+    return out
+
+
+@_helper
+def _footprint(psf, down, right, out):
+    """out (64,): what a tile sees of a pixel, the tile's corner being `down` and `right` of it."""
+    row, column = psf.shape[0] // 2 + down, psf.shape[1] // 2 + right
+    for a in range(TILE):
+        for b in range(TILE):
+            out[TILE * a + b] = psf[row + a, column + b]
+
+
+@_helper
+def _range(corner, reach, size):
+    return max(0, corner - reach), min(size, corner + TILE + reach)
+
+
+@_helper
+def _sources(y, x, reach, rays, start, column, local, active):
+    """The source pixels that a tile sees, ascending: active[:n] of the n, and in local (S,) their place or -1."""
+    local[:] = -1
+    top, bottom = _range(y, reach[0], rays.shape[0])
+    left, right = _range(x, reach[1], rays.shape[1])
+    for down in range(top, bottom):
+        for across in range(left, right):
+            e = rays[down, across]
+            if e >= 0:
+                for p in range(start[e], start[e + 1]):
+                    local[column[p]] = 0
+    count = 0
+    for j in range(local.size):
+        if local[j] == 0:
+            local[j], active[count] = count, j
+            count += 1
+    return count
+
+
+@_helper
+def _tile(y, x, reach, psf, rays, start, column, value, scale, foot, local, count, rows):
+    """rows[:count] (64 each) of B: the whitened images of the source pixels that the tile sees."""
+    rows[:count] = 0.0
+    top, bottom = _range(y, reach[0], rays.shape[0])
+    left, right = _range(x, reach[1], rays.shape[1])
+    for down in range(top, bottom):
+        for across in range(left, right):
+            e = rays[down, across]
+            if e < 0 or start[e] == start[e + 1]:
+                continue
+            _footprint(psf, y - down, x - across, foot)
+            for p in range(start[e], start[e + 1]):
+                _add(rows.ctypes.data + 8 * SIZE * local[column[p]], value[p], foot.ctypes.data)
+    for k in range(count):
+        for o in range(SIZE):
+            rows[k, o] *= scale[o]
+
+
+@_helper
+def normal(indices, weights, rays_at, seen_at, inverse_noise, psf, columns, target, shape, curvature, vector):
+    """curvature F (N, N) and vector D (N,) of S = N - K source pixels and K columns of light.
+
+    indices and weights (E, B) of the pixels rays_at (E,); inverse_noise, target (M,) and columns (K, M), whitened,
+    of the pixels seen_at (M,); psf (h, w); shape (H, W).
+    """
+    size, lights = vector.size, columns.shape[0]
+    sources = size - lights
+    start, column, value, _ = _sparse(indices, weights)
+    reach = psf.shape[0] // 2, psf.shape[1] // 2
+    rays, seen, psf = _numbered(rays_at, shape), _numbered(seen_at, shape), _padded(psf)
+    scale, data, foot, light = np.empty(SIZE), np.empty(SIZE), np.empty(SIZE), np.empty((lights, SIZE))
+    local, active, rows = np.empty(sources, np.int64), np.empty(size, np.int64), np.empty((size, SIZE))
+    part = np.empty(size * size)
+    curvature[:] = 0.0
+    vector[:] = 0.0
+    for y, x in _corners(seen):
+        _load(y, x, seen, inverse_noise, target, columns, scale, data, light)
+        count = _sources(y, x, reach, rays, start, column, local, active)
+        _tile(y, x, reach, psf, rays, start, column, value, scale, foot, local, count, rows)
+        for k in range(lights):
+            active[count + k] = sources + k
+            rows[count + k] = light[k]
+        count += lights
+        if count == 0:
+            continue
+        gram(rows, count, part)
+        for i in range(count):
+            row = active[i]
+            vector[row] += _dot(rows.ctypes.data + 8 * SIZE * i, data.ctypes.data)
+            for j in range(i + 1):
+                curvature[row, active[j]] += part[count * i + j]
+    mirror(curvature)
+
+
+@_helper
+def normal_back(
+    indices, weights, rays_at, seen_at, inverse_noise, psf, columns, target, shape, symmetric, toward,
+    weights_bar, columns_bar, target_bar,
+):
+    """Cotangents of weights (E, B), columns (K, M) and target (M,): of B it is symmetric B + toward d^T.
+
+    symmetric (N, N) is the cotangent of F plus its transpose, toward (N,) that of D; the rest as in `normal`.
+    """
+    size, lights = toward.size, columns.shape[0]
+    sources = size - lights
+    start, column, value, place = _sparse(indices, weights)
+    reach = psf.shape[0] // 2, psf.shape[1] // 2
+    rays, seen, psf = _numbered(rays_at, shape), _numbered(seen_at, shape), _padded(psf)
+    scale, data, foot, light = np.empty(SIZE), np.empty(SIZE), np.empty(SIZE), np.empty((lights, SIZE))
+    local, active, rows = np.empty(sources, np.int64), np.empty(size, np.int64), np.empty((size, SIZE))
+    weights_bar[:] = 0.0
+    columns_bar[:] = 0.0
+    target_bar[:] = 0.0
+    for y, x in _corners(seen):
+        _load(y, x, seen, inverse_noise, target, columns, scale, data, light)
+        count = _sources(y, x, reach, rays, start, column, local, active)
+        _tile(y, x, reach, psf, rays, start, column, value, scale, foot, local, count, rows)
+        for k in range(lights):
+            active[count + k] = sources + k
+            rows[count + k] = light[k]
+        whole = count + lights
+        if whole == 0:
+            continue
+        part = np.empty((whole, whole))
+        for i in range(whole):
+            row = active[i]
+            for j in range(whole):
+                part[i, j] = symmetric[row, active[j]]
+        bar = np.dot(part, rows[:whole])
+        for i in range(whole):
+            for o in range(SIZE):
+                bar[i, o] += toward[active[i]] * data[o]
+        _unload(y, x, seen, toward, active, whole, rows, bar[count:], columns_bar, target_bar)
+        for i in range(count):
+            for o in range(SIZE):
+                bar[i, o] *= scale[o]
+        _tile_back(y, x, reach, psf, rays, start, column, place, foot, local, bar, weights_bar)
+
+
+@_helper
+def _unload(y, x, seen, toward, active, count, rows, light_bar, columns_bar, target_bar):
+    """The cotangents of the columns of light and of the data of a tile."""
+    for a in range(min(TILE, seen.shape[0] - y)):
+        for b in range(min(TILE, seen.shape[1] - x)):
+            m, o = seen[y + a, x + b], TILE * a + b
+            if m >= 0:
+                total = 0.0
+                for i in range(count):
+                    total += toward[active[i]] * rows[i, o]
+                target_bar[m] = total
+                for k in range(light_bar.shape[0]):
+                    columns_bar[k, m] = light_bar[k, o]
+
+
+@_helper
+def _tile_back(y, x, reach, psf, rays, start, column, place, foot, local, bar, weights_bar):
+    """Add to weights_bar what the rows of a tile, of cotangent bar (n, 64), owe to each entry of T."""
+    top, bottom = _range(y, reach[0], rays.shape[0])
+    left, right = _range(x, reach[1], rays.shape[1])
+    for down in range(top, bottom):
+        for across in range(left, right):
+            e = rays[down, across]
+            if e < 0 or start[e] == start[e + 1]:
+                continue
+            _footprint(psf, y - down, x - across, foot)
+            for p in range(start[e], start[e + 1]):
+                row = bar.ctypes.data + 8 * SIZE * local[column[p]]
+                weights_bar[e, place[p]] += _dot(foot.ctypes.data, row)

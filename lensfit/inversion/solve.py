@@ -1,0 +1,170 @@
+"""The regularised linear system A s = D, A = F + lambda C, with s >= 0 where asked, and its determinant.
+
+The unknowns are S source coefficients and then K amplitudes of light. What s >= 0 holds at zero is said by
+`moving` (S + K,), False there. A source coefficient that is held leaves the determinant; amplitudes stay in it,
+else ln evidence would jump by several whenever one of them reaches zero.
+"""
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.scipy.linalg import cho_solve, solve_triangular
+
+from lensfit.inversion._door import call
+from lensfit.inversion.routes import on_cpu
+
+PATIENCE = 3
+"""Exchanges of all that offend which may bring no fewer of them, before one at a time is exchanged."""
+MOST_EXCHANGES = 500
+TOLERANCE = 1e-11
+"""A slope below this share of the terms that it is made of is none."""
+
+
+def solve(
+    matrix: jax.Array, vector: jax.Array, positive: tuple[bool, ...], lights: int, engine: str
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """s (N,) of least 1/2 s^T A s - s^T D, which of it move (N,), and ln det A; see above.
+
+    NaN where A is not positive definite. Differentiable by reverse mode with the moving ones held, which is
+    exact wherever a small step changes none of them.
+
+    Args:
+        matrix: A (N, N). vector: D (N,).
+        positive: (N,) whether s is kept >= 0.
+        lights: K.
+    """
+    size = len(vector) - lights
+    start = None
+    if any(positive[:size]):
+        start = _moving(engine, lax.stop_gradient(matrix), lax.stop_gradient(vector), np.array(positive))
+    found: Any = _within(positive[size:], engine, matrix, vector, start)
+    return found
+
+
+def log_determinant(matrix: jax.Array, moving: jax.Array, engine: str) -> jax.Array:
+    """ln det of the rows and columns of a positive definite matrix that move; by reverse mode differentiable."""
+    found: Any = _within((), engine, matrix, jnp.zeros(len(matrix)), (moving, True))
+    return found[2]
+
+
+def covariance(matrix: jax.Array, moving: jax.Array) -> jax.Array:
+    """Inverse (N, N) of the rows and columns that move, zero elsewhere."""
+    factor = jnp.linalg.cholesky(_held(matrix, moving))
+    return jnp.where(moving[:, None] & moving, cho_solve((factor, True), jnp.eye(len(factor))), 0.0)
+
+
+def _held(matrix: jax.Array, moving: jax.Array) -> jax.Array:
+    """The matrix with rows and columns of the identity for what does not move."""
+    return jnp.where(moving[:, None] & moving, matrix, jnp.diag(jnp.where(moving, 0.0, 1.0)))
+
+
+def _factor(engine: str, matrix: jax.Array, vector: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Cholesky factor of A, of which the lower half counts, s of A s = vector, and ln det A."""
+    like = lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype)  # noqa: E731
+    result = like(matrix), like(vector), jax.ShapeDtypeStruct((1,), vector.dtype)
+    native = lambda *given: tuple(call("_tile_handlers.solve", result, *given))  # noqa: E731
+
+    def plain(matrix: jax.Array, vector: jax.Array) -> Any:
+        factor = jnp.linalg.cholesky(matrix)
+        log_det = 2 * jnp.sum(jnp.log(jnp.diagonal(factor)))
+        return factor, cho_solve((factor, True), vector), log_det[None]
+
+    factor, s, log_det = on_cpu(engine, native, plain, matrix, vector)
+    return factor, s, log_det[0]
+
+
+def _inverse(engine: str, factor: jax.Array) -> jax.Array:
+    """A^-1 (N, N)."""
+    result = jax.ShapeDtypeStruct(factor.shape, factor.dtype)
+    native = partial(call, "_tile_handlers.inverse", result)
+    plain = lambda factor: cho_solve((factor, True), jnp.eye(len(factor)))  # noqa: E731
+    return on_cpu(engine, native, plain, factor)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _within(positive: tuple[bool, ...], engine: str, matrix: jax.Array, vector: jax.Array, start: Any) -> Any:
+    """`solve` with what moves where the source is positive, and whether it was found; positive: of the K."""
+    return _forward(positive, engine, matrix, vector, start)[0]
+
+
+def _forward(positive: tuple[bool, ...], engine: str, matrix: jax.Array, vector: jax.Array, start: Any) -> Any:
+    """Amplitudes that are held are put to zero after the solve: they share one factor with the determinant."""
+    size = len(vector) - len(positive)
+    moving, ended = (jnp.ones(len(vector), bool), True) if start is None else start
+    counted = None if start is None else moving | (jnp.arange(len(vector)) >= size)
+    if counted is not None:
+        matrix, vector = _held(matrix, counted), jnp.where(counted, vector, 0.0)
+    factor, s, log_det = _factor(engine, matrix, vector)
+    if any(positive):
+        corner = jnp.tril(factor[size:, size:])
+        schur = corner @ corner.T  # what the K equations are without the source
+        keep = moving[size:]
+        if start is None:
+            keep, ended = _moving(engine, schur, schur @ s[size:], np.array(positive))
+        amplitudes = _restricted(engine, schur, schur @ s[size:], keep)
+        shift = factor[size:, :size].T @ (s[size:] - amplitudes)
+        shift = solve_triangular(factor[:size, :size], shift, lower=True, trans=1)
+        s = jnp.concatenate([s[:size] + shift, amplitudes])
+        moving = jnp.concatenate([moving[:size], keep])
+    s = jnp.where(ended, s, jnp.nan)
+    return (s, moving, log_det), (factor, s, moving, counted)
+
+
+def _restricted(engine: str, matrix: jax.Array, vector: jax.Array, moving: jax.Array) -> jax.Array:
+    """s (N,) of the equations that move, zero elsewhere."""
+    return _factor(engine, _held(matrix, moving), jnp.where(moving, vector, 0.0))[1]
+
+
+def _backward(positive: tuple[bool, ...], engine: str, kept: Any, cotangents: Any) -> Any:
+    """With y = A^-1 s_bar over what moves: A_bar = log_det_bar A^-1 - (y s^T + s y^T) / 2, D_bar = y."""
+    factor, s, moving, counted = kept
+    toward_s, _, toward_log_det = cotangents
+    inverse = _inverse(engine, factor)
+    if counted is not None:
+        inverse = jnp.where(counted[:, None] & counted, inverse, 0.0)
+    toward_s = jnp.where(moving, toward_s, 0.0)
+    y = inverse @ toward_s
+    if any(positive):
+        size = len(s) - len(positive)
+        pull = _restricted(engine, inverse[size:, size:], y[size:], ~moving[size:])
+        y = jnp.where(moving, y - inverse[:, size:] @ pull, 0.0)
+    outer = y[:, None] * s
+    return toward_log_det * inverse - 0.5 * (outer + s[:, None] * y), y, None
+
+
+_within.defvjp(_forward, _backward)
+
+
+def _moving(engine: str, matrix: jax.Array, vector: jax.Array, positive: np.ndarray) -> tuple[jax.Array, jax.Array]:
+    """(N,) False for what s >= 0 holds at zero, and whether MOST_EXCHANGES were enough to find it.
+
+    Block principal pivoting (Judice & Pires 1994): all that offend are exchanged together, or, where that
+    brings no fewer of them for a while, the last one alone.
+    """
+    size = len(vector)
+
+    def offending(moving: jax.Array) -> jax.Array:
+        s = _restricted(engine, matrix, vector, moving)
+        slope = matrix @ s - vector
+        bound = -TOLERANCE * (jnp.abs(matrix) @ jnp.abs(s) + jnp.abs(vector))
+        return jnp.asarray(positive) & jnp.where(moving, s < 0, slope < bound)
+
+    def step(state: Any) -> Any:
+        moving, bad, least, patience, count = state
+        number = jnp.sum(bad)
+        better = number < least
+        together = better | (patience > 0)
+        last = jnp.arange(size) == jnp.max(jnp.where(bad, jnp.arange(size), -1))
+        moving = jnp.where(bad & (together | last), ~moving, moving)
+        patience = jnp.where(better, PATIENCE, jnp.maximum(patience - 1, 0))
+        return moving, offending(moving), jnp.minimum(least, number), patience, count + 1
+
+    every = jnp.ones(size, bool)
+    state = every, offending(every), jnp.asarray(size + 1), jnp.asarray(PATIENCE), 0
+    end = lax.while_loop(lambda state: jnp.any(state[1]) & (state[4] < MOST_EXCHANGES), step, state)
+    return end[0], ~jnp.any(end[1])
