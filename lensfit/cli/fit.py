@@ -6,7 +6,6 @@ import math
 import shlex
 import sys
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from lensfit._version import __version__
@@ -67,11 +66,13 @@ def run(arguments: argparse.Namespace) -> int:
     with RunLog(folder, "a" if arguments.resume or arguments.overwrite else "w") as log:
         logger.info("lensfit %s: %s", __version__, shlex.join(sys.argv))
         task = read_task(arguments)
+        if arguments.live and not isinstance(task.observed, Imaging):
+            raise ModelError("--live shows fits of images; leave it out for visibilities")
         if not arguments.resume:
             store.discard()
         log.open()
         with Display(arguments.quiet) as display:
-            live = _live(task, folder, display) if arguments.live else None
+            live = Live(folder, task.observed, task.problem, display) if arguments.live else None  # pyright: ignore
             fitted, result = run_task(task, live or display, store)
         with appearing(folder, "result.json", RESULT_FILES) as made:
             write_results(made, fitted.problem, fitted.observed, result)
@@ -102,12 +103,6 @@ def run_task(task: Task, progress: Progress, store: Store) -> tuple[Task, FitRes
             return task, start
     seed, given = task.fit.seed, start if name in AT_OPTIMUM else None
     return task, fit(task.problem, task.fitter, seed=seed, start=given, progress=progress, checkpoint=store)
-
-
-def _live(task: Task, folder: Path, progress: Progress) -> Live:
-    if not isinstance(task.observed, Imaging):
-        raise ModelError("--live shows fits of images; leave it out for visibilities")
-    return Live(folder, task.observed, task.problem, progress)
 
 
 def _staged(task: Task, progress: Progress) -> tuple[Task, FitResult]:

@@ -58,7 +58,7 @@ class Staged:
             raise FitError("no finite chi2 was found: the model does not give finite brightness anywhere near the data")
         end, system, gain = _settled(joint, problem.likelihood, found.point)
         theta, notes = _in_problem(problem, case.space, end)
-        progress("neighbouring models", float(end.chi2), 0.8, theta=theta)
+        progress("neighbouring models", float(end.chi2), 0.8, "", theta)
         variants = fit_family(joint, problem.likelihood, end, stages.seconds, stages.easing)
         progress("errors and trust", float(end.chi2), 0.95)
         best = np.asarray(end.theta)
@@ -90,7 +90,7 @@ def _teller(problem: Problem, space: Space, progress: Progress) -> Tell:
     """The progress of a problem as the stages know it, whose points are of the space where all is solved."""
 
     def tell(stage: str, chi2: float, share: float, point: Point | None) -> None:
-        progress(stage, chi2, share, theta=None if point is None else _in_problem(problem, space, point)[0])
+        progress(stage, chi2, share, "", None if point is None else _in_problem(problem, space, point)[0])
 
     return tell
 

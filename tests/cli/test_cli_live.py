@@ -81,3 +81,4 @@ def test_visibilities_are_refused(lensfit, fits, tmp_path):
     data = Path(__file__).parents[2] / "data" / "alma_mock"
     code, _, told = lensfit("fit", data, "--live", "--out", tmp_path / "run")
     assert code == 3 and "--live shows fits of images; leave it out for visibilities" in told
+    assert not (tmp_path / "run").exists()
