@@ -23,7 +23,7 @@ from lensfit.inversion._handlers import {kernel}  # as of {digest}
 def handler(frame):
     return {kernel}(frame)
 """
-_SOURCES = ("_handlers.py", "_toeplitz.py", "_vector.py")
+_SOURCES = ("_entries.py", "_handlers.py", "_toeplitz.py", "_vector.py")
 
 
 def call(kernel: str, shape: tuple[int, ...], *arrays: jax.Array) -> jax.Array:
