@@ -48,22 +48,30 @@ def _aligned(size):
 
 
 @_helper
-def _lines(table, offsets, weights, count, width, upper, lower):
-    """Two rows of a column, from x = 0 to a width in whole vectors; all arrays given by their addresses."""
-    step = MOST * LANES
-    for x in range(0, 8 * (width // step * step), 8 * step):
-        _sums(table + x, offsets, weights, count, upper + x, lower + x)
-    left, x = width // LANES % MOST, 8 * (width // step * step)
-    if left == 5:
-        _sums5(table + x, offsets, weights, count, upper + x, lower + x)
-    elif left == 4:
-        _sums4(table + x, offsets, weights, count, upper + x, lower + x)
-    elif left == 3:
-        _sums3(table + x, offsets, weights, count, upper + x, lower + x)
-    elif left == 2:
-        _sums2(table + x, offsets, weights, count, upper + x, lower + x)
-    elif left == 1:
-        _sums1(table + x, offsets, weights, count, upper + x, lower + x)
+def _lines(table, offset, both, begin, end, width, room, line):
+    """line[k, room r:] = row k of two of column r, from x = 0 to a width in whole vectors, of its slices begin[r] on.
+
+    All columns of one stretch of x after the other: they are neighbours and read much the same numbers.
+    """
+    for x in range(0, width, MOST * LANES):
+        size = min(MOST, (width - x) // LANES)
+        for r in range(len(begin)):
+            e = begin[r]
+            offsets, weights, count = offset.ctypes.data + 8 * e, both.ctypes.data + 16 * e, end[r] - e
+            upper = line.ctypes.data + 8 * (room * r + x)
+            lower = upper + 8 * room * COLUMNS
+            if size == MOST:
+                _sums(table + 8 * x, offsets, weights, count, upper, lower)
+            elif size == 5:
+                _sums5(table + 8 * x, offsets, weights, count, upper, lower)
+            elif size == 4:
+                _sums4(table + 8 * x, offsets, weights, count, upper, lower)
+            elif size == 3:
+                _sums3(table + 8 * x, offsets, weights, count, upper, lower)
+            elif size == 2:
+                _sums2(table + 8 * x, offsets, weights, count, upper, lower)
+            else:
+                _sums1(table + 8 * x, offsets, weights, count, upper, lower)
 
 
 @_helper
@@ -111,14 +119,8 @@ def _add_half(table, hankel, indices, weights, pixels, out):
             if begin[y + 2] == begin[y]:
                 continue
             width = (stop[y // 2] - first[y // 2] + LANES - 1) // LANES * LANES
-            for r in range(columns):
-                e = left[r]
-                upper = line.ctypes.data + 8 * room * r
-                _lines(
-                    flat.ctypes.data + 8 * (y * table.shape[1] + first[y // 2]),
-                    offset.ctypes.data + 8 * e, both.ctypes.data + 16 * e, start[s + r + 1] - e,
-                    width, upper, upper + 8 * room * COLUMNS,
-                )
+            table_row = flat.ctypes.data + 8 * (y * table.shape[1] + first[y // 2])
+            _lines(table_row, offset, both, left[:columns], start[s + 1 : s + columns + 1], width, room, line)
             for k in range(2):
                 origin = (y + k) * wide + first[y // 2]
                 _interleave(line[k * COLUMNS * room :], room, width, lanes)
@@ -200,14 +202,8 @@ def _add_derivative(table, hankel, indices, weights, pixels, symmetric, out):
             if begin[y + 2] == begin[y]:
                 continue
             width = (stop[y // 2] - first[y // 2] + LANES - 1) // LANES * LANES
-            for r in range(columns):
-                e = start[s + r]
-                upper = line.ctypes.data + 8 * room * r
-                _lines(
-                    flat.ctypes.data + 8 * (y * table.shape[1] + first[y // 2]),
-                    offset.ctypes.data + 8 * e, both.ctypes.data + 16 * e, start[s + r + 1] - e,
-                    width, upper, upper + 8 * room * COLUMNS,
-                )
+            table_row = flat.ctypes.data + 8 * (y * table.shape[1] + first[y // 2])
+            _lines(table_row, offset, both, start[s : s + columns], start[s + 1 : s + columns + 1], width, room, line)
             for k in range(2):
                 origin = (y + k) * wide + first[y // 2]
                 _interleave(line[k * COLUMNS * room :], room, width, lanes)
