@@ -23,7 +23,10 @@ from lensfit.inversion.{module} import {kernel}  # as of {digest}
 def handler(frame):
     return {kernel}(frame)
 """
-_SOURCES = ("_handlers.py", "_toeplitz.py", "_tile_handlers.py", "_rays.py", "_tiles.py", "_lapack.py", "_vector.py")
+_SOURCES = (
+    "_entries.py", "_handlers.py", "_toeplitz.py", "_tile_handlers.py", "_rays.py", "_tiles.py", "_lapack.py",
+    "_vector.py",
+)
 
 
 def call(kernel: str, results: Any, *arrays: jax.Array | np.ndarray, in_place: bool = False) -> Any:

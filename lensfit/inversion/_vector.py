@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -15,6 +15,8 @@ from numba.extending import intrinsic
 LANES = 8
 COLUMNS = 16
 """Numbers that `add_scaled` and `dot` take: so many columns of w_tilde T go together."""
+MOST = 6 if binding.get_host_cpu_features().get("avx512f") else 3
+"""Vectors of a slice that are added up in registers for two rows: of 512 bits there are 32, of 256 bits 16."""
 _DOUBLE, _INT64, _INT32 = ir.DoubleType(), ir.IntType(64), ir.IntType(32)
 _VECTOR = ir.VectorType(_DOUBLE, LANES)
 _ZERO = ir.Constant(_VECTOR, [0.0] * LANES)
@@ -50,24 +52,28 @@ def _multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
 
 
 def weighted_slices(vectors: int) -> Any:
-    """out[:8 vectors] = sum_e weights[e] table[offsets[e]:][:8 vectors], e < count, summed in registers."""
+    """out[k][:8 vectors] = sum_e weights[e, k] table[offsets[e]:][:8 vectors], e < count, k = 0, 1; in registers."""
 
     @_compiled_in
-    def made(context, table, offsets, weights, count, out):
+    def made(context, table, offsets, weights, count, out0, out1):
         def generate(context, builder, signature, arguments):
-            table, offsets, weights, count, out = arguments
-            sums = [cgutils.alloca_once_value(builder, _ZERO) for _ in range(vectors)]
+            table, offsets, weights, count, *outs = arguments
+            sums = [[cgutils.alloca_once_value(builder, _ZERO) for _ in range(vectors)] for _ in outs]
             with cgutils.for_range(builder, count) as loop:
                 offset = builder.load(_pointer(builder, offsets, loop.index, _INT64))
-                weight = _broadcast(builder, builder.load(_pointer(builder, weights, loop.index, _DOUBLE)))
-                for k, kept in enumerate(sums):
+                first = builder.shl(loop.index, ir.Constant(_INT64, 1))
+                places = first, builder.add(first, ir.Constant(_INT64, 1))
+                pair = [_broadcast(builder, builder.load(_pointer(builder, weights, p, _DOUBLE))) for p in places]
+                for k in range(vectors):
                     values = _load(builder, table, builder.add(offset, ir.Constant(_INT64, LANES * k)))
-                    builder.store(_multiply_add(builder, weight, values, builder.load(kept)), kept)
-            for k, kept in enumerate(sums):
-                _store(builder, builder.load(kept), out, ir.Constant(_INT64, LANES * k))
+                    for weight, kept in zip(pair, sums, strict=True):
+                        builder.store(_multiply_add(builder, weight, values, builder.load(kept[k])), kept[k])
+            for out, kept in zip(outs, sums, strict=True):
+                for k, total in enumerate(kept):
+                    _store(builder, builder.load(total), out, ir.Constant(_INT64, LANES * k))
             return context.get_dummy_value()
 
-        return types.void(*[types.int64] * 5), generate
+        return types.void(*[types.int64] * 6), generate
 
     return made
 

@@ -65,6 +65,7 @@ class Staged:
         numbers = case.space.build(best).filled(end.amplitudes)  # pyright: ignore[reportArgumentType]
         evidence = stages.gather(problem.likelihood, numbers, end)
         checks = check_fit(case.space, case.roles, best, evidence, gain)
+        checks += stages.check_residual(problem.likelihood, end)
         checks += check_search(case.roles, best, found.basins, other)
         variants = judged(variants, stages.excess(evidence, float(end.chi2)))
         checks += stages.check_family(case.roles, tuple(v for v in variants if v.counts))

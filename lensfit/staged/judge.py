@@ -37,8 +37,10 @@ def judged(problem: Problem, result: FitResult) -> FitResult:
     here, end = (joint.descend(problem.likelihood, theta, n, 1e-3) for n in (0, 10))
     gain = float(here.objective) - float(end.objective)
     most = GAIN if result.samples is None else max(GAIN, float(problem.ndim))
-    evidence = Stages.of(problem.likelihood).gather(problem.likelihood, result.model, here)
+    stages = Stages.of(problem.likelihood)
+    evidence = stages.gather(problem.likelihood, result.model, here)
     checks += check_fit(case.space, case.roles, theta, evidence, gain, most)
+    checks += stages.check_residual(problem.likelihood, here)
     ratio = result.chi2 / result.data_count
     found = f"chi2 is {ratio:.3g} times the number of data (less than {POOR:g}: no search says that no basin is better)"
     checks.append(Check("residuals", bool(ratio < POOR), found))

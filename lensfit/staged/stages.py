@@ -32,6 +32,7 @@ class Stages:
     seconds: tuple[tuple[float, float, float], ...]
     easing: tuple[float, ...]
     excess: Callable[[trust.Evidence, float], float]
+    check_residual: Callable[[Any, Point], list[Check]]
     check_family: Callable[[Roles, tuple[Variant, ...]], list[Check]]
 
     @classmethod
@@ -48,6 +49,7 @@ _IMAGE = Stages(
     seconds=tuple((size, 0.0, 0.0) for size in family.SECOND_SOURCE),
     easing=(),
     excess=trust.excess,
+    check_residual=trust.check_residual,
     check_family=trust.check_family,
 )
 _VISIBILITIES = Stages(
@@ -58,5 +60,6 @@ _VISIBILITIES = Stages(
     seconds=evidence.SECOND_SOURCE,
     easing=evidence.EASING,
     excess=evidence.excess,
+    check_residual=evidence.check_residual,
     check_family=evidence.check_family,
 )

@@ -151,6 +151,11 @@ def excess(evidence: Evidence, chi2: float) -> float:
     return REJECTED * chi2
 
 
+def check_residual(likelihood: Any, point: Point) -> list[Check]:
+    """Nothing is asked of an image's residuals: noise maps are often wrong, and galaxies are no Sersic profiles."""
+    return []
+
+
 def check_family(roles: Roles, variants: tuple[Variant, ...]) -> list[Check]:
     """Nothing is asked of the neighbours: in an image they tell how far to believe the fit, not whether."""
     return []

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +21,7 @@ from lensfit.plots import VISIBILITY_FIGURES
 from lensfit.priors import LogNormal, Normal, Solved
 from lensfit.problem import Problem
 from lensfit.profiles import SIE, Gaussian, Sersic, Shear
+from lensfit.pytree import replace as pytree_replace
 from lensfit.recipe import read_recipe
 from lensfit.simulate import simulate_interferometer
 from lensfit.space import Space
@@ -83,7 +85,7 @@ def test_two_runs_with_antenna_phases(lensfit, folders, tmp_path):
     code, said, errors = lensfit("fit", *folders, "--antenna-phases", "--out", out, "--seed", 3)
     assert code == 0, said + errors
     result = json.loads((out / "result.json").read_text())
-    assert result["trust"]["trusted"] and len(result["trust"]["checks"]) == 9
+    assert result["trust"]["trusted"] and len(result["trust"]["checks"]) == 10
     for name, found in result["parameters"].items():
         group, profile, field = name.split(".")
         true = getattr(getattr(TRUTH, group)[profile], field)
@@ -176,3 +178,19 @@ def test_neighbours_that_disagree_are_told(folders):
     (stable,) = evidence.check_family(roles, (variants[0], variants[0]))
     (unstable,) = evidence.check_family(roles, tuple(variants))
     assert stable.passed and not unstable.passed and "between 0.9 and 1.03" in unstable.finding
+
+
+@pytest.mark.parametrize("sigma, brightness, passed", [(-7.5, 1.0, True), (-8.5, 1.0, False), (-8.5, 4.0, True)])
+def test_a_large_residual_of_the_dirty_image_is_told(folders, sigma, brightness, passed):
+    """Large is more than 8 sigma, and more than a tenth of the peak."""
+    data = read_interferometer(folders[1]).regridded(pixel_scale=0.1, shape=(40, 50), origin=(0.9, -0.7))
+    likelihood = Observations.of([data]).likelihood()
+    peak = float((likelihood.dirty / likelihood.dirty_sigma).max())
+    likelihood = pytree_replace(likelihood, dirty=likelihood.dirty * 24 * brightness / peak)
+    left = np.zeros(data.shape)
+    left[30, 10] = -sigma * float(likelihood.dirty_sigma[30, 10])  # of model less data
+    (check,) = evidence.check_residual(likelihood, SimpleNamespace(residuals=left))
+    assert check.passed == passed
+    x, y = data.x[30, 10], data.y[30, 10]
+    assert f"({x:.2f}, {y:.2f}) arcsec: {sigma} sigma, {abs(sigma) / (0.24 * brightness):.0f} % of" in check.finding
+    assert ("--antenna-phases" in check.finding) != passed
