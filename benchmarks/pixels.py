@@ -144,7 +144,7 @@ def visibilities():
 def gradient(draws=1000):
     """Along a random direction in z: central differences of fourth order, error over the length of the gradient."""
     likelihood = PixelImagingLikelihood.of(imaging())
-    for order, step in ((2, 3e-6), (3, 1e-3)):
+    for order, step in ((2, 1e-5), (3, 1e-4)):
         problem = Problem(lens(order=order), likelihood)
         both = jax.jit(jax.value_and_grad(problem.log_posterior))
         rng = np.random.default_rng(0)

@@ -25,16 +25,15 @@ def _columns(tables, indices, weights, pixels, source_pixels):
     """T by columns: where each begins, and of each entry its image row, offset in the flat tables and weight.
 
     An entry stands once for every table. Entries of weight 0 are left out. `valid` is False where an index is
-    no source pixel.
+    no source pixel, but for entries of index -1 and weight 0.
     """
     tall, wide = (tables.shape[1] + 1) // 2, (tables.shape[2] + 1) // 2
-    start = np.zeros(source_pixels + 1, np.int64)
-    valid = True
+    start, valid = np.zeros(source_pixels + 1, np.int64), True
     for m in range(indices.shape[0]):
         for b in range(indices.shape[1]):
             if 0 <= indices[m, b] < source_pixels:
                 start[indices[m, b] + 1] += tables.shape[0] * (weights[m, b] != 0.0)
-            else:
+            elif indices[m, b] != -1 or weights[m, b] != 0.0:
                 valid = False
     start = np.cumsum(start)
     row, offset, weight = np.empty(start[-1], np.int64), np.empty(start[-1], np.int64), np.empty(start[-1])
@@ -247,4 +246,5 @@ def _dot_row(indices, pixels, begin, end, origin, lanes, strip, out):
     for m in range(begin, end):
         values = lanes.ctypes.data + 8 * COLUMNS * (pixels[m] - origin)
         for b in range(indices.shape[1]):
-            out[m, b] += dot(values, strip.ctypes.data + 8 * COLUMNS * indices[m, b])
+            if indices[m, b] >= 0:
+                out[m, b] += dot(values, strip.ctypes.data + 8 * COLUMNS * indices[m, b])
