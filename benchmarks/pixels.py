@@ -55,7 +55,7 @@ def lens(light=True, **mesh):
     )
     source = {
         "center_x": Normal(mean=0.0, sigma=0.05), "center_y": Normal(mean=0.0, sigma=0.05),
-        "half_width": Uniform(low=0.3, high=0.9), "strength": Uniform(low=-3.0, high=1.0), "pixels": 28,
+        "half_width": Uniform(low=0.15, high=1.2), "strength": Uniform(low=-4.0, high=2.0), "pixels": 28,
     }
     return LensModel(
         light={"bulge": bulge} if light else {},
