@@ -11,7 +11,9 @@ from lensfit.priors import Solved
 from lensfit.profiles import LightProfile, MassProfile, PixelSource
 from lensfit.pytree import pytree, replace
 
-GROUPS: dict[str, type[Any]] = {"light": LightProfile, "mass": MassProfile, "source": LightProfile}
+GROUPS: dict[str, tuple[type[Any], ...]] = {
+    "light": (LightProfile,), "mass": (MassProfile,), "source": (LightProfile, PixelSource),
+}
 """What stands in each group of a model."""
 
 
@@ -133,11 +135,14 @@ class LensModel:
 
 
 def to_plain(model: LensModel) -> dict[str, Any]:
-    """A model of numbers as JSON can hold it: of each profile its class by name and its numbers."""
+    """A model of numbers as JSON can hold it: of each profile its class by name, its numbers and its structure."""
 
     def numbers(profile: Any) -> dict[str, Any]:
-        values = {f.name: np.asarray(getattr(profile, f.name), float).tolist() for f in dataclasses.fields(profile)}
-        return {"profile": type(profile).__name__, **values}
+        values = {f.name: (f.metadata.get("static"), getattr(profile, f.name)) for f in dataclasses.fields(profile)}
+        plain = {
+            n: v if static else np.asarray(v, float).tolist() for n, (static, v) in values.items() if v is not None
+        }
+        return {"profile": type(profile).__name__, **plain}
 
     groups = {group: {n: numbers(p) for n, p in getattr(model, group).items()} for group in GROUPS}
     return {**groups, "sky": float(model.sky)}
@@ -160,10 +165,10 @@ def from_plain(content: dict[str, Any]) -> LensModel:
     return LensModel(**groups, sky=content["sky"])
 
 
-def _kinds(base: type) -> dict[str, Any]:
-    """Every class that was made from `base`, by name."""
-    found = {kind.__name__: kind for kind in base.__subclasses__()}
-    return {name: each for kind in found.values() for name, each in _kinds(kind).items()} | found
+def _kinds(bases: tuple[type, ...]) -> dict[str, Any]:
+    """These classes and every one that was made from them, by name."""
+    made = {name: kind for base in bases for name, kind in _kinds(tuple(base.__subclasses__())).items()}
+    return made | {base.__name__: base for base in bases}
 
 
 def describe(model: LensModel, path: tuple[Any, ...]) -> Parameter:

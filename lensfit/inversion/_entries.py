@@ -16,11 +16,12 @@ _helper = njit(error_model="numpy")
 
 
 @_helper
-def valid(indices, source_pixels):
-    """Whether every index is a source pixel."""
+def valid(indices, weights, source_pixels):
+    """Whether every index is a source pixel, or -1 with weight 0."""
     for m in range(indices.shape[0]):
         for b in range(indices.shape[1]):
-            if not 0 <= indices[m, b] < source_pixels:
+            unused = indices[m, b] == -1 and weights[m, b] == 0.0
+            if not (unused or 0 <= indices[m, b] < source_pixels):
                 return False
     return True
 

@@ -84,9 +84,9 @@ def sparse(u, v, pixels, order):
 
 @_helper
 def entries(u, v, pixels, order, indices, weights):
-    """indices and weights (M, Q (order + 1)^2) of the same T; behind its entries come others of index 0, weight 0."""
+    """indices and weights (M, Q (order + 1)^2) of the same T; behind its entries come others of index -1, weight 0."""
     start, column, value = sparse(u, v, pixels, order)
-    indices[:] = 0
+    indices[:] = -1
     weights[:] = 0.0
     for m in range(len(u)):
         for p in range(start[m], min(start[m + 1], start[m] + indices.shape[1])):
@@ -116,6 +116,7 @@ def entries_back(u, v, pixels, order, indices, cotangent, u_bar, v_bar):
     """u_bar, v_bar (M, Q): sum over the entries of their cotangent (M, B) times the slope of their weight."""
     toward = np.zeros(pixels * pixels)
     for m in range(len(u)):
-        for k in range(indices.shape[1] - 1, -1, -1):  # from behind: what is not used has index 0 too
-            toward[indices[m, k]] = cotangent[m, k]
+        for k in range(indices.shape[1]):
+            if indices[m, k] >= 0:
+                toward[indices[m, k]] = cotangent[m, k]
         pixel_back(u[m], v[m], pixels, order, toward, u_bar[m], v_bar[m])

@@ -186,10 +186,13 @@ def normal_back(
             for j in range(i + 1):
                 part[whole * i + j] = symmetric[row, active[j]]
         multiply(part, rows, whole, bar)
+        foot[:] = 0.0
         for i in range(whole):
+            slope = toward[active[i]]
             for o in range(SIZE):
-                bar[i, o] += toward[active[i]] * data[o]
-        _unload(y, x, seen, toward, active, whole, rows, bar[count:whole], columns_bar, target_bar)
+                foot[o] += slope * rows[i, o]
+                bar[i, o] += slope * data[o]
+        _unload(y, x, seen, foot, bar[count:whole], target_bar, columns_bar)
         for i in range(count):
             for o in range(SIZE):
                 bar[i, o] *= scale[o]
@@ -201,18 +204,15 @@ def normal_back(
 
 
 @_helper
-def _unload(y, x, seen, toward, active, count, rows, light_bar, columns_bar, target_bar):
-    """The cotangents of the columns of light and of the data of a tile."""
+def _unload(y, x, seen, data_bar, light_bar, target_bar, columns_bar):
+    """Put the cotangents of the data (64,) and columns of light (K, 64) of a tile where they belong."""
     for a in range(min(TILE, seen.shape[0] - y)):
         for b in range(min(TILE, seen.shape[1] - x)):
-            m, o = seen[y + a, x + b], TILE * a + b
+            m = seen[y + a, x + b]
             if m >= 0:
-                total = 0.0
-                for i in range(count):
-                    total += toward[active[i]] * rows[i, o]
-                target_bar[m] = total
+                target_bar[m] = data_bar[TILE * a + b]
                 for k in range(light_bar.shape[0]):
-                    columns_bar[k, m] = light_bar[k, o]
+                    columns_bar[k, m] = light_bar[k, TILE * a + b]
 
 
 @_helper

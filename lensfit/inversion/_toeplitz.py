@@ -90,7 +90,7 @@ def curvature(tables, indices, weights, pixels, out):
     """
     out[:] = 0.0
     for k in range(tables.shape[0]):
-        if valid(indices, out.shape[0]):
+        if valid(indices, weights, out.shape[0]):
             _add_half(tables[k], k == 1, indices, weights, pixels, out)
         else:
             out[:] = np.nan
@@ -177,7 +177,7 @@ def derivative(tables, indices, weights, pixels, symmetric, out):
     """
     out[:] = 0.0
     for k in range(tables.shape[0]):
-        if valid(indices, symmetric.shape[0]):
+        if valid(indices, weights, symmetric.shape[0]):
             _add_derivative(tables[k], k == 1, indices, weights, pixels, symmetric, out)
         else:
             out[:] = np.nan
@@ -216,4 +216,5 @@ def _dot_row(indices, pixels, begin, end, origin, lanes, strip, out):
     for m in range(begin, end):
         values = lanes.ctypes.data + 8 * COLUMNS * (pixels[m] - origin)
         for b in range(indices.shape[1]):
-            out[m, b] += dot(values, strip.ctypes.data + 8 * COLUMNS * indices[m, b])
+            if indices[m, b] >= 0:
+                out[m, b] += dot(values, strip.ctypes.data + 8 * COLUMNS * indices[m, b])
