@@ -155,7 +155,7 @@ class Importance:
                 log_evidence_error=weighted.log_evidence_error,
                 diagnostics=Diagnostics(effective_samples=weighted.effective, pareto_k=k),
             ),
-            notes=short,
+            notes=(*peak.notes, *short),
             trust=Trust((Check("importance weights", enough, finding),)),
         )
 
