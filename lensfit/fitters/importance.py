@@ -19,7 +19,7 @@ from lensfit.problem import Problem
 
 FIRST = 1000
 """Draws from a new proposal before it is judged."""
-PROPOSALS = 6
+PROPOSALS = 20
 """Proposals tried before the posterior is given up on."""
 LARGEST_K = 0.7
 """Pareto k above which weights are not to be used, however many (Vehtari et al. 2024)."""
