@@ -3,12 +3,15 @@
 SLACS J0029-0055 of ../shared/data (or of the folder in LENSFIT_SHARED_DATA), model `flexible`, mask chosen from
 the data. The staged fit gives the optimum. Then importance, nuts and nautilus sample one posterior, with normal
 priors around the optimum, 5 errors wide, so that the nested sampler comes to an end. OUT gets table.md (means,
-widths and effective samples, evidences), posterior.png (the parameters of the mass) and the three results.
+widths and effective samples, evidences), posterior.png (the parameters of the mass) and the results; those that
+it holds already are not made again.
 """
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,21 +47,28 @@ def main() -> None:
     jax.config.update("jax_enable_x64", True)
     imaging = choose_mask(read_imaging(LENS, pixel_scale=0.05, nan="mask"))
     problem = Problem(flexible(imaging), ImagingLikelihood.of(imaging))
-    _, problem, best = fit_without_companions(imaging, problem, fit)
-    tell(best)
+    best = kept(arguments.out / "staged", lambda: fit_without_companions(imaging, problem, fit)[2])
     narrow = around(problem, best)
     chosen: dict[str, tuple[Any, np.ndarray | None]] = {
         "importance": (Importance(effective_samples=2000), best.theta),
-        "nuts": (NUTS(samples=500), best.theta),
+        "nuts": (NUTS(samples=1000), best.theta),
         "nautilus": (Nautilus(n_live=arguments.n_live, n_eff=2000), None),
     }
-    results = {}
-    for name, (fitter, start) in chosen.items():
-        results[name] = fit(narrow, fitter, seed=1, start=start)
-        results[name].save(arguments.out / name)
-        tell(results[name])
+    results = {
+        name: kept(arguments.out / name, partial(fit, narrow, fitter, seed=1, start=start))
+        for name, (fitter, start) in chosen.items()
+    }
     (arguments.out / "table.md").write_text(table(results), encoding="utf-8")
     figure(results).savefig(arguments.out / "posterior.png")
+
+
+def kept(folder: Path, make: Callable[[], FitResult]) -> FitResult:
+    """The result in a folder, made and saved there if it is not."""
+    if not (folder / "result.json").exists():
+        make().save(folder)
+    result = FitResult.load(folder)
+    tell(result)
+    return result
 
 
 def tell(result: FitResult) -> None:

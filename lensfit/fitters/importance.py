@@ -19,7 +19,7 @@ from lensfit.problem import Problem
 
 FIRST = 1000
 """Draws from a new proposal before it is judged."""
-PROPOSALS = 6
+PROPOSALS = 20
 """Proposals tried before the posterior is given up on."""
 LARGEST_K = 0.7
 """Pareto k above which weights are not to be used, however many (Vehtari et al. 2024)."""
@@ -155,7 +155,7 @@ class Importance:
                 log_evidence_error=weighted.log_evidence_error,
                 diagnostics=Diagnostics(effective_samples=weighted.effective, pareto_k=k),
             ),
-            notes=short,
+            notes=(*peak.notes, *short),
             trust=Trust((Check("importance weights", enough, finding),)),
         )
 

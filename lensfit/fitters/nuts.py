@@ -132,7 +132,7 @@ class NUTS:
                     effective_samples=size, chains=self.chains, r_hat=r_hat, divergences=chains.divergences
                 ),
             ),
-            notes=tuple(check.finding for check in checks),
+            notes=(*peak.notes, *(check.finding for check in checks)),
             trust=Trust(checks),
         )
 
