@@ -17,9 +17,9 @@ from lensfit.space import Space
 class Likelihood(Protocol):
     """A pytree that knows the data: ln L of a model, its whitened residuals, its amplitudes solved.
 
-    `columns` are the data of unit amplitude (K, ...) of the model's `Solved` amplitudes, `positive` (K,) says
-    whether each is kept non-negative. Levenberg and Marquardt ask for the `light` before the instrument, for
-    the amplitudes of `least` chi2 with the residuals they leave, and for the `normal` equations.
+    `columns` are the data of unit amplitude (K, ...) of the model's `Solved` amplitudes. Levenberg and Marquardt
+    ask for the `light` before the instrument, for the amplitudes of `least` chi2 with the residuals they leave,
+    and for the `normal` equations.
     """
 
     @property
@@ -31,7 +31,6 @@ class Likelihood(Protocol):
     def residuals(self, model: LensModel) -> jax.Array: ...
     def amplitudes(self, model: LensModel) -> jax.Array: ...
     def columns(self, model: LensModel) -> jax.Array: ...
-    def positive(self, model: LensModel) -> jax.Array: ...
     def light(self, model: LensModel) -> jax.Array: ...
     def least(self, model: LensModel, columns: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]: ...
     def normal(
@@ -142,11 +141,6 @@ class Problem:
     def amplitudes(self, theta: Any) -> jax.Array:
         """The solved amplitudes (K,) at theta, in the order of `space.amplitudes`."""
         return self._call(_amplitudes, theta)
-
-    def solved_model(self, theta: Any) -> LensModel:
-        """The model at theta (ndim,) with every leaf a number."""
-        theta = jnp.asarray(theta)
-        return self.space.build(theta).filled(self.amplitudes(theta))
 
     def draw(self, rng: np.random.Generator, count: int) -> np.ndarray:
         """(count, ndim) draws of theta from the prior."""

@@ -117,7 +117,7 @@ def _pasted(image: np.ndarray, likelihood: ImagingLikelihood, imaging: Imaging) 
     footprint = np.ones(2 * [2 * (max(imaging.psf.shape) // 2) + 1])
     complete = binary_erosion(np.asarray(likelihood.grid.gather) >= 0, footprint)
     rows, columns = np.nonzero(complete)
-    corner = np.asarray(likelihood.corner) - [imaging.x[0, 0], imaging.y[0, 0]]
+    corner = np.asarray(likelihood.grid.corner) - [imaging.x[0, 0], imaging.y[0, 0]]
     column, row = np.rint(corner / imaging.pixel_scale).astype(int)
     on_frame = (rows + row < imaging.shape[0]) & (columns + column < imaging.shape[1])
     on_frame &= (rows + row >= 0) & (columns + column >= 0)
