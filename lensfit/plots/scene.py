@@ -105,11 +105,12 @@ _image = jax.jit(ImagingLikelihood.image)
 
 
 def unmasked_field(imaging: Imaging | Interferometer) -> Field:
-    """The smallest square about the unmasked pixels, and a little more."""
-    good = ~imaging.mask
-    x, y = imaging.x[good], imaging.y[good]
-    half = 0.5 * max(np.ptp(x), np.ptp(y)) + 2 * imaging.pixel_scale
-    return Field(float(x.min() + x.max()) / 2, float(y.min() + y.max()) / 2, float(half))
+    """The smallest square about the unmasked pixels, and a little more where the image goes on."""
+    good, pixel = ~imaging.mask, imaging.pixel_scale
+    places = [axis[good] for axis in (imaging.x, imaging.y)]
+    x, y = (0.5 * float(p.min() + p.max()) for p in places)
+    edge = max(np.abs(imaging.x - x).max(), np.abs(imaging.y - y).max()) + 0.5 * pixel
+    return Field(x, y, float(min(0.5 * max(map(np.ptp, places)) + 2 * pixel, edge)))
 
 
 def _pasted(image: np.ndarray, likelihood: ImagingLikelihood, imaging: Imaging) -> np.ndarray:
