@@ -35,7 +35,7 @@ def fit_observations(
 ) -> CalibratedFit:
     """Fit a model to datasets together with their calibration.
 
-    Scales and shifts are aligned on the non-negative image of all datasets and a model is found by the stages.
+    Shifts are aligned on the non-negative image of all datasets and a model is found by the stages.
     Model and calibration then go to their joint optimum, and the named fitter begins again from the data as
     they are calibrated there, so that a basin which the first calibration alone favoured is found out.
 

@@ -17,10 +17,9 @@ from lensfit.space import Space
 class Likelihood(Protocol):
     """A pytree that knows the data: ln L of a model, its whitened residuals, its amplitudes solved.
 
-    `columns` are the data of unit amplitude (K, ...) of the model's `Solved` amplitudes, `positive` (K,) says
-    whether each is kept non-negative. Levenberg and Marquardt ask for the `light` before the instrument, for
-    the amplitudes of `least` chi2 with the residuals they leave, and for the `normal` equations. One that
-    `integrates_amplitudes` is called with the `Solved` leaves in place.
+    `columns` are the data of unit amplitude (K, ...) of the model's `Solved` amplitudes. Levenberg and Marquardt
+    ask for the `light` before the instrument, for the amplitudes of `least` chi2 with the residuals they leave,
+    and for the `normal` equations. One that `integrates_amplitudes` is called with the `Solved` leaves in place.
     """
 
     @property
@@ -32,7 +31,6 @@ class Likelihood(Protocol):
     def residuals(self, model: LensModel) -> jax.Array: ...
     def amplitudes(self, model: LensModel) -> jax.Array: ...
     def columns(self, model: LensModel) -> jax.Array: ...
-    def positive(self, model: LensModel) -> jax.Array: ...
     def light(self, model: LensModel) -> jax.Array: ...
     def least(self, model: LensModel, columns: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]: ...
     def normal(

@@ -124,7 +124,7 @@ class PixelImagingLikelihood:
 
 def _rays(image: ImagingLikelihood, sub_pixels: int) -> Rays:
     return Rays.of(
-        *image.coordinates(), needed=np.asarray(image.grid.gather) >= 0,
+        *image.grid.coordinates(), needed=np.asarray(image.grid.gather) >= 0,
         inverse_noise=np.asarray(image.inverse_noise), psf=np.asarray(image.psf),
         pixel_scale=float(image.grid.pixel_scale), sub_pixels=sub_pixels,
     )

@@ -80,11 +80,16 @@ def image_plane(axes: Axes, scene: Scene) -> None:
     legend(axes)
 
 
-def source_plane(axes: Axes, scene: Any) -> None:
-    """The source as it would be seen without the lens, with the caustics; of any kind of scene."""
-    field, peak = scene.source_field, float(scene.source_plane.max())
+def source_plane(axes: Axes, scene: Scene) -> None:
+    """The source as it would be seen without the lens, with the caustics."""
+    show_source(axes, scene, scene.source_plane, data_unit(scene.imaging))
+
+
+def show_source(axes: Axes, scene: Any, image: np.ndarray, unit: str) -> None:
+    """An image of the source plane of any kind of scene, with the caustics."""
+    field, peak = scene.source_field, float(image.max())
     norm = AsinhNorm(linear_width=0.1 * peak, vmin=0, vmax=peak) if peak > 0 else Normalize(0, 1)
-    show(axes, scene.source_plane, field, norm, SOURCE, data_unit(scene.imaging))
+    show(axes, image, field, norm, SOURCE, unit)
     outlined(axes, scene.curves.tangential_caustics, field, "tangential caustic", "-")
     outlined(axes, scene.curves.radial_caustics, field, "radial caustic", "--")
     outlined(axes, scene.curves.cuts, field, "cut", ":")

@@ -66,7 +66,7 @@ def check_residual(likelihood: Any, point: Point) -> list[Check]:
     sigma = np.asarray(likelihood.dirty_sigma)
     left, bright = -np.asarray(point.residuals) / sigma, float((np.asarray(likelihood.dirty) / sigma).max())
     place = np.unravel_index(np.argmax(np.abs(left)), left.shape)
-    peak, (x, y) = float(left[place]), (float(a[place]) for a in likelihood.coordinates())
+    peak, (x, y) = float(left[place]), (float(a[place]) for a in likelihood.grid.coordinates())
     passed = abs(peak) < max(LEFT, LEFT_SHARE * bright)
     remedy = "fit the antennas' phases too (--antenna-phases), or a model with a further component (--standard)"
     return [

@@ -79,7 +79,7 @@ def bright_image(likelihood: Any) -> np.ndarray:
 def find_emission(likelihood: Any) -> tuple[Arcs, float]:
     """The bright pixels of the non-negative image, and their rms radius about their centre [arcsec]."""
     image = bright_image(likelihood).ravel()
-    x, y = (a.ravel() for a in likelihood.coordinates())
+    x, y = (a.ravel() for a in likelihood.grid.coordinates())
     order = np.argsort(-image)[:BRIGHT]
     chosen = order[image[order] > DIM * image[order[0]]]
     x, y, weight = x[chosen], y[chosen], image[chosen]

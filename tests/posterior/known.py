@@ -24,9 +24,6 @@ class Plain:
     def columns(self, model):
         return jnp.zeros((0, *self.residuals(model).shape))
 
-    def positive(self, model):
-        return jnp.zeros(0, bool)
-
     def least(self, model, columns):
         residuals = self.residuals(model)
         return jnp.zeros(0), residuals, jnp.sum(residuals**2)
