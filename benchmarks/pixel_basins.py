@@ -86,7 +86,7 @@ def from_radius(
     row = {"factor": factor, "radius": float(theta[problem.names.index(RADIUS)]), "log_posterior": end.log_posterior}
     row |= {"cpu_s": time.process_time() - clock, "evaluations": end.evaluations}
     row["chi2_per_pixel"] = float(found.solution.chi2) / problem.likelihood.data_count
-    return problem, theta, row | vars(measure(found))
+    return problem, theta, row | vars(measure(problem.likelihood, found))
 
 
 def main() -> None:

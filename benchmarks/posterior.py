@@ -24,7 +24,7 @@ from lensfit.fitters.nautilus import Nautilus
 from lensfit.fitters.nuts import NUTS
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.model import LensModel
-from lensfit.priors import Normal
+from lensfit.priors import LogNormal, Normal, Part, Prior, Solved
 from lensfit.problem import Problem
 from lensfit.registry import fit
 from lensfit.standard import parametric
@@ -56,7 +56,7 @@ def importance(problem: Problem, start: np.ndarray, effective: int) -> FitResult
     """Run twice, tell the second."""
     for seed in (1, 2):
         result = run(Importance(effective_samples=effective), problem, start, seed)
-    tell(result, pareto_k=result.diagnostics.pareto_k, draws=result.evaluations)  # pyright: ignore
+    tell(result, pareto_k=result.diagnostics.pareto_k, draws=len(result.weights))  # pyright: ignore
     return result
 
 
@@ -91,11 +91,16 @@ def against_nuts(problem: Problem, weighted: FitResult, samples: int) -> None:
 
 
 def around(problem: Problem, result: FitResult) -> Problem:
-    """The problem with an independent normal prior about the optimum for each parameter."""
-    priors = [Normal(mean=m, sigma=WIDTH * e) for m, e in zip(result.theta, result.errors, strict=True)]
-    leaves: list[Any] = [
-        priors[slot.index] if slot.kind == "free" else problem.space.fixed[slot.index] for slot in problem.space.slots
-    ]
+    """The problem with independent normal priors about the optimum, of the log of numbers that are positive."""
+    positive = ("radius", "index", "intensity")
+    priors = [
+        LogNormal(median=value, sigma=WIDTH * error / value)
+        if name.endswith(positive) else Normal(mean=value, sigma=WIDTH * error)
+        for name, value, error in zip(result.names, result.theta, result.errors, strict=True)
+    ]  # fmt: skip
+    before = jax.tree.leaves(problem.model, is_leaf=lambda node: isinstance(node, (Prior, Part, Solved)))
+    slots = zip(problem.space.slots, before, strict=True)
+    leaves: list[Any] = [priors[slot.index] if slot.kind == "free" else leaf for slot, leaf in slots]
     model: LensModel = jax.tree.unflatten(problem.space.treedef, leaves)
     return Problem(model, problem.likelihood)
 

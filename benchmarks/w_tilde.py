@@ -1,8 +1,7 @@
-"""w_tilde and the likelihood through it: OMP_NUM_THREADS=1 python benchmarks/w_tilde.py sums|stream|chi2
+"""w_tilde and the dirty image of many visibilities: OMP_NUM_THREADS=1 python benchmarks/w_tilde.py sums|stream
 
     sums    w_compact, and w_compact with the dirty image, of 1e7 visibilities on tracks; N = 300, 70,685 pixels
     stream  the same from a FITS triple of 1e8 visibilities that is written to /tmp first and removed
-    chi2    value and gradient through w_tilde against a NUFFT in JAX (nufftax), N = 64 and 256
 
 CPU time, medians; memory is the peak of the whole process. `--count` sets another number of visibilities.
 """
@@ -16,26 +15,19 @@ import tempfile
 import time
 from pathlib import Path
 
-import jax
 import numpy as np
+from astropy.io import fits
 
-jax.config.update("jax_enable_x64", True)
-
-import jax.numpy as jnp  # noqa: E402
-from astropy.io import fits  # noqa: E402
-
-from lensfit.datasets import read_chunks  # noqa: E402
-from lensfit.datasets._visibility_files import TRIPLE  # noqa: E402
-from lensfit.likelihood.interferometer import InterferometerLikelihood  # noqa: E402
-from lensfit.model import LensModel  # noqa: E402
-from lensfit.operators.nufft import ARCSEC, pixel_response  # noqa: E402
-from lensfit.operators.w_tilde import Sums, w_compact  # noqa: E402
-from lensfit.profiles import SIE, Sersic, Shear  # noqa: E402
-from lensfit.pytree import replace  # noqa: E402
-from lensfit.tracks import earth_rotation, spiral  # noqa: E402
+from lensfit.datasets import read_chunks
+from lensfit.datasets._visibility_files import TRIPLE
+from lensfit.operators.nufft import ARCSEC, pixel_response
+from lensfit.operators.w_tilde import Sums, w_compact
+from lensfit.pytree import replace
+from lensfit.tracks import earth_rotation, spiral
 
 N, PIXEL = 300, 0.02
 ANTENNAS, LONGEST = 45, 1600.0
+NOISE = 0.1
 
 
 def tracks(count, seed=0, size=10**6, pixel=PIXEL):
@@ -48,11 +40,11 @@ def tracks(count, seed=0, size=10**6, pixel=PIXEL):
         moments = -(-min(size, count - made) // baselines)
         track = earth_rotation(
             spiral(ANTENNAS, longest), latitude=-23.0, declination=-40.0,
-            hour_angles=rng.uniform(-3, 3, moments), wavelength=870e-6, noise=0.1,
+            hour_angles=rng.uniform(-3, 3, moments), wavelength=870e-6, noise=NOISE,
         )  # fmt: skip
         rows = slice(0, min(size, count - made))
         u, v, sigma = track.u[rows].copy(), track.v[rows].copy(), track.sigma_re[rows].copy()
-        values = 0.1 * (rng.standard_normal(len(u)) + 1j * rng.standard_normal(len(u)))
+        values = NOISE * (rng.standard_normal(len(u)) + 1j * rng.standard_normal(len(u)))
         labels = {"antenna1": None, "antenna2": None, "time": None, "track": None}
         yield replace(track, u=u, v=v, values=values, sigma_re=sigma, sigma_im=sigma, **labels)
         made += len(u)
@@ -140,104 +132,16 @@ def read(folder, count):
     )
 
 
-MODEL = LensModel(
-    light={},
-    mass={"sie": SIE(center_x=0.05, center_y=0.02, e1=0.1, e2=0.05, einstein_radius=0.5),
-          "shear": Shear(gamma1=0.03, gamma2=0.02)},
-    source={"s": Sersic(center_x=0.1, center_y=0.0, e1=0.1, e2=0.1, intensity=1e-4, effective_radius=0.15,
-                        sersic_index=1.2)},
-)  # fmt: skip
-
-
-def likelihood_of(count, n, pixel, sub_pixels=4):
-    return InterferometerLikelihood.of_sums(
-        Sums.of(tracks(count, pixel=pixel), (n, n), pixel, sub_pixels=sub_pixels), sub_pixels
-    )
-
-
-def through_nufft(count, n, pixel):
-    """chi2 of an image with its gradient through nufftax, the same pixel response."""
-    import nufftax
-
-    chunks, turn = list(tracks(count, pixel=pixel)), 2 * np.pi * pixel * ARCSEC
-    u, v, values = (np.concatenate([getattr(c, name) for c in chunks]) for name in ("u", "v", "values"))
-    shift = -0.5 if n % 2 == 0 else 0.0  # pixels lie half a pixel off the integers
-    factor = np.exp(1j * turn * shift * (u + v)) / pixel_response(u, v, pixel, 4)
-    u, v, factor, values = (jnp.asarray(a) for a in (u * turn, v * turn, factor, values))
-
-    def chi2(image):
-        model = nufftax.nufft2d2(u, v, image.astype(complex), eps=1e-12, isign=-1) * factor
-        left = (values - model) / 0.1
-        return jnp.sum(left.real**2 + left.imag**2)
-
-    return chi2
-
-
-def run(function, *arguments):
-    return jax.block_until_ready(function(*arguments))
-
-
-def in_turns(function, trees, repeats):
-    """Median CPU seconds of function(tree) for each, called in an order that changes every round."""
-    rng, times = np.random.default_rng(0), [[] for _ in trees]
-    for _ in range(repeats):
-        for k in rng.permutation(len(trees)):
-            times[k].append(clocks(lambda: run(function, trees[k]))[0])  # noqa: B023
-    return [float(np.median(some)) for some in times]
-
-
-def through_w_tilde(likelihood, image):
-    return likelihood.chi2(image)
-
-
-def of_model(chi2_of_image):
-    """chi2 of the lens model and its gradient in the parameters, as a function of the likelihood."""
-    compiled = jax.jit(
-        jax.value_and_grad(lambda model, likelihood: chi2_of_image(likelihood, likelihood.image(model)))
-    )
-    return lambda likelihood: compiled(MODEL, likelihood)
-
-
-def chi2(count):
-    for n in (64, 256):
-        pixel = PIXEL * 256 / n / 1.3
-        likelihoods = [likelihood_of(k, n, pixel) for k in (count, 10**4, 10**7)]
-        slow = through_nufft(count, n, pixel)
-        image = likelihoods[0].image(MODEL)
-        compiled = jax.jit(lambda likelihood, image: jax.value_and_grad(likelihood.chi2)(image))
-        ours = lambda likelihood: compiled(likelihood, image)  # noqa: B023, E731
-        theirs = jax.jit(jax.value_and_grad(slow))
-        (value, gradient), (expected, slope) = run(ours, likelihoods[0]), run(theirs, image)
-        reference, _ = clocks(lambda: run(theirs, image), 3)  # noqa: B023
-        seconds, few, many = in_turns(ours, likelihoods, 1000)
-        print(
-            f"N = {n}, K = {count:.0e}, chi2 and gradient of an image: {1e3 * seconds:.3f} ms, through nufftax "
-            f"{reference:.2f} s: {reference / seconds:.0f} times; at K = 1e4 {few / seconds:.3f} and at 1e7 "
-            f"{many / seconds:.3f} of that time; values differ by {abs(value / expected - 1):.1e}, gradients by "
-            f"{jnp.abs(gradient - slope).max() / jnp.abs(slope).max():.1e}"
-        )
-        for sub_pixels in (2, 4):
-            likelihood = likelihood_of(count, n, pixel, sub_pixels)
-            fast, other = of_model(through_w_tilde), of_model(lambda _, image: slow(image))  # noqa: B023
-            run(fast, likelihood), run(other, likelihood)
-            reference, _ = clocks(lambda: run(other, likelihood), 3)  # noqa: B023
-            (seconds,) = in_turns(fast, [likelihood], 50)
-            print(
-                f"    of a lens model, {sub_pixels} x {sub_pixels} sub-pixels, with its parameters: "
-                f"{1e3 * seconds:.2f} ms, through nufftax {reference:.2f} s: {reference / seconds:.0f} times"
-            )
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["sums", "stream", "chi2", "read"])
+    parser.add_argument("what", choices=["sums", "stream", "read"])
     parser.add_argument("--count", type=float)
     parser.add_argument("--folder", type=Path)
     given = parser.parse_args()
     if given.what == "read":
         read(given.folder, int(given.count))
         return
-    function, count = {"sums": (sums, 1e7), "stream": (stream, 1e8), "chi2": (chi2, 1e6)}[given.what]
+    function, count = {"sums": (sums, 1e7), "stream": (stream, 1e8)}[given.what]
     function(int(given.count or count))
 
 

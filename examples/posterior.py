@@ -20,8 +20,7 @@ problem = lensfit.Problem(lensfit.standard.parametric(imaging), lensfit.ImagingL
 
 best = lensfit.fit(problem, seed=0)  # the optimum, and whether it may be believed
 result = lensfit.fit(problem, Importance(effective_samples=500), seed=0, start=best)
-for note in result.notes:
-    print(note)
+print(result.trust.checks[0].finding)  # whether the weights can be relied upon
 print(f"ln evidence {result.log_evidence:.2f} +- {result.log_evidence_error:.2f}")
 
 k = result.names.index("mass.sie.einstein_radius")

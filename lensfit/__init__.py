@@ -9,6 +9,7 @@ from lensfit._version import __version__
 
 if TYPE_CHECKING:
     from lensfit import errors, priors, profiles, standard
+    from lensfit.comparison import compare
     from lensfit.datasets import Imaging, Interferometer, read_imaging, read_interferometer
     from lensfit.fitters._base import FitResult
     from lensfit.likelihood.imaging import ImagingLikelihood
@@ -31,6 +32,7 @@ __all__ = [
     "PixelInterferometerLikelihood",
     "Problem",
     "__version__",
+    "compare",
     "errors",
     "fit",
     "priors",
@@ -52,6 +54,7 @@ _HOMES = {
     "PixelImagingLikelihood": "lensfit.likelihood.pixels",
     "PixelInterferometerLikelihood": "lensfit.likelihood.pixel_visibilities",
     "Problem": "lensfit.problem",
+    "compare": "lensfit.comparison",
     "fit": "lensfit.registry",
     "read_imaging": "lensfit.datasets",
     "read_interferometer": "lensfit.datasets",

@@ -35,7 +35,7 @@ def fit_observations(
 ) -> CalibratedFit:
     """Fit a model to datasets together with their calibration.
 
-    Scales and shifts are aligned on the non-negative image of all datasets and a model is found by the stages.
+    Shifts are aligned on the non-negative image of all datasets and a model is found by the stages.
     Model and calibration then go to their joint optimum, and the named fitter begins again from the data as
     they are calibrated there, so that a basin which the first calibration alone favoured is found out.
 
@@ -46,7 +46,7 @@ def fit_observations(
         return CalibratedFit(problem, fit(problem, fitter, seed=seed, progress=progress), observations)
     aligned = align(observations)
     case = Case.of(solve_amplitudes(model), aligned.likelihood())
-    found = run_stages(case, np.random.default_rng(seed), _part(progress, 0.0, 0.3))
+    found = run_stages(case, np.random.default_rng(seed), lambda *told: _part(progress, 0.0, 0.3)(*told[:3]))
     now = calibrate(case, aligned, found.theta)
     for _ in range(PASSES):
         problem = Problem(model, now.likelihood())

@@ -77,7 +77,7 @@ class Left:
     @classmethod
     def of(cls, likelihood: Any, model: LensModel) -> Left:
         """What a model of numbers leaves of the data of a likelihood."""
-        x, y = likelihood.coordinates()
+        x, y = likelihood.grid.coordinates()
         inverse = np.asarray(likelihood.inverse_noise)
         light, source = (np.asarray(likelihood.image(model.only(group))) * inverse for group in ("light", "source"))
         excess = (np.asarray(likelihood.whitened_data) - light - source) * floor_weights(light, FLOOR)

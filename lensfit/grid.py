@@ -21,6 +21,7 @@ class Grid:
     """Blocks of pixels (B, BLOCK) with `oversampling` (B,) sub-pixels per axis, of which `used` are real.
 
     `gather` (H, W) says where each pixel of the image stands in the flattened blocks; -1: not evaluated, zero.
+    `corner` (2,) is the position (x, y) of pixel (0, 0) of the image [arcsec].
     `engine` sums over the sub-pixels: native kernels where they can, or XLA alone.
     """
 
@@ -30,6 +31,7 @@ class Grid:
     used: jax.Array
     pixel_scale: jax.Array
     gather: jax.Array
+    corner: jax.Array
     shape: tuple[int, int] = static()
     engine: Literal["native", "xla"] = static(default="native")
 
@@ -38,6 +40,20 @@ class Grid:
         flat = values.reshape(*values.shape[:-2], -1)
         flat = jnp.concatenate([flat, jnp.zeros((*flat.shape[:-1], 1), flat.dtype)], -1)
         return flat[..., self.gather]
+
+    def coordinates(self) -> tuple[np.ndarray, np.ndarray]:
+        """x, y (H, W) of the pixel centres of the image [arcsec]."""
+        height, width = self.shape
+        x, y = np.asarray(self.corner)[:, None] + float(self.pixel_scale) * np.arange(max(self.shape))
+        across, up = np.meshgrid(x[:width], y[:height])
+        return across, up
+
+    def capped(self, most: int) -> Grid:
+        """The same with at most so many sub-pixels per axis: faster, less accurate, no new compilation."""
+        gather = np.asarray(self.gather)
+        levels = np.asarray(self.oversampling)[gather // self.x.shape[1]]
+        levels = np.where(gather < 0, 0, np.minimum(levels, most))
+        return replace(make_grid(*self.coordinates(), levels, float(self.pixel_scale)), engine=self.engine)
 
 
 def evaluation_box(mask: np.ndarray, reach: int) -> tuple[slice, slice, np.ndarray]:
@@ -87,13 +103,6 @@ def make_grid(x: np.ndarray, y: np.ndarray, oversampling: np.ndarray, pixel_scal
         used=jnp.asarray(len(levels), jnp.int32),
         pixel_scale=jnp.asarray(float(pixel_scale)),
         gather=jnp.asarray(gather),
+        corner=jnp.array([x[0, 0], y[0, 0]]),
         shape=(x.shape[0], x.shape[1]),
     )
-
-
-def capped(grid: Grid, x: np.ndarray, y: np.ndarray, most: int) -> Grid:
-    """The same grid, of pixel centres x, y (H, W), with at most so many sub-pixels per axis."""
-    gather = np.asarray(grid.gather)
-    levels = np.asarray(grid.oversampling)[gather // grid.x.shape[1]]
-    made = make_grid(x, y, np.where(gather < 0, 0, np.minimum(levels, most)), float(grid.pixel_scale))
-    return replace(made, engine=grid.engine)

@@ -77,12 +77,6 @@ def jwst_f150w() -> Instrument:
     )
 
 
-def circular_aperture(diameter: float) -> Aperture:
-    """A clear disc; diameter in metres."""
-    x, y, step = _plane(diameter)
-    return Aperture(transmission=_covered(diameter / 2 - np.hypot(x, y), step), step=step)
-
-
 def segmented_aperture(struts: Sequence[float] = (90.0, 240.0, 300.0)) -> Aperture:
     """Like JWST: 18 hexagons in two rings about a missing one, edges at the top and at the bottom.
 

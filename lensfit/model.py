@@ -11,6 +11,11 @@ from lensfit.priors import Solved
 from lensfit.profiles import LightProfile, MassProfile, PixelSource
 from lensfit.pytree import pytree, replace
 
+GROUPS: dict[str, tuple[type[Any], ...]] = {
+    "light": (LightProfile,), "mass": (MassProfile,), "source": (LightProfile, PixelSource),
+}
+"""What stands in each group of a model."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Parameter:
@@ -127,6 +132,43 @@ class LensModel:
             source=self.source if "source" in groups else {},
             sky=self.sky if "light" in groups else 0.0,
         )
+
+
+def to_plain(model: LensModel) -> dict[str, Any]:
+    """A model of numbers as JSON can hold it: of each profile its class by name, its numbers and its structure."""
+
+    def numbers(profile: Any) -> dict[str, Any]:
+        values = {f.name: (f.metadata.get("static"), getattr(profile, f.name)) for f in dataclasses.fields(profile)}
+        plain = {
+            n: v if static else np.asarray(v, float).tolist() for n, (static, v) in values.items() if v is not None
+        }
+        return {"profile": type(profile).__name__, **plain}
+
+    groups = {group: {n: numbers(p) for n, p in getattr(model, group).items()} for group in GROUPS}
+    return {**groups, "sky": float(model.sky)}
+
+
+def from_plain(content: dict[str, Any]) -> LensModel:
+    """The model of numbers that `to_plain` wrote.
+
+    Raises ModelError where no profile of a name is known: the module of another package's must be imported first.
+    """
+
+    def made(group: str, numbers: dict[str, Any]) -> Any:
+        kind, known = numbers["profile"], _kinds(GROUPS[group])
+        if kind not in known:
+            raise ModelError(f"no {group} profile is named {kind!r}; import the module that defines it first")
+        values = {name: value for name, value in numbers.items() if name != "profile"}
+        return known[kind](**{n: np.array(v) if isinstance(v, list) else v for n, v in values.items()})
+
+    groups = {group: {n: made(group, numbers) for n, numbers in content[group].items()} for group in GROUPS}
+    return LensModel(**groups, sky=content["sky"])
+
+
+def _kinds(bases: tuple[type, ...]) -> dict[str, Any]:
+    """These classes and every one that was made from them, by name."""
+    made = {name: kind for base in bases for name, kind in _kinds(tuple(base.__subclasses__())).items()}
+    return made | {base.__name__: base for base in bases}
 
 
 def describe(model: LensModel, path: tuple[Any, ...]) -> Parameter:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,9 @@ from lensfit.fitters._base import FitResult, Progress, Trust, Variant, silent
 from lensfit.fitters._integrated import Climb, climb
 from lensfit.fitters._result import Clock, result_of
 from lensfit.fitters.laplace import laplace, values_at
+from lensfit.likelihood.interferometer import OVERSAMPLING
+from lensfit.likelihood.joint import Observations
+from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
 from lensfit.likelihood.pixels import PixelImagingLikelihood
 from lensfit.pixelised.judge import judged
 from lensfit.pixelised.mesh import Arcs, Mesh, neighbour, pixel_source
@@ -42,14 +46,19 @@ class PixelFit:
 
 
 def fit_pixels(
-    imaging: Imaging, parametric: Problem, start: FitResult, mesh: Mesh | None = None, *, progress: Progress = silent
+    observed: Imaging | Observations,
+    parametric: Problem,
+    start: FitResult,
+    mesh: Mesh | None = None,
+    *,
+    progress: Progress = silent,
 ) -> PixelFit:
     """Put the source of a parametric fit on pixels and go to the optimum of ln evidence.
 
     Then the same with another regularisation, and with a finer mesh: half their range is the result's spread.
 
     Args:
-        imaging: what `parametric` was fitted to.
+        observed: what `parametric` was fitted to.
         start: its result. The mass, the mesh and its strength are refined from there; the lens light keeps its
             shape, and its amplitudes are integrated out with the source.
         mesh: None = `Mesh()`.
@@ -59,7 +68,7 @@ def fit_pixels(
     """
     clock, mesh = Clock.start(), mesh or Mesh()
     source = pixel_source(mesh, Arcs.of(parametric.likelihood, start.model), start.model)
-    problem = Problem(pixel_model(parametric.model, start, source), PixelImagingLikelihood.of(imaging))
+    problem = Problem(pixel_model(parametric.model, start, source), _likelihood(observed, parametric))
     end = ascend(problem, start, _part(progress, "source on pixels", 0.1))
     theta = np.asarray(problem.to_theta(end.z))
     progress("errors", np.nan, 0.4)
@@ -75,11 +84,17 @@ def fit_pixels(
     height = first.log_likelihood + float(problem.log_prior(theta))
     width = 0.5 * (problem.ndim * np.log(2 * np.pi) + float(np.linalg.slogdet(first.covariance)[1]))
     result = dataclasses.replace(
-        first, log_evidence=height + width, spread=family.spread(problem.names, variants), variants=variants, notes=(*first.notes, *notes),
-        trust=Trust(tuple(checks)), seconds=time.perf_counter() - clock.wall,
+        first, log_evidence=height + width, spread=family.spread(problem.names, variants), variants=variants,
+        notes=(*first.notes, *notes), trust=Trust(tuple(checks)), seconds=time.perf_counter() - clock.wall,
         cpu_seconds=time.process_time() - clock.cpu,
     )  # fmt: skip
     return PixelFit(problem, judged(problem, result))
+
+
+def _likelihood(observed: Imaging | Observations, parametric: Problem) -> Any:
+    if isinstance(observed, Imaging):
+        return PixelImagingLikelihood.of(observed)
+    return PixelInterferometerLikelihood.of_likelihood(parametric.likelihood, OVERSAMPLING)
 
 
 def ascend(problem: Problem, start: FitResult, told: Callable[[float, int], None] = lambda *_: None) -> Climb:
@@ -108,7 +123,7 @@ def _neighbours(
         "finer mesh": dataclasses.replace(mesh, pixels=round(FINER * mesh.pixels)),
     }
     variants, notes = [_variant("as fitted", problem, first.theta, first.chi2)], []
-    found, base = problem.reconstruct(first.theta), problem.model.source[NAME]
+    found, base = problem.reconstruct(first.theta), problem.model.pixels()[NAME]
     for number, (name, changed) in enumerate(meshes.items()):
         source, strength = neighbour(base, changed, found)
         beside = Problem(replace(problem.model, source={NAME: source}), problem.likelihood)

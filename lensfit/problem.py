@@ -17,10 +17,9 @@ from lensfit.space import Space
 class Likelihood(Protocol):
     """A pytree that knows the data: ln L of a model, its whitened residuals, its amplitudes solved.
 
-    `columns` are the data of unit amplitude (K, ...) of the model's `Solved` amplitudes, `positive` (K,) says
-    whether each is kept non-negative. Levenberg and Marquardt ask for the `light` before the instrument, for
-    the amplitudes of `least` chi2 with the residuals they leave, and for the `normal` equations. One that
-    `integrates_amplitudes` is called with the `Solved` leaves in place.
+    `columns` are the data of unit amplitude (K, ...) of the model's `Solved` amplitudes. Levenberg and Marquardt
+    ask for the `light` before the instrument, for the amplitudes of `least` chi2 with the residuals they leave,
+    and for the `normal` equations. One that `integrates_amplitudes` is called with the `Solved` leaves in place.
     """
 
     @property
@@ -32,7 +31,6 @@ class Likelihood(Protocol):
     def residuals(self, model: LensModel) -> jax.Array: ...
     def amplitudes(self, model: LensModel) -> jax.Array: ...
     def columns(self, model: LensModel) -> jax.Array: ...
-    def positive(self, model: LensModel) -> jax.Array: ...
     def light(self, model: LensModel) -> jax.Array: ...
     def least(self, model: LensModel, columns: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]: ...
     def normal(
@@ -77,8 +75,8 @@ class Problem:
 
     @property
     def has_gradient(self) -> bool:
-        """Whether JAX can differentiate it."""
-        return True
+        """Whether JAX can differentiate it: not with the backend "numba"."""
+        return self._by_numba is None
 
     def _call(self, function: Callable[..., Any], vector: Any) -> Any:
         if self._by_numba is not None and function in _NEED_JAX:

@@ -42,10 +42,11 @@ FITTERS = {
 AT_OPTIMUM = ("importance", "nuts")
 """Fitters that want the result of another one as their start; the command line gives them that of staged."""
 INSTALL = {
-    "nautilus": "pip install 'lensfit[nautilus]'",
+    "nautilus-sampler": "pip install 'lensfit[nautilus]'",
+    "scikit-learn": "pip install 'lensfit[nautilus]'",
     "blackjax": "pip install 'lensfit[blackjax]'",
 }
-"""How to get a package that `pip install lensfit` leaves out."""
+"""How to get a distribution that `pip install lensfit` leaves out."""
 
 
 SAME = 1.0
@@ -64,9 +65,10 @@ def _added() -> dict[str, importlib.metadata.EntryPoint]:
 def fitter(name: str, settings: Mapping[str, Any] | None = None) -> Fitter:
     """The fitter of that name, with its default settings beside those that are given.
 
-    Raises FitError if there is none of that name, it has no such setting, or its package is not installed.
+    Raises FitError if there is none of that name, it has no such setting, or a package of its is not installed.
     """
     cls = _find(name)
+    _check_installed(name, cls)
     given = dict(settings or {})
     known = [f.name for f in dataclasses.fields(cls)]
     for key in given:
@@ -95,8 +97,17 @@ def _telling_how_to_install(name: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         missing = (error.name or "").split(".")[0]
-        how = INSTALL.get(missing, f"pip install {missing}")
-        raise FitError(f"{name}: the package {missing} is not installed; {how}") from error
+        raise FitError(f"{name}: the package {missing} is not installed; pip install {missing}") from error
+
+
+def _check_installed(name: str, cls: type[Any]) -> None:
+    """Raise FitError where a distribution that a fitter names is missing: before any work, not when it is imported."""
+    for package in cls.packages:
+        try:
+            importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError as error:
+            how = INSTALL.get(package, f"pip install {package}")
+            raise FitError(f"{name}: the package {package} is not installed; {how}") from error
 
 
 def fit(
@@ -118,13 +129,15 @@ def fit(
     in `result.trust`.
     """
     chosen = fitter(fitter_or_name) if isinstance(fitter_or_name, str) else fitter_or_name
+    _check_installed(type(chosen).__name__, type(chosen))
     if chosen.needs_gradient and not problem.has_gradient:
-        raise FitError(f"{type(chosen).__name__} needs gradients, which this problem does not have; use the XLA "
-                       "backend, or a fitter without gradients: pyswarms, emcee, dynesty, nautilus")
+        raise FitError(f"{type(chosen).__name__} needs gradients, which the backend {problem.backend!r} does not "
+                       "have; make the problem with backend='jax', or take a fitter without gradients: pyswarms, "
+                       "emcee, dynesty, nautilus")
     started = datetime.datetime.now(datetime.UTC)
     theta = None if start is None else _start(problem, start)
     store = nullcontext(NoCheckpoint()) if checkpoint is None else checkpoint.opened(problem, chosen, seed, theta)
-    with _telling_how_to_install(type(chosen).__name__), store as session:
+    with store as session:
         result = chosen.run(problem, seed=seed, start=theta, progress=progress, checkpoint=session)
     if result.fitter != "staged":
         judge = of_pixels if problem.model.pixels() else of_lens

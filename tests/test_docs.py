@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lensfit import cli
+from lensfit import cli, registry
 from lensfit.bench.rows import Row
 from lensfit.calibrated_fit import CalibratedFit
 from lensfit.cli import bench as bench_command
 from lensfit.cli import fit as fit_command
 from lensfit.cli._parser import parse
 from lensfit.datasets import _names
+from lensfit.pixel_fit import PixelFit
 from lensfit.problem import Problem
 from lensfit.profiles import SIE, Sersic
 from lensfit.recipe import read_recipe
@@ -115,7 +116,7 @@ def test_no_constant_of_the_fitter_goes_unsaid(module):
 
 
 def test_trust_names_every_check():
-    rooms = ("staged/trust.py", "staged/evidence.py", "companions.py")
+    rooms = ("staged/trust.py", "staged/evidence.py", "companions.py", "staged/judge.py")
     source = "".join((ROOT / "lensfit" / room).read_text(encoding="utf-8") for room in rooms)
     made = re.findall(r"Check\(\s*\"([^\"]+)\"", source)
     page = (ROOT / "docs" / "trust.md").read_text(encoding="utf-8")
@@ -182,9 +183,11 @@ def stood_in(monkeypatch):
     monkeypatch.setattr(bench_command, "_use_one_core", lambda: None)
     monkeypatch.setattr(bench_command, "measure", lambda *_: [row])
     monkeypatch.setattr(fit_command, "fit", Fits())
+    monkeypatch.setattr(registry, "fit", Fits())
     monkeypatch.setattr(fit_command, "fit_observations", calibrated)
     monkeypatch.setattr(fit_command, "write_results", lambda made, *_: (made / "result.json").write_text("{}"))
     monkeypatch.setattr(fit_command, "write_report", lambda made: (made / "report.html").write_text(""))
+    monkeypatch.setattr(fit_command, "fit_pixels", lambda _, problem, start, mesh, progress: PixelFit(problem, start))
 
 
 def calibrated(model, observations, fitter, *, seed, progress):

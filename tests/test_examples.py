@@ -107,6 +107,12 @@ def test_recipe(run, tmp_path):
     assert files(folder) == set(RUN_FILES)
 
 
+def test_comparison(run, tmp_path):
+    arguments = ["lm" if "," in word else word for word in command_of("three.toml")]
+    assert "| lm | 1 of 1 |" in run(*LENSFIT, *arguments, "--seeds", "1")
+    assert files(tmp_path / arguments[-1]) == {"compare.ecsv", "compare.md", "compare.png", "compare.json"}
+
+
 @pytest.mark.parametrize("name", ["simulate", "no_source"])
 def test_simulations(name, tmp_path, monkeypatch):
     monkeypatch.setattr(_jax, "prepare_jax", lambda: None)
@@ -119,5 +125,5 @@ def test_simulations(name, tmp_path, monkeypatch):
 def test_no_example_is_left_out():
     assert {p.name for p in EXAMPLES.iterdir() if p.is_file()} == {
         "fit_image.py", "fit_visibilities.py", "own_fitter.py", "posterior.py",
-        "recipe.toml", "simulate.toml", "no_source.toml",
+        "recipe.toml", "simulate.toml", "no_source.toml", "three.toml",
     }  # fmt: skip

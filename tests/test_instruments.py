@@ -9,8 +9,8 @@ from lensfit.instruments import (
     FWHM,
     SAMPLES,
     SEGMENT,
+    Aperture,
     Instrument,
-    circular_aperture,
     diffraction_psf,
     gaussian_psf,
     jwst_f150w,
@@ -20,6 +20,13 @@ from lensfit.instruments import (
 WAVELENGTH, DIAMETER = 1.5e-6, 6.5
 RESOLUTION = np.rad2deg(WAVELENGTH / DIAMETER) * 3600
 """lambda / D in arcsec."""
+
+
+def circular_aperture(diameter):
+    """A clear disc; samples on its edge count by how far they are inside."""
+    step = diameter / (SAMPLES - 2)
+    x, y = np.meshgrid(*2 * [(np.arange(SAMPLES) - (SAMPLES - 1) / 2) * step])
+    return Aperture(transmission=np.clip((diameter / 2 - np.hypot(x, y)) / step + 0.5, 0, 1), step=step)
 
 
 def radii(size, pixel_scale):

@@ -91,6 +91,11 @@ def test_the_view_is_the_unmasked_field(scene):
         assert limits[1] - limits[0] < np.ptp(values) + 8 * scene.imaging.pixel_scale
 
 
+def test_a_profile_bears_arcs_that_vanish(scene):
+    images = dataclasses.replace(scene.images, arcs=np.full_like(scene.images.arcs, 1e-12))
+    FIGURES["profile"](dataclasses.replace(scene, images=images)).canvas.draw()
+
+
 def test_profile_has_a_logarithmic_axis_and_a_band(scene):
     axes = FIGURES["profile"](scene).axes[0]
     assert axes.get_yscale() == "log"

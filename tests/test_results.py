@@ -10,10 +10,10 @@ from astropy.wcs import WCS
 from made_run import made_problem, made_result, written_run
 
 from lensfit.errors import DataError
+from lensfit.fitters._saved import plain
 from lensfit.lensing import Field, critical_curves, einstein_radius
 from lensfit.plots import FIGURES, ModelImages
 from lensfit.results import derived_quantities, read_result, replacing, write_results
-from lensfit.results.tables import plain
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +150,21 @@ def test_unknown_covariance_leaves_unknown_errors(mock):
     result.covariance[:] = np.nan
     found = derived_quantities(problem, imaging, result)
     assert all(np.isnan(quantity.error) and np.isfinite(quantity.value) for quantity in found.values())
+
+
+def test_one_unknown_error_makes_those_unknown_that_depend_on_it(mock):
+    imaging, problem = made_problem(mock.imaging)
+    result = made_result(problem, mock.truth)
+    before = derived_quantities(problem, imaging, result)
+    k = result.names.index("mass.shear.gamma1")
+    result.covariance[k] = result.covariance[:, k] = np.nan
+    after = derived_quantities(problem, imaging, result)
+    moved = {"mass.shear.shear_strength", "mass.shear.shear_angle", "mass.shear.shear_angle_sky"}
+    moved |= {"effective_einstein_radius", "source_magnification"}
+    for name, quantity in after.items():
+        assert quantity.value == before[name].value
+        expected = np.nan if name in moved else before[name].error
+        assert quantity.error == pytest.approx(expected, nan_ok=True), name
 
 
 def test_plain_knows_numpy_and_what_is_not_finite():

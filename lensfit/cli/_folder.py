@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lensfit.cli._live import FILM, PICTURE
 from lensfit.cli._log import NAME
 from lensfit.errors import DataError
-from lensfit.plots import FIGURES, PIXEL_FIGURES, SAMPLE_FIGURES, VISIBILITY_FIGURES
+from lensfit.plots import FIGURES, PIXEL_FIGURES, PIXEL_VISIBILITY_FIGURES, SAMPLE_FIGURES, VISIBILITY_FIGURES
 
 RECIPE, REPORT, CHECKPOINT = "recipe.toml", "report.html", "checkpoint"
 _TEXTS = (NAME, RECIPE, REPORT, "result.json", "parameters.ecsv", "model.fits")
@@ -18,8 +19,13 @@ VISIBILITY_FILES = (*_TEXTS, *(f"{name}.png" for name in VISIBILITY_FIGURES))
 """What that of visibilities holds."""
 PIXEL_FILES = (*_TEXTS, "source.fits", *(f"{name}.png" for name in PIXEL_FIGURES))
 """What that of an image holds where the source is on pixels."""
+PIXEL_VISIBILITY_FILES = (*_TEXTS, "source.fits", *(f"{name}.png" for name in PIXEL_VISIBILITY_FIGURES))
+"""What that of visibilities holds where the source is on pixels."""
 SAMPLE_FILES = ("samples.ecsv", "samples.h5", *(f"{name}.png" for name in SAMPLE_FIGURES))
 """What it holds as well where the fitter samples."""
+_EVERY = {*RUN_FILES, *VISIBILITY_FILES, *PIXEL_FILES, *PIXEL_VISIBILITY_FILES, *SAMPLE_FILES, PICTURE, FILM}
+RESULT_FILES = _EVERY - {NAME, RECIPE}
+"""What one run may hold and the next may not."""
 
 
 def check_folder(path: Path) -> None:
@@ -41,27 +47,25 @@ def check_resumable(folder: Path) -> None:
         raise DataError(f"{folder}: holds no interrupted fit to go on with; leave --resume out")
 
 
-def clear(folder: Path) -> None:
-    """Remove what an earlier run left in a folder, and nothing else."""
-    for name in {*RUN_FILES, *VISIBILITY_FILES, *PIXEL_FILES, *SAMPLE_FILES}:
-        (folder / name).unlink(missing_ok=True)
-
-
 @contextmanager
-def appearing(folder: Path, last: str) -> Iterator[Path]:
+def appearing(folder: Path, last: str, old: Collection[str] = ()) -> Iterator[Path]:
     """A folder of the same name, whose files move into `folder` when all went well; `last` is the last.
 
+    Files of the names `old` that were there before go away then, `last` first of all.
+
     Raises:
-        DataError: the folder cannot be made or written to.
+        DataError: the folder cannot be made or written to, also by what fills it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = tempfile.TemporaryDirectory(dir=folder, prefix=".lensfit-")
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".lensfit-") as name:
+            made = Path(name) / folder.resolve().name
+            made.mkdir()
+            yield made
+            for name in sorted(old, key=lambda name: name != last):
+                (folder / name).unlink(missing_ok=True)
+            for file in sorted(made.iterdir(), key=lambda file: file.name == last):
+                file.replace(folder / file.name)
     except OSError as error:
-        raise DataError(f"{folder}: cannot be written ({error.strerror}); choose another as --out") from error
-    with temporary as name:
-        made = Path(name) / folder.resolve().name
-        made.mkdir()
-        yield made
-        for file in sorted(made.iterdir(), key=lambda file: file.name == last):
-            file.replace(folder / file.name)
+        told = f"{folder}: cannot be written ({error.strerror}); make room, or choose another folder as --out"
+        raise DataError(told) from error

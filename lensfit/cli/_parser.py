@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,8 @@ exit codes:
   130  interrupted
 """
 STANDARD = ("parametric", "flexible", "one_source", "two_sources", "one_source_and_core")
+
+_PIXEL_OPTIONS = ("source", "mesh_pixels", "regularisation", "positive")
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -42,6 +45,7 @@ def _make_parser() -> argparse.ArgumentParser:
     _add_inspect(commands)
     _add_report(commands)
     _add_simulate(commands)
+    _add_compare(commands)
     _add_bench(commands)
     return parser
 
@@ -59,12 +63,7 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
         help="file or folder, or several of visibilities; may be left out where the --model file names the data",
     )
     _add_data_options(parser)
-    model = parser.add_mutually_exclusive_group()
-    model.add_argument("--model", metavar="FILE.toml", type=Path, help="recipe, as the recipe.toml of a run")
-    model.add_argument(
-        "--standard", choices=STANDARD,
-        help="model to start from; default: parametric, for visibilities one_source",
-    )
+    _add_model_options(parser)
     _add_pixel_options(parser)
     parser.add_argument("--fitter", metavar="NAME", help="staged, lm, emcee, dynesty, ...; default: staged")
     parser.add_argument("--seed", metavar="N", type=_seed, help="same seed, same result; default: 0")
@@ -72,6 +71,10 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
     folder = parser.add_mutually_exclusive_group()
     folder.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run in DIR")
     folder.add_argument("--resume", action="store_true", help="go on with the interrupted run in DIR")
+    parser.add_argument(
+        "--live", action="store_true",
+        help="draw data, model and residual into DIR/live.png while the fit runs, leave live.gif of how it converged",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress, nothing on standard output")
 
 
@@ -100,6 +103,24 @@ def _add_simulate(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("model", metavar="MODEL.toml", type=Path, help="recipe of numbers with [instrument]")
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder, new or empty")
     parser.add_argument("--seed", metavar="N", type=_seed, default=0, help="of the noise; default: 0")
+
+
+def _add_compare(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "compare", "run several fitters on the same data, show what each costs and finds")
+    parser.add_argument(
+        "data", metavar="DATA", type=Path, nargs="+", help="file or folder, or several of visibilities"
+    )
+    _add_data_options(parser)
+    _add_model_options(parser)
+    parser.add_argument("--fitters", metavar="A,B,C", type=_words, required=True, help="names, as staged,lm,emcee")
+    parser.add_argument(
+        "--budget", metavar="SECONDS", type=_seconds, default=60.0,
+        help="CPU time of each run, compilation not counted; one that needs more is stopped and shown; default: 60",
+    )
+    parser.add_argument("--seeds", metavar="N", type=_count, default=2, help="runs of each fitter; default: 2")
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder, new or empty")
+    parser.add_argument("--quiet", action="store_true", help="no progress, nothing on standard output")
+    parser.set_defaults(fitter=None, seed=None, **dict.fromkeys(_PIXEL_OPTIONS))  # those of the recipe do not count
 
 
 def _add_bench(commands: argparse._SubParsersAction) -> None:
@@ -137,6 +158,15 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_model_options(parser: argparse.ArgumentParser) -> None:
+    model = parser.add_mutually_exclusive_group()
+    model.add_argument("--model", metavar="FILE.toml", type=Path, help="recipe, as the recipe.toml of a run")
+    model.add_argument(
+        "--standard", choices=STANDARD,
+        help="model to start from; default: parametric, for visibilities one_source",
+    )
+
+
 def _seed(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
@@ -147,6 +177,20 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
     return int(text)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return value
 
 
 def _picture(text: str) -> Path:

@@ -11,20 +11,32 @@ from typing import Any
 from lensfit._version import __version__
 from lensfit.calibrated_fit import fit_observations
 from lensfit.cli._data import data_section, read_data
-from lensfit.cli._folder import CHECKPOINT, RECIPE, REPORT, appearing, check_folder, check_free, check_resumable, clear
+from lensfit.cli._folder import (
+    CHECKPOINT,
+    RECIPE,
+    REPORT,
+    RESULT_FILES,
+    appearing,
+    check_folder,
+    check_free,
+    check_resumable,
+)
+from lensfit.cli._live import Live
 from lensfit.cli._log import Display, RunLog, logger
 from lensfit.cli._visibilities import are_visibilities, read_observations
 from lensfit.companions import fit_without_companions
 from lensfit.datasets import Imaging, Interferometer
 from lensfit.errors import FitError, ModelError
-from lensfit.fitters._base import FitResult, Fitter
+from lensfit.fitters._base import FitResult, Fitter, Progress
 from lensfit.fitters.checkpoint import Store
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.interferometer import InterferometerLikelihood
 from lensfit.likelihood.joint import Observations
+from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
 from lensfit.model import LensModel
 from lensfit.pixel_fit import fit_pixels
 from lensfit.pixelised.mesh import Mesh
+from lensfit.plots import Glance
 from lensfit.problem import Problem
 from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe, write_recipe
 from lensfit.registry import AT_OPTIMUM, fit, fitter
@@ -54,22 +66,27 @@ def run(arguments: argparse.Namespace) -> int:
         check_folder(folder)
     else:
         check_free(folder, "choose another folder as --out, or add --overwrite")
-    with RunLog(folder, "a" if arguments.resume else "w") as log:
+    with RunLog(folder, "a" if arguments.resume or arguments.overwrite else "w") as log:
         logger.info("lensfit %s: %s", __version__, shlex.join(sys.argv))
         task = read_task(arguments)
+        if arguments.live and not isinstance(task.observed, Imaging):
+            raise ModelError("--live shows fits of images; leave it out for visibilities")
         if not arguments.resume:
-            clear(folder)
             store.discard()
         log.open()
-        with replacing(folder / RECIPE) as path:
-            write_recipe(path, task.problem.model, data=task.data, fit=replace(task.fit, standard=None))
-        task, result = run_task(task, arguments.quiet, store)
-        with appearing(folder, "result.json") as made:
-            write_results(made, task.problem, task.observed, result)
+        with Display(arguments.quiet) as display:
+            live = Live(folder, task.observed, task.problem, display) if arguments.live else None  # pyright: ignore
+            fitted, result = run_task(task, live or display, store)
+        with appearing(folder, "result.json", RESULT_FILES) as made:
+            write_results(made, fitted.problem, fitted.observed, result)
             write_report(made)
+            if live is not None:
+                live.finish(Glance.of(fitted.observed, fitted.problem.likelihood, result.model), made)  # pyright: ignore
+            with replacing(folder / RECIPE) as path:
+                write_recipe(path, task.problem.model, data=task.data, fit=replace(task.fit, standard=None))
         store.discard()
         notes = [f"note             {note}" for note in result.notes]
-        lines = [*verdict(task.problem, result), *notes, f"report           {folder / REPORT}"]
+        lines = [*verdict(fitted.problem, result), *notes, f"report           {folder / REPORT}"]
         for line in lines:
             logger.info(line)
     trusted = result.trust.trusted
@@ -80,30 +97,29 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if trusted else 4
 
 
-def run_task(task: Task, quiet: bool, store: Store) -> tuple[Task, FitResult]:
+def run_task(task: Task, progress: Progress, store: Store) -> tuple[Task, FitResult]:
     """The fit, from the optimum that the staged fitter finds where its fitter needs one; the task as fitted last."""
     name, start, pixels = task.fit.fitter, None, task.fit.source == "pixels"
-    with Display(quiet) as display:
-        if name == "staged" or name in AT_OPTIMUM or pixels or not isinstance(task.observed, Imaging):
-            task, start = _staged(task, display)
-            if pixels:
-                done = fit_pixels(task.observed, task.problem, start, Mesh(**task.fit.mesh or {}), progress=display)
-                task, start = replace(task, problem=done.problem), done.result
-            if name == "staged":
-                return task, start
-        seed, given = task.fit.seed, start if name in AT_OPTIMUM else None
-        return task, fit(task.problem, task.fitter, seed=seed, start=given, progress=display, checkpoint=store)
+    if name == "staged" or name in AT_OPTIMUM or pixels or not isinstance(task.observed, Imaging):
+        task, start = _staged(task, progress)
+        if pixels:
+            done = fit_pixels(task.observed, task.problem, start, Mesh(**task.fit.mesh or {}), progress=progress)
+            task, start = replace(task, problem=done.problem), done.result
+        if name == "staged":
+            return task, start
+    seed, given = task.fit.seed, start if name in AT_OPTIMUM else None
+    return task, fit(task.problem, task.fitter, seed=seed, start=given, progress=progress, checkpoint=store)
 
 
-def _staged(task: Task, display: Display) -> tuple[Task, FitResult]:
+def _staged(task: Task, progress: Progress) -> tuple[Task, FitResult]:
     """The staged fit: images without bright companions unless their mask was given, visibilities calibrated."""
     seed, observed = task.fit.seed, task.observed
     if not isinstance(observed, Imaging):
-        done = fit_observations(task.problem.model, observed, "staged", seed=seed, progress=display)
+        done = fit_observations(task.problem.model, observed, "staged", seed=seed, progress=progress)
         return replace(task, observed=done.observations, problem=done.problem), done.result
 
     def staged(problem: Problem) -> FitResult:
-        return fit(problem, "staged", seed=seed, progress=display)
+        return fit(problem, "staged", seed=seed, progress=progress)
 
     if task.data.mask is not None:
         return task, staged(task.problem)
@@ -181,7 +197,8 @@ def verdict(problem: Problem, result: FitResult) -> list[str]:
             numbers = (result.theta[k], result.errors[k], result.spread[k])
             lines.append(f"Einstein radius  {_with_errors(*numbers)}")
     ratio = result.chi2 / result.data_count
-    word = "numbers" if isinstance(problem.likelihood, InterferometerLikelihood) else "pixels "
+    of_visibilities = isinstance(problem.likelihood, (InterferometerLikelihood, PixelInterferometerLikelihood))
+    word = "numbers" if of_visibilities else "pixels "
     return [*lines, f"chi2 / {word}   {result.chi2:.1f} / {result.data_count} = {ratio:.3f}"]
 
 

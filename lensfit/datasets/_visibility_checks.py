@@ -23,7 +23,7 @@ def columns(
 ) -> dict[str, np.ndarray]:
     """u, v, values, sigma_re and sigma_im as fresh native columns of one length."""
     made = {name: _column(column, place(name, sources), float) for name, column in (("u", u), ("v", v))}
-    made["values"] = _column(_complex(values), place("visibilities", sources), complex)
+    made["values"] = _column(values, place("visibilities", sources), complex)
     count = len(made["values"])
     if (noise is None) == (weights is None):
         raise DataError("give either noise= (standard deviations) or weights= (1/sigma^2), one of the two")
@@ -33,12 +33,10 @@ def columns(
         with np.errstate(divide="ignore", invalid="ignore"):
             noise = np.where(given <= 0, np.inf, 1 / np.sqrt(given))
     where = place("noise", sources)
-    noise = _complex(noise)
-    if np.iscomplexobj(noise):
-        both = _column(_filled(noise, count), where, complex)
-        made["sigma_re"], made["sigma_im"] = np.real(both).copy(), np.imag(both).copy()
-    else:
-        made["sigma_re"] = made["sigma_im"] = _column(_filled(noise, count), where, float)
+    noise = _filled(noise, count)
+    re, im = noise.T if _pairs(noise) else (np.real(noise), np.imag(noise) if np.iscomplexobj(noise) else None)
+    made["sigma_re"] = _column(re, where, float)
+    made["sigma_im"] = made["sigma_re"] if im is None else _column(im, where, float)
     for name, column in made.items():
         check_length(len(column), count, place("noise" if name.startswith("sigma") else name, sources))
     return made
@@ -179,26 +177,24 @@ def _drop(keep: np.ndarray, bad: np.ndarray, reason: str, notes: list[str]) -> N
         keep &= ~bad
 
 
-def _complex(values: Any) -> np.ndarray:
-    """(K, 2) real and imaginary parts as (K,) complex; anything else as it is."""
-    values = np.asarray(values)
-    if values.ndim == 2 and values.shape[1] == 2 and values.dtype.kind in "iuf":
-        both = np.empty(len(values), complex)
-        both.real, both.imag = values[:, 0], values[:, 1]
-        return both
-    return values
+def _pairs(values: np.ndarray) -> bool:
+    """Whether they are (K, 2) numbers: real and imaginary parts."""
+    return values.ndim == 2 and values.shape[1] == 2 and values.dtype.kind in "iuf"
 
 
 def _filled(values: Any, count: int) -> np.ndarray:
     """One number as a column."""
-    values = np.asarray(values)
+    values = np.asanyarray(values)  # a masked array is one for `_column` to refuse
     return np.broadcast_to(values, count) if values.ndim == 0 else values
 
 
 def _column(values: Any, where: str, kind: type) -> np.ndarray:
+    """A fresh column (K,) of the given kind; complex ones also from (K, 2)."""
     if isinstance(values, np.ma.MaskedArray):
         raise DataError(f"{where}: numpy masked array; give its .data, and its .mask as flags=")
     values = np.asarray(values)
+    if kind is complex and _pairs(values):
+        return np.array(values, float, order="C").view(complex)[:, 0]
     if values.dtype.kind not in ("biuf" if kind is float else "iufc"):
         wanted = "real" if kind is float else "complex"
         raise DataError(f"{where}: values of type {values.dtype}; give {wanted} numbers")

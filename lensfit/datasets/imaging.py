@@ -9,6 +9,7 @@ from astropy.wcs import WCS
 
 from lensfit.datasets import _checks, _rebin
 from lensfit.datasets import masks as _masks
+from lensfit.datasets._pixels import pixel_centers
 from lensfit.errors import DataError
 
 
@@ -91,14 +92,12 @@ class Imaging:
     @property
     def x(self) -> np.ndarray:
         """(H, W) pixel centres along the columns in arcsec, rightwards."""
-        columns = (np.arange(self.shape[1]) - (self.shape[1] - 1) / 2) * self.pixel_scale + self.origin[0]
-        return np.tile(columns, (self.shape[0], 1))
+        return pixel_centers(self.shape, self.pixel_scale, self.origin)[0]
 
     @property
     def y(self) -> np.ndarray:
         """(H, W) pixel centres along the rows in arcsec, upwards from row 0."""
-        rows = (np.arange(self.shape[0]) - (self.shape[0] - 1) / 2) * self.pixel_scale + self.origin[1]
-        return np.tile(rows[:, None], (1, self.shape[1]))
+        return pixel_centers(self.shape, self.pixel_scale, self.origin)[1]
 
     @property
     def hash(self) -> str:

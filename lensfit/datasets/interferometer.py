@@ -8,7 +8,7 @@ import numpy as np
 
 from lensfit.datasets import _checks
 from lensfit.datasets import _visibility_checks as _rows
-from lensfit.datasets import masks as _masks
+from lensfit.datasets._pixels import pixel_centers
 from lensfit.datasets.visibilities import Visibilities
 from lensfit.errors import DataError
 
@@ -107,14 +107,12 @@ class Interferometer:
     @property
     def x(self) -> np.ndarray:
         """(H, W) pixel centres along the columns in arcsec, rightwards."""
-        columns = (np.arange(self.shape[1]) - (self.shape[1] - 1) / 2) * self.pixel_scale + self.origin[0]
-        return np.tile(columns, (self.shape[0], 1))
+        return pixel_centers(self.shape, self.pixel_scale, self.origin)[0]
 
     @property
     def y(self) -> np.ndarray:
         """(H, W) pixel centres along the rows in arcsec, upwards from row 0."""
-        rows = (np.arange(self.shape[0]) - (self.shape[0] - 1) / 2) * self.pixel_scale + self.origin[1]
-        return np.tile(rows[:, None], (1, self.shape[1]))
+        return pixel_centers(self.shape, self.pixel_scale, self.origin)[1]
 
     @property
     def beam(self) -> np.ndarray:
@@ -173,14 +171,6 @@ class Interferometer:
         _checks.check_some_used(mask, "mask")
         mask.flags.writeable = False
         return replace(self, mask=mask)
-
-    def circular_mask(self, radius: float, center: tuple[float, float] = (0.0, 0.0)) -> Self:
-        """Model emission in the disc of `radius` arcsec about `center` (x, y) in arcsec alone.
-
-        Raises:
-            DataError: the radius is not positive or no pixel is left.
-        """
-        return self.with_mask(_masks.circular_mask(self.x, self.y, radius, center))
 
 
 def _checked_shape(shape: Any) -> tuple[int, int]:

@@ -88,7 +88,8 @@ class Visibilities:
         keep, remarks = _checks.rows_to_keep(columns, flags, nan, sources)
         factor_u, factor_v, frame = _checks.frame(sign, east, wavelength)
         kept = {name: _checks.kept(column, keep) for name, column in {**columns, **labels}.items()}
-        kept["u"], kept["v"] = kept["u"] * factor_u, kept["v"] * factor_v
+        kept["u"] *= factor_u
+        kept["v"] *= factor_v
         if np.array_equal(kept["sigma_re"], kept["sigma_im"]):
             kept["sigma_im"] = kept["sigma_re"]
         for column in kept.values():

@@ -15,8 +15,8 @@ from lensfit.datasets.interferometer import Interferometer, wide_grid
 from lensfit.datasets.visibilities import Visibilities
 from lensfit.errors import DataError
 
-CHUNK = 2**21
-"""Rows that are read at once."""
+CHUNK = 2**20
+"""Rows that are read at once; arrays of more than 32 MiB the allocator would fetch anew each time."""
 
 
 def read_interferometer(

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -159,6 +160,21 @@ class FitResult:
     log_evidence: float | None = None
     log_evidence_error: float | None = None
 
+    def save(self, folder: str | Path) -> None:
+        """Write result.json and, where there are samples, samples.ecsv into a folder, as `lensfit fit` does.
+
+        Raises DataError where it cannot be written.
+        """
+        _saved().save(folder, self)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> FitResult:
+        """The result that `save` or `lensfit fit` wrote into a folder; nothing in it is a pickle.
+
+        Units of the data come as the data named them. Raises DataError where files are missing or damaged.
+        """
+        return _saved().load(folder)
+
     def __getitem__(self, name: str) -> float:
         """Best value of a parameter or a solved amplitude, by its dotted name."""
         if name in self.names:
@@ -168,11 +184,18 @@ class FitResult:
         raise KeyError(f"{name}: the fit has {', '.join(self.names + self.amplitude_names)}")
 
 
+def _saved() -> Any:
+    """The module of the files, which itself needs what is defined here."""
+    from lensfit.fitters import _saved as module
+
+    return module
+
+
 class Fitter(Protocol):
     """An algorithm with its settings: a frozen dataclass, its fields the settings.
 
     needs_gradient: whether it asks for derivatives, which not every problem has (`Problem.has_gradient`).
-    packages: the distributions whose version must not change between a fit and its resumption.
+    packages: the distributions it needs; their version must not change between a fit and its resumption.
     """
 
     needs_gradient: ClassVar[bool]

@@ -15,6 +15,8 @@ STEPS = 50
 """Gauss-Newton steps to the optimum at most."""
 ARRIVED = 1e-4
 """Gain in ln posterior that one more step may promise at the optimum: a hundredth of a standard deviation."""
+STALLED, RISE = 10, 0.5
+"""Steps, and what ln posterior must gain in them for the climb to go on."""
 HALVINGS = 20
 """How often a step that does not help is halved."""
 
@@ -24,7 +26,10 @@ class Optimum:
     """The highest point of the posterior density of z: theta and z (n,), ln posterior, covariance (n, n) of z.
 
     The covariance is that of the curvature (Gauss-Newton, the prior included), solved amplitudes free.
-    evaluations: of ln L with its derivatives.
+    evaluations: of ln L with its derivatives. promise: what one more step should gain by slope and curvature.
+
+    Where a sub-pixel meets the steep centre of a source the density has a cusp, a narrow one and less than 1 high:
+    the slope promises much there and no step gains it. The covariance is hardly touched by it.
     """
 
     theta: np.ndarray
@@ -32,6 +37,14 @@ class Optimum:
     log_posterior: float
     covariance: np.ndarray
     evaluations: int
+    promise: float
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to say of it in a result."""
+        if self.promise < 100 * ARRIVED:
+            return ()
+        return (f"the optimum is a cusp: by its slope ln posterior should rise by {self.promise:.2g}, but it does not",)
 
 
 def optimum(problem: Problem, theta: np.ndarray) -> Optimum:
@@ -45,28 +58,29 @@ def optimum(problem: Problem, theta: np.ndarray) -> Optimum:
     here = _equations(problem, np.asarray(problem.to_z(theta)))
     if not np.isfinite(_height(here)):
         raise FitError("the start is outside the prior, or ln L is not finite there; start from elsewhere")
-    evaluations, promise = 1, np.inf
-    for _ in range(STEPS):
+    evaluations, heights = 1, [_height(here)]
+    while True:
         inverse, moving = here.inverse(), here.moving()
         slope = np.asarray(here.slope)[moving]
         step = -(inverse @ slope)[: problem.ndim]
         promise = 0.5 * float(slope @ inverse @ slope)
-        if promise < ARRIVED:
+        if promise < ARRIVED or (len(heights) > STALLED and heights[-1] - heights[-1 - STALLED] < RISE):
             break
+        if len(heights) > STEPS:
+            raise FitError(
+                f"no optimum near the start: ln posterior could still rise by {promise:.2g} after {evaluations} "
+                "evaluations; start from the result of a fitter that has converged"
+            )
         there, tried = _uphill(problem, here, step)
         evaluations += tried
         if there is here:
             break
         here = there
-    if promise > 100 * ARRIVED:
-        raise FitError(
-            f"no optimum near the start: ln posterior could still rise by {promise:.2g} after {evaluations} "
-            "evaluations; start from the result of a fitter that has converged"
-        )
+        heights.append(_height(here))
     z = np.asarray(here.values.z)
     covariance = inverse[: problem.ndim, : problem.ndim]
     symmetric = 0.5 * (covariance + covariance.T)
-    return Optimum(np.asarray(problem.to_theta(z)), z, _height(here), symmetric, evaluations)
+    return Optimum(np.asarray(problem.to_theta(z)), z, _height(here), symmetric, evaluations, promise)
 
 
 def _of_evidence(problem: Problem, z: np.ndarray) -> Optimum:
@@ -76,7 +90,8 @@ def _of_evidence(problem: Problem, z: np.ndarray) -> Optimum:
     whitening = there.whitening()
     evaluations = first.evaluations + end.evaluations + there.evaluations
     covariance = whitening @ whitening.T
-    return Optimum(np.asarray(problem.to_theta(end.z)), end.z, end.log_posterior, covariance, evaluations)
+    promise = 0.5 * float(there.slope @ covariance @ there.slope)
+    return Optimum(np.asarray(problem.to_theta(end.z)), end.z, end.log_posterior, covariance, evaluations, promise)
 
 
 def _uphill(problem: Problem, here: NormalEquations, step: np.ndarray) -> tuple[NormalEquations, int]:

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -113,8 +112,10 @@ class DynestyDynamic:
 class _Watch:
     """What dynesty calls at every iteration: a report of progress, and a safe point."""
 
-    def __init__(self, name: str, state: Callable[[], State], progress: Progress, checkpoint: Checkpoint) -> None:
-        self.name, self.state, self.progress, self.checkpoint = name, state, progress, checkpoint
+    def __init__(
+        self, name: str, density: Calls, ours: dict[str, Any], progress: Progress, checkpoint: Checkpoint
+    ) -> None:
+        self.name, self.density, self.ours, self.progress, self.checkpoint = name, density, ours, progress, checkpoint
         self.sampler: Any = None
         self.most = 0.0
 
@@ -124,17 +125,20 @@ class _Watch:
             self._report(results, more.get("nbatch") or 0)
         state = getattr(self.sampler, "internal_state", None)
         if add_live_it is None and (state is None or state.name not in UNSAFE):
-            self.checkpoint.offer(self.state)
+            self.checkpoint.offer(self._state)
+
+    def _state(self) -> State:
+        return {"sampler": dumps(self.sampler, self.ours), "count": self.density.count}
 
     def _report(self, results: Any, batch: int) -> None:
         left = float(results.delta_logz)
         note = f"ln Z {results.logz:.2f}, ln L {results.loglstar:.7g}, efficiency {results.eff:.3g} %"
         if batch:
-            self.progress(f"{self.name}, batch {batch}", np.nan, 0.9, note)
+            self.progress(f"{self.name}, batch {batch}", np.nan, 0.9, note, self.density.best)
         elif np.isfinite(left):
             self.most = max(self.most, np.log1p(left))
             share = 1 - np.log1p(left) / self.most if self.most else 0.0
-            self.progress(self.name, np.nan, 0.9 * share, f"{note}, remaining ln Z {left:.3g}")
+            self.progress(self.name, np.nan, 0.9 * share, f"{note}, remaining ln Z {left:.3g}", self.density.best)
 
 
 def _run(
@@ -148,7 +152,7 @@ def _run(
     clock = Clock.start()
     density = Calls(problem, problem.log_likelihood)
     ours = {"density": density, "transform": lambda u: np.asarray(problem.prior_transform(u))}
-    watch = _Watch(name, lambda: {"sampler": dumps(watch.sampler, ours), "count": density.count}, progress, checkpoint)
+    watch = _Watch(name, density, ours, progress, checkpoint)
     kept = checkpoint.load()
     if kept is not None:
         watch.sampler, density.count = loads(kept["sampler"], ours, ALLOWED), kept["count"]

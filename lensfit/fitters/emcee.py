@@ -89,16 +89,22 @@ class Emcee:
             yield emcee.State(now, copy=True)
 
     def _autocorrelation(self, chain: np.ndarray) -> float:
-        """The longest autocorrelation time of the parameters [steps], of the second half of the chain."""
+        """The longest autocorrelation time of the parameters [steps], of the second half of the chain.
+
+        Infinite where a walker did not move in it: emcee would divide by its variance.
+        """
         import emcee
 
-        return float(np.max(emcee.autocorr.integrated_time(chain[len(chain) // 2 :], quiet=True, tol=0)))
+        half = chain[len(chain) // 2 :]
+        if np.any(np.ptp(half, axis=0) == 0):
+            return np.inf
+        return float(np.max(emcee.autocorr.integrated_time(half, quiet=True, tol=0)))
 
     def _result(
         self, problem: Problem, chain: np.ndarray, heights: np.ndarray, tau: float, count: int, clock: Clock
     ) -> FitResult:
         flat = chain.reshape(-1, problem.ndim)
-        thin = max(1, int(tau / 2))
+        thin = max(1, int(min(tau, len(chain)) / 2))
         kept = chain[len(chain) // 2 :: thin].reshape(-1, problem.ndim)
         log_l = heights[len(chain) // 2 :: thin].ravel() - log_normal(kept)
         effective = len(chain) // 2 * self.nwalkers / tau

@@ -19,7 +19,7 @@ from lensfit.problem import Problem
 
 FIRST = 1000
 """Draws from a new proposal before it is judged."""
-PROPOSALS = 6
+PROPOSALS = 20
 """Proposals tried before the posterior is given up on."""
 LARGEST_K = 0.7
 """Pareto k above which weights are not to be used, however many (Vehtari et al. 2024)."""
@@ -95,7 +95,7 @@ class Importance:
 
         def tell() -> None:
             share = min(reached / self.effective_samples, 0.99)
-            progress("importance", np.nan, share, note=f"{len(draws.z)} draws, {reached:.0f} effective")
+            progress("importance", np.nan, share, f"{len(draws.z)} draws, {reached:.0f} effective", peak.theta)
 
         while True:
             while not draws.complete:
@@ -145,7 +145,7 @@ class Importance:
             fitter="importance",
             clock=clock,
             converged=enough,
-            evaluations=count,
+            evaluations=peak.evaluations + count,
             gradients=peak.evaluations,
             samples=Samples(
                 theta=np.asarray(problem.to_theta(draws.z)),
@@ -155,7 +155,7 @@ class Importance:
                 log_evidence_error=weighted.log_evidence_error,
                 diagnostics=Diagnostics(effective_samples=weighted.effective, pareto_k=k),
             ),
-            notes=(finding, *short),
+            notes=(*peak.notes, *short),
             trust=Trust((Check("importance weights", enough, finding),)),
         )
 

@@ -109,7 +109,7 @@ def laplace_of_solved(
     slopes = np.linalg.inv(np.asarray(_slopes(problem.space, z)))
     curvature[: problem.ndim, : problem.ndim] += slopes.T @ slopes
     solved = np.asarray(point.amplitudes)
-    positive = np.asarray(problem.likelihood.positive(space.build(point.theta)))
+    positive = space.build(point.theta).positive()
     moving = np.concatenate([np.ones(n, bool), ~positive | (solved > 0)])[order]
     given = dict(zip(problem.names, theta, strict=True))
     moved = np.array([given.get(p.name, a) for p, a in zip(space.amplitudes, solved, strict=True)]) - solved
@@ -181,5 +181,5 @@ def normal_equations(space: Space, likelihood: Any, theta: jax.Array) -> NormalE
         curvature=curvature + jnp.diag(jnp.concatenate([jnp.ones_like(z), held])),
         slope=slope + jnp.concatenate([z, held]),
         to_theta=jax.jacfwd(space.to_theta)(z),
-        positive=likelihood.positive(model),
+        positive=jnp.asarray(model.positive()),
     )

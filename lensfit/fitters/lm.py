@@ -98,7 +98,7 @@ def descend(
         system = lax.cond(
             now.stale, lambda: linear_system(space, likelihood, now.point, groups, exact), lambda: now.system
         )
-        positive = likelihood.positive(space.build(now.point.theta).only(*groups))
+        positive = space.build(now.point.theta).only(*groups).positive()
         moving = jnp.concatenate([free, ~positive | (now.point.amplitudes > 0)])
         return _advance(evaluation, replace(now, system=system), moving, tolerance, now.accepted > iterations)
 

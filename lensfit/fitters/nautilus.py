@@ -56,7 +56,7 @@ class Nautilus:
                         f"{sampler.n_eff:.0f} effective samples")
                 stage = "sampling" if sampler.explored else "exploration"
                 share = 0.5 + 0.5 * min(sampler.n_eff / self.n_eff, 1.0) if sampler.explored else 0.25
-                progress(f"nautilus, {stage}", np.nan, share, note)
+                progress(f"nautilus, {stage}", np.nan, share, note, density.best)
                 checkpoint.offer(state)
         theta, log_w, log_l = sampler.posterior()
         weights = np.exp(log_w - np.max(log_w))

@@ -44,30 +44,30 @@ class NSS:
         self, problem: Problem, *, seed: int, start: np.ndarray | None, progress: Progress, checkpoint: Checkpoint
     ) -> FitResult:
         """Sample prior and posterior. Raises FitError where ln L is finite almost nowhere in the prior."""
-        import blackjax  # noqa: F401  a missing package is named before any work
-
         at_least(self, num_live=10, num_inner_steps_per_dimension=1, num_delete=1, dlogz=1e-6)
         if start is not None:
             raise FitError("nss explores the whole prior; leave start out, or narrow the priors")
         clock = Clock.start()
         kept = checkpoint.load()
-        points = self._begin(problem, seed) if kept is None else Points(**kept)
+        points = self._begin(problem, seed) if kept is None else Points.loaded(kept)
         key, count = jax.random.key(seed), -(-BLOCK // self.num_delete)
         inner = self.num_inner_steps_per_dimension * problem.ndim
         while (ahead := points.remaining(self.num_delete)) > np.log1p(self.dlogz):
             note = f"ln evidence {points.weighted(self.num_delete)[1]:.2f}, at most {ahead:.3g} to come"
-            progress("nss", np.nan, points.share(ahead), note=note)
-            live, dead = _replace(
+            best = np.asarray(problem.to_theta(points.live[np.argmax(points.live[:, -1]), :-1]))
+            progress("nss", np.nan, points.share(ahead), note, best)
+            live, dead, calls = _replace(
                 problem.space, problem.likelihood, points.live, jax.random.fold_in(key, len(points.dead)),
                 count=count, inner=inner, delete=self.num_delete,
             )  # fmt: skip
-            points = Points(np.asarray(live), np.concatenate([points.dead, dead]))
+            dead = np.concatenate([points.dead, dead])
+            points = Points(np.asarray(live), dead, points.evaluations + int(np.sum(calls)))
             checkpoint.offer(points.state)
         return self._result(problem, points, clock)
 
     def _begin(self, problem: Problem, seed: int) -> Points:
-        z, log_l, _ = drawn(problem, np.random.default_rng(seed), self.num_live)
-        return Points(np.column_stack([z, log_l]), np.zeros((0, problem.ndim + 1)))
+        z, log_l, calls = drawn(problem, np.random.default_rng(seed), self.num_live)
+        return Points(np.column_stack([z, log_l]), np.zeros((0, problem.ndim + 1)), calls)
 
     def _result(self, problem: Problem, points: Points, clock: Clock) -> FitResult:
         every, log_evidence, weights = points.weighted(self.num_delete)
@@ -81,8 +81,8 @@ class NSS:
             fitter="nss",
             clock=clock,
             converged=True,
-            evaluations=None,
-            gradients=0,
+            evaluations=points.evaluations,
+            gradients=None,
             samples=Samples(
                 theta=theta,
                 weights=weights,
@@ -96,14 +96,23 @@ class NSS:
 
 @dataclasses.dataclass(frozen=True)
 class Points:
-    """Live points (N, n + 1) and dead ones (D, n + 1) in the order of their death: z and, last, ln L."""
+    """Live points (N, n + 1) and dead ones (D, n + 1) in the order of their death: z and, last, ln L.
+
+    evaluations: of ln L that they took; where points are replaced side by side, those of lanes that wait count not.
+    """
 
     live: np.ndarray
     dead: np.ndarray
+    evaluations: int
 
     def state(self) -> State:
         """What it takes to go on."""
-        return {"live": self.live, "dead": self.dead}
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def loaded(cls, state: State) -> Points:
+        """As `state` gave them."""
+        return cls(**{**state, "evaluations": int(state["evaluations"])})
 
     def log_volumes(self, deletes: int) -> np.ndarray:
         """Expected ln prior volume (1 + D + N,) before the first death and after each, the live points' at last."""
@@ -137,8 +146,8 @@ class Points:
 @partial(jax.jit, static_argnames=("count", "inner", "delete"))
 def _replace(
     space: Any, likelihood: Any, live: jax.Array, key: Any, *, count: int, inner: int, delete: int
-) -> tuple[jax.Array, jax.Array]:
-    """`count` times replace the `delete` lowest live points: the live points then, and those that died."""
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """`count` times replace the `delete` lowest live points: the live points then, those that died, ln L calls."""
     from blackjax.ns import adaptive, base, integrator, nss
 
     def log_prior(z: jax.Array) -> jax.Array:
@@ -157,10 +166,11 @@ def _replace(
 
     def step(state: Any, key: Any) -> Any:
         state, info = kernel(key, state)
-        return state, _rows(info.particles)
+        steps = info.update_info  # each asks at both ends of its bracket, at every expansion and at every draw in it
+        return state, (_rows(info.particles), jnp.sum(2 + steps.num_expansions + steps.num_shrink))
 
-    state, dead = lax.scan(step, begin, jax.random.split(key, count))
-    return _rows(state.particles), dead.reshape(-1, live.shape[1])
+    state, (dead, calls) = lax.scan(step, begin, jax.random.split(key, count))
+    return _rows(state.particles), dead.reshape(-1, live.shape[1]), calls
 
 
 def _rows(particles: Any) -> jax.Array:

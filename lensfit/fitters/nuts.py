@@ -53,12 +53,11 @@ class NUTS:
         self, problem: Problem, *, seed: int, start: np.ndarray | None, progress: Progress, checkpoint: Checkpoint
     ) -> FitResult:
         """Sample the posterior. Raises FitError without an optimum to start at."""
-        import blackjax  # noqa: F401  a missing package is named before any work
-
         at_least(self, chains=1, samples=4, warmup=10, target_acceptance=0.1, max_doublings=1)
         clock = Clock.start()
         progress("optimum", np.nan, 0.0)
-        peak = optimum(problem, _best_draw(problem, seed) if start is None else start)
+        found, tried = _best_draw(problem, seed) if start is None else (start, 0)
+        peak = optimum(problem, found)
         factor = np.linalg.cholesky(peak.covariance)
         kept = checkpoint.load()
         chains = self._begin(problem, peak, factor, seed) if kept is None else Chains.loaded(kept)
@@ -70,8 +69,8 @@ class NUTS:
             checkpoint.offer(chains.state)
             phase = "warm-up" if step < self.warmup else "samples"
             note = f"chain {number + 1} {phase}, step size {chains.step_size:.2g}, {chains.divergences} divergences"
-            progress("nuts", np.nan, chains.done / (length * self.chains), note=note)
-        return self._result(problem, peak, factor, chains, clock)
+            progress("nuts", np.nan, chains.done / (length * self.chains), note, peak.theta)
+        return self._result(problem, peak, factor, chains, tried, clock)
 
     def _begin(self, problem: Problem, peak: Optimum, factor: np.ndarray, seed: int) -> Chains:
         """The chains before their first step."""
@@ -94,7 +93,7 @@ class NUTS:
         position, adaptation, x, log_p, diverged, gradients = jax.tree.map(np.asarray, made)
         chains = dataclasses.replace(
             chains, position=position, adaptation=adaptation, done=chains.done + count,
-            gradients=chains.gradients + int(gradients.sum()),
+            gradients=chains.gradients + 1 + int(gradients.sum()),
         )  # fmt: skip
         if step < self.warmup:
             return chains
@@ -106,7 +105,7 @@ class NUTS:
         )
 
     def _result(
-        self, problem: Problem, peak: Optimum, factor: np.ndarray, chains: Chains, clock: Clock
+        self, problem: Problem, peak: Optimum, factor: np.ndarray, chains: Chains, tried: int, clock: Clock
     ) -> FitResult:
         z = peak.z + chains.x @ factor.T
         r_hat, size = worst(z.reshape(self.chains, self.samples, -1))
@@ -123,8 +122,8 @@ class NUTS:
             fitter="nuts",
             clock=clock,
             converged=all(check.passed for check in checks),
-            evaluations=chains.gradients,
-            gradients=chains.gradients + peak.evaluations,
+            evaluations=tried + peak.evaluations + chains.gradients,
+            gradients=peak.evaluations + chains.gradients,
             samples=Samples(
                 theta=np.asarray(problem.to_theta(z)),
                 weights=np.full(len(z), 1 / len(z)),
@@ -133,7 +132,7 @@ class NUTS:
                     effective_samples=size, chains=self.chains, r_hat=r_hat, divergences=chains.divergences
                 ),
             ),
-            notes=tuple(check.finding for check in checks),
+            notes=(*peak.notes, *(check.finding for check in checks)),
             trust=Trust(checks),
         )
 
@@ -171,10 +170,10 @@ class Chains:
         return cls(**{**state, **counts})
 
 
-def _best_draw(problem: Problem, seed: int) -> np.ndarray:
-    """theta (n,) of the highest ln L among draws of the prior."""
-    z, values, _ = drawn(problem, np.random.default_rng(seed), 100)
-    return np.asarray(problem.to_theta(z[np.argmax(values)]))
+def _best_draw(problem: Problem, seed: int) -> tuple[np.ndarray, int]:
+    """theta (n,) of the highest ln L among draws of the prior, and how many were tried."""
+    z, values, tried = drawn(problem, np.random.default_rng(seed), 100)
+    return np.asarray(problem.to_theta(z[np.argmax(values)])), tried
 
 
 def _fresh() -> np.ndarray:

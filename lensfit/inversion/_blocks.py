@@ -74,7 +74,7 @@ def curvature(
 
     made = lax.map(columns, jnp.arange(0, sources, block))
     out = jnp.moveaxis(made, 0, 1).reshape(sources, -1)[:, :sources]
-    return jnp.where(_valid(indices, sources), out, jnp.nan)
+    return jnp.where(_valid(indices, weights, sources), out, jnp.nan)
 
 
 def derivative(
@@ -92,7 +92,7 @@ def derivative(
         return total + jnp.einsum("ms,mbs->mb", values, factors), None
 
     out, _ = lax.scan(add, jnp.zeros(indices.shape), firsts)
-    return jnp.where(_valid(indices, sources), out, jnp.nan)
+    return jnp.where(_valid(indices, weights, sources), out, jnp.nan)
 
 
 def _columns(
@@ -109,5 +109,6 @@ def _image_shape(tables: jax.Array) -> tuple[int, int]:
     return (tables.shape[1] + 1) // 2, (tables.shape[2] + 1) // 2
 
 
-def _valid(indices: jax.Array, sources: int) -> jax.Array:
-    return jnp.all((indices >= 0) & (indices < sources))
+def _valid(indices: jax.Array, weights: jax.Array, sources: int) -> jax.Array:
+    unused = (indices == -1) & (weights == 0)
+    return jnp.all(unused | ((indices >= 0) & (indices < sources)))

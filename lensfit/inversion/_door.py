@@ -23,17 +23,23 @@ from lensfit.inversion.{module} import {kernel}  # as of {digest}
 def handler(frame):
     return {kernel}(frame)
 """
-_SOURCES = ("_handlers.py", "_toeplitz.py", "_tile_handlers.py", "_rays.py", "_tiles.py", "_lapack.py", "_vector.py")
+_SOURCES = (
+    "_entries.py", "_handlers.py", "_toeplitz.py", "_tile_handlers.py", "_rays.py", "_tiles.py", "_lapack.py",
+    "_vector.py",
+)
 
 
-def call(kernel: str, results: Any, *arrays: jax.Array | np.ndarray) -> Any:
+def call(kernel: str, results: Any, *arrays: jax.Array | np.ndarray, in_place: bool = False) -> Any:
     """What a kernel, given as "module.name", writes: of the shapes and types of the tree `results`.
 
-    XLA calls it directly; where it cannot, through Python.
+    XLA calls it directly; where it cannot, through Python. If `in_place` the first result may be written over the
+    first array, of which XLA makes a copy where the program needs it later.
     """
     if trouble():
         return jax.pure_callback(_through_python(kernel, results), results, *arrays, vmap_method="sequential")
-    return jax.ffi.ffi_call(_registered(kernel), results, vmap_method="sequential")(*arrays)
+    aliases = {0: 0} if in_place else None
+    made = jax.ffi.ffi_call(_registered(kernel), results, vmap_method="sequential", input_output_aliases=aliases)
+    return made(*arrays)
 
 
 def _through_python(kernel: str, results: Any) -> Any:

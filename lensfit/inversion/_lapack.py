@@ -22,6 +22,7 @@ def _routine(module: str, name: str, arguments: int) -> Any:
 
 
 _dsyrk = _routine("blas", "dsyrk", 10)
+_dsymm = _routine("blas", "dsymm", 12)
 _dpotrf = _routine("lapack", "dpotrf", 5)
 _dpotrs = _routine("lapack", "dpotrs", 8)
 _dpotri = _routine("lapack", "dpotri", 5)
@@ -36,6 +37,18 @@ def gram(rows, count, out):
     _dsyrk(
         letters.ctypes.data, letters.ctypes.data + 1, n, k, factors.ctypes.data, rows.ctypes.data, k,
         factors.ctypes.data + 8, out.ctypes.data, n,
+    )
+
+
+@_helper
+def multiply(symmetric, rows, count, out):
+    """out[:count] = A rows[:count], of which A (count, count) the lower half is in the first numbers of symmetric."""
+    letters = np.array([ord("R"), ord("U")], np.uint8)
+    sizes, factors = np.array([rows.shape[1], count], np.int32), np.array([1.0, 0.0])
+    m, n = sizes.ctypes.data, sizes.ctypes.data + 4
+    _dsymm(
+        letters.ctypes.data, letters.ctypes.data + 1, m, n, factors.ctypes.data, symmetric.ctypes.data, n,
+        rows.ctypes.data, m, factors.ctypes.data + 8, out.ctypes.data, m,
     )
 
 
@@ -78,7 +91,9 @@ def mirror(matrix):
 @_helper
 def solve(matrix, vector, factor, s, log_det):
     """factor (its lower half), s of matrix s = vector, and log_det (1,); NaN where it is not positive definite."""
-    factor[:], s[:] = matrix, vector
+    if factor.ctypes.data != matrix.ctypes.data:
+        factor[:] = matrix
+    s[:] = vector
     if not cholesky(factor):
         factor[:], s[:], log_det[0] = np.nan, np.nan, np.nan
         return
@@ -92,7 +107,8 @@ def solve(matrix, vector, factor, s, log_det):
 @_helper
 def inverse(factor, out):
     """out = A^-1 (N, N), whole."""
-    out[:] = factor
+    if out.ctypes.data != factor.ctypes.data:
+        out[:] = factor
     if out[0, 0] == out[0, 0]:
         invert(out)
     mirror(out)

@@ -37,67 +37,86 @@ def _meets(u, v, pixels):
 
 
 @_helper
-def entries(u, v, pixels, order, indices, weights):
-    """indices and weights (M, Q (order + 1)^2) of rays at mesh positions u, v (M, Q).
+def _pixel(u, v, pixels, order, total, seen, met):
+    """How many source pixels the rays u, v (Q,) of one pixel meet: met[:n]; total holds the weight of each."""
+    across, up, slopes = np.empty(4), np.empty(4), np.empty(4)
+    share, found = 1.0 / u.size, 0
+    for q in range(u.size):
+        if not _meets(u[q], v[q], pixels):
+            continue
+        left = _spline(u[q], order, across, slopes)
+        low = _spline(v[q], order, up, slopes)
+        for a in range(max(0, -low), min(order + 1, pixels - low)):
+            for b in range(max(0, -left), min(order + 1, pixels - left)):
+                j = pixels * (low + a) + left + b
+                if not seen[j]:
+                    seen[j] = True
+                    met[found] = j
+                    found += 1
+                total[j] += share * up[a] * across[b]
+    return found
 
-    Each source pixel that a pixel sees stands once, in front; behind come entries of index 0 and weight 0.
-    A ray that is NaN makes a weight NaN.
+
+@_helper
+def sparse(u, v, pixels, order):
+    """T of rays at mesh positions u, v (M, Q): where the entries of each pixel begin, their source pixels, weights.
+
+    Each source pixel that a pixel sees stands once. A ray that is NaN makes a weight NaN.
     """
     count, rays = u.shape
     total, seen = np.zeros(pixels * pixels), np.zeros(pixels * pixels, np.bool_)
-    across, up, slopes = np.empty(4), np.empty(4), np.empty(4)
-    share = 1.0 / rays
-    indices[:] = 0
-    weights[:] = 0.0
+    met, start = np.empty(rays * (order + 1) ** 2, np.int64), np.zeros(count + 1, np.int64)
+    column, value = np.empty(count * met.size, np.int64), np.empty(count * met.size)
+    place = 0
     for m in range(count):
-        found = 0
-        broken = False
-        for q in range(rays):
-            if u[m, q] != u[m, q] or v[m, q] != v[m, q]:
-                broken = True
-            if not _meets(u[m, q], v[m, q], pixels):
-                continue
-            left = _spline(u[m, q], order, across, slopes)
-            low = _spline(v[m, q], order, up, slopes)
-            for a in range(max(0, -low), min(order + 1, pixels - low)):
-                for b in range(max(0, -left), min(order + 1, pixels - left)):
-                    j = pixels * (low + a) + left + b
-                    if not seen[j]:
-                        seen[j] = True
-                        indices[m, found] = j
-                        found += 1
-                    total[j] += share * up[a] * across[b]
+        found = _pixel(u[m], v[m], pixels, order, total, seen, met)
+        if np.any(np.isnan(u[m])) or np.any(np.isnan(v[m])):
+            column[place], value[place] = 0, np.nan
+            place += 1
         for k in range(found):
-            j = indices[m, k]
-            weights[m, k] = total[j]
-            total[j] = 0.0
-            seen[j] = False
-        if broken:
-            weights[m, 0] = np.nan
+            column[place], value[place] = met[k], total[met[k]]
+            total[met[k]] = 0.0
+            seen[met[k]] = False
+            place += 1
+        start[m + 1] = place
+    return start, column[:place], value[:place]
+
+
+@_helper
+def entries(u, v, pixels, order, indices, weights):
+    """indices and weights (M, Q (order + 1)^2) of the same T; behind its entries come others of index -1, weight 0."""
+    start, column, value = sparse(u, v, pixels, order)
+    indices[:] = -1
+    weights[:] = 0.0
+    for m in range(len(u)):
+        for p in range(start[m], min(start[m + 1], start[m] + indices.shape[1])):
+            indices[m, p - start[m]], weights[m, p - start[m]] = column[p], value[p]
+
+
+@_helper
+def pixel_back(u, v, pixels, order, toward, u_bar, v_bar):
+    """u_bar, v_bar (Q,): the slope of sum_s toward[s] T[s] of the rays u, v (Q,) of one pixel; toward (S,)."""
+    across, up, slope_across, slope_up = np.empty(4), np.empty(4), np.empty(4), np.empty(4)
+    share = 1.0 / u.size
+    for q in range(u.size):
+        u_bar[q], v_bar[q] = 0.0, 0.0
+        if not _meets(u[q], v[q], pixels):
+            continue
+        left = _spline(u[q], order, across, slope_across)
+        low = _spline(v[q], order, up, slope_up)
+        for a in range(max(0, -low), min(order + 1, pixels - low)):
+            for b in range(max(0, -left), min(order + 1, pixels - left)):
+                value = share * toward[pixels * (low + a) + left + b]
+                u_bar[q] += value * up[a] * slope_across[b]
+                v_bar[q] += value * slope_up[a] * across[b]
 
 
 @_helper
 def entries_back(u, v, pixels, order, indices, cotangent, u_bar, v_bar):
     """u_bar, v_bar (M, Q): sum over the entries of their cotangent (M, B) times the slope of their weight."""
-    count, rays = u.shape
     toward = np.zeros(pixels * pixels)
-    across, up, slope_across, slope_up = np.empty(4), np.empty(4), np.empty(4), np.empty(4)
-    share = 1.0 / rays
-    u_bar[:] = 0.0
-    v_bar[:] = 0.0
-    for m in range(count):
-        for k in range(indices.shape[1] - 1, -1, -1):  # from behind: what is not used has index 0 too
-            toward[indices[m, k]] = cotangent[m, k]
-        for q in range(rays):
-            if not _meets(u[m, q], v[m, q], pixels):
-                continue
-            left = _spline(u[m, q], order, across, slope_across)
-            low = _spline(v[m, q], order, up, slope_up)
-            along_u, along_v = 0.0, 0.0
-            for a in range(max(0, -low), min(order + 1, pixels - low)):
-                for b in range(max(0, -left), min(order + 1, pixels - left)):
-                    value = toward[pixels * (low + a) + left + b]
-                    along_u += value * up[a] * slope_across[b]
-                    along_v += value * slope_up[a] * across[b]
-            u_bar[m, q] = share * along_u
-            v_bar[m, q] = share * along_v
+    for m in range(len(u)):
+        for k in range(indices.shape[1]):
+            if indices[m, k] >= 0:
+                toward[indices[m, k]] = cotangent[m, k]
+        pixel_back(u[m], v[m], pixels, order, toward, u_bar[m], v_bar[m])

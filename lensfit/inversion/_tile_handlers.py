@@ -59,7 +59,7 @@ def entries_back(frame):
 def _observed(frame):
     """What both kernels of the tiles take first, in their order."""
     return (
-        _whole_matrix(argument(frame, 0)),
+        _matrix(argument(frame, 0)),
         _matrix(argument(frame, 1)),
         _whole(argument(frame, 2)),
         _whole(argument(frame, 3)),
@@ -68,30 +68,29 @@ def _observed(frame):
         _matrix(argument(frame, 6)),
         _vector(argument(frame, 7)),
         _whole(argument(frame, 8)),
+        _whole(argument(frame, 9)),
     )
 
 
 @_helper
 def normal(frame):
     """`_tiles.normal`."""
-    if understood(frame, 9, 2):
-        indices, weights, rays, seen, inverse_noise, psf, columns, target, shape = _observed(frame)
+    if understood(frame, 10, 2):
+        u, v, rays, seen, inverse_noise, psf, columns, target, shape, mesh = _observed(frame)
         curvature, vector = _matrix(result(frame, 0)), _vector(result(frame, 1))
-        _tiles.normal(
-            indices, weights, rays, seen, inverse_noise, psf, columns, target, shape, curvature, vector
-        )
+        _tiles.normal(u, v, rays, seen, inverse_noise, psf, columns, target, shape, mesh, curvature, vector)
     return 0
 
 
 @_helper
 def normal_back(frame):
     """`_tiles.normal_back`."""
-    if understood(frame, 11, 3):
-        indices, weights, rays, seen, inverse_noise, psf, columns, target, shape = _observed(frame)
-        symmetric, toward = _matrix(argument(frame, 9)), _vector(argument(frame, 10))
+    if understood(frame, 12, 4):
+        u, v, rays, seen, inverse_noise, psf, columns, target, shape, mesh = _observed(frame)
+        symmetric, toward = _matrix(argument(frame, 10)), _vector(argument(frame, 11))
         _tiles.normal_back(
-            indices, weights, rays, seen, inverse_noise, psf, columns, target, shape, symmetric, toward,
-            _matrix(result(frame, 0)), _matrix(result(frame, 1)), _vector(result(frame, 2)),
+            u, v, rays, seen, inverse_noise, psf, columns, target, shape, mesh, symmetric, toward,
+            _matrix(result(frame, 0)), _matrix(result(frame, 1)), _matrix(result(frame, 2)), _vector(result(frame, 3)),
         )
     return 0
 

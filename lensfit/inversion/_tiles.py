@@ -9,30 +9,15 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from lensfit.inversion._lapack import gram, mirror
-from lensfit.inversion._vector import adder, dotter
+from lensfit.inversion._lapack import gram, mirror, multiply
+from lensfit.inversion._rays import pixel_back, sparse
+from lensfit.inversion._vector import row_adder, row_dotter
 
 TILE = 8
 SIZE = TILE * TILE
 
 _helper = njit(error_model="numpy")
-_add, _dot = adder(SIZE), dotter(SIZE)
-
-
-@_helper
-def _sparse(indices, weights):
-    """The entries that are not 0: where those of each pixel begin, their source pixels and weights."""
-    start = np.zeros(indices.shape[0] + 1, np.int64)
-    column, value = np.empty(indices.size, np.int64), np.empty(indices.size)
-    place = np.empty(indices.size, np.int64)
-    count = 0
-    for e in range(indices.shape[0]):
-        for b in range(indices.shape[1]):
-            if weights[e, b] != 0.0:
-                column[count], value[count], place[count] = indices[e, b], weights[e, b], b
-                count += 1
-        start[e + 1] = count
-    return start, column[:count], value[:count], place[:count]
+_add_to_rows, _dot_with_rows = row_adder(SIZE), row_dotter(SIZE)
 
 
 @_helper
@@ -122,23 +107,25 @@ def _tile(y, x, reach, psf, rays, start, column, value, scale, foot, local, coun
             if e < 0 or start[e] == start[e + 1]:
                 continue
             _footprint(psf, y - down, x - across, foot)
-            for p in range(start[e], start[e + 1]):
-                _add(rows.ctypes.data + 8 * SIZE * local[column[p]], value[p], foot.ctypes.data)
+            _add_to_rows(
+                rows.ctypes.data, local.ctypes.data, column.ctypes.data + 8 * start[e],
+                value.ctypes.data + 8 * start[e], start[e + 1] - start[e], foot.ctypes.data,
+            )
     for k in range(count):
         for o in range(SIZE):
             rows[k, o] *= scale[o]
 
 
 @_helper
-def normal(indices, weights, rays_at, seen_at, inverse_noise, psf, columns, target, shape, curvature, vector):
+def normal(u, v, rays_at, seen_at, inverse_noise, psf, columns, target, shape, mesh, curvature, vector):
     """curvature F (N, N) and vector D (N,) of S = N - K source pixels and K columns of light.
 
-    indices and weights (E, B) of the pixels rays_at (E,); inverse_noise, target (M,) and columns (K, M), whitened,
-    of the pixels seen_at (M,); psf (h, w); shape (H, W).
+    u, v (E, Q): rays on the mesh (pixels, order) from the pixels rays_at (E,); inverse_noise, target (M,) and
+    columns (K, M), whitened, of the pixels seen_at (M,); psf (h, w); shape (H, W).
     """
     size, lights = vector.size, columns.shape[0]
     sources = size - lights
-    start, column, value, _ = _sparse(indices, weights)
+    start, column, value = sparse(u, v, mesh[0], mesh[1])
     reach = psf.shape[0] // 2, psf.shape[1] // 2
     rays, seen, psf = _numbered(rays_at, shape), _numbered(seen_at, shape), _padded(psf)
     scale, data, foot, light = np.empty(SIZE), np.empty(SIZE), np.empty(SIZE), np.empty((lights, SIZE))
@@ -159,7 +146,8 @@ def normal(indices, weights, rays_at, seen_at, inverse_noise, psf, columns, targ
         gram(rows, count, part)
         for i in range(count):
             row = active[i]
-            vector[row] += _dot(rows.ctypes.data + 8 * SIZE * i, data.ctypes.data)
+            for o in range(SIZE):
+                vector[row] += rows[i, o] * data[o]
             for j in range(i + 1):
                 curvature[row, active[j]] += part[count * i + j]
     mirror(curvature)
@@ -167,23 +155,22 @@ def normal(indices, weights, rays_at, seen_at, inverse_noise, psf, columns, targ
 
 @_helper
 def normal_back(
-    indices, weights, rays_at, seen_at, inverse_noise, psf, columns, target, shape, symmetric, toward,
-    weights_bar, columns_bar, target_bar,
+    u, v, rays_at, seen_at, inverse_noise, psf, columns, target, shape, mesh, symmetric, toward,
+    u_bar, v_bar, columns_bar, target_bar,
 ):
-    """Cotangents of weights (E, B), columns (K, M) and target (M,): of B it is symmetric B + toward d^T.
+    """Cotangents of u and v (E, Q), columns (K, M) and target (M,): of B it is symmetric B + toward d^T.
 
     symmetric (N, N) is the cotangent of F plus its transpose, toward (N,) that of D; the rest as in `normal`.
     """
     size, lights = toward.size, columns.shape[0]
     sources = size - lights
-    start, column, value, place = _sparse(indices, weights)
+    start, column, value = sparse(u, v, mesh[0], mesh[1])
     reach = psf.shape[0] // 2, psf.shape[1] // 2
     rays, seen, psf = _numbered(rays_at, shape), _numbered(seen_at, shape), _padded(psf)
     scale, data, foot, light = np.empty(SIZE), np.empty(SIZE), np.empty(SIZE), np.empty((lights, SIZE))
     local, active, rows = np.empty(sources, np.int64), np.empty(size, np.int64), np.empty((size, SIZE))
-    weights_bar[:] = 0.0
-    columns_bar[:] = 0.0
-    target_bar[:] = 0.0
+    part, bar, value_bar = np.empty(size * size), np.empty((size, SIZE)), np.zeros(value.size)
+    toward_t, columns_bar[:], target_bar[:] = np.zeros(sources), 0.0, 0.0
     for y, x in _corners(seen):
         _load(y, x, seen, inverse_noise, target, columns, scale, data, light)
         count = _sources(y, x, reach, rays, start, column, local, active)
@@ -194,40 +181,43 @@ def normal_back(
         whole = count + lights
         if whole == 0:
             continue
-        part = np.empty((whole, whole))
         for i in range(whole):
             row = active[i]
-            for j in range(whole):
-                part[i, j] = symmetric[row, active[j]]
-        bar = np.dot(part, rows[:whole])
+            for j in range(i + 1):
+                part[whole * i + j] = symmetric[row, active[j]]
+        multiply(part, rows, whole, bar)
+        foot[:] = 0.0
         for i in range(whole):
+            slope = toward[active[i]]
             for o in range(SIZE):
-                bar[i, o] += toward[active[i]] * data[o]
-        _unload(y, x, seen, toward, active, whole, rows, bar[count:], columns_bar, target_bar)
+                foot[o] += slope * rows[i, o]
+                bar[i, o] += slope * data[o]
+        _unload(y, x, seen, foot, bar[count:whole], target_bar, columns_bar)
         for i in range(count):
             for o in range(SIZE):
                 bar[i, o] *= scale[o]
-        _tile_back(y, x, reach, psf, rays, start, column, place, foot, local, bar, weights_bar)
+        _tile_back(y, x, reach, psf, rays, start, column, foot, local, bar, value_bar)
+    for e in range(len(u)):
+        for p in range(start[e], start[e + 1]):
+            toward_t[column[p]] = value_bar[p]
+        pixel_back(u[e], v[e], mesh[0], mesh[1], toward_t, u_bar[e], v_bar[e])
 
 
 @_helper
-def _unload(y, x, seen, toward, active, count, rows, light_bar, columns_bar, target_bar):
-    """The cotangents of the columns of light and of the data of a tile."""
+def _unload(y, x, seen, data_bar, light_bar, target_bar, columns_bar):
+    """Put the cotangents of the data (64,) and columns of light (K, 64) of a tile where they belong."""
     for a in range(min(TILE, seen.shape[0] - y)):
         for b in range(min(TILE, seen.shape[1] - x)):
-            m, o = seen[y + a, x + b], TILE * a + b
+            m = seen[y + a, x + b]
             if m >= 0:
-                total = 0.0
-                for i in range(count):
-                    total += toward[active[i]] * rows[i, o]
-                target_bar[m] = total
+                target_bar[m] = data_bar[TILE * a + b]
                 for k in range(light_bar.shape[0]):
-                    columns_bar[k, m] = light_bar[k, o]
+                    columns_bar[k, m] = light_bar[k, TILE * a + b]
 
 
 @_helper
-def _tile_back(y, x, reach, psf, rays, start, column, place, foot, local, bar, weights_bar):
-    """Add to weights_bar what the rows of a tile, of cotangent bar (n, 64), owe to each entry of T."""
+def _tile_back(y, x, reach, psf, rays, start, column, foot, local, bar, value_bar):
+    """Add to value_bar what the rows of a tile, of cotangent bar (n, 64), owe to each entry of T."""
     top, bottom = _range(y, reach[0], rays.shape[0])
     left, right = _range(x, reach[1], rays.shape[1])
     for down in range(top, bottom):
@@ -236,6 +226,7 @@ def _tile_back(y, x, reach, psf, rays, start, column, place, foot, local, bar, w
             if e < 0 or start[e] == start[e + 1]:
                 continue
             _footprint(psf, y - down, x - across, foot)
-            for p in range(start[e], start[e + 1]):
-                row = bar.ctypes.data + 8 * SIZE * local[column[p]]
-                weights_bar[e, place[p]] += _dot(foot.ctypes.data, row)
+            _dot_with_rows(
+                bar.ctypes.data, local.ctypes.data, column.ctypes.data + 8 * start[e],
+                value_bar.ctypes.data + 8 * start[e], start[e + 1] - start[e], foot.ctypes.data,
+            )

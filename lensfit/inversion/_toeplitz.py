@@ -2,79 +2,40 @@
 
 Row y of column s of w_tilde T is sum_e t_e w[y - y_e, x - x_e] over the entries e of T in that column: each
 entry adds one contiguous slice of the table w_compact. The Hankel part adds h[y + y_e, x + x_e], a slice too.
-Some columns go together, row by row of the image, so that whatever takes up a row reads numbers that
-lie side by side, and nothing larger than one row is kept. For F, w_tilde = L + L^T with L its part of rows
-y <= y_e, those of the same row halved: F = G + G^T with G = T^T L T, half the work.
+Two rows of some columns are made together: one load of a slice then serves two sums, and whatever takes up a row
+reads numbers that lie side by side. For F, w_tilde = L + L^T with L its part of rows y <= y_e, those of the same
+row halved: F = G + G^T with G = T^T L T, half the work.
 """
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
-from lensfit.inversion._vector import COLUMNS, LANES, add_scaled, dot, transpose, weighted_slices
-
-POSITIVE = (1 << 47) - 1
-"""`i & POSITIVE` = i, and tells LLVM that i is not negative: else numba's wrap-around stops the vectoriser."""
+from lensfit.inversion._entries import slices, valid
+from lensfit.inversion._vector import COLUMNS, LANES, MOST, add_scaled, dot, transpose, weighted_slices
 
 _helper = njit(error_model="numpy")
-_sums1, _sums2, _sums3, _sums4, _sums5, _sums6, _sums7, _sums8 = (weighted_slices(n) for n in range(1, 9))
-
-
-@_helper
-def _columns(tables, indices, weights, pixels, source_pixels):
-    """T by columns: where each begins, and of each entry its image row, offset in the flat tables and weight.
-
-    An entry stands once for every table. Entries of weight 0 are left out. `valid` is False where an index is
-    no source pixel.
-    """
-    tall, wide = (tables.shape[1] + 1) // 2, (tables.shape[2] + 1) // 2
-    start = np.zeros(source_pixels + 1, np.int64)
-    valid = True
-    for m in range(indices.shape[0]):
-        for b in range(indices.shape[1]):
-            if 0 <= indices[m, b] < source_pixels:
-                start[indices[m, b] + 1] += tables.shape[0] * (weights[m, b] != 0.0)
-            else:
-                valid = False
-    start = np.cumsum(start)
-    row, offset, weight = np.empty(start[-1], np.int64), np.empty(start[-1], np.int64), np.empty(start[-1])
-    place = start[:-1].copy()
-    y = 0
-    for m in range(indices.shape[0] if valid else 0):
-        while pixels[m] >= (y + 1) * wide:
-            y += 1
-        x = pixels[m] - y * wide
-        for b in range(indices.shape[1]):
-            if weights[m, b] != 0.0:
-                for k in range(tables.shape[0]):
-                    e = place[indices[m, b]] & POSITIVE
-                    place[indices[m, b]] += 1
-                    row[e], weight[e] = y, weights[m, b]
-                    down, left = (y, x) if k else (tall - 1 - y, wide - 1 - x)
-                    offset[e] = (k * tables.shape[1] + down) * tables.shape[2] + left
-    return valid, start, row, offset, weight
+_sums = weighted_slices(MOST)
+_sums1, _sums2, _sums3, _sums4, _sums5 = (weighted_slices(n) for n in range(1, 6))
 
 
 @_helper
 def _rows(pixels, tall, wide):
-    """Where each image row begins in `pixels` (ascending), and its first column in use."""
-    begin, first = np.zeros(tall + 1, np.int64), np.zeros(tall, np.int64)
-    m = 0
-    for y in range(tall):
-        begin[y] = m
-        if m < pixels.size:
-            first[y] = pixels[m] - y * wide
-        while m < pixels.size and pixels[m] < (y + 1) * wide:
-            m += 1
-    begin[tall] = m
-    return begin, first
+    """Where each image row begins in `pixels` (ascending), and the first and one past the last column of two rows."""
+    begin, first, stop = np.zeros(tall + 3, np.int64), np.full(tall // 2 + 1, wide), np.zeros(tall // 2 + 1, np.int64)
+    for m in range(pixels.size):
+        y = pixels[m] // wide
+        x = pixels[m] - y * wide
+        begin[y + 1] += 1
+        first[y // 2], stop[y // 2] = min(first[y // 2], x), max(stop[y // 2], x + 1)
+    return np.cumsum(begin), first, stop
 
 
 @_helper
-def _flat(tables):
-    """The tables one after the other, with room for slices that reach beyond the last row."""
-    flat = np.zeros(tables.size + LANES)
-    flat[: tables.size] = tables.ravel()
+def _flat(table):
+    """A table with room for slices that reach beyond its last row."""
+    flat = np.zeros(table.size + table.shape[1] + LANES)
+    flat[: table.size] = table.ravel()
     return flat
 
 
@@ -86,29 +47,30 @@ def _aligned(size):
 
 
 @_helper
-def _line(flat, base, offset, weight, begin, end, width, line, place):
-    """line[place:][:width] = sum over entries begin <= e < end of weight[e] flat[base + offset[e]:][:width]."""
-    table, entries = flat.ctypes.data + 8 * base, end - begin
-    offsets, weights = offset.ctypes.data + 8 * begin, weight.ctypes.data + 8 * begin
-    out, x = line.ctypes.data + 8 * place, 0
-    while width - x >= 8 * LANES:
-        _sums8(table + 8 * x, offsets, weights, entries, out + 8 * x)
-        x += 8 * LANES
-    left, table, out = (width - x) // LANES, table + 8 * x, out + 8 * x
-    if left == 7:
-        _sums7(table, offsets, weights, entries, out)
-    elif left == 6:
-        _sums6(table, offsets, weights, entries, out)
-    elif left == 5:
-        _sums5(table, offsets, weights, entries, out)
-    elif left == 4:
-        _sums4(table, offsets, weights, entries, out)
-    elif left == 3:
-        _sums3(table, offsets, weights, entries, out)
-    elif left == 2:
-        _sums2(table, offsets, weights, entries, out)
-    elif left == 1:
-        _sums1(table, offsets, weights, entries, out)
+def _lines(table, offset, both, begin, end, width, room, line):
+    """line[k, room r:] = row k of two of column r, from x = 0 to a width in whole vectors, of its slices begin[r] on.
+
+    All columns of one stretch of x after the other: they are neighbours and read much the same numbers.
+    """
+    for x in range(0, width, MOST * LANES):
+        size = min(MOST, (width - x) // LANES)
+        for r in range(len(begin)):
+            e = begin[r]
+            offsets, weights, count = offset.ctypes.data + 8 * e, both.ctypes.data + 16 * e, end[r] - e
+            upper = line.ctypes.data + 8 * (room * r + x)
+            lower = upper + 8 * room * COLUMNS
+            if size == MOST:
+                _sums(table + 8 * x, offsets, weights, count, upper, lower)
+            elif size == 5:
+                _sums5(table + 8 * x, offsets, weights, count, upper, lower)
+            elif size == 4:
+                _sums4(table + 8 * x, offsets, weights, count, upper, lower)
+            elif size == 3:
+                _sums3(table + 8 * x, offsets, weights, count, upper, lower)
+            elif size == 2:
+                _sums2(table + 8 * x, offsets, weights, count, upper, lower)
+            else:
+                _sums1(table + 8 * x, offsets, weights, count, upper, lower)
 
 
 @_helper
@@ -120,70 +82,68 @@ def _interleave(line, room, width, lanes):
 
 
 @_helper
-def _width(pixels, begin, first, wide, y):
-    """Columns of row y from the first to the last in use, in whole vectors."""
-    return (pixels[begin[y + 1] - 1] - y * wide - first[y] + LANES) // LANES * LANES
-
-
-@_helper
 def curvature(tables, indices, weights, pixels, out):
     """out (S, S) = T^T w_tilde T; NaN where an index is no source pixel.
 
     tables (1 or 2, 2 Ny - 1, 2 Nx - 1): w_compact and, for unequal noise, the Hankel table; indices and weights
     (M, B); pixels (M,) ascending, Nx row + column.
     """
-    tall, wide, sources = (tables.shape[1] + 1) // 2, (tables.shape[2] + 1) // 2, out.shape[0]
-    valid, start, row, offset, weight = _columns(tables, indices, weights, pixels, sources)
-    if not valid:
-        out[:] = np.nan
-        return
-    begin, first = _rows(pixels, tall, wide)
-    flat, room = _flat(tables), (wide // LANES + 1) * LANES
-    line, lanes, strip = _aligned(COLUMNS * room), _aligned(COLUMNS * room), _aligned(COLUMNS * sources)
-    left = np.zeros(COLUMNS, np.int64)
-    for s in range(0, sources, COLUMNS):
-        columns = min(COLUMNS, sources - s)
-        top = -1
-        for r in range(columns):
-            left[r] = start[s + r]
-            if start[s + r + 1] > start[s + r]:
-                top = max(top, row[start[s + r + 1] - 1])
-        strip[:] = 0.0
-        line[:] = 0.0
-        for y in range(top + 1):
-            _halve_row(row, weight, start, left, s, columns, y)
-            if begin[y + 1] == begin[y]:
-                continue
-            width, base = _width(pixels, begin, first, wide, y), y * tables.shape[2] + first[y]
-            for r in range(columns):
-                _line(flat, base, offset, weight, left[r], start[s + r + 1], width, line, room * r)
-            _interleave(line, room, width, lanes)
-            _gather_row(indices, weights, pixels, begin[y], begin[y + 1], y * wide + first[y], lanes, strip)
-        _double_row(weight, start, s, columns)
-        for t in range(sources):
-            for r in range(columns):
-                out[t, s + r] = strip[COLUMNS * t + r]
+    out[:] = 0.0
+    for k in range(tables.shape[0]):
+        if valid(indices, weights, out.shape[0]):
+            _add_half(tables[k], k == 1, indices, weights, pixels, out)
+        else:
+            out[:] = np.nan
     _add_transposed(out)
 
 
 @_helper
-def _halve_row(row, weight, start, left, s, columns, y):
-    """Leave out the entries of rows before y, and halve those of row y."""
+def _add_half(table, hankel, indices, weights, pixels, out):
+    """out += T^T L T for one table."""
+    tall, wide, sources = (table.shape[0] + 1) // 2, (table.shape[1] + 1) // 2, out.shape[0]
+    start, row, offset, both = slices(indices, weights, pixels, sources, (tall, wide), hankel)
+    begin, first, stop = _rows(pixels, tall, wide)
+    flat, room = _flat(table), (wide // LANES + 1) * LANES
+    line, lanes, strip = _aligned(2 * COLUMNS * room), _aligned(COLUMNS * room), _aligned(COLUMNS * sources)
+    left = np.zeros(COLUMNS, np.int64)
+    for s in range(0, sources, COLUMNS):
+        columns = min(COLUMNS, sources - s)
+        strip[:] = 0.0
+        line[:] = 0.0
+        left[:columns] = start[s : s + columns]
+        for y in range(0, tall, 2):
+            more = _halve_row(row, both, start, left, s, columns, y)
+            if not more:
+                break
+            if begin[y + 2] == begin[y]:
+                continue
+            width = (stop[y // 2] - first[y // 2] + LANES - 1) // LANES * LANES
+            table_row = flat.ctypes.data + 8 * (y * table.shape[1] + first[y // 2])
+            _lines(table_row, offset, both, left[:columns], start[s + 1 : s + columns + 1], width, room, line)
+            for k in range(2):
+                origin = (y + k) * wide + first[y // 2]
+                _interleave(line[k * COLUMNS * room :], room, width, lanes)
+                _gather_row(indices, weights, pixels, begin[y + k], begin[y + k + 1], origin, lanes, strip)
+        for t in range(sources):
+            for r in range(columns):
+                out[t, s + r] += strip[COLUMNS * t + r]
+
+
+@_helper
+def _halve_row(row, both, start, left, s, columns, y):
+    """Leave out the slices of rows before y, and halve those of row y; whether any are left."""
+    more = False
     for r in range(columns):
         e, end = left[r], start[s + r + 1]
         while e < end and row[e] < y:
             e += 1
         left[r] = e
+        more |= e < end
         while e < end and row[e] == y:
-            weight[e] *= 0.5
+            both[e, 0] *= 0.5
+            both[e, 1] *= 0.5
             e += 1
-
-
-@_helper
-def _double_row(weight, start, s, columns):
-    """Undo what `_halve_row` did to every entry of the columns."""
-    for e in range(start[s], start[s + columns]):
-        weight[e] *= 2.0
+    return more
 
 
 @_helper
@@ -215,15 +175,22 @@ def derivative(tables, indices, weights, pixels, symmetric, out):
 
     With symmetric = C + C^T this is the derivative of sum_st C_st F_st with respect to the weights.
     """
-    tall, wide, sources = (tables.shape[1] + 1) // 2, (tables.shape[2] + 1) // 2, symmetric.shape[0]
-    valid, start, _, offset, weight = _columns(tables, indices, weights, pixels, sources)
-    if not valid:
-        out[:] = np.nan
-        return
-    begin, first = _rows(pixels, tall, wide)
-    flat, room = _flat(tables), (wide // LANES + 1) * LANES
-    line, lanes, strip = _aligned(COLUMNS * room), _aligned(COLUMNS * room), _aligned(COLUMNS * sources)
     out[:] = 0.0
+    for k in range(tables.shape[0]):
+        if valid(indices, weights, symmetric.shape[0]):
+            _add_derivative(tables[k], k == 1, indices, weights, pixels, symmetric, out)
+        else:
+            out[:] = np.nan
+
+
+@_helper
+def _add_derivative(table, hankel, indices, weights, pixels, symmetric, out):
+    """out += the derivative by one table."""
+    tall, wide, sources = (table.shape[0] + 1) // 2, (table.shape[1] + 1) // 2, symmetric.shape[0]
+    start, _, offset, both = slices(indices, weights, pixels, sources, (tall, wide), hankel)
+    begin, first, stop = _rows(pixels, tall, wide)
+    flat, room = _flat(table), (wide // LANES + 1) * LANES
+    line, lanes, strip = _aligned(2 * COLUMNS * room), _aligned(COLUMNS * room), _aligned(COLUMNS * sources)
     for s in range(0, sources, COLUMNS):
         columns = min(COLUMNS, sources - s)
         strip[:] = 0.0
@@ -231,14 +198,16 @@ def derivative(tables, indices, weights, pixels, symmetric, out):
         for t in range(sources):
             for r in range(columns):
                 strip[COLUMNS * t + r] = symmetric[t, s + r]
-        for y in range(tall):
-            if begin[y + 1] == begin[y]:
+        for y in range(0, tall, 2):
+            if begin[y + 2] == begin[y]:
                 continue
-            width, base = _width(pixels, begin, first, wide, y), y * tables.shape[2] + first[y]
-            for r in range(columns):
-                _line(flat, base, offset, weight, start[s + r], start[s + r + 1], width, line, room * r)
-            _interleave(line, room, width, lanes)
-            _dot_row(indices, pixels, begin[y], begin[y + 1], y * wide + first[y], lanes, strip, out)
+            width = (stop[y // 2] - first[y // 2] + LANES - 1) // LANES * LANES
+            table_row = flat.ctypes.data + 8 * (y * table.shape[1] + first[y // 2])
+            _lines(table_row, offset, both, start[s : s + columns], start[s + 1 : s + columns + 1], width, room, line)
+            for k in range(2):
+                origin = (y + k) * wide + first[y // 2]
+                _interleave(line[k * COLUMNS * room :], room, width, lanes)
+                _dot_row(indices, pixels, begin[y + k], begin[y + k + 1], origin, lanes, strip, out)
 
 
 @_helper
@@ -247,4 +216,5 @@ def _dot_row(indices, pixels, begin, end, origin, lanes, strip, out):
     for m in range(begin, end):
         values = lanes.ctypes.data + 8 * COLUMNS * (pixels[m] - origin)
         for b in range(indices.shape[1]):
-            out[m, b] += dot(values, strip.ctypes.data + 8 * COLUMNS * indices[m, b])
+            if indices[m, b] >= 0:
+                out[m, b] += dot(values, strip.ctypes.data + 8 * COLUMNS * indices[m, b])

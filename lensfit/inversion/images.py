@@ -13,52 +13,59 @@ import numpy as np
 
 from lensfit.inversion import _images
 from lensfit.inversion._door import call
+from lensfit.inversion.mesh import by_xla
 from lensfit.inversion.rays import Rays
 from lensfit.inversion.routes import on_cpu
 
 
 def normal(
-    rays: Rays, indices: jax.Array, weights: jax.Array, columns: jax.Array, target: jax.Array, sources: int, engine: str
+    rays: Rays, u: jax.Array, v: jax.Array, columns: jax.Array, target: jax.Array, mesh: tuple[int, int], engine: str
 ) -> tuple[jax.Array, jax.Array]:
-    """F (N, N) and D (N,) of T's indices and weights (E, B); columns (K, M) and target (M,) are whitened.
+    """F (N, N) and D (N,) of rays at mesh positions (u, v), (E, Q) each; columns (K, M) and target (M,) whitened.
 
-    Differentiable by reverse mode in weights, columns and target; nothing of size N x M is kept by "native".
+    `mesh` is (pixels, order of the spline). Differentiable by reverse mode in u, v, columns and target; by the
+    engine "native" nothing of size N x M is kept.
     """
-    return _normal(sources, engine, rays, indices, weights, columns, target)
+    return _normal(mesh, engine, rays, u, v, columns, target)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def _normal(
-    sources: int, engine: str, rays: Rays, indices: jax.Array, weights: jax.Array, columns: jax.Array,
-    target: jax.Array,
+    mesh: tuple[int, int], engine: str, rays: Rays, u: jax.Array, v: jax.Array, columns: jax.Array, target: jax.Array
 ) -> Any:
-    size = sources + len(columns)
+    size = mesh[0] ** 2 + len(columns)
     result = jax.ShapeDtypeStruct((size, size), target.dtype), jax.ShapeDtypeStruct((size,), target.dtype)
-    native = lambda *given: tuple(call("_tile_handlers.normal", result, *_flat(rays, *given)))  # noqa: E731
-    plain = lambda i, w, c, t: _images.normal(rays, i, w, c, t, sources)  # noqa: E731
-    return on_cpu(engine, native, plain, indices, weights, columns, target)
+    native = lambda *given: tuple(call("_tile_handlers.normal", result, *_flat(rays, mesh, *given)))  # noqa: E731
+
+    def plain(u: jax.Array, v: jax.Array, columns: jax.Array, target: jax.Array) -> Any:
+        return _images.normal(rays, *by_xla(*mesh, u, v), columns, target, mesh[0] ** 2)
+
+    return on_cpu(engine, native, plain, u, v, columns, target)
 
 
-def _flat(rays: Rays, indices: Any, weights: Any, columns: Any, target: Any) -> tuple[Any, ...]:
-    shape = np.array(rays.shape, np.int32)
-    return indices, weights, rays.pixels, rays.seen, rays.inverse_noise, rays.psf, columns, target, shape
+def _flat(rays: Rays, mesh: tuple[int, int], u: Any, v: Any, columns: Any, target: Any) -> tuple[Any, ...]:
+    sizes = np.array(rays.shape, np.int32), np.array(mesh, np.int32)
+    return u, v, rays.pixels, rays.seen, rays.inverse_noise, rays.psf, columns, target, *sizes
 
 
-def _forward(sources: int, engine: str, *given: Any) -> Any:
-    return _normal(sources, engine, *given), given
+def _forward(mesh: tuple[int, int], engine: str, *given: Any) -> Any:
+    return _normal(mesh, engine, *given), given
 
 
-def _backward(sources: int, engine: str, kept: Any, cotangents: Any) -> Any:
+def _backward(mesh: tuple[int, int], engine: str, kept: Any, cotangents: Any) -> Any:
     rays, *given = kept
-    result = tuple(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in given[1:])
+    result = tuple(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in given)
 
     def native(*arrays: jax.Array) -> Any:
-        return tuple(call("_tile_handlers.normal_back", result, *_flat(rays, *arrays[:4]), *arrays[4:]))
+        return tuple(call("_tile_handlers.normal_back", result, *_flat(rays, mesh, *arrays[:4]), *arrays[4:]))
 
-    plain = lambda *arrays: _images.normal_back(rays, *arrays)  # noqa: E731
+    def plain(u: jax.Array, v: jax.Array, *others: jax.Array) -> Any:
+        weights, back = jax.vjp(lambda u, v: by_xla(*mesh, u, v)[1], u, v)
+        bars = _images.normal_back(rays, by_xla(*mesh, u, v)[0], weights, *others)
+        return *back(bars[0]), *bars[1:]
+
     toward_f, toward_d = cotangents
-    bars = on_cpu(engine, native, plain, *given, toward_f + toward_f.T, toward_d)
-    return None, None, *bars
+    return None, *on_cpu(engine, native, plain, *given, toward_f + toward_f.T, toward_d)
 
 
 _normal.defvjp(_forward, _backward)

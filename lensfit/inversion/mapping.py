@@ -15,7 +15,7 @@ class MappingMatrix:
     """T[m, s] = sum of weights[m, b] over the b with indices[m, b] = s.
 
     Attributes:
-        indices: (M, B) source pixels, 0 to S - 1.
+        indices: (M, B) source pixels, 0 to S - 1; or -1 for an entry of weight 0 whose derivative nobody asks for.
         weights: (M, B) interpolation weights; 0 where an entry is not used. Repeated indices add up.
         pixels: (M,) image pixels, Nx row + column, ascending.
         source_pixels: S.

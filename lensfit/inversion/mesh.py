@@ -38,8 +38,9 @@ def entries(
 ) -> tuple[jax.Array, jax.Array]:
     """Indices and weights (M, Q (order + 1)^2) of the mean over Q rays at mesh positions (u, v), (M, Q) each.
 
-    Index pixels * row + column; a node beyond the mesh has index 0 and weight 0, its coefficient being zero.
-    With the engine "native" the entries of one pixel are merged. A ray that is NaN makes a weight NaN.
+    Index pixels * row + column; a node beyond the mesh has weight 0, its coefficient being zero. With the engine
+    "native" the entries of one pixel are merged, and those left over have index -1. A ray that is NaN makes a
+    weight NaN.
     """
     return _entries(pixels, order, engine, u, v)
 

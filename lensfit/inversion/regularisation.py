@@ -46,21 +46,32 @@ class Regularisation:
         return jnp.sum(self.values * s[self.rows] * s[self.columns])
 
 
-def regularisation(source: PixelSource) -> Regularisation:
-    """The regularisation of a source.
+def check_source(source: PixelSource, name: str) -> None:
+    """Raise ModelError where a source on pixels called `name` cannot be solved for, whatever its numbers are."""
+    wrong = {
+        f"pixels {source.pixels!r}; give a whole number from 2 on, the nodes along a side": (
+            isinstance(source.pixels, bool) or not isinstance(source.pixels, int) or source.pixels < 2
+        ),
+        f"order {source.order!r}; there are 1, 2 and 3": source.order not in (1, 2, 3),
+        f"positive {source.positive!r}; it is true or false": not isinstance(source.positive, bool),
+        f"no regularisation {source.regularisation!r}; there are {', '.join(_KINDS)}": (
+            source.regularisation not in tuple(_KINDS)
+        ),
+    }
+    for field, kind in (("length", "matern"), ("contrast", "adaptive"), ("reference", "adaptive")):
+        given, said = getattr(source, field) is not None, f"the regularisation {source.regularisation!r}"
+        wrong[f"{said} needs a {field}"] = source.regularisation == kind and not given
+        wrong[f"{said} has no {field}"] = source.regularisation != kind and given
+    if source.reference is not None:
+        shape = np.shape(source.reference)
+        wrong[f"reference has shape {shape}, not {(source.pixels,) * 2}"] = shape != (source.pixels,) * 2
+    for message, is_so in wrong.items():
+        if is_so:
+            raise ModelError(f"{name}: {message}")
 
-    Raises:
-        ModelError: there is none of that name, or it lacks what belongs to it.
-    """
-    if source.regularisation not in _KINDS:
-        raise ModelError(
-            f"there is no regularisation {source.regularisation!r} of a pixelised source; there are "
-            f"{', '.join(_KINDS)}"
-        )
-    for name, kind in (("length", "matern"), ("contrast", "adaptive"), ("reference", "adaptive")):
-        if (getattr(source, name) is not None) != (source.regularisation == kind):
-            said = "needs a" if source.regularisation == kind else "has no"
-            raise ModelError(f"the regularisation {source.regularisation!r} {said} {name} of the PixelSource")
+
+def regularisation(source: PixelSource) -> Regularisation:
+    """The regularisation of a source that `check_source` finds in order."""
     return _KINDS[source.regularisation](source)
 
 
@@ -88,10 +99,7 @@ def _power(source: PixelSource, power: int) -> Regularisation:
 
 def _adaptive(source: PixelSource) -> Regularisation:
     """Squared differences of neighbours, each over the (2 contrast)-th power of their brightness."""
-    n = source.pixels
-    reference = jnp.asarray(source.reference)
-    if reference.shape != (n, n):
-        raise ModelError(f"the reference of an adaptive PixelSource has shape {reference.shape}, not {(n, n)}")
+    n, reference = source.pixels, jnp.asarray(source.reference)
     bright = jnp.maximum(reference, 0.0) / jnp.max(reference)
     bright = jnp.pad(jnp.sqrt(bright * bright + FAINTEST**2), 1, mode="edge")
     across = (0.5 * (bright[1:-1, 1:] + bright[1:-1, :-1])) ** (-2 * source.contrast)

@@ -18,7 +18,7 @@ MEMORY = 2.0**30
 """Bytes that a route may use beside F."""
 MOST_COLUMNS = 64
 """Columns of w_tilde T that go together by FFT or with a dense w_tilde; more are no faster."""
-GATHER_RATE, FFT_RATE, ENTRY_RATE = 2e10, 3e9, 2.5e8
+GATHER_RATE, FFT_RATE, ENTRY_RATE = 3e10, 3e9, 2.5e8
 """One core, per second: numbers of w_compact added up; n log2(n) of transforms of n numbers; entries of T met."""
 
 
@@ -67,7 +67,7 @@ def bytes_needed(mapping: MappingMatrix, route: str) -> float:
     """The least bytes beside F that a route needs."""
     count, entries = mapping.shape[0] * mapping.shape[1], mapping.weights.size
     if route == "toeplitz":
-        return 8.0 * (2 * 8 * count + 4 * entries + 8 * mapping.source_pixels)
+        return 8.0 * (12 * count + 10 * entries + 16 * mapping.source_pixels)
     matrix = 8.0 * len(mapping.pixels) ** 2 if route == "dense" else 0.0
     return matrix + _bytes_per_column(mapping)
 

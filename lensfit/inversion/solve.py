@@ -67,7 +67,7 @@ def _factor(engine: str, matrix: jax.Array, vector: jax.Array) -> tuple[jax.Arra
     """Cholesky factor of A, of which the lower half counts, s of A s = vector, and ln det A."""
     like = lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype)  # noqa: E731
     result = like(matrix), like(vector), jax.ShapeDtypeStruct((1,), vector.dtype)
-    native = lambda *given: tuple(call("_tile_handlers.solve", result, *given))  # noqa: E731
+    native = lambda *given: tuple(call("_tile_handlers.solve", result, *given, in_place=True))  # noqa: E731
 
     def plain(matrix: jax.Array, vector: jax.Array) -> Any:
         factor = jnp.linalg.cholesky(matrix)
@@ -81,7 +81,7 @@ def _factor(engine: str, matrix: jax.Array, vector: jax.Array) -> tuple[jax.Arra
 def _inverse(engine: str, factor: jax.Array) -> jax.Array:
     """A^-1 (N, N)."""
     result = jax.ShapeDtypeStruct(factor.shape, factor.dtype)
-    native = partial(call, "_tile_handlers.inverse", result)
+    native = partial(call, "_tile_handlers.inverse", result, in_place=True)
     plain = lambda factor: cho_solve((factor, True), jnp.eye(len(factor)))  # noqa: E731
     return on_cpu(engine, native, plain, factor)
 

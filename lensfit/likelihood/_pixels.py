@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from lensfit.errors import ModelError
+from lensfit.inversion.regularisation import check_source
 from lensfit.likelihood._numbers import with_numbers
 from lensfit.model import LensModel
 from lensfit.priors import Solved
@@ -21,7 +22,7 @@ def pixels_of(model: LensModel) -> tuple[PixelSource, LensModel]:
     """The source on pixels, and the model without it.
 
     Raises:
-        ModelError: there is none, or more than one.
+        ModelError: there is none, or more than one, or it cannot be solved for.
     """
     found = model.pixels()
     if len(found) != 1:
@@ -29,6 +30,8 @@ def pixels_of(model: LensModel) -> tuple[PixelSource, LensModel]:
             f"the model has {len(found)} sources on pixels{': ' if found else ''}{', '.join(found)}; a pixel "
             "likelihood needs exactly one PixelSource in `source`"
         )
+    for name, source in found.items():
+        check_source(source, f"source.{name}")
     return next(iter(found.values())), model.without_pixels()
 
 

@@ -16,6 +16,8 @@ from lensfit.operators.nufft import ARCSEC
 
 SCALE, SHIFT, PHASE = 0.2, 0.3, 1.0
 """Widths of the priors of ln scale, of a shift [arcsec] and of a phase [rad]."""
+NAMES = ("ln scale", "shift x", "shift y", "antenna phase")
+"""What the numbers of a calibration are."""
 ROWS = 2**16
 """Visibilities that are looked at together."""
 STEPS = 8
@@ -54,7 +56,7 @@ class Calibration:
         if phases:
             antennas = _antennas(data)
             basis = _basis(antennas, rows.u, rows.v)
-        names = ("ln scale", "shift x", "shift y") * align + ("antenna phase",) * basis.shape[1]
+        names = NAMES[:3] * align + NAMES[3:] * basis.shape[1]
         widths = np.array([SCALE, SHIFT, SHIFT] * align + [PHASE] * basis.shape[1])
         return cls(
             widths=widths, names=names, aligned=align, antennas=antennas, basis=basis, numbers=np.zeros(len(widths))

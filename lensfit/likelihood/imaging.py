@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 
 from lensfit.datasets import Imaging
-from lensfit.grid import Grid, capped, cut, evaluation_box, make_grid
+from lensfit.grid import Grid, cut, evaluation_box, make_grid
 from lensfit.likelihood._numbers import with_numbers
 from lensfit.likelihood.quadratic import Quadratic
 from lensfit.model import LensModel
@@ -28,7 +28,6 @@ class ImagingLikelihood:
 
     All images are on the evaluation box (H, W): the unmasked pixels and a frame as wide as the PSF reaches,
     so that light from outside the mask is modelled too. `inverse_noise` is zero where a pixel is left out.
-    `corner` (2,) is the position (x, y) of pixel (0, 0) of the box [arcsec].
     """
 
     grid: Grid
@@ -36,7 +35,6 @@ class ImagingLikelihood:
     transfer: jax.Array
     inverse_noise: jax.Array
     whitened_data: jax.Array
-    corner: jax.Array
     log_norm: jax.Array
 
     @classmethod
@@ -62,7 +60,6 @@ class ImagingLikelihood:
             transfer=jnp.asarray(transfer_function(imaging.psf, needed.shape)),
             inverse_noise=jnp.asarray(inverse),
             whitened_data=jnp.asarray(cut(imaging.data, box, 0.0) * inverse),
-            corner=jnp.array([x[0], y[0]]),
             log_norm=jnp.asarray(-0.5 * np.sum(np.log(2 * np.pi * imaging.noise[~imaging.mask] ** 2))),
         )
 
@@ -102,10 +99,6 @@ class ImagingLikelihood:
             images.append(self.inverse_noise[None])
         return jnp.concatenate(images) if images else jnp.zeros((0, *self.shape))
 
-    def positive(self, model: LensModel) -> jax.Array:
-        """(K,) whether each amplitude of `columns` is kept non-negative."""
-        return jnp.asarray(model.positive())
-
     def gram(self, rows: jax.Array) -> jax.Array:
         """Scalar products (K, K) of whitened images (K, H, W)."""
         flat = rows.reshape(rows.shape[0], -1)
@@ -138,7 +131,7 @@ class ImagingLikelihood:
         """The amplitudes (K,) of the columns that come nearest to a whitened target (H, W)."""
         if not len(columns):
             return jnp.zeros(0, target.dtype)
-        return Quadratic.of(columns, target).solve(self.positive(model))
+        return Quadratic.of(columns, target).solve(model.positive())
 
     def amplitudes(self, model: LensModel) -> jax.Array:
         """The amplitudes (K,) solved, in the order of the model's tree. Carries no derivative."""
@@ -155,16 +148,11 @@ class ImagingLikelihood:
         """Number of pixels that ln L sums over."""
         return int(np.count_nonzero(self.inverse_noise))
 
-    def coordinates(self) -> tuple[np.ndarray, np.ndarray]:
-        """x, y (H, W) of the pixel centres of the box [arcsec]."""
-        x, y = np.asarray(self.corner)[:, None] + float(self.grid.pixel_scale) * np.arange(max(self.shape))
-        return tuple(np.meshgrid(x[: self.shape[1]], y[: self.shape[0]]))  # pyright: ignore[reportReturnType]
-
     def observed(self) -> Imaging:
         """The data that this likelihood knows, on its box."""
         inverse = np.asarray(self.inverse_noise)
         noise = np.where(inverse > 0, 1 / np.where(inverse > 0, inverse, 1.0), 1.0)
-        x, y = self.coordinates()
+        x, y = self.grid.coordinates()
         return Imaging(
             data=np.asarray(self.whitened_data) * noise,
             noise=noise,
@@ -179,13 +167,10 @@ class ImagingLikelihood:
         from lensfit.likelihood.numba_imaging import NumbaImaging
 
         return NumbaImaging(space, self)
+
     def coarser(self) -> ImagingLikelihood:
         """The data binned 2x2 with 2x2 sub-pixels, for a search."""
         return ImagingLikelihood.of(self.observed().binned(2), 2)
-
-    def capped(self, most: int) -> ImagingLikelihood:
-        """The same with at most so many sub-pixels per axis: faster, less accurate, no new compilation."""
-        return replace(self, grid=capped(self.grid, *self.coordinates(), most))
 
     def weighted(self, weights: Any) -> ImagingLikelihood:
         """The same data with residuals multiplied by weights (H, W); for robust fits, not for evidences."""

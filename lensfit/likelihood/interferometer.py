@@ -9,8 +9,9 @@ import numpy as np
 from jax import lax
 
 from lensfit.datasets import Interferometer
+from lensfit.datasets._pixels import pixel_centers
 from lensfit.errors import ModelError
-from lensfit.grid import Grid, capped, make_grid
+from lensfit.grid import Grid, make_grid
 from lensfit.likelihood._numbers import with_numbers
 from lensfit.likelihood.quadratic import Quadratic
 from lensfit.model import LensModel
@@ -33,7 +34,7 @@ class InterferometerLikelihood:
     where brightness is counted on others). It is a difference of large numbers: double precision always.
 
     `dirty` (H, W) is the noise-weighted dirty image d and `dirty_sigma` (H, W) its standard deviation [1/Jy].
-    `corner` (2,) is the position (x, y) of pixel (0, 0) [arcsec]; `count` the number of visibilities.
+    `count` is the number of visibilities.
     """
 
     grid: Grid
@@ -41,7 +42,6 @@ class InterferometerLikelihood:
     dirty: jax.Array
     dirty_sigma: jax.Array
     response: jax.Array
-    corner: jax.Array
     constant: jax.Array
     log_norm: jax.Array
     count: jax.Array
@@ -84,19 +84,14 @@ class InterferometerLikelihood:
             raise _single("JAX is set to single precision")
         levels = np.broadcast_to(oversampling, sums.shape) * (1 if mask is None else ~mask)
         area = 1.0 if brightness_pixel is None else (sums.pixel_scale / brightness_pixel) ** 2
-        y, x = (
-            (np.arange(n) - (n - 1) / 2) * sums.pixel_scale + centre
-            for n, centre in zip(sums.shape, sums.origin[::-1], strict=True)
-        )
-        grid_x, grid_y = np.meshgrid(x, y)
+        x, y = pixel_centers(sums.shape, sums.pixel_scale, sums.origin)
         w_tilde = WTilde.of(sums.w_compact, sums.h_compact)
         return cls(
-            grid=make_grid(grid_x, grid_y, levels, sums.pixel_scale),
+            grid=make_grid(x, y, levels, sums.pixel_scale),
             w_tilde=w_tilde,
             dirty=jnp.asarray(sums.dirty),
             dirty_sigma=jnp.sqrt(w_tilde.diagonal()),
             response=jnp.asarray(area * (np.ones(sums.shape) if beam is None else beam)),
-            corner=jnp.array([x[0], y[0]]),
             constant=jnp.asarray(sums.constant),
             log_norm=jnp.asarray(sums.log_norm),
             count=jnp.asarray(sums.count),
@@ -137,10 +132,6 @@ class InterferometerLikelihood:
         _refuse_sky(model)
         return surfaces(*with_numbers(model, LensModel.solved_shapes), self.grid) * self.response
 
-    def positive(self, model: LensModel) -> jax.Array:
-        """(K,) whether each amplitude of `columns` is kept non-negative."""
-        return jnp.asarray(model.positive())
-
     def gram(self, images: jax.Array) -> jax.Array:
         """s_i^T w_tilde s_j (K, K) of images (K, H, W): half the curvature of chi2 in their amplitudes."""
         return self.w_tilde.gram(images)
@@ -165,7 +156,7 @@ class InterferometerLikelihood:
         rest = self.image(model)
         amplitudes = jnp.zeros(0)
         if len(columns):
-            amplitudes = self.quadratic(columns, rest).solve(self.positive(model))
+            amplitudes = self.quadratic(columns, rest).solve(model.positive())
         image = jnp.tensordot(amplitudes, columns, 1) + rest
         product = self.w_tilde.apply(image)
         chi2 = jnp.sum(image * (product - 2 * self.dirty)) + self.constant
@@ -183,7 +174,7 @@ class InterferometerLikelihood:
         if not len(columns):
             return jnp.zeros(0)
         quadratic = self.quadratic(columns, self.image(model))
-        return lax.stop_gradient(quadratic.solve(self.positive(model)))
+        return lax.stop_gradient(quadratic.solve(model.positive()))
 
     def dirty_residual(self, image: jax.Array) -> jax.Array:
         """The dirty image (H, W) of data less model in units of its noise, for an image (H, W) [Jy/pixel].
@@ -202,22 +193,12 @@ class InterferometerLikelihood:
         """(H, W) of the image."""
         return self.grid.shape
 
-    def coordinates(self) -> tuple[np.ndarray, np.ndarray]:
-        """x, y (H, W) of the pixel centres [arcsec]."""
-        x, y = np.asarray(self.corner)[:, None] + float(self.grid.pixel_scale) * np.arange(max(self.shape))
-        return tuple(np.meshgrid(x[: self.shape[1]], y[: self.shape[0]]))  # pyright: ignore[reportReturnType]
-
-    def capped(self, most: int) -> InterferometerLikelihood:
-        """The same with at most so many sub-pixels per axis: faster, less accurate, no new compilation."""
-        return replace(self, grid=capped(self.grid, *self.coordinates(), most))
-
     def coarser(self) -> InterferometerLikelihood:
         """The same data on pixels of twice the side with 2x2 sub-pixels, for a search; sides must be even."""
         h, w = (n // 2 for n in self.shape)
         w_tilde, step = self.w_tilde.binned(), 2 * float(self.grid.pixel_scale)
         used = (np.asarray(self.grid.gather) >= 0).reshape(h, 2, w, 2).any((1, 3))
-        corner = np.asarray(self.corner) + step / 4
-        x, y = np.meshgrid(*(corner[k] + step * np.arange(n) for k, n in enumerate((w, h))))
+        x, y = (a[::2, ::2] + step / 4 for a in self.grid.coordinates())
         dirty, response = jnp.stack([self.dirty, 4 * self.response]).reshape(2, h, 2, w, 2).mean((2, 4))
         return replace(
             self,
@@ -226,7 +207,6 @@ class InterferometerLikelihood:
             dirty=dirty,
             dirty_sigma=jnp.sqrt(w_tilde.diagonal()),
             response=response,
-            corner=jnp.asarray(corner),
         )
 
     def minus(self, image: Any) -> InterferometerLikelihood:

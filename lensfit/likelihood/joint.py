@@ -9,7 +9,7 @@ import numpy as np
 
 from lensfit.datasets import Interferometer
 from lensfit.errors import ModelError
-from lensfit.likelihood.calibration import Calibration, normal
+from lensfit.likelihood.calibration import NAMES, Calibration, normal
 from lensfit.likelihood.direct import model_visibilities
 from lensfit.likelihood.interferometer import OVERSAMPLING, InterferometerLikelihood
 from lensfit.operators.w_tilde import Sums, dirty_image
@@ -73,21 +73,21 @@ class Observations:
         return float(sum(np.sum((c.numbers / c.widths) ** 2) for c in self.calibrations))
 
     def aligned(self, image: np.ndarray) -> Observations:
-        """With scales and shifts at their best for an image (H, W) [Jy/pixel] and then held."""
-        return replace(self, calibrations=self._solved(image, phases=False), about=None)
+        """With shifts at their best for an image (H, W) [Jy/pixel] and then held."""
+        return replace(self, calibrations=self._solved(image, ("shift x", "shift y")), about=None)
 
     def calibrated(self, image: np.ndarray) -> Observations:
         """With all calibrations at their best for an image (H, W) [Jy/pixel], linear about it."""
-        return replace(self, calibrations=self._solved(image, phases=True), about=np.asarray(image))
+        return replace(self, calibrations=self._solved(image), about=np.asarray(image))
 
     def held(self) -> Observations:
         """With the calibration held as it is: the data as they are then seen, for figures."""
         return replace(self, about=None)
 
-    def _solved(self, image: np.ndarray, phases: bool) -> tuple[Calibration, ...]:
+    def _solved(self, image: np.ndarray, names: tuple[str, ...] = NAMES) -> tuple[Calibration, ...]:
         found = []
         for data, calibration in zip(self.datasets, self.calibrations, strict=True):
-            moving = np.array([phases or name != "antenna phase" for name in calibration.names], bool)
+            moving = np.array([name in names for name in calibration.names], bool)
             seen = model_visibilities(data, image, OVERSAMPLING)
             found.append(calibration.solved(data, seen, moving) if moving.any() else calibration)
         return tuple(found)

@@ -59,7 +59,7 @@ class PixelInterferometerLikelihood:
             width: see the class; None = WIDTH times the largest of the dirty image, in Jy per beam.
         """
         needed = np.asarray(visibilities.grid.gather) >= 0
-        x, y = (axis[needed] for axis in visibilities.coordinates())
+        x, y = (axis[needed] for axis in visibilities.grid.coordinates())
         starts = sub_pixel_positions(x, y, float(visibilities.grid.pixel_scale), sub_pixels)
         tables = visibilities.w_tilde.distinct()
         brightest = jnp.max(jnp.abs(visibilities.dirty) / visibilities.dirty_sigma**2)

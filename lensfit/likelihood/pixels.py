@@ -11,7 +11,6 @@ from lensfit.datasets import Imaging
 from lensfit.errors import ModelError
 from lensfit.inversion.evidence import Normal, Solution, solution
 from lensfit.inversion.images import normal
-from lensfit.inversion.mesh import entries
 from lensfit.inversion.rays import Rays
 from lensfit.likelihood._pixels import WIDTH, columns_of, pixels_of
 from lensfit.likelihood.imaging import ImagingLikelihood
@@ -80,8 +79,7 @@ class PixelImagingLikelihood:
         target = -image.residuals(rest).ravel()[rays.seen]
         columns = columns_of(image, rest).reshape(-1, image.shape[0] * image.shape[1])[:, rays.seen]
         u, v = source.position(*model.source_position(rays.x, rays.y))
-        indices, weights = entries(u, v, source.pixels, source.order, self.engine)
-        curvature, vector = normal(rays, indices, weights, columns, target, source.pixels**2, self.engine)
+        curvature, vector = normal(rays, u, v, columns, target, (source.pixels, source.order), self.engine)
         return Normal(curvature=curvature, vector=vector, constant=target @ target, log_norm=image.log_norm)
 
     def reconstruct(self, model: LensModel) -> Reconstruction:
@@ -126,7 +124,7 @@ class PixelImagingLikelihood:
 
 def _rays(image: ImagingLikelihood, sub_pixels: int) -> Rays:
     return Rays.of(
-        *image.coordinates(), needed=np.asarray(image.grid.gather) >= 0,
+        *image.grid.coordinates(), needed=np.asarray(image.grid.gather) >= 0,
         inverse_noise=np.asarray(image.inverse_noise), psf=np.asarray(image.psf),
         pixel_scale=float(image.grid.pixel_scale), sub_pixels=sub_pixels,
     )

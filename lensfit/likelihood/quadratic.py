@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from lensfit.pytree import pytree
@@ -32,7 +33,7 @@ class Quadratic:
         """chi2 at the amplitudes (K,)."""
         return amplitudes @ (self.gram @ amplitudes) - 2 * amplitudes @ self.projection + self.constant
 
-    def solve(self, positive: jax.Array) -> jax.Array:
+    def solve(self, positive: jax.Array | np.ndarray) -> jax.Array:
         """The amplitudes (K,) of least chi2, those flagged in positive (K,) kept >= 0.
 
         Active-set method of Lawson & Hanson (1974) on the normal equations, started with every column in

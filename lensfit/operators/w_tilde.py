@@ -21,6 +21,8 @@ from lensfit.operators.nufft import ARCSEC, EPS, Adjoint, adjoint, phase, pixel_
 
 BATCH = 2**20
 """Visibilities that are transformed at once: memory stays constant, and results do not depend on chunks."""
+BLOCK = 2**15
+"""Visibilities that are weighted at once: few enough for a processor's cache."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -165,22 +167,30 @@ class _Totals:
     ) -> None:
         """One batch: transforms of the weighted visibilities, of w and, where the noise is unequal, of dw."""
         check_pixel(u, v, self._pixel_scale)
-        inverse = 1 / pixel_response(u, v, self._pixel_scale, self._sub_pixels)
-        re, im = 1 / sigma_re**2, 1 / sigma_im**2  # numpy's power of -2 is slow
-        unequal = not np.array_equal(re, im)
-        weighted = np.real(values) * re + 1j * (np.imag(values) * im)
-        self._constant += float(np.vdot(values, weighted).real)
-        self._log_norm += float(0.5 * np.sum(np.log(re * im)) - len(u) * np.log(2 * np.pi))
-        weighted *= phase(u, v, self._shape, self._pixel_scale, self._origin, sign=1) * inverse
+        unequal = not np.array_equal(sigma_re, sigma_im)
+        weighted, rows = np.empty((1, len(u)), complex), np.empty((1 + unequal, len(u)), complex)
+        for start in range(0, len(u), BLOCK):
+            part = slice(start, start + BLOCK)
+            columns = [column[part] for column in (u, v, values, sigma_re, sigma_im)]
+            self._weigh(columns, weighted[0, part], rows[:, part])
         self._dirty += np.real(self._transform(self._shape, 1)(u, v, weighted)[0])
-        rows = np.empty((1 + unequal, len(u)), complex)
-        rows[0] = 0.5 * (re + im) * inverse**2
-        if unequal:
-            x, y = (4j * np.pi * ARCSEC * o for o in self._origin)  # pixels n - 1 - k and k add up to 2 origin
-            rows[1] = 0.5 * (re - im) * inverse**2 * np.exp(u * x + v * y)
         self._compact[: len(rows)] += np.real(self._transform(_offsets(self._shape), len(rows))(u, v, rows))
         self._count += len(u)
         self._unequal |= unequal
+
+    def _weigh(self, columns: list[np.ndarray], weighted: np.ndarray, rows: np.ndarray) -> None:
+        """One block: what is transformed, into `weighted` (K,) and `rows` (1 or 2, K); the scalars are added up."""
+        u, v, values, sigma_re, sigma_im = columns
+        inverse = 1 / pixel_response(u, v, self._pixel_scale, self._sub_pixels)
+        re, im = 1 / sigma_re**2, 1 / sigma_im**2  # numpy's power of -2 is slow
+        weighted[:] = np.real(values) * re + 1j * (np.imag(values) * im)
+        self._constant += float(np.vdot(values, weighted).real)
+        self._log_norm += float(0.5 * np.sum(np.log(re * im)) - len(u) * np.log(2 * np.pi))
+        weighted *= phase(u, v, self._shape, self._pixel_scale, self._origin, sign=1) * inverse
+        rows[0] = 0.5 * (re + im) * inverse**2
+        if len(rows) > 1:
+            x, y = (4j * np.pi * ARCSEC * o for o in self._origin)  # pixels n - 1 - k and k add up to 2 origin
+            rows[1] = 0.5 * (re - im) * inverse**2 * np.exp(u * x + v * y)
 
     def _transform(self, modes: tuple[int, int], count: int) -> Adjoint:
         if (modes, count) not in self._transforms:

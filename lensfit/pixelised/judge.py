@@ -12,5 +12,6 @@ def judged(problem: Problem, result: FitResult) -> FitResult:
     """The result with its trust: its fitter's own checks, or whether it converged, and those of the source."""
     word = "it converged" if result.converged else "it did not converge; let it run longer or from elsewhere"
     checks = [*result.trust.checks] or [Check("converged", result.converged, f"{result.fitter}: {word}")]
-    checks += [*check_source(measure(problem.reconstruct(result.theta))), check_priors(problem, result.theta)]
+    measures = measure(problem.likelihood, problem.reconstruct(result.theta))
+    checks += [*check_source(measures), check_priors(problem, result.theta)]
     return dataclasses.replace(result, trust=Trust(tuple(checks)))

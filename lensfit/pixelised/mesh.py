@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -20,6 +20,8 @@ from lensfit.pytree import replace
 
 FAINT = 1.0
 """Signal over noise of a pixel, smoothed by one pixel, above which the lensed source is seen."""
+BRIGHT = 0.1
+"""Share of the brightest pixel of a sky above which a pixel counts, of visibilities."""
 INSIDE = 0.9
 """Share of these pixels whose rays fall on the mesh."""
 CENTER_WIDTH, SIZE_WIDTH, STRENGTH_WIDTH = 0.3, 0.3, 2.0
@@ -47,19 +49,24 @@ class Arcs:
     weight: np.ndarray
 
     @classmethod
-    def of(cls, likelihood: ImagingLikelihood, model: LensModel) -> Arcs:
-        """Where the lensed source of a model of numbers is above the noise.
+    def of(cls, likelihood: Any, model: LensModel) -> Arcs:
+        """Where the lensed source of a model of numbers is above the noise of an image, or bright on a sky.
 
         Raises:
             FitError: nowhere.
         """
-        seen = gaussian_filter(np.asarray(likelihood.image(model.only("source")) * likelihood.inverse_noise), 1.0)
-        bright = (seen > FAINT) & (np.asarray(likelihood.inverse_noise) > 0)
+        source = model.only("source")
+        if isinstance(likelihood, ImagingLikelihood):
+            seen = gaussian_filter(np.asarray(likelihood.image(source) * likelihood.inverse_noise), 1.0)
+            bright = (seen > FAINT) & (np.asarray(likelihood.inverse_noise) > 0)
+        else:
+            seen = np.asarray(likelihood.light(source))
+            bright = seen > BRIGHT * seen.max()
         if np.count_nonzero(bright) < 2:
             raise FitError(
                 "no lensed source is seen above the noise in the parametric fit: there is nothing to put on pixels"
             )
-        x, y = likelihood.coordinates()
+        x, y = likelihood.grid.coordinates()
         return cls(x[bright], y[bright], seen[bright] ** 2)
 
 

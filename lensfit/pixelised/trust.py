@@ -14,6 +14,7 @@ import numpy as np
 
 from lensfit.fitters._base import Check
 from lensfit.inversion.regularisation import regularisation
+from lensfit.lensing import magnification
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
 from lensfit.pixelised.shape import half_light_radius
@@ -23,7 +24,11 @@ LEAST_SIGNAL = 25.0
 """Signal over noise of the whole lensed source below which there is nothing to model."""
 LARGEST_SOURCE = 0.42
 """Half-light radius of the source, in Einstein radii, from which on it is a ring or arcs itself."""
-LEAST_MAGNIFICATION = 2.0
+LEAST_MAGNIFICATION, FOR_ITS_SIZE = 2.0, 16.0
+"""Least magnification, and the least over the half-light radius in Einstein radii: pieces of arcs are neither small
+nor near the axis of the lens."""
+COUNTER_SIGNAL = 5.0
+"""Signal over noise of the images of negative parity."""
 MOST_NEGATIVE = 0.5
 """Flux of the source below zero, over that above, from which on light or sky have taken what is the source's."""
 FLUX = (0.4, 2.0)
@@ -38,31 +43,41 @@ PRIOR_WIDTHS = 3.5
 class Measures:
     """What a reconstruction looks like.
 
-    signal: signal over noise of the lensed source. size: half-light radius of the source over the largest Einstein
-    radius. magnification: of its flux. negative: flux of the source below zero over that above. flux: of the
-    lensed source [data unit times arcsec^2].
+    signal, counter_signal: signal over noise of the lensed source, and of its images of negative parity.
+    size: half-light radius of the source over the largest Einstein radius. magnification: of its flux.
+    negative: flux of the source below zero over that above. flux: of the lensed source [data unit arcsec^2].
     """
 
     signal: float
+    counter_signal: float
     size: float
     magnification: float
     negative: float
     flux: float
 
 
-def measure(found: Reconstruction) -> Measures:
-    """Of a reconstruction."""
+def measure(likelihood: Any, found: Reconstruction) -> Measures:
+    """Of a reconstruction by a likelihood of images or of visibilities."""
     light = np.asarray(found.brightness)
     s = found.coefficients.ravel()
     block = found.solution.system[: len(s), : len(s)]
     held = regularisation(next(iter(found.model.pixels().values()))).penalty(s)
     return Measures(
         signal=float(jnp.sqrt(s @ (block @ s) - held)),
+        counter_signal=_counter_signal(likelihood, found),
         size=float(half_light_radius(light, found.x, found.y)) / einstein_radius(found.model),
         magnification=float(found.magnification),
         negative=float(-light[light < 0].sum() / max(light[light > 0].sum(), 1e-300)),
         flux=float(found.magnification * found.source_flux),
     )
+
+
+def _counter_signal(likelihood: Any, found: Reconstruction) -> float:
+    """Signal over noise of the images of negative parity in the first dataset."""
+    data = likelihood.images[0] if hasattr(likelihood, "images") else likelihood.visibilities
+    saddles = np.asarray(magnification(found.model, *data.grid.coordinates())) < 0
+    seen = data.whiten(found.seen[0].lensed * saddles)
+    return float(jnp.sqrt(data.gram(seen[None])[0, 0]))
 
 
 def einstein_radius(model: LensModel) -> float:
@@ -78,7 +93,7 @@ def lensed_flux(likelihood: Any, model: LensModel) -> float:
 
 def check_source(measures: Measures) -> list[Check]:
     """The checks that a reconstruction alone answers."""
-    m = measures
+    m, least = measures, max(LEAST_MAGNIFICATION, FOR_ITS_SIZE * measures.size)
     return [
         Check(
             "lensed source",
@@ -93,8 +108,14 @@ def check_source(measures: Measures) -> list[Check]:
         ),
         Check(
             "magnified",
-            m.magnification > LEAST_MAGNIFICATION,
-            f"the source is magnified {m.magnification:.1f} times (at least {LEAST_MAGNIFICATION})",
+            m.magnification > least,
+            f"the source is magnified {m.magnification:.1f} times (at least {least:.1f}, for one of its size)",
+        ),
+        Check(
+            "counter-image",
+            m.counter_signal > COUNTER_SIGNAL,
+            f"the images of negative parity have a signal over noise of {m.counter_signal:.1f} "
+            f"(at least {COUNTER_SIGNAL:.0f})",
         ),
         Check(
             "positive source",

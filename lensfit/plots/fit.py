@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -25,18 +25,18 @@ from lensfit.plots._panels import (
     stretch,
 )
 from lensfit.plots.profile import profile_figure
-from lensfit.plots.scene import Scene
+from lensfit.plots.scene import Glance, Scene
 
 Panel = Callable[[Axes, Scene], None]
 
 
-def data(axes: Axes, scene: Scene) -> None:
+def data(axes: Axes, scene: Scene | Glance) -> None:
     """The data."""
     _sky_image(axes, scene, np.where(scene.imaging.mask, np.nan, scene.imaging.data), _scale(scene), "Data")
     compass(axes, scene.imaging, scene.field)
 
 
-def model(axes: Axes, scene: Scene) -> None:
+def model(axes: Axes, scene: Scene | Glance) -> None:
     """The model image, on the scale of the data."""
     _sky_image(axes, scene, scene.images.model, _scale(scene), "Model")
 
@@ -56,7 +56,7 @@ def lensed_source(axes: Axes, scene: Scene) -> None:
     _sky_image(axes, scene, scene.images.source, _arc_scale(scene), "Lensed source")
 
 
-def residual(axes: Axes, scene: Scene) -> None:
+def residual(axes: Axes, scene: Scene | Glance) -> None:
     """(data - model) / noise, from -5 to 5."""
     found = scene.images.residual
     show(axes, found, scene.imaging, Normalize(-5, 5), RESIDUAL, r"(data $-$ model) / $\sigma$")
@@ -77,14 +77,19 @@ def image_plane(axes: Axes, scene: Scene) -> None:
     for place in centers(scene.model.mass).values():
         axes.plot(*place, "+", color="white", ms=7)
     axes.set_title("Image plane", fontsize=10)
-    legend(axes)
+    legend(axes, "upper right")  # the corners are masked
 
 
-def source_plane(axes: Axes, scene: Any) -> None:
-    """The source as it would be seen without the lens, with the caustics; of any kind of scene."""
-    field, peak = scene.source_field, float(scene.source_plane.max())
+def source_plane(axes: Axes, scene: Scene) -> None:
+    """The source as it would be seen without the lens, with the caustics."""
+    show_source(axes, scene, scene.source_plane, data_unit(scene.imaging))
+
+
+def show_source(axes: Axes, scene: Any, image: np.ndarray, unit: str) -> None:
+    """An image of the source plane of any kind of scene, with the caustics."""
+    field, peak = scene.source_field, float(image.max())
     norm = AsinhNorm(linear_width=0.1 * peak, vmin=0, vmax=peak) if peak > 0 else Normalize(0, 1)
-    show(axes, scene.source_plane, field, norm, SOURCE, data_unit(scene.imaging))
+    show(axes, image, field, norm, SOURCE, unit)
     outlined(axes, scene.curves.tangential_caustics, field, "tangential caustic", "-")
     outlined(axes, scene.curves.radial_caustics, field, "radial caustic", "--")
     outlined(axes, scene.curves.cuts, field, "cut", ":")
@@ -97,6 +102,14 @@ def single(panel: Panel, scene: Scene) -> Figure:
     figure = new_figure(5.6, 4.8)
     panel(figure.add_subplot(), scene)
     return figure
+
+
+def draw_glance(figure: Figure, glance: Glance, title: str) -> None:
+    """Data, model and residual of a fit under way, in place of what was in the figure."""
+    figure.clear()
+    for axes, panel in zip(figure.subplots(1, 3), (data, model, residual), strict=True):
+        panel(axes, glance)
+    figure.suptitle(title, fontsize=9, x=0.01, ha="left")
 
 
 def overview(scene: Scene) -> Figure:
@@ -123,13 +136,13 @@ FIGURES: dict[str, Callable[[Scene], Figure]] = {
 """Every figure of a fit, by the name of its file."""
 
 
-def _sky_image(axes: Axes, scene: Scene, image: np.ndarray, norm: Normalize, title: str) -> None:
+def _sky_image(axes: Axes, scene: Scene | Glance, image: np.ndarray, norm: Normalize, title: str) -> None:
     shown = np.where(scene.imaging.mask, np.nan, image)
     show(axes, shown, scene.imaging, norm, LIGHT, data_unit(scene.imaging))
     finish(axes, title, scene.field)
 
 
-def _scale(scene: Scene) -> AsinhNorm:
+def _scale(scene: Scene | Glance) -> AsinhNorm:
     good = ~scene.imaging.mask
     return stretch(scene.imaging.data[good], _noise(scene))
 
@@ -138,11 +151,11 @@ def _arc_scale(scene: Scene) -> AsinhNorm:
     return stretch(scene.images.source, _noise(scene))
 
 
-def _noise(scene: Scene) -> float:
+def _noise(scene: Scene | Glance) -> float:
     return float(np.median(scene.imaging.noise[~scene.imaging.mask]))
 
 
-def legend(axes: Axes) -> None:
-    """The legend of a panel on dark ground, away from its curves, if it has entries."""
+def legend(axes: Axes, place: Literal["best", "upper right"] = "best") -> None:
+    """The legend of a panel on dark ground, away from its curves or at a place, if it has entries."""
     if axes.get_legend_handles_labels()[1]:
-        axes.legend(loc="best", fontsize=6.5, framealpha=0.75, facecolor="#303030", labelcolor="white")
+        axes.legend(loc=place, fontsize=6.5, framealpha=0.75, facecolor="#303030", labelcolor="white")

@@ -128,7 +128,7 @@ def _with_caustics(axes: Axes, scene: Any, title: str) -> None:
     legend(axes)
 
 
-def overview(scene: PixelScene) -> Figure:
+def overview(scene: Any) -> Figure:
     """Data, model, residual, lens light; arcs, image plane, source with its deviation."""
     figure = new_figure(13.2, 5.7)
     panels = (data, model, residual, lens_light, arcs, image_plane, source, source_deviation)

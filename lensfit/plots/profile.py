@@ -30,9 +30,10 @@ def profile_figure(scene: Scene) -> Figure:
     axes.set_yscale("log", nonpositive="mask")
     low = float(np.median(error))
     least = 0.3 * low
-    below = left - np.maximum(left - error, 0.1 * least)  # a bar that reaches zero goes to the edge of the figure
+    seen = left > least
+    below = np.minimum(error, left - 0.1 * least)  # a bar that reaches zero goes to the edge of the figure
     axes.errorbar(
-        r[left > 0], left[left > 0], [below[left > 0], error[left > 0]],
+        r[seen], left[seen], [below[seen], error[seen]],
         fmt="o", color="0.45", ms=2.5, lw=0.8, label="data less lens light",
     )
     for values, colour, style, word in (

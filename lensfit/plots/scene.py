@@ -58,6 +58,20 @@ class ModelImages:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Glance:
+    """What is drawn of a fit under way, quickly computed; as in `Scene`."""
+
+    imaging: Imaging
+    images: ModelImages
+    field: Field
+
+    @classmethod
+    def of(cls, imaging: Imaging, likelihood: ImagingLikelihood, model: LensModel) -> Glance:
+        """Of a model of numbers."""
+        return cls(imaging, ModelImages.of(imaging, likelihood, model), unmasked_field(imaging))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Scene:
     """A fit as the figures show it.
 
@@ -109,11 +123,12 @@ _image = jax.jit(ImagingLikelihood.image)
 
 
 def unmasked_field(imaging: Imaging | Interferometer) -> Field:
-    """The smallest square about the unmasked pixels, and a little more."""
-    good = ~imaging.mask
-    x, y = imaging.x[good], imaging.y[good]
-    half = 0.5 * max(np.ptp(x), np.ptp(y)) + 2 * imaging.pixel_scale
-    return Field(float(x.min() + x.max()) / 2, float(y.min() + y.max()) / 2, float(half))
+    """The smallest square about the unmasked pixels, and a little more where the image goes on."""
+    good, pixel = ~imaging.mask, imaging.pixel_scale
+    places = [axis[good] for axis in (imaging.x, imaging.y)]
+    x, y = (0.5 * float(p.min() + p.max()) for p in places)
+    edge = max(np.abs(imaging.x - x).max(), np.abs(imaging.y - y).max()) + 0.5 * pixel
+    return Field(x, y, float(min(0.5 * max(map(np.ptp, places)) + 2 * pixel, edge)))
 
 
 def _pasted(image: np.ndarray, likelihood: ImagingLikelihood, imaging: Imaging) -> np.ndarray:
@@ -121,7 +136,7 @@ def _pasted(image: np.ndarray, likelihood: ImagingLikelihood, imaging: Imaging) 
     footprint = np.ones(2 * [2 * (max(imaging.psf.shape) // 2) + 1])
     complete = binary_erosion(np.asarray(likelihood.grid.gather) >= 0, footprint)
     rows, columns = np.nonzero(complete)
-    corner = np.asarray(likelihood.corner) - [imaging.x[0, 0], imaging.y[0, 0]]
+    corner = np.asarray(likelihood.grid.corner) - [imaging.x[0, 0], imaging.y[0, 0]]
     column, row = np.rint(corner / imaging.pixel_scale).astype(int)
     on_frame = (rows + row < imaging.shape[0]) & (columns + column < imaging.shape[1])
     on_frame &= (rows + row >= 0) & (columns + column >= 0)

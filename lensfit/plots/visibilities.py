@@ -4,6 +4,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import numpy as np
@@ -19,12 +20,13 @@ from lensfit.likelihood.joint import Observations
 from lensfit.model import LensModel
 from lensfit.operators.nufft import ARCSEC
 from lensfit.plots._panels import LIGHT, RESIDUAL, finish, new_figure, note, outlined, show
-from lensfit.plots.fit import legend, source_plane
+from lensfit.plots.fit import legend, show_source
 from lensfit.plots.scene import Plane, unmasked_field
 
 BINS = 20
 """Bins of baseline length, each with as many visibilities."""
 SIGMA = r"$\sigma$"
+MILLI = "mJy / pixel"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -54,30 +56,35 @@ class VisibilityScene:
     @classmethod
     def of(cls, observations: Observations, model: LensModel) -> VisibilityScene:
         """Everything that the figures of a model of numbers need."""
-        frame = observations.datasets[0]
         likelihood = observations.held().likelihood()
-        sky, source, seen, residual = (np.asarray(a) for a in _images(likelihood, model))
-        dirty = np.asarray(likelihood.dirty / likelihood.dirty_sigma)
-        field = unmasked_field(frame)
-        return cls(
-            imaging=frame,
-            corrected=observations.corrected(),
-            model=model,
-            dirty=dirty,
-            dirty_model=dirty - residual,
-            dirty_residual=residual,
-            sky=sky,
-            source=source,
-            seen=seen,
-            field=field,
-            **vars(Plane.of(model, field)),
-        )
+        images = _images(likelihood, model)
+        plane = Plane.of(model, unmasked_field(observations.datasets[0]))
+        return cls(model=model, **seen_by(observations, likelihood, *images), **vars(plane))
 
 
 @jax.jit
 def _images(likelihood: InterferometerLikelihood, model: LensModel) -> tuple[jax.Array, ...]:
-    seen = likelihood.image(model)
-    return likelihood.light(model), likelihood.light(model.only("source")), seen, likelihood.dirty_residual(seen)
+    return likelihood.light(model), likelihood.light(model.only("source")), likelihood.image(model)
+
+
+def seen_by(
+    observations: Observations, likelihood: InterferometerLikelihood, sky: Any, source: Any, seen: Any
+) -> dict[str, Any]:
+    """The fields of a `VisibilityScene` that its images (H, W) decide; the likelihood is of the held calibration."""
+    frame = observations.datasets[0]
+    dirty = np.asarray(likelihood.dirty / likelihood.dirty_sigma)
+    residual = np.asarray(likelihood.dirty_residual(seen))
+    return {
+        "imaging": frame,
+        "corrected": observations.corrected(),
+        "dirty": dirty,
+        "dirty_model": dirty - residual,
+        "dirty_residual": residual,
+        "sky": np.asarray(sky),
+        "source": np.asarray(source),
+        "seen": np.asarray(seen),
+        "field": unmasked_field(frame),
+    }
 
 
 def dirty(axes: Axes, scene: VisibilityScene) -> None:
@@ -100,9 +107,10 @@ def dirty_residual(axes: Axes, scene: VisibilityScene) -> None:
 
 def sky(axes: Axes, scene: VisibilityScene) -> None:
     """The sky of the model with critical curves and the images of the source's centre."""
-    peak = float(scene.sky.max())
+    image = 1e3 * scene.sky
+    peak = float(image.max())
     norm = AsinhNorm(linear_width=0.05 * peak, vmin=0, vmax=peak) if peak > 0 else Normalize(0, 1)
-    show(axes, 1e3 * scene.sky, scene.imaging, _thousandfold(norm), LIGHT, "mJy / pixel")
+    show(axes, image, scene.imaging, norm, LIGHT, MILLI)
     outlined(axes, scene.curves.tangential, scene.field, "tangential critical curve", "-")
     outlined(axes, scene.curves.radial, scene.field, "radial critical curve", "--")
     for parity, marker, word in ((1, "o", "minimum (+)"), (-1, "s", "saddle (\N{MINUS SIGN})")):
@@ -113,6 +121,11 @@ def sky(axes: Axes, scene: VisibilityScene) -> None:
         axes.plot(*place, "+", color="white", ms=7)
     finish(axes, "Model of the sky", scene.field)
     legend(axes)
+
+
+def source_plane(axes: Axes, scene: VisibilityScene) -> None:
+    """The source as it would be seen without the lens, with the caustics."""
+    show_source(axes, scene, 1e3 * scene.source_plane, MILLI)
 
 
 def baselines(axes: Axes, scene: VisibilityScene) -> None:
@@ -156,7 +169,8 @@ def real_parts(data: Interferometer, values: np.ndarray) -> tuple[np.ndarray, np
 
 def visibility_overview(scene: VisibilityScene) -> Figure:
     """Dirty image, its model, its residual; model of the sky, source plane, residuals of visibilities."""
-    figure = new_figure(11.4, 6.2)
+    figure = new_figure(11.6, 6.2)
+    figure.set_layout_engine("constrained", wspace=0.04)
     panels = (dirty, dirty_model, dirty_residual, sky, source_plane, baselines)
     for axes, panel in zip(figure.subplots(2, 3).flat, panels, strict=True):
         panel(axes, scene)
@@ -193,7 +207,10 @@ def inspect_visibilities(observations: Observations) -> Figure:
         coverage.plot(u, v, ".", ms=1.0, color=f"C{number}", label=word, rasterized=True)
         length, value, error = real_parts(data, table.values)
         real.errorbar(length, value, error, fmt="o", ms=3, lw=0.8, color=f"C{number}", label=word)
-    coverage.set(xlabel=r"u [10$^3$ wavelengths]", ylabel=r"v [10$^3$ wavelengths]", aspect="equal")
+    coverage.set_xlabel(r"u [10$^3$ wavelengths]", fontsize=8)
+    coverage.set_ylabel(r"v [10$^3$ wavelengths]", fontsize=8)
+    coverage.set_aspect("equal")
+    coverage.tick_params(labelsize=7)
     coverage.set_title("Baselines", fontsize=10)
     coverage.legend(fontsize=7, loc="upper right")
     real.axhline(0, color="0.6", lw=0.6)
@@ -216,12 +233,6 @@ def inspect_visibilities(observations: Observations) -> Figure:
 def _dirty(axes: Axes, scene: VisibilityScene, image: np.ndarray, title: str) -> None:
     show(axes, image, scene.imaging, Normalize(scene.dirty.min(), scene.dirty.max()), LIGHT, SIGMA)
     finish(axes, title, scene.field)
-
-
-def _thousandfold(norm: Normalize) -> Normalize:
-    if isinstance(norm, AsinhNorm):
-        return AsinhNorm(linear_width=1e3 * norm.linear_width, vmin=0, vmax=1e3 * float(norm.vmax or 0))
-    return norm
 
 
 def _bins(data: Interferometer) -> tuple[np.ndarray, list[np.ndarray]]:

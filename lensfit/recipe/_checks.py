@@ -9,14 +9,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.errors import ModelError
+from lensfit.inversion.regularisation import check_source
 from lensfit.priors import Part, Prior, Solved
-from lensfit.profiles import LightProfile
+from lensfit.profiles import LightProfile, PixelSource
 from lensfit.pytree import replace
 from lensfit.space import Space
 
 
 def check_lists(profile: Any, where: str) -> None:
     """Raise ModelError where a profile has a list for a number or a number for a list."""
+    if isinstance(profile, PixelSource):
+        check_source(profile, where)
+        return
     leaves = {f.name: getattr(profile, f.name) for f in dataclasses.fields(profile)}
     try:
         with jax.enable_x64(True):

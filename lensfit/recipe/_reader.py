@@ -8,17 +8,14 @@ import numpy as np
 
 from lensfit import priors, profiles
 from lensfit.errors import ModelError
-from lensfit.model import LensModel
+from lensfit.model import GROUPS, LensModel
 from lensfit.priors import Part, Prior, Solved
-from lensfit.profiles import LightProfile, MassProfile, Profile
 from lensfit.recipe import _words
 from lensfit.recipe._checks import check_lists, check_priors
 from lensfit.space import Space
 
-GROUPS: dict[str, type[Profile]] = {"light": LightProfile, "mass": MassProfile, "source": LightProfile}
 
-
-def _final(module: Any, base: type) -> dict[str, Any]:
+def _final(module: Any, base: type | tuple[type, ...]) -> dict[str, Any]:
     """The classes of a module that are made from `base`, without the abstract ones, by name."""
     found = [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, base)]
     return {c.__name__: c for c in found if dataclasses.is_dataclass(c)}
@@ -38,6 +35,16 @@ def pairs_of(profile: type) -> dict[str, tuple[str, str]]:
     return {n[:-1]: (n, f"{n[:-1]}2") for n in names if n.endswith("1") and f"{n[:-1]}2" in names}
 
 
+def leaves_of(profile: type) -> list[str]:
+    """The fields of a profile that hold numbers and priors."""
+    return [f.name for f in dataclasses.fields(profile) if not f.metadata.get("static")]
+
+
+def settings_of(profile: type) -> list[str]:
+    """The fields of a profile that are part of its structure, as `pixels` of a PixelSource."""
+    return [f.name for f in dataclasses.fields(profile) if f.metadata.get("static")]
+
+
 def read_model(content: dict[str, Any]) -> LensModel:
     """The model of a recipe's sky, light, mass and source.
 
@@ -54,8 +61,9 @@ def read_model(content: dict[str, Any]) -> LensModel:
     made: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
     for (group, name), kind in kinds.items():
         where = f"{group}.{name}"
-        names = [f.name for f in dataclasses.fields(kind)]
-        made[group][name] = kind(**{field: reader.leaf(f"{where}.{field}") for field in names})
+        given = [field for field in leaves_of(kind) if f"{where}.{field}" in reader.raw]
+        leaves = {field: reader.leaf(f"{where}.{field}") for field in given}
+        made[group][name] = kind(**leaves, **reader.settings[where])
         check_lists(made[group][name], where)
     model = LensModel(**made, sky=reader.leaf("sky"))
     check_priors(Space.of(model))
@@ -75,6 +83,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self.raw: dict[str, Any] = {}
+        self.settings: dict[str, dict[str, Any]] = {}
         self.pairs: dict[str, Any] = {}
         self.made: dict[str, Any] = {}
         self.open: list[str] = []
@@ -90,16 +99,17 @@ class _Reader:
         if not isinstance(chosen, str) or chosen not in known:
             _words.unknown(where, f"{group} profile", chosen, known)
         kind = known[chosen]
-        fields = [f.name for f in dataclasses.fields(kind)]
-        pairs = pairs_of(kind)
+        fields, settings, pairs = leaves_of(kind), settings_of(kind), pairs_of(kind)
+        self.settings[where] = {key: entries.pop(key) for key in settings if key in entries}
         for key, value in entries.items():
             if key in pairs:
                 self._enter_pair(where, key, pairs[key], value, entries)
             elif key in fields:
                 self.raw[f"{where}.{key}"] = value
             else:
-                _words.unknown(where, f"{kind.__name__} parameter", key, [*fields, *pairs])
-        missing = [field for field in fields if f"{where}.{field}" not in self.raw]
+                _words.unknown(where, f"{kind.__name__} parameter", key, [*fields, *settings, *pairs])
+        needed = [f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING]
+        missing = [f for f in needed if f"{where}.{f}" not in self.raw and f not in self.settings[where]]
         if missing:
             raise ModelError(f"{where}: {kind.__name__} has no {', '.join(missing)}; give a number or prior")
         return kind
@@ -133,7 +143,7 @@ class _Reader:
         if isinstance(value, str):
             return self._named(value, where)
         if isinstance(value, list):
-            return np.array([_words.number(item, where) for item in value])
+            return _array(value, where)
         if not isinstance(value, dict):
             return _words.number(value, where)
         if "solved" in value:
@@ -173,6 +183,16 @@ class _Reader:
 
     def _hyper(self, value: Any, where: str) -> Any:
         return self._named(value, where) if isinstance(value, str) else _words.number(value, where)
+
+
+def _array(value: list[Any], where: str) -> np.ndarray:
+    """A list of numbers, or of such lists, all of one length."""
+    if not (value and all(isinstance(item, list) for item in value)):
+        return np.array([_words.number(item, where) for item in value])
+    rows = [_array(item, where) for item in value]
+    if len({row.shape for row in rows}) > 1:
+        raise ModelError(f"{where}: its rows have several lengths")
+    return np.array(rows)
 
 
 def _solved(value: dict[str, Any], where: str) -> Solved:

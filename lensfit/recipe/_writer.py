@@ -8,10 +8,10 @@ import jax
 import numpy as np
 
 from lensfit.errors import ModelError
-from lensfit.model import LensModel
+from lensfit.model import GROUPS, LensModel
 from lensfit.priors import Part, Prior, Solved
 from lensfit.recipe import _toml
-from lensfit.recipe._reader import GROUPS, PRIORS, concrete, pairs_of
+from lensfit.recipe._reader import PRIORS, concrete, leaves_of, pairs_of, settings_of
 from lensfit.space import describe
 
 
@@ -64,20 +64,23 @@ class _Writer:
                     f"{group}.{name}: {kind.__name__} is not lensfit's, and a recipe names no other"
                 )
             lines += ["", _toml.header(group, name), _toml.line("profile", kind.__name__)]
-            entries = self._entries(f"{group}.{name}", kind)
+            entries = {key: getattr(profile, key) for key in settings_of(kind)}
+            entries |= self._entries(f"{group}.{name}", kind)
             lines += [_toml.line(key, value) for key, value in entries.items()]
         return lines
 
     def _entries(self, where: str, kind: type) -> dict[str, Any]:
         entries: dict[str, Any] = {}
         pairs = {part: pair for pair, both in pairs_of(kind).items() for part in both}
-        for field in dataclasses.fields(kind):
-            name = f"{where}.{field.name}"
-            leaf = self.leaves[name]
+        for field in leaves_of(kind):
+            name = f"{where}.{field}"
+            leaf = self.leaves.get(name)
+            if leaf is None:
+                continue
             if isinstance(leaf, Part) and self.homes.get(_key(leaf)) == name:
-                entries[pairs[field.name]] = self._prior(leaf.prior)
+                entries[pairs[field]] = self._prior(leaf.prior)
             else:
-                entries[field.name] = self._value(name)
+                entries[field] = self._value(name)
         return entries
 
     def _value(self, name: str) -> Any:

@@ -30,7 +30,7 @@ Values = dict[str, tuple[float, float]]
 
 @dataclasses.dataclass(frozen=True)
 class Quantity:
-    """A derived number with its one-sigma error, NaN where that is unknown."""
+    """A derived number with its one-sigma error, NaN where that of a parameter it depends on is unknown."""
 
     value: float
     error: float
@@ -177,20 +177,23 @@ def _propagated(function: Callable[[np.ndarray], dict[str, float]], result: FitR
     """Values of function(theta) and the errors that the covariance of theta gives them.
 
     The derivatives are central differences over a small part of each parameter's error: they need no
-    compilation, which would cost more than all the rest.
+    compilation, which would cost more than all the rest. A parameter without a known error is moved by a
+    hundredth of itself: the values that move with it have no known error either, the others keep theirs.
     """
     best = function(result.theta)
-    steps = STEP * np.sqrt(np.abs(np.diag(result.covariance)))
-    slopes = {name: np.where(steps > 0, 0.0, np.nan) for name in best}
+    errors = np.sqrt(np.abs(np.diag(result.covariance)))
+    known = errors > 0
+    steps = STEP * np.where(known, errors, np.maximum(np.abs(result.theta), STEP))
+    slopes = {name: np.zeros(len(steps)) for name in best}
     for k, step in enumerate(steps):
-        if not step > 0:
-            continue
         move = np.where(np.arange(len(steps)) == k, step, 0.0)
         above, below = function(result.theta + move), function(result.theta - move)
         for name, slope in slopes.items():
             change = above[name] - below[name]
             if name.endswith("_angle"):
                 change = (change + 90) % 180 - 90
-            slope[k] = change / (2 * step)
-    variances = {name: float(slope @ result.covariance @ slope) for name, slope in slopes.items()}
+            moves = not above[name] == below[name] == best[name]
+            slope[k] = change / (2 * step) if known[k] or not moves else np.nan
+    covariance = np.where(known & known[:, None], result.covariance, 0.0)
+    variances = {name: float(slope @ covariance @ slope) for name, slope in slopes.items()}
     return {name: (best[name], float(np.sqrt(v)) if v >= 0 else np.nan) for name, v in variances.items()}

@@ -1,10 +1,6 @@
-"""Writing and reading of a run folder; every file appears whole or not at all."""
+"""Writing of a run folder; every file appears whole or not at all."""
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +12,26 @@ from lensfit.datasets import Imaging, Interferometer
 from lensfit.datasets.fits import _header as frame_header
 from lensfit.errors import DataError
 from lensfit.fitters._base import FitResult
+from lensfit.fitters._saved import RESULT, SAMPLES, replacing, samples_table, write_json
 from lensfit.likelihood.joint import Observations
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.plots import (
     FIGURES,
     PIXEL_FIGURES,
+    PIXEL_VISIBILITY_FIGURES,
     SAMPLE_FIGURES,
     VISIBILITY_FIGURES,
     ModelImages,
     PixelScene,
+    PixelVisibilityScene,
     Scene,
     VisibilityScene,
 )
 from lensfit.problem import Problem
 from lensfit.results.derived import derived_quantities
 from lensfit.results.pixels import source_file
-from lensfit.results.samples import samples_table, write_inference_data
-from lensfit.results.tables import SCHEMA, VERSION, as_document, as_table
+from lensfit.results.samples import write_inference_data
+from lensfit.results.tables import as_document, as_table
 
 Images = tuple[tuple[str, np.ndarray, str | None, str], ...]
 """Name, array, unit and meaning of each."""
@@ -71,8 +70,8 @@ def write_results(
         _write_samples(folder, problem, result)
     with replacing(folder / "parameters.ecsv") as path:
         as_table(document).write(path, format="ascii.ecsv")
-    with replacing(folder / "result.json") as path:
-        path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    with replacing(folder / RESULT) as path:
+        write_json(path, document)
 
 
 def _shown(
@@ -80,57 +79,29 @@ def _shown(
 ) -> tuple[Any, dict[str, Any], Images]:
     """What the figures show, the figures, and the images of model.fits."""
     scene: Any
-    if not isinstance(observed, Imaging):
-        scene = VisibilityScene.of(observed, result.model)
-        return scene, VISIBILITY_FIGURES, _of_visibilities(scene)
+    if isinstance(observed, Imaging):
+        if pixels is None:
+            scene, figures = Scene.of(observed, problem.likelihood, result.model), FIGURES
+        else:
+            scene, figures = PixelScene.of(observed, problem, pixels), PIXEL_FIGURES
+        return scene, figures, _of_image(observed, scene.images)
     if pixels is None:
-        scene, figures = Scene.of(observed, problem.likelihood, result.model), FIGURES
+        scene, figures = VisibilityScene.of(observed, result.model), VISIBILITY_FIGURES
     else:
-        scene, figures = PixelScene.of(observed, problem, pixels), PIXEL_FIGURES
-    return scene, figures, _of_image(observed, scene.images)
+        scene, figures = PixelVisibilityScene.of(observed, pixels), PIXEL_VISIBILITY_FIGURES
+    return scene, figures, _of_visibilities(scene)
 
 
 def _write_samples(folder: Path, problem: Problem, result: FitResult) -> None:
     for name, figure in SAMPLE_FIGURES.items():
         with replacing(folder / f"{name}.png") as path:
             figure(result).savefig(path)
-    with replacing(folder / "samples.ecsv") as path:
+    with replacing(folder / SAMPLES) as path:
         samples_table(result).write(path, format="ascii.ecsv")
     with replacing(folder / "samples.h5") as path:
         write_inference_data(path, problem, result)
 
 
-def read_result(folder: str | Path) -> dict[str, Any]:
-    """The content of a run folder's result.json, None where a number is unknown.
-
-    Raises:
-        DataError: it is missing, broken, or not of the schema that this version writes.
-    """
-    path = Path(folder) / "result.json"
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; the fit did not finish, or this is not the folder of a run")
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path}: is not valid JSON ({error}); run the fit again") from error
-    found = (document.get("schema"), document.get("version")) if isinstance(document, dict) else None
-    if found != (SCHEMA, VERSION):
-        raise DataError(
-            f"{path}: holds {found}, this lensfit ({__version__}) reads schema {SCHEMA!r} version {VERSION}; "
-            "use the version of lensfit that wrote it, or run the fit again"
-        )
-    return document
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when all went well."""
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _of_image(imaging: Imaging, images: ModelImages) -> Images:
@@ -143,7 +114,7 @@ def _of_image(imaging: Imaging, images: ModelImages) -> Images:
     )
 
 
-def _of_visibilities(scene: VisibilityScene) -> Images:
+def _of_visibilities(scene: Any) -> Images:
     return (
         ("MODEL", scene.sky, scene.imaging.unit, "sky of the model, before the primary beam"),
         ("RESIDUAL", scene.dirty_residual, None, "dirty image of data less model over its noise"),

@@ -14,8 +14,9 @@ from lensfit.pixelised.shape import half_light_radius
 
 def source_file(found: Reconstruction, unit: str | None) -> fits.HDUList:
     """SOURCE, its standard DEVIATION and the spline's COEFFICIENT at the nodes; offsets as the data's, in arcsec."""
-    hdus = fits.HDUList([fits.PrimaryHDU()])
-    hdus[0].header["CREATOR"] = f"lensfit {__version__}"
+    primary = fits.PrimaryHDU()
+    primary.header["CREATOR"] = f"lensfit {__version__}"
+    hdus = fits.HDUList([primary])
     planes = (
         ("SOURCE", found.brightness, "brightness at the nodes"),
         ("DEVIATION", found.deviation, "posterior standard deviation of the brightness, lens and mesh held"),

@@ -1,4 +1,4 @@
-"""Posterior samples as files: a table with weights, and equal draws as ArviZ reads them."""
+"""Posterior samples as ArviZ reads them: draws of equal weight."""
 from __future__ import annotations
 
 import datetime
@@ -7,25 +7,10 @@ from typing import Any
 
 import h5py
 import numpy as np
-from astropy.table import Column, Table
 
 from lensfit._version import __version__
 from lensfit.fitters._base import FitResult
 from lensfit.problem import Problem
-
-
-def samples_table(result: FitResult) -> Table:
-    """Weight and ln L (NaN where unknown) of each sample, then its parameters under their dotted names."""
-    assert result.samples is not None and result.weights is not None
-    meta = {"fitter": result.fitter, "log_evidence": result.log_evidence,
-            "log_evidence_error": result.log_evidence_error}  # fmt: skip
-    columns = [
-        Column(result.weights, "weight", description="posterior weight; they sum to 1"),
-        Column(_log_likelihoods(result), "log_likelihood", description="ln L"),
-    ]
-    rows = zip(result.names, result.samples.T, result.units, strict=True)
-    columns += [Column(values, name, description=unit or "dimensionless") for name, values, unit in rows]
-    return Table(columns, meta={key: value for key, value in meta.items() if value is not None})
 
 
 def write_inference_data(path: Path, problem: Problem, result: FitResult) -> None:

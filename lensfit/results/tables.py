@@ -11,16 +11,15 @@ from typing import Any
 import numpy as np
 from astropy.table import Column, Table
 
-from lensfit.datasets import Imaging, Interferometer
+from lensfit.datasets import Imaging
 from lensfit.fitters._base import FitResult
+from lensfit.fitters._saved import document_of, plain
 from lensfit.likelihood.joint import Observations
 from lensfit.plots import data_unit
 from lensfit.problem import Problem
 from lensfit.results.derived import Quantity
 
 Observed = Imaging | Observations
-SCHEMA = "lensfit.result"
-VERSION = 2
 PACKAGES = ("lensfit", "jax", "jaxlib", "numpy", "scipy", "astropy", "matplotlib")
 
 
@@ -29,30 +28,17 @@ def as_document(
 ) -> dict[str, Any]:
     """The content of result.json: numbers, strings, lists and dicts alone, None where a number is unknown."""
     imaging = observed if isinstance(observed, Imaging) else observed.datasets[0]
-    document = {
-        "schema": SCHEMA,
-        "version": VERSION,
-        "fitter": result.fitter,
-        "converged": result.converged,
-        "trust": {
-            "trusted": result.trust.trusted,
-            "reasons": result.trust.reasons,
-            "checks": [vars(check) for check in result.trust.checks],
-        },
-        "parameters": _parameters(imaging, result),
-        "amplitudes": _amplitudes(imaging, result),
+    document = document_of(result)
+    for row in (*document["parameters"].values(), *document["amplitudes"].values()):
+        row["unit"] = data_unit(imaging) if row["unit"] == "data unit" else row["unit"]
+    added = {
         "fixed": _fixed(problem),
         "derived": {name: vars(quantity) for name, quantity in derived.items()},
-        "covariance": {"names": result.names, "matrix": result.covariance},
-        "fit": _numbers(result),
-        "diagnostics": None if result.diagnostics is None else vars(result.diagnostics),
-        "variants": [vars(variant) for variant in result.variants],
         "data": _data(observed) if isinstance(observed, Imaging) else _visibilities(observed),
-        "notes": result.notes,
         "figures": figures,
         "provenance": _provenance() | result.provenance,
     }
-    return plain(document)
+    return document | plain(added)
 
 
 def as_table(document: dict[str, Any]) -> Table:
@@ -76,50 +62,10 @@ def as_table(document: dict[str, Any]) -> Table:
                  meta=meta | {"fit": document["fit"]})
 
 
-def plain(value: Any) -> Any:
-    """The value as JSON knows it: numbers that are not finite become None."""
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if hasattr(value, "tolist"):
-        return plain(value.tolist())
-    if isinstance(value, float):
-        return value if np.isfinite(value) else None
-    if value is None or isinstance(value, (str, int)):
-        return value
-    return str(value)
-
-
-def _parameters(imaging: Imaging | Interferometer, result: FitResult) -> dict[str, Any]:
-    keys = ("value", "error", "spread", "unit", "symbol")
-    columns = (result.names, result.theta, result.errors, result.spread, result.units, result.symbols)
-    return {
-        name: dict(zip(keys, (value, error, spread, _named(unit, imaging), symbol), strict=True))
-        for name, value, error, spread, unit, symbol in zip(*columns, strict=True)
-    }
-
-
-def _amplitudes(imaging: Imaging | Interferometer, result: FitResult) -> dict[str, Any]:
-    columns = (result.amplitude_names, result.amplitudes, result.amplitude_errors)
-    return {
-        name: {"value": value, "error": error, "unit": data_unit(imaging)}
-        for name, value, error in zip(*columns, strict=True)
-    }
-
-
 def _fixed(problem: Problem) -> dict[str, Any]:
     space = problem.space
     slots = zip(space.paths, space.slots, strict=True)
     return {path: space.fixed[slot.index] for path, slot in slots if slot.kind == "fixed"}
-
-
-def _numbers(result: FitResult) -> dict[str, Any]:
-    names = (
-        "log_likelihood", "log_posterior", "chi2", "data_count", "evaluations", "gradients", "seconds",
-        "cpu_seconds", "log_evidence", "log_evidence_error",
-    )
-    return {name: getattr(result, name) for name in names}
 
 
 def _data(imaging: Imaging) -> dict[str, Any]:
@@ -171,7 +117,3 @@ def _provenance() -> dict[str, Any]:
         "versions": {"python": platform.python_version()} | versions,
         "machine": f"{platform.system()} {platform.machine()}",
     }
-
-
-def _named(unit: str, imaging: Imaging | Interferometer) -> str:
-    return data_unit(imaging) if unit == "data unit" else unit

@@ -22,7 +22,10 @@ SETTLED = 0.1
 
 
 def align(observations: Observations) -> Observations:
-    """Flux scales and shifts of the further datasets from the non-negative image of all, before any model."""
+    """Shifts of the further datasets from the non-negative image of all, before any model.
+
+    Flux scales wait for a model: the image lacks what is faint, and antennas with wrong phases lack flux.
+    """
     for _ in range(ALIGNMENTS if len(observations.datasets) > 1 else 0):
         observations = observations.aligned(bright_image(observations.likelihood()))
     return observations

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,13 @@ from lensfit.datasets._rebin import blocks
 from lensfit.fitters.lm import Point
 from lensfit.grid import cut
 from lensfit.model import LensModel
+from lensfit.pytree import replace
 from lensfit.space import Space
 from lensfit.staged.roles import Roles
 from lensfit.staged.tally import Tally
 
+Tell = Callable[[str, float, float, Point | None], None]
+"""Is told the stage, its chi2 (NaN where unknown), the share of the work that is done, and the best point so far."""
 BRIGHT = 256
 """Most pixels that are traced back."""
 
@@ -51,14 +55,15 @@ class Levels:
     @classmethod
     def of(cls, likelihood: Any) -> Levels:
         """The levels of a likelihood."""
-        return cls(coarse=likelihood.coarser(), medium=likelihood.capped(2), full=likelihood)
+        medium = replace(likelihood, grid=likelihood.grid.capped(2))
+        return cls(coarse=likelihood.coarser(), medium=medium, full=likelihood)
 
     def binned(self, whitened: np.ndarray) -> np.ndarray:
         """A whitened image (H, W) of the medium level as the coarse one shows it."""
         inverse = np.asarray(self.medium.inverse_noise)
         image = np.where(inverse > 0, whitened / np.where(inverse > 0, inverse, 1.0), 0.0)
         step = 2 * float(self.medium.grid.pixel_scale)
-        offset = np.asarray(self.coarse.corner) - np.asarray(self.medium.corner)
+        offset = np.asarray(self.coarse.grid.corner) - np.asarray(self.medium.grid.corner)
         column, row = np.rint(offset / step - 0.25).astype(int)
         rows, columns = self.coarse.shape
         box = slice(row, row + rows), slice(column, column + columns)

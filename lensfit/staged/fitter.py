@@ -13,7 +13,7 @@ from lensfit.fitters.laplace import laplace_of_solved
 from lensfit.fitters.lm import Point, System
 from lensfit.problem import Problem
 from lensfit.space import Space, solve_amplitudes
-from lensfit.staged.case import Case, Found
+from lensfit.staged.case import Case, Found, Tell
 from lensfit.staged.family import better, fit_family, judged, spread
 from lensfit.staged.joint import Joint
 from lensfit.staged.stages import Stages
@@ -49,24 +49,26 @@ class Staged:
         case = Case.of(solve_amplitudes(problem.model), problem.likelihood)
         joint = Joint.of(case)
         stages = Stages.of(problem.likelihood)
-        found = stages.run(case, np.random.default_rng(seed), progress)
-        progress("search, other seed", float(found.point.chi2), 0.7)
+        tell = _teller(problem, case.space, progress)
+        found = stages.run(case, np.random.default_rng(seed), tell)
+        tell("search, other seed", float(found.point.chi2), 0.7, found.point)
         again = stages.search_again(case, joint, found.theta, np.random.default_rng([seed, 1]))
         found, other = _better(found, stages.finish(case, joint, again))
         if not np.isfinite(float(found.point.objective)):
             raise FitError("no finite chi2 was found: the model does not give finite brightness anywhere near the data")
         end, system, gain = _settled(joint, problem.likelihood, found.point)
-        progress("neighbouring models", float(end.chi2), 0.8)
+        theta, notes = _in_problem(problem, case.space, end)
+        progress("neighbouring models", float(end.chi2), 0.8, "", theta)
         variants = fit_family(joint, problem.likelihood, end, stages.seconds, stages.easing)
         progress("errors and trust", float(end.chi2), 0.95)
         best = np.asarray(end.theta)
         numbers = case.space.build(best).filled(end.amplitudes)  # pyright: ignore[reportArgumentType]
         evidence = stages.gather(problem.likelihood, numbers, end)
         checks = check_fit(case.space, case.roles, best, evidence, gain)
+        checks += stages.check_residual(problem.likelihood, end)
         checks += check_search(case.roles, best, found.basins, other)
         variants = judged(variants, stages.excess(evidence, float(end.chi2)))
         checks += stages.check_family(case.roles, tuple(v for v in variants if v.counts))
-        theta, notes = _in_problem(problem, case.space, end)
         result = result_of(
             problem,
             theta,
@@ -83,6 +85,15 @@ class Staged:
         )
         progress("done", result.chi2, 1.0)
         return result
+
+
+def _teller(problem: Problem, space: Space, progress: Progress) -> Tell:
+    """The progress of a problem as the stages know it, whose points are of the space where all is solved."""
+
+    def tell(stage: str, chi2: float, share: float, point: Point | None) -> None:
+        progress(stage, chi2, share, "", None if point is None else _in_problem(problem, space, point)[0])
+
+    return tell
 
 
 def _better(found: Found, second: Found) -> tuple[Found, np.ndarray]:

@@ -14,9 +14,14 @@ from lensfit.staged.joint import Joint
 from lensfit.staged.stages import Stages
 from lensfit.staged.trust import GAIN, check_fit
 
+POOR = 10.0
+"""chi2 over the number of data from which on a fit that no search vouches for is taken to be in a wrong basin."""
+
 
 def judged(problem: Problem, result: FitResult) -> FitResult:
     """The result with its trust: its fitter's own checks, or whether it converged, and those of a lens if it is one.
+
+    The fitter made no search, or none that is known here: chi2 has to say that the basin is not a wrong one.
 
     The best of many samples need not be the optimum: chi2 + |z|^2 may still fall by 1 for each parameter.
     """
@@ -32,6 +37,11 @@ def judged(problem: Problem, result: FitResult) -> FitResult:
     here, end = (joint.descend(problem.likelihood, theta, n, 1e-3) for n in (0, 10))
     gain = float(here.objective) - float(end.objective)
     most = GAIN if result.samples is None else max(GAIN, float(problem.ndim))
-    evidence = Stages.of(problem.likelihood).gather(problem.likelihood, result.model, here)
+    stages = Stages.of(problem.likelihood)
+    evidence = stages.gather(problem.likelihood, result.model, here)
     checks += check_fit(case.space, case.roles, theta, evidence, gain, most)
+    checks += stages.check_residual(problem.likelihood, here)
+    ratio = result.chi2 / result.data_count
+    found = f"chi2 is {ratio:.3g} times the number of data (less than {POOR:g}: no search says that no basin is better)"
+    checks.append(Check("residuals", bool(ratio < POOR), found))
     return dataclasses.replace(result, trust=Trust(tuple(checks)))

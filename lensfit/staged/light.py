@@ -38,7 +38,7 @@ def fit_light(case: Case, rng: np.random.Generator) -> list[LightFit]:
 
 def half_light_radius(likelihood: Any) -> float:
     """Radius about the brightest region that holds half of the light above noise [arcsec]."""
-    x, y = likelihood.coordinates()
+    x, y = likelihood.grid.coordinates()
     snr = np.asarray(likelihood.whitened_data)
     noise = np.asarray(likelihood.inverse_noise)
     flux = np.where((snr > 3) & (noise > 0), snr / np.where(noise > 0, noise, 1.0), 0.0)

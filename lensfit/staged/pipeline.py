@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lensfit.fitters._base import Progress
-from lensfit.staged.case import Basin, Case, Found
+from lensfit.fitters.lm import Point
+from lensfit.staged.case import Basin, Case, Found, Tell
 from lensfit.staged.joint import Joint, distinct, join
 from lensfit.staged.light import LightFit, fit_light, floor_weights
 from lensfit.staged.search import search
@@ -15,20 +15,22 @@ FLOOR = 0.02
 """Share of the lens light by which its model may miss it before the last fit."""
 
 
-def run_stages(case: Case, rng: np.random.Generator, progress: Progress) -> Found:
+def run_stages(case: Case, rng: np.random.Generator, tell: Tell) -> Found:
     """From the data and the priors alone to the best point of chi2 + |z|^2."""
     joint = Joint.of(case)
-    progress("lens light", np.nan, 0.05)
+    tell("lens light", np.nan, 0.05, None)
     lights = fit_light(case, rng)
-    progress("search, round 1", np.nan, 0.15)
+    point = _point(case, joint, lights[0].theta)
+    tell("search, round 1", float(point.chi2), 0.15, point)
     basins = _search_first(case, joint, lights, rng)
-    progress("search, round 2", _chi2(case, joint, basins[0]), 0.35)
+    point = _point(case, joint, basins[0].theta)
+    tell("search, round 2", float(point.chi2), 0.35, point)
     basins = sorted(basins + search_again(case, joint, basins[0].theta, rng), key=lambda basin: basin.score)
-    chi2 = _chi2(case, joint, basins[0])
-    if chi2 > POOR * case.levels.medium.data_count:
-        progress("search, round 3", chi2, 0.5)
+    point = _point(case, joint, basins[0].theta)
+    if float(point.chi2) > POOR * case.levels.medium.data_count:
+        tell("search, round 3", float(point.chi2), 0.5, point)
         basins += _search_first(case, joint, lights, rng)
-    progress("fine fit", chi2, 0.6)
+    tell("fine fit", float(point.chi2), 0.6, point)
     return finish(case, joint, basins)
 
 
@@ -64,5 +66,6 @@ def _search_first(case: Case, joint: Joint, lights: list[LightFit], rng: np.rand
     return sorted((joint.fit(weighted, s, 6, 5.0) for s in starts), key=lambda basin: basin.score)
 
 
-def _chi2(case: Case, joint: Joint, basin: Basin) -> float:
-    return float(joint.descend(case.levels.medium, basin.theta, 0, 1.0).chi2)
+def _point(case: Case, joint: Joint, theta: np.ndarray) -> Point:
+    """theta (n,) with its amplitudes and chi2."""
+    return joint.descend(case.levels.medium, theta, 0, 1.0)

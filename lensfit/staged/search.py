@@ -39,7 +39,7 @@ def search(
     space, roles = case.space, case.roles
     held = np.where(roles.light, np.asarray(to_z(space, theta)), 0.0)
     start = to_theta(space, held)
-    x, y = likelihood.coordinates()
+    x, y = likelihood.grid.coordinates()
     center = start[list(roles.mass_center)] if roles.mass_center else np.zeros(2)
     radius = np.hypot(x - center[0], y - center[1])
     pixel = float(likelihood.grid.pixel_scale)

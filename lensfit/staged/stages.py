@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from lensfit.fitters._base import Check, Progress, Variant
+from lensfit.fitters._base import Check, Variant
 from lensfit.fitters.lm import Point
 from lensfit.likelihood.interferometer import InterferometerLikelihood
 from lensfit.model import LensModel
 from lensfit.staged import evidence, family, pipeline, trust, visibilities
-from lensfit.staged.case import Basin, Case, Found
+from lensfit.staged.case import Basin, Case, Found, Tell
 from lensfit.staged.joint import Joint
 from lensfit.staged.roles import Roles
 
@@ -25,13 +25,14 @@ class Stages:
     excess: how far chi2 of a neighbour may be above that of the fit, given its evidence and chi2.
     """
 
-    run: Callable[[Case, np.random.Generator, Progress], Found]
+    run: Callable[[Case, np.random.Generator, Tell], Found]
     search_again: Callable[[Case, Joint, np.ndarray, np.random.Generator], list[Basin]]
     finish: Callable[[Case, Joint, list[Basin]], Found]
     gather: Callable[[Any, LensModel, Point], trust.Evidence]
     seconds: tuple[tuple[float, float, float], ...]
     easing: tuple[float, ...]
     excess: Callable[[trust.Evidence, float], float]
+    check_residual: Callable[[Any, Point], list[Check]]
     check_family: Callable[[Roles, tuple[Variant, ...]], list[Check]]
 
     @classmethod
@@ -48,6 +49,7 @@ _IMAGE = Stages(
     seconds=tuple((size, 0.0, 0.0) for size in family.SECOND_SOURCE),
     easing=(),
     excess=trust.excess,
+    check_residual=trust.check_residual,
     check_family=trust.check_family,
 )
 _VISIBILITIES = Stages(
@@ -58,5 +60,6 @@ _VISIBILITIES = Stages(
     seconds=evidence.SECOND_SOURCE,
     easing=evidence.EASING,
     excess=evidence.excess,
+    check_residual=evidence.check_residual,
     check_family=evidence.check_family,
 )

@@ -20,9 +20,9 @@ from lensfit.surface import surfaces
 
 LEAST_SIGNAL = 25.0
 """Signal over noise of the whole lensed source below which there is nothing to model."""
-LEAST_EXPLAINED = 0.5
+LEAST_EXPLAINED = 0.75
 """Share of the arcs' chi2 that the source must explain."""
-COUNTER_IMAGE = 0.35
+COUNTER_IMAGE = 0.25
 """Most that the amplitude of the negative-parity images may differ from the others', beside its error."""
 LEAST_MAGNIFICATION = 1.5
 PRIOR_WIDTHS = 3.5
@@ -149,6 +149,11 @@ def check_search(
 def excess(evidence: Evidence, chi2: float) -> float:
     """How far chi2 of a neighbouring model may be above that of the fit."""
     return REJECTED * chi2
+
+
+def check_residual(likelihood: Any, point: Point) -> list[Check]:
+    """Nothing is asked of an image's residuals: noise maps are often wrong, and galaxies are no Sersic profiles."""
+    return []
 
 
 def check_family(roles: Roles, variants: tuple[Variant, ...]) -> list[Check]:

@@ -7,9 +7,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from lensfit.fitters._base import Progress
 from lensfit.operators.non_negative import FAINT, non_negative_image
-from lensfit.staged.case import BRIGHT, Arcs, Basin, Case, Found
+from lensfit.staged.case import BRIGHT, Arcs, Basin, Case, Found, Tell
 from lensfit.staged.joint import Joint, distinct
 from lensfit.staged.maps import to_theta, to_z
 from lensfit.staged.search import draws, place_sources
@@ -27,13 +26,13 @@ SPLITS = 6
 _non_negative = jax.jit(non_negative_image)
 
 
-def run_stages(case: Case, rng: np.random.Generator, progress: Progress) -> Found:
+def run_stages(case: Case, rng: np.random.Generator, tell: Tell) -> Found:
     """From the data and the priors alone to the best point of chi2 + |z|^2."""
     joint = Joint.of(case)
-    progress("emission", np.nan, 0.05)
-    progress("search", np.nan, 0.1)
+    tell("emission", np.nan, 0.05, None)
+    tell("search", np.nan, 0.1, None)
     basins = search(case, joint, rng)
-    progress("fine fit", basins[0].score, 0.4)
+    tell("fine fit", basins[0].score, 0.4, None)
     return finish(case, joint, basins)
 
 
@@ -80,7 +79,7 @@ def bright_image(likelihood: Any) -> np.ndarray:
 def find_emission(likelihood: Any) -> tuple[Arcs, float]:
     """The bright pixels of the non-negative image, and their rms radius about their centre [arcsec]."""
     image = bright_image(likelihood).ravel()
-    x, y = (a.ravel() for a in likelihood.coordinates())
+    x, y = (a.ravel() for a in likelihood.grid.coordinates())
     order = np.argsort(-image)[:BRIGHT]
     chosen = order[image[order] > DIM * image[order[0]]]
     x, y, weight = x[chosen], y[chosen], image[chosen]

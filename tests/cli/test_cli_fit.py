@@ -1,6 +1,9 @@
 """How a fit ends: exit codes, what is said, and what is left in the run folder."""
 
+import errno
+import importlib.metadata
 import io
+import os
 import time
 
 import pytest
@@ -92,21 +95,29 @@ def test_a_fit_that_fails_leaves_its_reason_alone(error, code, reason, lensfit, 
     assert complaints.startswith("lensfit: ")
     assert "Traceback" not in complaints
     assert reason in (out / "log.txt").read_text()
-    assert files(out) == ["log.txt", "recipe.toml"]
+    assert files(out) == ["log.txt"]
     if code == 1:
         assert f"by zero; the traceback is in {out / 'log.txt'}" in complaints
 
 
-def test_results_that_cannot_be_written_leave_none(lensfit, fits, data, tmp_path, monkeypatch):
+def test_a_full_disk_is_told_and_leaves_what_was_there(lensfit, fits, data, tmp_path, monkeypatch):
     fits()
 
-    def fail(made):
+    def full(made):
         (made / "report.html").write_text("half")
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(fit_command, "write_report", fail)
-    assert lensfit("fit", data, "--mask-radius", 1.5, "--out", tmp_path / "run")[0] == 1
-    assert files(tmp_path / "run") == ["log.txt", "recipe.toml"]
+    arguments = ("fit", data, "--mask-radius", 1.5, "--out", tmp_path / "run")
+    with monkeypatch.context() as patch:
+        patch.setattr(fit_command, "write_report", full)
+        code, _, told = lensfit(*arguments)
+        assert code == 3 and "cannot be written (No space left on device); make room" in told
+        assert files(tmp_path / "run") == ["log.txt"]
+    assert lensfit(*arguments, "--overwrite")[0] == 0
+    before = {path: path.read_text() for path in (tmp_path / "run").iterdir() if path.name != "log.txt"}
+    monkeypatch.setattr(fit_command, "write_report", full)
+    assert lensfit(*arguments, "--overwrite")[0] == 3
+    assert {path: path.read_text() for path in (tmp_path / "run").iterdir() if path.name != "log.txt"} == before
 
 
 # What cannot be used
@@ -165,3 +176,31 @@ def test_overwrite_replaces_the_files_of_a_run_and_no_other(lensfit, fits, data,
     assert files(out) == ["log.txt", "mine.txt", "recipe.toml", "report.html", "result.json"]
     assert [path.name for path in out.iterdir() if path.read_text() == "old"] == ["mine.txt"]
     assert lensfit(*arguments)[0] == 0
+
+
+@pytest.mark.parametrize("error", [FitError("no basin"), KeyboardInterrupt(), ZeroDivisionError("by zero")])
+def test_what_fails_leaves_the_run_that_it_was_to_overwrite(error, lensfit, fits, data, tmp_path):
+    fits(error=error)
+    out = tmp_path / "run"
+    out.mkdir()
+    for name in RUN_FILES:
+        write(out / name, "old")
+    assert lensfit("fit", data, "--mask-radius", 1.5, "--out", out, "--overwrite")[0] not in (0, 4)
+    assert files(out) == sorted(RUN_FILES)
+    assert [path.name for path in out.iterdir() if path.read_text() != "old"] == ["log.txt"]
+    assert (out / "log.txt").read_text().startswith("old")
+
+
+def test_a_missing_package_is_told_before_the_staged_fit(lensfit, fits, data, tmp_path, monkeypatch):
+    staged, known = fits(), importlib.metadata.version
+
+    def version(name):
+        if name == "blackjax":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return known(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    code, _, told = lensfit("fit", data, "--mask-radius", 1.5, "--fitter", "nuts", "--out", tmp_path / "run")
+    assert code == 3
+    assert "nuts: the package blackjax is not installed; pip install 'lensfit[blackjax]'" in told
+    assert not hasattr(staged, "problem") and not (tmp_path / "run").exists()

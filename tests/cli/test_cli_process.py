@@ -7,9 +7,10 @@ import sys
 import time
 
 import pytest
+from PIL import Image
 from stand_in import files
 
-from lensfit.cli._folder import RUN_FILES
+from lensfit.cli._folder import FILM, PICTURE, RUN_FILES
 from lensfit.recipe import read_recipe
 from lensfit.results import read_result
 from lensfit.space import Space
@@ -33,11 +34,13 @@ COMMAND = (sys.executable, "-c", "import sys; from lensfit.cli import main; sys.
 
 def test_a_real_fit_writes_the_whole_run_folder(data, mock, tmp_path, environment):
     out = tmp_path / "run"
-    done = run(environment, "fit", data, "--mask-radius", 1.5, "--out", out)
+    done = run(environment, "fit", data, "--mask-radius", 1.5, "--live", "--out", out)
     assert done.returncode in (0, 4), done.stderr
     assert done.stderr == ""
     assert ("NOT TRUSTED" in done.stdout) == (done.returncode == 4)
-    assert files(out) == sorted(RUN_FILES)
+    assert files(out) == sorted((*RUN_FILES, FILM, PICTURE))
+    with Image.open(out / FILM) as film:
+        assert film.n_frames > 1
     result = read_result(out)
     radius = result["parameters"]["mass.sie.einstein_radius"]["value"]
     assert radius == pytest.approx(mock.truth["mass.sie.einstein_radius"], abs=0.02)
@@ -57,7 +60,7 @@ def test_an_interrupted_fit_is_130_and_says_so(data, tmp_path, environment):
     process = subprocess.Popen(command, env=environment, **pipes)
     try:
         deadline = time.monotonic() + 60
-        while not (log.parent / "recipe.toml").exists():
+        while not log.exists():
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -68,4 +71,4 @@ def test_an_interrupted_fit_is_130_and_says_so(data, tmp_path, environment):
         process.wait()
     assert (process.returncode, said, complaints) == (130, "", "lensfit: interrupted\n")
     assert "ERROR interrupted" in log.read_text()
-    assert files(log.parent) == ["log.txt", "recipe.toml"]
+    assert files(log.parent) == ["log.txt"]

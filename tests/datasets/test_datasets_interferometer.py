@@ -11,6 +11,7 @@ from astropy.io import fits
 from lensfit.datasets import (
     Interferometer,
     Visibilities,
+    circular_mask,
     read_chunks,
     read_imaging,
     read_interferometer,
@@ -127,7 +128,10 @@ BAD = {
     "short antennas": ({"antenna1": np.ones(4), "antenna2": np.ones(4)}, r"antenna1: 4 rows"),
     "two axes": ({"values": np.ones((400, 3))}, r"visibilities: shape \(400, 3\), a column"),
     "text": ({"u": np.array(["a"] * 400)}, r"u: values of type"),
-    "masked array": ({"u": np.ma.masked_less(columns()[0], 0)}, r"masked array; give its .data"),
+    "masked u": ({"u": np.ma.masked_less(columns()[0], 0)}, r"u: numpy masked array; give its .data"),
+    "masked values": ({"values": np.ma.masked_less(columns()[2], 0)}, r"visibilities: numpy masked array"),
+    "masked noise": ({"noise": np.ma.ones((400, 2))}, r"noise: numpy masked array"),
+    "masked weights": ({"weights": np.ma.ones(400)}, r"weights: numpy masked array"),
     "K = 0": ({"u": [], "v": [], "values": np.zeros(0)}, r"no visibility; give at least one"),
     "all flagged": ({"flags": np.ones(400)}, r"all 400 rows are left out \(400 of 400 .* flagged\)"),
     "no weight": ({"weights": np.zeros(400)}, r"all 400 rows are left out \(.*zero or negative weight"),
@@ -176,7 +180,7 @@ def test_grid_masks_and_beam():
     at = np.argmin(np.abs(np.hypot(data.x, data.y) - 2.5))
     assert data.beam.ravel()[at] == pytest.approx(0.5, abs=0.02) and data.beam.max() <= 1
     assert dataset().beam.min() == 1
-    masked = data.circular_mask(1.0, (0.4, -0.2))
+    masked = data.with_mask(circular_mask(data.x, data.y, 1.0, (0.4, -0.2)))
     assert (~masked.mask).sum() * PIXEL**2 == pytest.approx(np.pi, rel=0.02)
     assert masked.hash != data.hash and dataset().hash == dataset().hash
     other = masked.regridded(pixel_scale=0.05, shape=(120, 130), origin=(0.0, 0.0))
@@ -306,7 +310,8 @@ def test_written_and_read_back(tmp_path):
     for k, noise in enumerate((0.1, 0.1 + 0.2j)):
         data = Interferometer.from_arrays(
             u, v, values, noise, sign=1, east="left", **GRID, origin=(0.1, 0.2), primary_beam=20.0, track=np.arange(30)
-        ).circular_mask(2.0)
+        )
+        data = data.with_mask(circular_mask(data.x, data.y, 2.0))
         write_interferometer(data, tmp_path / str(k))
         again = read_interferometer(tmp_path / str(k))
         assert again.hash == data.hash

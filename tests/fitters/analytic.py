@@ -52,9 +52,6 @@ class Linear:
     def columns(self, model):
         return jnp.zeros((0, self.data.size))
 
-    def positive(self, model):
-        return jnp.zeros(0, bool)
-
     def least(self, model, columns):
         residuals = self.residuals(model)
         return jnp.zeros(0), residuals, jnp.sum(residuals * residuals)

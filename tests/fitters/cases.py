@@ -1,6 +1,6 @@
 """Small settings for every fitter, so that the battery takes seconds."""
 
-
+from lensfit.registry import AT_OPTIMUM
 
 QUICK = {
     "lm": {"starts": 3},
@@ -14,7 +14,16 @@ QUICK = {
     "dynesty": {"nlive": 80},
     "dynesty-dynamic": {"nlive": 40, "n_effective": 400},
     "nautilus": {"n_live": 200, "n_networks": 1, "n_eff": 500},
+    "importance": {"effective_samples": 2000},
+    "nuts": {"chains": 2, "samples": 250, "warmup": 50},
+    "nss": {"num_live": 80},
 }
-SLOPES = ("lm", "lbfgs", "adam", "jaxopt-lbfgs", "jaxopt-lbfgsb", "jaxopt-lm")
-NESTED = ("dynesty", "dynesty-dynamic", "nautilus")
-SAMPLERS = ("emcee", *NESTED)
+SLOPES = ("lm", "lbfgs", "adam", "jaxopt-lbfgs", "jaxopt-lbfgsb", "jaxopt-lm", *AT_OPTIMUM)
+"""Fitters that count gradients."""
+NESTED = ("dynesty", "dynesty-dynamic", "nautilus", "nss")
+WEIGHTED = (*NESTED, "importance")
+
+
+def start(name, mean):
+    """The exact answer `mean` for fitters that begin at an optimum, None for the others."""
+    return mean if name in AT_OPTIMUM else None

@@ -20,12 +20,13 @@ from lensfit.registry import fit, fitter  # noqa: E402
 
 def main(folder, *names):
     """A file of each result; none is made twice."""
-    problem = analytic.linear(counted=True).problem
+    exact = analytic.linear(counted=True)
     for name in names:
         end = Path(folder) / f"{name}.npz"
         if not end.exists():
             store = Store(Path(folder) / name, interval=0.02)
-            result = fit(problem, fitter(name, cases.QUICK[name]), seed=5, checkpoint=store)
+            start = cases.start(name, exact.mean)
+            result = fit(exact.problem, fitter(name, cases.QUICK[name]), seed=5, start=start, checkpoint=store)
             np.savez(end.with_suffix(".part.npz"), theta=result.theta, covariance=result.covariance,
                      evaluations=result.evaluations)
             end.with_suffix(".part.npz").replace(end)

@@ -1,8 +1,11 @@
 """What cannot be fitted is told: what, where and the remedy."""
 
 import dataclasses
+import importlib.metadata
 import logging
-import sys
+import re
+import tomllib
+from pathlib import Path
 
 import analytic
 import cases
@@ -10,10 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from lensfit import compare, registry
 from lensfit.errors import FitError
 from lensfit.problem import Problem
 from lensfit.pytree import pytree
-from lensfit.registry import fit, fitter, fitters
+from lensfit.registry import FITTERS, fit, fitter, fitters
 
 
 @pytest.mark.parametrize(
@@ -36,32 +40,75 @@ BAD = [
     ("pyswarms", "n_particles", 1), ("pyswarms", "ftol", -1), ("emcee", "nwalkers", 5), ("emcee", "moves", "walk"),
     ("dynesty", "nlive", 3), ("dynesty", "bound", "cube"), ("dynesty", "dlogz", 0.0), ("dynesty", "sample", "hslice"),
     ("dynesty-dynamic", "n_effective", 0), ("nautilus", "n_live", 2), ("nautilus", "f_live", 0.0),
+    ("importance", "draws", 10), ("importance", "degrees_of_freedom", 1), ("nuts", "chains", 0), ("nuts", "samples", 3),
+    ("nuts", "target_acceptance", "high"), ("nss", "num_live", 9), ("nss", "num_delete", 0), ("nss", "dlogz", 0.0),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "setting", "value"), BAD)
 def test_settings_out_of_range(name, setting, value, exact):
     with pytest.raises(FitError, match=f"{setting} = "):
-        fit(exact.problem, fitter(name, {setting: value}))
+        fit(exact.problem, fitter(name, {setting: value}), start=cases.start(name, exact.mean))
     assert {name for name, *_ in BAD} == set(cases.QUICK), "every fitter checks its settings"
 
 
-@pytest.mark.parametrize("name", ["adam", "emcee", "pyswarms", "nautilus", "dynesty", "jaxopt-lm"])
-def test_missing_package(name, exact, monkeypatch):
-    package = {"adam": "optax", "jaxopt-lm": "jaxopt"}.get(name, name)
-    for module in [m for m in sys.modules if m == package or m.startswith(f"{package}.")]:
-        monkeypatch.setitem(sys.modules, module, None)
-    monkeypatch.setitem(sys.modules, package, None)
-    how = "lensfit.nautilus" if name == "nautilus" else package
-    with pytest.raises(FitError, match=f"the package {package} is not installed; pip install .*{how}"):
-        fit(exact.problem, fitter(name, cases.QUICK[name]))
+PACKAGES = [(name, package) for name in FITTERS for package in type(fitter(name)).packages]
+NAUTILUS, BLACKJAX = "'lensfit[nautilus]'", "'lensfit[blackjax]'"
+EXTRAS = {"nautilus-sampler": NAUTILUS, "scikit-learn": NAUTILUS, "blackjax": BLACKJAX}
 
 
-@pytest.mark.parametrize("name", cases.SLOPES)
-def test_gradients_where_there_are_none(name, exact, monkeypatch):
-    monkeypatch.setattr(Problem, "has_gradient", False)
-    with pytest.raises(FitError, match=r"needs gradients.*emcee"):
-        fit(exact.problem, name)
+@pytest.mark.parametrize(("name", "package"), PACKAGES)
+def test_missing_package_is_told_before_any_work(name, package, exact, monkeypatch):
+    chosen = fitter(name)
+
+    def version(wanted):
+        if wanted == package:
+            raise importlib.metadata.PackageNotFoundError(wanted)
+        return "1.0"
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    monkeypatch.setattr(type(chosen), "run", None)
+    told = re.escape(f"the package {package} is not installed; pip install {EXTRAS.get(package, package)}")
+    for ask in (lambda: fitter(name), lambda: fit(exact.problem, chosen), lambda: compare(exact.problem, [name])):
+        with pytest.raises(FitError, match=f": {told}$"):
+            ask()
+
+
+def test_packages_that_are_extras_have_the_command_that_the_docs_give():
+    """The distributions of pyproject's extras, and no other."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    core = {re.split("[>=!]", line)[0] for line in project["dependencies"]}
+    assert {package for _, package in PACKAGES} - core == set(EXTRAS)
+    docs = (Path(__file__).parents[2] / "docs" / "fitters.md").read_text()
+    posterior = (Path(__file__).parents[2] / "docs" / "posterior.md").read_text()
+    assert all(f"pip install {extra}" in docs + posterior for extra in EXTRAS.values())
+
+
+def test_module_missing_in_the_fitter_of_another_package(monkeypatch):
+    monkeypatch.setattr(registry, "FITTERS", {"theirs": "not_there.sampler:Sampler"})
+    with pytest.raises(FitError, match="theirs: the package not_there is not installed; pip install not_there"):
+        fitter("theirs")
+
+
+@pytest.fixture(scope="module")
+def without_gradient(tiny_lens):
+    """The small lens on the numba backend."""
+    return Problem(tiny_lens[0].model, tiny_lens[0].likelihood, backend="numba")
+
+
+@pytest.mark.parametrize("name", ["staged", *(name for name in cases.QUICK if fitter(name).needs_gradient)])
+def test_gradient_fitters_refuse_the_numba_backend(name, without_gradient, monkeypatch):
+    chosen = fitter(name)
+    monkeypatch.setattr(type(chosen), "run", None)
+    with pytest.raises(FitError, match=rf"{type(chosen).__name__} needs gradients.*'numba'.*'jax'.*emcee"):
+        fit(without_gradient, chosen)
+
+
+@pytest.mark.parametrize("name", ["pyswarms", "dynesty"])
+def test_fitters_without_gradients_take_the_numba_backend(name, without_gradient, tiny_lens):
+    result, (same, truth) = fit(without_gradient, fitter(name, cases.QUICK[name]), seed=3), tiny_lens
+    assert np.all(np.abs(result.theta - truth) < 4 * result.errors)
+    assert result.log_likelihood == pytest.approx(float(same.log_likelihood(result.theta)), rel=1e-11)
 
 
 @pytest.mark.parametrize(

@@ -28,17 +28,19 @@ def stopping_at(call):
     """Progress that ends the fit at that call."""
     calls = itertools.count()
 
-    def progress(*_):
+    def progress(*_, **__):
         if next(calls) == call:
             raise Stopped
 
     return progress
 
 
-def ends(problem, name, store, progress):
+def ends(exact, name, store, progress):
     """The result of a fit, None where it was stopped."""
     try:
-        return fit(problem, fitter(name, cases.QUICK[name]), seed=5, checkpoint=store, progress=progress)
+        start = cases.start(name, exact.mean)
+        return fit(exact.problem, fitter(name, cases.QUICK[name]), seed=5, start=start, checkpoint=store,
+                   progress=progress)
     except Stopped:
         return None
 
@@ -48,12 +50,12 @@ def test_resumed_is_uninterrupted(name, exact, fitted, tmp_path):
     store = Store(tmp_path / "store", interval=0.02 if name in cases.NESTED else 0.0)
     stops = 0
     for call in (1, 2, 7, 11):
-        result = ends(exact.problem, name, store, stopping_at(call))
+        result = ends(exact, name, store, stopping_at(call))
         if result is not None:
             break
         stops += 1
     else:
-        result = ends(exact.problem, name, store, stopping_at(-1))
+        result = ends(exact, name, store, stopping_at(-1))
     assert stops
     same(result, fitted(name).result)
     store.discard()
@@ -66,7 +68,7 @@ def test_first_interrupt_stops_at_a_safe_point_and_saves(name, exact, fitted, tm
     before = signal.getsignal(signal.SIGINT)
     reached = itertools.count()
 
-    def progress(*_):
+    def progress(*_, **__):
         if next(reached) == 1:
             signal.raise_signal(signal.SIGINT)
 
@@ -88,7 +90,7 @@ def more(name):
 def test_second_interrupt_stops_at_once(exact, tmp_path):
     reached = itertools.count()
 
-    def progress(*_):
+    def progress(*_, **__):
         if next(reached) == 1:
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)

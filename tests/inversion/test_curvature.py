@@ -10,6 +10,7 @@ import pytest
 from lensfit.errors import ModelError
 from lensfit.inversion import ROUTES, MappingMatrix, _door, curvature, plan, routes
 from lensfit.native import start
+from lensfit.pytree import replace
 
 SHAPES = {"square": (12, 12), "tall": (19, 7), "wide": (5, 70), "one row": (1, 9), "one column": (9, 1)}
 MASKS = ("full", "ring", "empty rows", "scattered")
@@ -156,9 +157,25 @@ def test_traced_indices_that_are_no_source_pixel_give_nan(route):
 
         return value(case.weights), jax.grad(lambda w: value(w)[0, 0])(case.weights)
 
+    place = tuple(np.argwhere(case.weights != 0)[3])  # with weight 0, index -1 is an entry that is not used
     for wrong in (-1, case.sources):
-        value, gradient = both(jnp.asarray(case.indices).at[2, 1].set(wrong))
+        value, gradient = both(jnp.asarray(case.indices).at[place].set(wrong))
         assert np.isnan(value).all() and np.isnan(gradient).all()
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_entries_that_are_not_used(route):
+    case = case_of((8, 8))
+    indices = jnp.asarray(np.where(case.weights == 0, -1, case.indices), jnp.int32)
+    made = MappingMatrix.of(case.indices, case.weights, case.mask, case.sources)
+
+    def value(weights):
+        return curvature(replace(made, indices=indices, weights=weights), case.w_compact, route=route)
+
+    close(jax.jit(value)(case.weights), case.matrix.T @ case.w_tilde @ case.matrix)
+    got = jax.jit(jax.grad(lambda w: jnp.sum(jnp.sin(value(w)))))(case.weights)
+    expected = jax.grad(lambda w: jnp.sum(jnp.sin(case.plain(w))))(case.weights)
+    close(np.where(case.weights == 0, 0, got), np.where(case.weights == 0, 0, expected))
 
 
 def test_choice_of_a_route():

@@ -19,7 +19,8 @@ ORDERS = (1, 2, 3)
 def matrix(u, v, order, engine, pixels=7):
     """T (M, S) that `entries` says."""
     indices, weights = jax.jit(lambda u, v: entries(u, v, pixels, order, engine))(u, v)
-    assert indices.dtype == np.int32 and np.all((indices >= 0) & (indices < pixels**2))
+    assert indices.dtype == np.int32 and np.all((indices >= -1) & (indices < pixels**2))
+    assert np.all(np.asarray(weights)[np.asarray(indices) < 0] == 0)
     out = np.zeros((len(u), pixels**2))
     np.add.at(out, (np.arange(len(u))[:, None], indices), weights)
     return out

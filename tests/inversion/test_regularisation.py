@@ -10,7 +10,7 @@ import pytest
 from scipy.special import gamma, kv
 
 from lensfit.errors import ModelError
-from lensfit.inversion.regularisation import FAINTEST, regularisation
+from lensfit.inversion.regularisation import FAINTEST, check_source, regularisation
 
 N = 6
 REFERENCE = np.random.default_rng(0).uniform(-0.2, 3.0, (N, N))
@@ -92,8 +92,12 @@ def test_contrast_zero_is_the_gradient():
         ({"length": 0.1}, "has no length"),
         ({"regularisation": "adaptive", "contrast": 0.5}, "needs a reference"),
         ({"regularisation": "adaptive", "contrast": 0.5, "reference": np.ones((2, 2))}, "shape"),
+        ({"pixels": 1}, "pixels 1"),
+        ({"pixels": 8.0}, "pixels 8.0"),
+        ({"order": 4}, "order 4"),
+        ({"positive": 1.0}, "positive 1.0"),
     ],
 )
 def test_refused(changes, message):
-    with pytest.raises(ModelError, match=message):
-        regularisation(dense.pixel_source(**changes))
+    with pytest.raises(ModelError, match=rf"source\.arc: .*{message}"):
+        check_source(dense.pixel_source(**changes), "source.arc")

@@ -24,9 +24,6 @@ class Plain:
     def columns(self, model):
         return jnp.zeros((0, *self.residuals(model).shape))
 
-    def positive(self, model):
-        return jnp.zeros(0, bool)
-
     def least(self, model, columns):
         residuals = self.residuals(model)
         return jnp.zeros(0), residuals, jnp.sum(residuals**2)
@@ -55,6 +52,22 @@ class Linear(Plain):
     @property
     def data_count(self):
         return len(self.data)
+
+
+@pytree
+class Cusped(Linear):
+    """The same and a cusp, `height` high and `width` wide, where the first number is `place`.
+
+    It is the kink of one residual that is 50 and grows to both sides.
+    """
+
+    place: float
+    height: float
+    width: float
+
+    def residuals(self, model):
+        apart = jnp.abs(jax.tree.leaves(model)[0] - self.place) / self.width
+        return jnp.append(super().residuals(model), 50 + self.height / 50 * (1 - jnp.exp(-apart)))
 
 
 @pytree
@@ -99,6 +112,14 @@ def linear(count, seed=0):
     predicted = multivariate_normal(used @ np.full(count, mean), np.eye(rows) + sigma**2 * used @ used.T)
     problem = Problem(bag(count, mean, sigma), Linear(matrix=jnp.asarray(matrix), data=jnp.asarray(data)))
     return problem, center, covariance, float(predicted.logpdf(data))
+
+
+def cusped(count, height):
+    """The linear model with a narrow cusp at its mean: (problem, mean, covariance, ln evidence but for the cusp's)."""
+    problem, mean, covariance, log_evidence = linear(count)
+    width = 0.05 * float(np.sqrt(covariance[0, 0]))
+    likelihood = Cusped(**vars(problem.likelihood), place=float(mean[0]), height=height, width=width)
+    return Problem(problem.model, likelihood), mean, covariance, log_evidence - 0.5 * (50 + height / 50) ** 2
 
 
 def rings(pairs, sharpness):

@@ -34,6 +34,16 @@ intensity = [1.0, 2.0]
 sigmas = [0.1, 0.2]
 """
 
+PIXELS = """
+[source.arc]
+profile = "PixelSource"
+center_x = 0.0
+center_y = 0.0
+half_width = 0.5
+strength = {prior = "Uniform", low = -3, high = 3}
+pixels = 12
+"""
+
 
 def one_sersic():
     return LensModel(

@@ -5,7 +5,7 @@ import numpy as np
 
 from lensfit.model import LensModel
 from lensfit.priors import Disk, LogNormal, LogUniform, Normal, Solved, TruncatedNormal, Uniform
-from lensfit.profiles import SIE, Exponential, Gaussian, MultiGaussian, Sersic, Shear
+from lensfit.profiles import SIE, Exponential, Gaussian, MultiGaussian, PixelSource, Sersic, Shear
 
 numbers = st.floats(-1.0, 1.0)
 widths = st.floats(0.01, 2.0)
@@ -66,9 +66,21 @@ def light(draw, known):
     return kind(**leaves, e1=e1, e2=e2, intensity=amplitude, **rest)
 
 
+def on_pixels(draw, known):
+    kind = draw(st.sampled_from(["gradient", "curvature", "matern", "adaptive"]))
+    new = priors_of_one(list(known))
+    leaves = {name: place(draw, known, new) for name in ("center_x", "center_y", "half_width", "strength")}
+    if kind == "matern":
+        leaves["length"] = place(draw, known, new)
+    if kind == "adaptive":
+        leaves |= {"contrast": place(draw, known, new), "reference": np.arange(9.0).reshape(3, 3)}
+    order, positive = draw(st.sampled_from([1, 2, 3])), draw(st.booleans())
+    return PixelSource(**leaves, pixels=3, order=order, regularisation=kind, positive=positive)
+
+
 @st.composite
 def models(draw):
-    known = []
+    known, sources = [], draw(st.sampled_from([light, on_pixels]))
     lights = {name: light(draw, known) for name in sorted(draw(st.sets(names, max_size=2)))}
     gamma1, gamma2 = pair(draw, known)
     e1, e2 = pair(draw, known)
@@ -80,6 +92,6 @@ def models(draw):
             "shear": Shear(gamma1=gamma1, gamma2=gamma2),
             "sie": SIE(center_x=x, center_y=y, e1=e1, e2=e2, einstein_radius=radius),
         },
-        source={name: light(draw, known) for name in sorted(draw(st.sets(names, max_size=1)))},
+        source={name: sources(draw, known) for name in sorted(draw(st.sets(names, max_size=2)))},
         sky=Solved(positive=False) if draw(st.booleans()) else place(draw, known, new),
     )

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from recipe_texts import MULTI, SERSIC, edited, one_sersic, read
+from recipe_texts import MULTI, PIXELS, SERSIC, edited, one_sersic, read
 
 from lensfit.errors import ModelError
 from lensfit.priors import Disk, Normal, Prior
@@ -12,6 +12,13 @@ from lensfit.pytree import pytree, replace
 from lensfit.recipe import read_recipe, write_recipe
 
 WRONG = {
+    "setting": (PIXELS + "pixel = 3\n", "no PixelSource parameter 'pixel'; did you mean pixels?"),
+    "no setting": (PIXELS.replace("pixels = 12", ""), "source.arc: PixelSource has no pixels"),
+    "wrong setting": (PIXELS + "order = 7\n", "source.arc: order 7; there are 1, 2 and 3"),
+    "list for a setting": (PIXELS + 'regularisation = ["gradient"]\n', "no regularisation ['gradient']"),
+    "regularisation": (PIXELS + 'regularisation = "matern"\n', "the regularisation 'matern' needs a length"),
+    "rows": (PIXELS + "reference = [[1, 2], [3]]\n", "source.arc.reference: its rows have several lengths"),
+    "pixels as light": (PIXELS.replace("source.arc", "light.arc"), "no light profile 'PixelSource'"),
     "no TOML": (SERSIC + "e = ", "is not valid TOML"),
     "section": ('[lihgt.bulge]\nprofile = "Sersic"\n', "no section 'lihgt'; did you mean light?"),
     "profile": (

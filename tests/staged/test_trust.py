@@ -15,7 +15,7 @@ from lensfit.simulate import simulate_imaging
 from lensfit.space import solve_amplitudes
 from lensfit.staged.case import Case
 from lensfit.staged.trust import check_fit, gather
-from lensfit.standard import parametric
+from lensfit.standard import flexible, parametric
 
 RADIUS = 0.8
 LENS = LensModel(
@@ -44,8 +44,8 @@ def observed(model: LensModel):
     return simulate_imaging(model, instrument(), (60, 60), seed=3).circular_mask(1.4)
 
 
-def problem_of(imaging) -> Problem:
-    return Problem(parametric(imaging), ImagingLikelihood.of(imaging))
+def problem_of(imaging, standard=parametric) -> Problem:
+    return Problem(standard(imaging), ImagingLikelihood.of(imaging))
 
 
 @pytest.fixture(scope="module")
@@ -95,16 +95,18 @@ def test_same_seed_same_result(lens):
     np.testing.assert_array_equal(first.covariance, second.covariance)
 
 
+@pytest.mark.parametrize("standard", [parametric, flexible])
 @pytest.mark.parametrize("data", [without_arcs, star, noise, masked_arcs])
-def test_what_is_no_lens_is_not_trusted(data):
-    result = fit(problem_of(data()), seed=1)
+def test_what_is_no_lens_is_not_trusted(data, standard):
+    result = fit(problem_of(data(), standard), seed=1)
     assert not result.trust.trusted
     assert result.trust.reasons
 
 
-@pytest.mark.parametrize("factor", [0.5, 0.7, 1.35])
-def test_a_wrong_basin_is_not_trusted(lens, factor):
-    problem = problem_of(lens)
+@pytest.mark.parametrize("standard", [parametric, flexible])
+@pytest.mark.parametrize("factor", [0.5, 0.7, 0.85, 1.35])
+def test_a_wrong_basin_is_not_trusted(lens, factor, standard):
+    problem = problem_of(lens, standard)
     case = Case.of(solve_amplitudes(problem.model), problem.likelihood)
     space, roles = case.space, case.roles
     right = dict(zip(problem.names, fit(problem, seed=1).theta, strict=True))

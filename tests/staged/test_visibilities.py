@@ -1,17 +1,20 @@
-"""Fits of visibilities from the data alone: by the command line with two datasets, phases and a report; the door."""
+"""Two datasets of visibilities with phase errors: window, calibration, command line and report; the door."""
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from lensfit.calibrated_fit import CalibratedFit, describe
 from lensfit.cli import _jax, main
 from lensfit.datasets import Interferometer, read_interferometer, write_interferometer
 from lensfit.errors import DataError, ModelError
-from lensfit.fitters._base import Variant
+from lensfit.fitters._base import Check, Trust, Variant
+from lensfit.fitters._result import Clock, result_of
 from lensfit.fitters.laplace import laplace
 from lensfit.fitters.lm import evaluate, linear_system
 from lensfit.likelihood.joint import Observations
@@ -20,10 +23,14 @@ from lensfit.plots import VISIBILITY_FIGURES
 from lensfit.priors import LogNormal, Normal, Solved
 from lensfit.problem import Problem
 from lensfit.profiles import SIE, Gaussian, Sersic, Shear
+from lensfit.pytree import replace as pytree_replace
 from lensfit.recipe import read_recipe
 from lensfit.simulate import simulate_interferometer
-from lensfit.space import Space
+from lensfit.space import Space, solve_amplitudes
 from lensfit.staged import evidence
+from lensfit.staged.calibrate import align, calibrate, seen
+from lensfit.staged.case import Case
+from lensfit.staged.joint import Joint
 from lensfit.staged.roles import Roles
 from lensfit.standard import one_source
 from lensfit.tracks import earth_rotation, spiral
@@ -78,16 +85,52 @@ def lensfit(monkeypatch, capsys):
     return run
 
 
-def test_two_runs_with_antenna_phases(lensfit, folders, tmp_path):
+@pytest.fixture(scope="module")
+def joint(folders):
+    """Both runs on one window, their phases free, and the image of the truth there [Jy/pixel]."""
+    observations = Observations.of(choose_window([read_interferometer(f) for f in folders]), antenna_phases=True)
+    area = (observations.datasets[0].pixel_scale / 0.08) ** 2
+    return observations, area * np.asarray(seen(observations.likelihood(), TRUTH))
+
+
+def test_model_and_calibration_end_at_their_joint_optimum(joint):
+    observations, _ = joint
+    aligned = align(observations)
+    assert np.hypot(*aligned.calibrations[1].numbers[1:3]) < 0.1
+    case = Case.of(solve_amplitudes(one_source(observations.datasets[0])), aligned.likelihood())
+    truth = np.array([true(name) for name in case.space.names])
+    found = calibrate(case, aligned, truth + 0.02)
+    likelihood = found.likelihood()
+    point = Joint.of(case).descend(likelihood, truth, 30, 0.01)
+    assert float(point.chi2) / likelihood.data_count == pytest.approx(1, abs=0.05)
+    assert float(case.levels.full.chi2(jnp.asarray(joint[1]))) / likelihood.data_count > 1.2, "before any phase"
+    best = dict(zip(case.space.names, np.asarray(point.theta), strict=True))
+    assert best["mass.sie.einstein_radius"] == pytest.approx(0.8, abs=0.02)
+    assert best["mass.sie.center_x"] == pytest.approx(0.9, abs=0.04)
+    model = case.space.build(point.theta).filled(point.amplitudes)
+    again = found.calibrated(np.asarray(seen(likelihood, model))).likelihood()
+    assert abs(float(again.chi2(again.image(model))) - float(point.chi2)) < 1, "neither wants to move"
+
+
+def test_two_runs_with_antenna_phases(lensfit, folders, joint, tmp_path, monkeypatch):
+    """The command line on two datasets, calibrated at the image of the truth; the fit itself is a stand-in's."""
+
+    def at_truth(model, observations, fitter, *, seed, progress):
+        now = observations.calibrated(joint[1])
+        problem = Problem(model, now.likelihood())
+        theta = np.array([true(name) for name in problem.names])
+        curvature = laplace(problem.space, problem.likelihood, theta)
+        result = result_of(
+            problem, theta, fitter=fitter, clock=Clock.start(), converged=True, evaluations=1, gradients=0,
+            curvature=curvature, notes=tuple(describe(now, 0.0)), trust=Trust((Check("made", True, "by hand"),)),
+        )  # fmt: skip
+        return CalibratedFit(problem, result, now)
+
+    monkeypatch.setattr("lensfit.cli.fit.fit_observations", at_truth)
     out = tmp_path / "out"
     code, said, errors = lensfit("fit", *folders, "--antenna-phases", "--out", out, "--seed", 3)
     assert code == 0, said + errors
     result = json.loads((out / "result.json").read_text())
-    assert result["trust"]["trusted"] and len(result["trust"]["checks"]) == 9
-    for name, found in result["parameters"].items():
-        group, profile, field = name.split(".")
-        true = getattr(getattr(TRUTH, group)[profile], field)
-        assert abs(found["value"] - true) < 4 * found["error"], name
     assert result["fit"]["chi2"] / result["fit"]["data_count"] == pytest.approx(1, abs=0.05)
     assert [len(c["antenna_phases_deg"]) for c in result["data"]["calibration"]] == [12, 9]
     assert result["data"]["calibration"][1]["scale"] == pytest.approx(1, abs=0.03)
@@ -97,6 +140,12 @@ def test_two_runs_with_antenna_phases(lensfit, folders, tmp_path):
     assert "primary beam" in page and "phases of 12 antennas" in page
     recipe = read_recipe(out / "recipe.toml")
     assert recipe.data.antenna_phases and [p.resolve() for p in recipe.data.more] == [folders[1].resolve()]
+
+
+def true(name):
+    """The truth at a dotted name."""
+    group, profile, field = name.split(".")
+    return getattr(getattr(TRUTH, group)[profile], field)
 
 
 def test_inspect(lensfit, folders, tmp_path):
@@ -176,3 +225,19 @@ def test_neighbours_that_disagree_are_told(folders):
     (stable,) = evidence.check_family(roles, (variants[0], variants[0]))
     (unstable,) = evidence.check_family(roles, tuple(variants))
     assert stable.passed and not unstable.passed and "between 0.9 and 1.03" in unstable.finding
+
+
+@pytest.mark.parametrize("sigma, brightness, passed", [(-7.5, 1.0, True), (-8.5, 1.0, False), (-8.5, 4.0, True)])
+def test_a_large_residual_of_the_dirty_image_is_told(folders, sigma, brightness, passed):
+    """Large is more than 8 sigma, and more than a tenth of the peak."""
+    data = read_interferometer(folders[1]).regridded(pixel_scale=0.1, shape=(40, 50), origin=(0.9, -0.7))
+    likelihood = Observations.of([data]).likelihood()
+    peak = float((likelihood.dirty / likelihood.dirty_sigma).max())
+    likelihood = pytree_replace(likelihood, dirty=likelihood.dirty * 24 * brightness / peak)
+    left = np.zeros(data.shape)
+    left[30, 10] = -sigma * float(likelihood.dirty_sigma[30, 10])  # of model less data
+    (check,) = evidence.check_residual(likelihood, SimpleNamespace(residuals=left))
+    assert check.passed == passed
+    x, y = data.x[30, 10], data.y[30, 10]
+    assert f"({x:.2f}, {y:.2f}) arcsec: {sigma} sigma, {abs(sigma) / (0.24 * brightness):.0f} % of" in check.finding
+    assert ("--antenna-phases" in check.finding) != passed

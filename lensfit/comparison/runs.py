@@ -1,0 +1,178 @@
+"""Run fitters on one problem, each with every seed and within a budget, and keep what each run cost and found."""
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+import numpy as np
+
+from lensfit import registry
+from lensfit.comparison._watch import Stopped, Watch, Watched
+from lensfit.errors import FitError
+from lensfit.fitters._base import FitResult, Fitter, Progress, silent
+from lensfit.problem import Problem
+
+ARRIVED = 10.0
+"""Chi2 above the best known optimum within which a run has arrived."""
+FINISHED, STOPPED, FAILED = "finished", "stopped at the budget", "failed"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Run:
+    """One fitter with one seed; what is not known is None.
+
+    outcome: FINISHED, STOPPED or FAILED, the `reason` of which is the error's. seconds (wall), cpu_seconds: of
+    the whole fit with its errors and checks. compile_seconds: the part of cpu_seconds in which JAX traced and
+    compiled, or loaded what it had compiled. evaluations, gradients: calls of the likelihood. log_likelihood: the
+    best that was seen. effective_samples, log_evidence with its error: of samplers that finished.
+    trace: (cpu_seconds - compile_seconds, best ln L) at each gain.
+    """
+
+    fitter: str
+    seed: int
+    outcome: str
+    reason: str
+    seconds: float
+    cpu_seconds: float
+    compile_seconds: float
+    evaluations: int | None
+    gradients: int | None
+    log_likelihood: float | None
+    effective_samples: float | None
+    log_evidence: float | None
+    log_evidence_error: float | None
+    trusted: bool | None
+    trace: tuple[tuple[float, float], ...]
+
+    @property
+    def working(self) -> float:
+        """CPU seconds without compilation [s]."""
+        return self.cpu_seconds - self.compile_seconds
+
+    @property
+    def samples_per_second(self) -> float | None:
+        """Effective samples per CPU second without compilation."""
+        return None if self.effective_samples is None else self.effective_samples / self.working
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """All runs, each within `budget` CPU seconds, compilation not counted."""
+
+    runs: tuple[Run, ...]
+    budget: float
+
+    @property
+    def best(self) -> float | None:
+        """The best known optimum: ln L of the best point that any run saw."""
+        return max((run.log_likelihood for run in self.runs if run.log_likelihood is not None), default=None)
+
+    def gap(self, run: Run) -> float | None:
+        """By how much the best ln L of a run stays below the best known."""
+        return None if run.log_likelihood is None or self.best is None else self.best - run.log_likelihood
+
+    def arrived(self, run: Run) -> bool:
+        """Whether a run came within `ARRIVED` in chi2 of the best known optimum."""
+        gap = self.gap(run)
+        return gap is not None and 2 * gap <= ARRIVED
+
+    def arrival(self, run: Run) -> float | None:
+        """CPU seconds without compilation [s] after which a run had arrived, None where it did not."""
+        best = self.best
+        return None if best is None else next((at for at, value in run.trace if 2 * (best - value) <= ARRIVED), None)
+
+
+def compare(
+    problem: Problem,
+    fitters: Iterable[str] | Mapping[str, Fitter],
+    *,
+    seeds: int = 2,
+    budget: float = 60.0,
+    progress: Progress = silent,
+) -> Comparison:
+    """Fit a problem with each fitter from its prior, with seeds 0 to `seeds` - 1 and `budget` CPU seconds each.
+
+    fitters: names, with their default settings, or objects with settings under names of your choice. Fitters that
+    need an optimum to start at (`registry.AT_OPTIMUM`) first get that of `staged`, at their own cost. A run that
+    spends its budget is stopped and kept with the best it saw; one that raises FitError is kept with its reason.
+
+    Raises FitError where there is no fitter of a name or its package is missing, no fitter at all, or seeds or
+    budget are not positive.
+    """
+    chosen = dict(fitters) if isinstance(fitters, Mapping) else dict.fromkeys(fitters)
+    _check(chosen, seeds, budget)
+    runs: list[Run] = []
+    for name, given in chosen.items():
+        for seed in range(seeds):
+            told = _part(progress, f"{name}, seed {seed}", len(runs), len(chosen) * seeds)
+            runs.append(_run(problem, name, given, seed, Watch(problem, budget, told)))
+    return Comparison(tuple(runs), budget)
+
+
+def _check(chosen: Mapping[str, Fitter | None], seeds: int, budget: float) -> None:
+    if not chosen:
+        raise FitError("compare: no fitters; name at least one, as staged")
+    if not (seeds >= 1 and 0 < budget < np.inf):
+        raise FitError(f"compare: seeds = {seeds}, budget = {budget}; give at least one seed and a budget above 0 s")
+    for name, given in chosen.items():
+        if given is None:
+            registry.fitter(name)  # raises where there is none, or its package is missing
+
+
+def _part(progress: Progress, label: str, done: int, count: int) -> Progress:
+    """Progress of one run as that of all."""
+
+    def told(stage: str, chi2: float, share: float, note: str = "", theta: np.ndarray | None = None) -> None:
+        progress(f"{label}: {stage}", chi2, (done + share) / count, note, theta)
+
+    return told
+
+
+def _run(problem: Problem, name: str, given: Fitter | None, seed: int, watch: Watch) -> Run:
+    results: tuple[FitResult, ...] = ()
+    outcome, reason, chosen = FINISHED, "", given
+    with watch.measuring():
+        try:
+            chosen = given or registry.fitter(name)
+            results = _fits(cast(Any, Watched(problem, watch)), name, chosen, seed, watch)
+        except Stopped:
+            outcome = STOPPED
+        except FitError as error:
+            outcome, reason = FAILED, str(error)
+    seconds, cpu_seconds = time.perf_counter() - watch.wall, watch.cpu_seconds
+    last = results[-1] if results else None
+    if last is not None:
+        watch.record(last.log_likelihood)
+    evaluations, gradients = _calls(results, chosen, watch)
+    diagnostics = None if last is None else last.diagnostics
+    return Run(
+        fitter=name, seed=seed, outcome=outcome, reason=reason, seconds=seconds, cpu_seconds=cpu_seconds,
+        compile_seconds=watch.compiled, evaluations=evaluations, gradients=gradients,
+        log_likelihood=float(watch.best) if np.isfinite(watch.best) else None,
+        effective_samples=None if diagnostics is None else float(diagnostics.effective_samples),
+        log_evidence=None if last is None else last.log_evidence,
+        log_evidence_error=None if last is None else last.log_evidence_error,
+        trusted=None if last is None else last.trust.trusted, trace=tuple(watch.trace),
+    )  # fmt: skip
+
+
+def _fits(problem: Problem, name: str, chosen: Fitter, seed: int, watch: Watch) -> tuple[FitResult, ...]:
+    """The fit, behind that of the staged fitter where it starts at one."""
+    if name not in registry.AT_OPTIMUM:
+        return (registry.fit(problem, chosen, seed=seed, progress=watch),)
+    start = registry.fit(problem, "staged", seed=seed, progress=watch)
+    return start, registry.fit(problem, chosen, seed=seed, start=start, progress=watch)
+
+
+def _calls(results: tuple[FitResult, ...], chosen: Fitter | None, watch: Watch) -> tuple[int | None, int | None]:
+    """Likelihood and gradient calls; without a result those that the watch saw, which are all where none has slopes."""
+    if results:
+        return _sum(r.evaluations for r in results), _sum(r.gradients for r in results)
+    return (None if chosen is None or chosen.needs_gradient else watch.count), None
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None

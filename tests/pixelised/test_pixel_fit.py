@@ -1,0 +1,117 @@
+"""A fit with the source on pixels: right from the right basin, written and judged; wrong basins are told."""
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from lensfit.errors import FitError
+from lensfit.instruments import Instrument, gaussian_psf
+from lensfit.likelihood.imaging import ImagingLikelihood
+from lensfit.model import LensModel
+from lensfit.pixel_fit import fit_pixels
+from lensfit.pixelised.judge import judged
+from lensfit.pixelised.mesh import Arcs, Mesh
+from lensfit.pixelised.shape import half_light_radius
+from lensfit.problem import Problem
+from lensfit.profiles import SIE, Sersic, Shear
+from lensfit.registry import fit
+from lensfit.report import write_report
+from lensfit.results import write_results
+from lensfit.simulate import simulate_imaging
+from lensfit.standard import parametric
+
+RADIUS = 0.8
+LENS = LensModel(
+    light={
+        "bulge": Sersic(center_x=0.01, center_y=-0.02, e1=0.08, e2=0.03, intensity=1.0, effective_radius=0.3,
+                        sersic_index=2.0),
+    },
+    mass={
+        "sie": SIE(center_x=0.01, center_y=-0.02, e1=0.1, e2=0.05, einstein_radius=RADIUS),
+        "shear": Shear(gamma1=0.03, gamma2=-0.02),
+    },
+    source={
+        "sersic": Sersic(center_x=0.08, center_y=0.05, e1=0.1, e2=0.1, intensity=1.5, effective_radius=0.1,
+                         sersic_index=1.0)
+    },
+)
+
+
+@pytest.fixture(scope="module")
+def imaging():
+    psf = gaussian_psf(0.1, 0.05, 11)
+    instrument = Instrument(pixel_scale=0.05, psf=psf, exposure_time=500.0, gain=1.0, sky=0.1, read_noise=5.0,
+                            unit="e/s")
+    return simulate_imaging(LENS, instrument, (56, 56), seed=3).circular_mask(1.3)
+
+
+@pytest.fixture(scope="module")
+def smooth(imaging):
+    problem = Problem(parametric(imaging), ImagingLikelihood.of(imaging))
+    return problem, fit(problem, seed=1)
+
+
+@pytest.fixture(scope="module")
+def done(imaging, smooth):
+    return fit_pixels(imaging, *smooth, Mesh(pixels=16))
+
+
+def test_the_lens_is_found_and_trusted(done):
+    result = done.result
+    k = result.names.index("mass.sie.einstein_radius")
+    assert abs(result.theta[k] - RADIUS) < max(5 * result.errors[k], 0.002 * RADIUS)
+    assert result.trust.trusted, result.trust.reasons
+    assert 0.8 < result.chi2 / result.data_count < 1.15
+    assert np.all(result.errors > 0) and np.isfinite(result.log_evidence)
+    assert [v.name for v in result.variants] == ["as fitted", "curvature regularisation", "finer mesh"]
+    assert result.spread[k] < 0.01 * RADIUS
+
+
+def test_the_light_keeps_its_shape_and_the_mass_its_priors(done, smooth):
+    problem, first = smooth
+    assert set(done.result.names) > {n for n in problem.names if n.startswith("mass.")}
+    assert not [n for n in done.result.names if n.startswith("light.")]
+    assert float(done.result.model.light["bulge"].effective_radius) == first["light.bulge.effective_radius"]
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_a_wrong_radius_is_told_by_the_source_or_its_priors(done, factor):
+    result = done.result
+    theta = result.theta.copy()
+    k = result.names.index("mass.sie.einstein_radius")
+    theta[k] *= factor
+    width = result.names.index("source.pixels.half_width")
+    theta[width] *= 2.0
+    alone = dataclasses.replace(
+        result, theta=theta, trust=dataclasses.replace(result.trust, checks=()),
+        model=done.problem.reconstruct(theta).model,
+    )
+    assert not judged(done.problem, alone).trust.trusted
+
+
+def test_results_and_report(done, imaging, tmp_path):
+    write_results(tmp_path, done.problem, imaging, done.result)
+    write_report(tmp_path)
+    document = json.loads((tmp_path / "result.json").read_text())
+    assert document["parameters"]["source.pixels.strength"]["value"] == pytest.approx(
+        done.result["source.pixels.strength"]
+    )
+    with fits.open(tmp_path / "source.fits") as planes:
+        assert [plane.name for plane in planes[1:]] == ["SOURCE", "DEVIATION", "COEFFICIENT"]
+        assert planes["SOURCE"].data.shape == (16, 16) and np.all(planes["DEVIATION"].data >= 0)
+    assert (tmp_path / "magnification.png").is_file()
+    assert "deviation of the reconstructed" in (tmp_path / "report.html").read_text()
+
+
+def test_nothing_lensed_is_an_error(smooth):
+    problem, result = smooth
+    with pytest.raises(FitError, match="nothing to put on pixels"):
+        Arcs.of(problem.likelihood, dataclasses.replace(result.model, source={}))
+
+
+def test_half_light_radius_of_a_disc():
+    x = np.linspace(-1.5, 1.5, 301)
+    disc = (np.hypot(*np.meshgrid(x, x)) < 1).astype(float)
+    assert half_light_radius(disc, x, x) == pytest.approx(np.sqrt(0.5), abs=0.01)
