@@ -16,6 +16,8 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 MARKERS, DASHES = "osD^vP*hXp<", ("-", "--", ":")
 FLOOR = 0.1
 """Distance in ln L below which all is drawn as one."""
+EARLIEST = 1e-3
+"""The shortest time shown [s]: what is left of a run that compiles may be nothing."""
 ABOVE = 30.0
 """What is shown above the worst end, as a factor: first draws of the prior may be 1e14 away."""
 
@@ -58,11 +60,12 @@ def comparison_figure(courses: Sequence[Course], near: float) -> Figure:
 
 
 def _draw(axes: Axes, course: Course, k: int) -> None:
-    """One run; a distance below FLOOR is drawn at FLOOR."""
+    """One run; a distance below FLOOR is drawn at FLOOR, a time below EARLIEST there."""
     if not course.trace:
         return
     at, gap = np.array(course.trace).T
-    at, gap = np.append(at, max(course.end, at[-1])), np.maximum(np.append(gap, gap[-1]), FLOOR)
+    at = np.maximum(np.append(at, max(course.end, at[-1])), EARLIEST)
+    gap = np.maximum(np.append(gap, gap[-1]), FLOOR)
     colour = COLOURS[k % len(COLOURS)]
     top = axes.get_ylim()[1]
     axes.vlines(at[0], min(gap[0], top), top, color=colour, lw=1.2, ls=":")  # nothing was known of it before

@@ -25,8 +25,8 @@ def compare(lensfit, data, tmp_path, monkeypatch):
 
 @pytest.mark.filterwarnings("ignore:something odd")
 def test_files_and_table(compare):
-    code, said, _, out = compare("--fitters", "lm,emcee", "--seeds", 3, "--budget", 5)
-    assert code == 0
+    code, said, complaints, out = compare("--fitters", "lm,emcee", "--seeds", 3, "--budget", 5)
+    assert code == 0, complaints
     assert files(out) == sorted(FILES)
     document = json.loads((out / "compare.json").read_text())
     assert document["budget"] == 5

@@ -20,6 +20,7 @@ from lensfit.fitters.dynesty import Dynesty
 from lensfit.fitters.emcee import Emcee
 from lensfit.fitters.lbfgs import LBFGS
 from lensfit.fitters.pyswarms import PySwarms
+from lensfit.plots import Course, comparison_figure
 from lensfit.registry import fit
 
 CHOSEN = {
@@ -151,3 +152,7 @@ def test_files(compared, tmp_path):
 def test_what_cannot_be_compared_is_told_at_once(fitters, settings, told, exact):
     with pytest.raises(FitError, match=told):
         lensfit.compare(exact.problem, fitters, **settings)
+
+
+def test_a_run_without_time_of_its_own_is_drawn():
+    comparison_figure([Course("lm", ((-1e-9, 3.0), (0.0, 0.0)), 0.0, True)], 5.0).canvas.draw()
