@@ -42,6 +42,8 @@ def comparison_figure(courses: Sequence[Course], near: float) -> Figure:
     axes.set_yscale("log")
     ends = [course.trace[-1][1] for course in courses if course.trace]
     axes.set_ylim(FLOOR / 1.6, ABOVE * max([near, *ends]))
+    times = np.maximum([at for c in courses for at in (*(t for t, _ in c.trace), c.end)] or [1.0], EARLIEST)
+    axes.set_xlim(times.min() / 1.5, times.max() * 1.5)
     for course in courses:
         _draw(axes, course, names.index(course.fitter))
     axes.text(0.01, FLOOR / 1.05, f"{FLOOR:g} and less", fontsize=8, color="0.3", va="bottom",
