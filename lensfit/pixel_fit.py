@@ -19,6 +19,7 @@ from lensfit.likelihood.interferometer import OVERSAMPLING
 from lensfit.likelihood.joint import Observations
 from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
 from lensfit.likelihood.pixels import PixelImagingLikelihood
+from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.pixelised.judge import judged
 from lensfit.pixelised.mesh import Arcs, Mesh, neighbour, pixel_source
 from lensfit.pixelised.model import NAME, pixel_model
@@ -76,8 +77,8 @@ def fit_pixels(
         problem, theta, fitter="pixels", clock=clock, converged=True, evaluations=end.evaluations,
         gradients=end.evaluations, curvature=laplace(problem.space, problem.likelihood, theta),
     )  # fmt: skip
-    variants, notes = _neighbours(problem, first, mesh, progress)
     found = problem.reconstruct(theta)
+    variants, notes = _neighbours(problem, first, found, mesh, progress)
     flux = float(found.magnification * found.source_flux), lensed_flux(parametric.likelihood, start.model)
     checks = check_basin(einstein_radius(first.model), einstein_radius(start.model), *flux)
     checks += [check for check in start.trust.checks if check.name in ABOUT_THE_BASIN]
@@ -114,7 +115,7 @@ def ascend(problem: Problem, start: FitResult, told: Callable[[float, int], None
 
 
 def _neighbours(
-    problem: Problem, first: FitResult, mesh: Mesh, progress: Progress
+    problem: Problem, first: FitResult, found: Reconstruction, mesh: Mesh, progress: Progress
 ) -> tuple[tuple[Variant, ...], tuple[str, ...]]:
     """The fit and its refits with another regularisation and a finer mesh; a note on what fits far better."""
     other = "curvature" if mesh.regularisation == "gradient" else "gradient"
@@ -122,8 +123,7 @@ def _neighbours(
         f"{other} regularisation": dataclasses.replace(mesh, regularisation=other),
         "finer mesh": dataclasses.replace(mesh, pixels=round(FINER * mesh.pixels)),
     }
-    variants, notes = [_variant("as fitted", problem, first.theta, first.chi2)], []
-    found, base = problem.reconstruct(first.theta), problem.model.pixels()[NAME]
+    variants, notes, base = [_variant("as fitted", problem, first.theta, first.chi2)], [], problem.model.pixels()[NAME]
     for number, (name, changed) in enumerate(meshes.items()):
         source, strength = neighbour(base, changed, found)
         beside = Problem(replace(problem.model, source={NAME: source}), problem.likelihood)

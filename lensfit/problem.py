@@ -172,6 +172,11 @@ def _numba_likelihood(space: Space, likelihood: Any) -> Callable[[np.ndarray], f
     return likelihood.by_numba(space)
 
 
+def integrates(likelihood: Any) -> bool:
+    """Whether a likelihood integrates out what it solves, and so has no residuals to make steps from."""
+    return bool(getattr(likelihood, "integrates_amplitudes", False))
+
+
 def _model(space: Space, likelihood: Any, theta: jax.Array) -> LensModel:
     model = space.build(theta)
     return model.filled(likelihood.amplitudes(model)) if space.amplitudes else model
@@ -184,7 +189,7 @@ def _solve(space: Space, likelihood: Any, theta: jax.Array) -> jax.Array:
 
 
 def _plain_log_likelihood(space: Space, likelihood: Any, theta: jax.Array) -> jax.Array:
-    if getattr(likelihood, "integrates_amplitudes", False):
+    if integrates(likelihood):
         return likelihood(space.build(theta))
     return likelihood(_model(space, likelihood, theta))
 

@@ -132,7 +132,7 @@ def test_a_model_without_source_or_mass_is_drawn(mock):
     model = made_result(problem, mock.truth).model
     bare = dataclasses.replace(model, source={}, mass={})
     scene = Scene.of(imaging, problem.likelihood, bare)
-    assert scene.positions == () and scene.curves.tangential == ()
+    assert scene.plane.positions == () and scene.plane.curves.tangential == ()
     for figure in FIGURES.values():
         figure(scene).canvas.draw()
 

@@ -69,8 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
     with RunLog(folder, "a" if arguments.resume or arguments.overwrite else "w") as log:
         logger.info("lensfit %s: %s", __version__, shlex.join(sys.argv))
         task = read_task(arguments)
-        if arguments.live and not isinstance(task.observed, Imaging):
-            raise ModelError("--live shows fits of images; leave it out for visibilities")
+        if arguments.live:
+            _check_live(task)
         if not arguments.resume:
             store.discard()
         log.open()
@@ -95,6 +95,13 @@ def run(arguments: argparse.Namespace) -> int:
     elif not trusted:
         print("lensfit: the fit is not trusted:", *result.trust.reasons, sep="\n  ", file=sys.stderr)
     return 0 if trusted else 4
+
+
+def _check_live(task: Task) -> None:
+    if not isinstance(task.observed, Imaging):
+        raise ModelError("--live shows fits of images; leave it out for visibilities")
+    if task.fit.source == "pixels":
+        raise ModelError("--live shows sources of profiles; leave it out for a source on pixels")
 
 
 def run_task(task: Task, progress: Progress, store: Store) -> tuple[Task, FitResult]:

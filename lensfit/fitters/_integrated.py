@@ -15,7 +15,6 @@ import numpy as np
 from scipy.optimize import minimize
 
 from lensfit.errors import FitError
-from lensfit.inversion.solve import covariance
 from lensfit.pytree import pytree
 from lensfit.space import Space
 
@@ -32,11 +31,6 @@ TRIES = 3
 """How often the climb begins once more."""
 
 Told = Callable[[float, int], None]
-
-
-def integrates(likelihood: Any) -> bool:
-    """Whether a likelihood integrates out what it solves, and so has no residuals to make steps from."""
-    return bool(getattr(likelihood, "integrates_amplitudes", False))
 
 
 @pytree
@@ -58,7 +52,7 @@ def integrated(space: Space, likelihood: Any, theta: jax.Array) -> Integrated:
         log_likelihood=found.log_evidence,
         chi2=found.chi2,
         amplitudes=found.s[first:],
-        amplitude_covariance=covariance(found.system, found.moving)[first:, first:],
+        amplitude_covariance=found.covariance()[first:, first:],
     )
 
 

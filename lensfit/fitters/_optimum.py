@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters._integrated import bend, climb, integrates
+from lensfit.fitters._integrated import bend, climb
 from lensfit.fitters.laplace import NormalEquations, normal_equations
-from lensfit.problem import Problem
+from lensfit.problem import Problem, integrates
 
 STEPS = 50
 """Gauss-Newton steps to the optimum at most."""

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters._integrated import bend, integrated, integrates
+from lensfit.fitters._integrated import bend, integrated
 from lensfit.fitters.lm import Point, System
-from lensfit.problem import Problem
+from lensfit.problem import Problem, integrates
 from lensfit.pytree import pytree
 from lensfit.space import Space
 

@@ -24,8 +24,8 @@ def handler(frame):
     return {kernel}(frame)
 """
 _SOURCES = (
-    "_entries.py", "_handlers.py", "_toeplitz.py", "_tile_handlers.py", "_rays.py", "_tiles.py", "_lapack.py",
-    "_vector.py",
+    "_arrays.py", "_entries.py", "_handlers.py", "_lapack.py", "_rays.py", "_tile_handlers.py", "_tiles.py",
+    "_toeplitz.py", "_vector.py",
 )
 
 

@@ -76,17 +76,27 @@ def _range(corner, reach, size):
 
 
 @_helper
-def _sources(y, x, reach, rays, start, column, local, active):
-    """The source pixels that a tile sees, ascending: active[:n] of the n, and in local (S,) their place or -1."""
-    local[:] = -1
+def _near(y, x, reach, rays, start, near):
+    """The pixels with rays that a tile sees: near[:n] of the n, their number and the way from each to the tile."""
     top, bottom = _range(y, reach[0], rays.shape[0])
     left, right = _range(x, reach[1], rays.shape[1])
+    count = 0
     for down in range(top, bottom):
         for across in range(left, right):
             e = rays[down, across]
-            if e >= 0:
-                for p in range(start[e], start[e + 1]):
-                    local[column[p]] = 0
+            if e >= 0 and start[e] < start[e + 1]:
+                near[count, 0], near[count, 1], near[count, 2] = e, y - down, x - across
+                count += 1
+    return count
+
+
+@_helper
+def _sources(near, start, column, local, active):
+    """The source pixels that a tile sees, ascending: active[:n] of the n, and in local (S,) their place or -1."""
+    local[:] = -1
+    for i in range(near.shape[0]):
+        for p in range(start[near[i, 0]], start[near[i, 0] + 1]):
+            local[column[p]] = 0
     count = 0
     for j in range(local.size):
         if local[j] == 0:
@@ -96,24 +106,27 @@ def _sources(y, x, reach, rays, start, column, local, active):
 
 
 @_helper
-def _tile(y, x, reach, psf, rays, start, column, value, scale, foot, local, count, rows):
+def _tile(near, psf, start, column, value, scale, foot, local, count, rows):
     """rows[:count] (64 each) of B: the whitened images of the source pixels that the tile sees."""
     rows[:count] = 0.0
-    top, bottom = _range(y, reach[0], rays.shape[0])
-    left, right = _range(x, reach[1], rays.shape[1])
-    for down in range(top, bottom):
-        for across in range(left, right):
-            e = rays[down, across]
-            if e < 0 or start[e] == start[e + 1]:
-                continue
-            _footprint(psf, y - down, x - across, foot)
-            _add_to_rows(
-                rows.ctypes.data, local.ctypes.data, column.ctypes.data + 8 * start[e],
-                value.ctypes.data + 8 * start[e], start[e + 1] - start[e], foot.ctypes.data,
-            )
+    for i in range(near.shape[0]):
+        first, end = start[near[i, 0]], start[near[i, 0] + 1]
+        _footprint(psf, near[i, 1], near[i, 2], foot)
+        _add_to_rows(
+            rows.ctypes.data, local.ctypes.data, column.ctypes.data + 8 * first, value.ctypes.data + 8 * first,
+            end - first, foot.ctypes.data,
+        )
     for k in range(count):
         for o in range(SIZE):
             rows[k, o] *= scale[o]
+
+
+@_helper
+def _append(light, sources, active, rows, count):
+    """Put the columns of light (K, 64) of a tile behind the rows of its source pixels."""
+    for k in range(light.shape[0]):
+        active[count + k] = sources + k
+        rows[count + k] = light[k]
 
 
 @_helper
@@ -130,16 +143,16 @@ def normal(u, v, rays_at, seen_at, inverse_noise, psf, columns, target, shape, m
     rays, seen, psf = _numbered(rays_at, shape), _numbered(seen_at, shape), _padded(psf)
     scale, data, foot, light = np.empty(SIZE), np.empty(SIZE), np.empty(SIZE), np.empty((lights, SIZE))
     local, active, rows = np.empty(sources, np.int64), np.empty(size, np.int64), np.empty((size, SIZE))
+    every = np.empty(((TILE + 2 * reach[0]) * (TILE + 2 * reach[1]), 3), np.int64)
     part = np.empty(size * size)
     curvature[:] = 0.0
     vector[:] = 0.0
     for y, x in _corners(seen):
         _load(y, x, seen, inverse_noise, target, columns, scale, data, light)
-        count = _sources(y, x, reach, rays, start, column, local, active)
-        _tile(y, x, reach, psf, rays, start, column, value, scale, foot, local, count, rows)
-        for k in range(lights):
-            active[count + k] = sources + k
-            rows[count + k] = light[k]
+        near = every[: _near(y, x, reach, rays, start, every)]
+        count = _sources(near, start, column, local, active)
+        _tile(near, psf, start, column, value, scale, foot, local, count, rows)
+        _append(light, sources, active, rows, count)
         count += lights
         if count == 0:
             continue
@@ -169,15 +182,15 @@ def normal_back(
     rays, seen, psf = _numbered(rays_at, shape), _numbered(seen_at, shape), _padded(psf)
     scale, data, foot, light = np.empty(SIZE), np.empty(SIZE), np.empty(SIZE), np.empty((lights, SIZE))
     local, active, rows = np.empty(sources, np.int64), np.empty(size, np.int64), np.empty((size, SIZE))
+    every = np.empty(((TILE + 2 * reach[0]) * (TILE + 2 * reach[1]), 3), np.int64)
     part, bar, value_bar = np.empty(size * size), np.empty((size, SIZE)), np.zeros(value.size)
     toward_t, columns_bar[:], target_bar[:] = np.zeros(sources), 0.0, 0.0
     for y, x in _corners(seen):
         _load(y, x, seen, inverse_noise, target, columns, scale, data, light)
-        count = _sources(y, x, reach, rays, start, column, local, active)
-        _tile(y, x, reach, psf, rays, start, column, value, scale, foot, local, count, rows)
-        for k in range(lights):
-            active[count + k] = sources + k
-            rows[count + k] = light[k]
+        near = every[: _near(y, x, reach, rays, start, every)]
+        count = _sources(near, start, column, local, active)
+        _tile(near, psf, start, column, value, scale, foot, local, count, rows)
+        _append(light, sources, active, rows, count)
         whole = count + lights
         if whole == 0:
             continue
@@ -196,7 +209,7 @@ def normal_back(
         for i in range(count):
             for o in range(SIZE):
                 bar[i, o] *= scale[o]
-        _tile_back(y, x, reach, psf, rays, start, column, foot, local, bar, value_bar)
+        _tile_back(near, psf, start, column, foot, local, bar, value_bar)
     for e in range(len(u)):
         for p in range(start[e], start[e + 1]):
             toward_t[column[p]] = value_bar[p]
@@ -216,17 +229,12 @@ def _unload(y, x, seen, data_bar, light_bar, target_bar, columns_bar):
 
 
 @_helper
-def _tile_back(y, x, reach, psf, rays, start, column, foot, local, bar, value_bar):
+def _tile_back(near, psf, start, column, foot, local, bar, value_bar):
     """Add to value_bar what the rows of a tile, of cotangent bar (n, 64), owe to each entry of T."""
-    top, bottom = _range(y, reach[0], rays.shape[0])
-    left, right = _range(x, reach[1], rays.shape[1])
-    for down in range(top, bottom):
-        for across in range(left, right):
-            e = rays[down, across]
-            if e < 0 or start[e] == start[e + 1]:
-                continue
-            _footprint(psf, y - down, x - across, foot)
-            _dot_with_rows(
-                bar.ctypes.data, local.ctypes.data, column.ctypes.data + 8 * start[e],
-                value_bar.ctypes.data + 8 * start[e], start[e + 1] - start[e], foot.ctypes.data,
-            )
+    for i in range(near.shape[0]):
+        first, end = start[near[i, 0]], start[near[i, 0] + 1]
+        _footprint(psf, near[i, 1], near[i, 2], foot)
+        _dot_with_rows(
+            bar.ctypes.data, local.ctypes.data, column.ctypes.data + 8 * first, value_bar.ctypes.data + 8 * first,
+            end - first, foot.ctypes.data,
+        )

@@ -5,6 +5,7 @@ registers only by luck. Here both are said outright. Arrays are given by the add
 """
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import Any
 
 from llvmlite import binding, ir
@@ -116,11 +117,16 @@ def dot(context, left, right):
     return types.float64(types.int64, types.int64), generate
 
 
-def _row(builder: Any, rows: Any, places: Any, columns: Any, index: Any, numbers: int) -> Any:
-    """Address of the row, of so many numbers, of the column of entry `index`: rows[places[columns[index]]]."""
-    column = builder.load(_pointer(builder, columns, index, _INT64))
-    place = builder.load(_pointer(builder, places, column, _INT64))
-    return builder.add(rows, builder.mul(place, ir.Constant(_INT64, 8 * numbers)))
+@contextmanager
+def _each_row(builder: Any, rows: Any, places: Any, columns: Any, count: Any, values: Any, numbers: int) -> Any:
+    """For each entry: its index, the row, of so many numbers, of its column, rows[places[columns[index]]], and the
+    places in it (multiples of 8) with the vectors of values, which are loaded once."""
+    slots = [ir.Constant(_INT64, k) for k in range(0, numbers, LANES)]
+    kept = [(slot, _load(builder, values, slot)) for slot in slots]
+    with cgutils.for_range(builder, count) as loop:
+        column = builder.load(_pointer(builder, columns, loop.index, _INT64))
+        place = builder.load(_pointer(builder, places, column, _INT64))
+        yield loop.index, builder.add(rows, builder.mul(place, ir.Constant(_INT64, 8 * numbers))), kept
 
 
 def row_adder(numbers: int) -> Any:
@@ -130,12 +136,9 @@ def row_adder(numbers: int) -> Any:
     def made(context, rows, places, columns, weights, count, values):
         def generate(context, builder, signature, arguments):
             rows, places, columns, weights, count, values = arguments
-            slots = [ir.Constant(_INT64, k) for k in range(0, numbers, LANES)]
-            kept = [_load(builder, values, slot) for slot in slots]
-            with cgutils.for_range(builder, count) as loop:
-                row = _row(builder, rows, places, columns, loop.index, numbers)
-                weight = _broadcast(builder, builder.load(_pointer(builder, weights, loop.index, _DOUBLE)))
-                for slot, value in zip(slots, kept, strict=True):
+            with _each_row(builder, rows, places, columns, count, values, numbers) as (index, row, kept):
+                weight = _broadcast(builder, builder.load(_pointer(builder, weights, index, _DOUBLE)))
+                for slot, value in kept:
                     _store(builder, _multiply_add(builder, weight, value, _load(builder, row, slot)), row, slot)
             return context.get_dummy_value()
 
@@ -151,14 +154,11 @@ def row_dotter(numbers: int) -> Any:
     def made(context, rows, places, columns, out, count, values):
         def generate(context, builder, signature, arguments):
             rows, places, columns, out, count, values = arguments
-            slots = [ir.Constant(_INT64, k) for k in range(0, numbers, LANES)]
-            kept = [_load(builder, values, slot) for slot in slots]
-            with cgutils.for_range(builder, count) as loop:
-                row = _row(builder, rows, places, columns, loop.index, numbers)
+            with _each_row(builder, rows, places, columns, count, values, numbers) as (index, row, kept):
                 sums = [_ZERO, _ZERO]  # two that do not wait for each other
-                for k, (slot, value) in enumerate(zip(slots, kept, strict=True)):
+                for k, (slot, value) in enumerate(kept):
                     sums[k % 2] = _multiply_add(builder, value, _load(builder, row, slot), sums[k % 2])
-                target = _pointer(builder, out, loop.index, _DOUBLE)
+                target = _pointer(builder, out, index, _DOUBLE)
                 total = _sum(builder, builder.fadd(*sums))
                 builder.store(builder.fadd(builder.load(target), total), target)
             return context.get_dummy_value()

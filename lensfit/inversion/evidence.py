@@ -10,7 +10,7 @@ from jax.core import Tracer
 
 from lensfit.errors import ModelError
 from lensfit.inversion.regularisation import regularisation
-from lensfit.inversion.solve import log_determinant, solve
+from lensfit.inversion.solve import covariance, log_determinant, solve
 from lensfit.profiles import PixelSource
 from lensfit.pytree import pytree
 
@@ -50,6 +50,10 @@ class Solution:
     log_det_prior: jax.Array
     log_norm: jax.Array
     log_evidence: jax.Array
+
+    def covariance(self) -> jax.Array:
+        """Posterior covariance (N, N) of s, zero for what does not move."""
+        return covariance(self.system, self.moving)
 
 
 def solution(normal: Normal, source: PixelSource, width: Any, positive: np.ndarray, engine: str) -> Solution:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from lensfit.errors import ModelError
+from lensfit.inversion.evidence import Solution
 from lensfit.inversion.regularisation import check_source
 from lensfit.likelihood._numbers import with_numbers
 from lensfit.model import LensModel
@@ -33,6 +34,11 @@ def pixels_of(model: LensModel) -> tuple[PixelSource, LensModel]:
     for name, source in found.items():
         check_source(source, f"source.{name}")
     return next(iter(found.values())), model.without_pixels()
+
+
+def amplitudes_of(found: Solution, model: LensModel) -> jax.Array:
+    """The `Solved` amplitudes (K,) of a model in the solution for it: behind the source's coefficients."""
+    return found.s[len(found.s) - len(model.positive()) :]
 
 
 def columns_of(data: Any, model: LensModel) -> jax.Array:

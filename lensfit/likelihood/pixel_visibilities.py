@@ -10,7 +10,7 @@ from lensfit.inversion import MappingMatrix, curvature
 from lensfit.inversion.evidence import Normal, Solution, solution
 from lensfit.inversion.mesh import entries
 from lensfit.inversion.rays import sub_pixel_positions
-from lensfit.likelihood._pixels import WIDTH, columns_of, pixels_of
+from lensfit.likelihood._pixels import WIDTH, amplitudes_of, columns_of, pixels_of
 from lensfit.likelihood.interferometer import InterferometerLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction, Seen, brightness_of, reconstruction
 from lensfit.model import LensModel
@@ -125,8 +125,7 @@ class PixelInterferometerLikelihood:
 
     def amplitudes(self, model: LensModel) -> jax.Array:
         """The `Solved` amplitudes (K,) of lens light, most probable together with the source."""
-        found = self.solution(model).s
-        return found[len(found) - len(model.positive()) :]
+        return amplitudes_of(self.solution(model), model)
 
     @property
     def data_count(self) -> int:

@@ -12,7 +12,7 @@ from lensfit.errors import ModelError
 from lensfit.inversion.evidence import Normal, Solution, solution
 from lensfit.inversion.images import normal
 from lensfit.inversion.rays import Rays
-from lensfit.likelihood._pixels import WIDTH, columns_of, pixels_of
+from lensfit.likelihood._pixels import WIDTH, amplitudes_of, columns_of, pixels_of
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction, Seen, brightness_of, reconstruction
 from lensfit.model import LensModel
@@ -108,8 +108,7 @@ class PixelImagingLikelihood:
 
     def amplitudes(self, model: LensModel) -> jax.Array:
         """The `Solved` amplitudes (K,) of lens light and sky, most probable together with the source."""
-        found = self.solution(model).s
-        return found[len(found) - len(model.positive()) :]
+        return amplitudes_of(self.solution(model), model)
 
     @property
     def data_count(self) -> int:

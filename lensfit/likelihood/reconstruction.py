@@ -8,7 +8,6 @@ import jax.numpy as jnp
 
 from lensfit.inversion.evidence import Solution
 from lensfit.inversion.mesh import by_xla
-from lensfit.inversion.solve import covariance
 from lensfit.model import LensModel
 from lensfit.profiles import PixelSource
 from lensfit.pytree import pytree
@@ -85,7 +84,7 @@ def reconstruction(
     nodes = jnp.arange(n) - (n - 1) / 2
     x, y = source.center_x + source.step * nodes, source.center_y + source.step * nodes
     coefficients, amplitudes = found.s[: n * n].reshape(n, n), found.s[n * n :]
-    spread = covariance(found.system, found.moving)
+    spread = found.covariance()
     column, row = (axis.reshape(-1, 1) for axis in jnp.meshgrid(jnp.arange(n) * 1.0, jnp.arange(n) * 1.0))
     indices, weights = by_xla(n, order, column, row)
     pairs = spread[indices[:, :, None], indices[:, None]]

@@ -3,15 +3,14 @@ from __future__ import annotations
 
 import dataclasses
 
-from lensfit.fitters._base import Check, FitResult, Trust
+from lensfit.fitters._base import FitResult, Trust
 from lensfit.pixelised.trust import check_priors, check_source, measure
 from lensfit.problem import Problem
+from lensfit.staged.judge import own_checks
 
 
 def judged(problem: Problem, result: FitResult) -> FitResult:
     """The result with its trust: its fitter's own checks, or whether it converged, and those of the source."""
-    word = "it converged" if result.converged else "it did not converge; let it run longer or from elsewhere"
-    checks = [*result.trust.checks] or [Check("converged", result.converged, f"{result.fitter}: {word}")]
     measures = measure(problem.likelihood, problem.reconstruct(result.theta))
-    checks += [*check_source(measures), check_priors(problem, result.theta)]
+    checks = [*own_checks(result), *check_source(measures), check_priors(problem, result.theta)]
     return dataclasses.replace(result, trust=Trust(tuple(checks)))

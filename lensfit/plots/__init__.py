@@ -4,8 +4,8 @@ from lensfit.plots.comparison import Course, comparison_figure
 from lensfit.plots.compass import position_angle, sky_axes
 from lensfit.plots.fit import FIGURES, draw_glance, overview, profile_figure, single
 from lensfit.plots.inspect import inspect_figure
-from lensfit.plots.pixel_visibilities import PIXEL_VISIBILITY_FIGURES, PixelVisibilityScene
-from lensfit.plots.pixels import PIXEL_FIGURES, PixelScene
+from lensfit.plots.pixel_visibilities import PIXEL_VISIBILITY_FIGURES, pixel_visibility_scene
+from lensfit.plots.pixels import PIXEL_FIGURES, pixel_scene
 from lensfit.plots.samples import SAMPLE_FIGURES, corner_figure, trace_figure
 from lensfit.plots.scene import Glance, ModelImages, Scene, unmasked_field
 from lensfit.plots.visibilities import VISIBILITY_FIGURES, VisibilityScene, inspect_visibilities
@@ -19,8 +19,6 @@ __all__ = [
     "Course",
     "Glance",
     "ModelImages",
-    "PixelScene",
-    "PixelVisibilityScene",
     "Scene",
     "VisibilityScene",
     "comparison_figure",
@@ -30,6 +28,8 @@ __all__ = [
     "inspect_figure",
     "inspect_visibilities",
     "overview",
+    "pixel_scene",
+    "pixel_visibility_scene",
     "position_angle",
     "profile_figure",
     "single",

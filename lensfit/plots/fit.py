@@ -68,33 +68,50 @@ def residual(axes: Axes, scene: Scene | Glance) -> None:
 def image_plane(axes: Axes, scene: Scene) -> None:
     """The arcs with critical curves and the images of the source's centre."""
     arcs(axes, scene)
-    outlined(axes, scene.curves.tangential, scene.field, "tangential critical curve", "-")
-    outlined(axes, scene.curves.radial, scene.field, "radial critical curve", "--")
-    for parity, marker, word in ((1, "o", "minimum (+)"), (-1, "s", "saddle (\N{MINUS SIGN})")):
-        found = [(p.x, p.y) for p in scene.positions if p.parity == parity]
-        if found:
-            axes.plot(*zip(*found, strict=True), marker, ms=6, mfc="none", mec="cyan", mew=1.4, label=word)
-    for place in centers(scene.model.mass).values():
-        axes.plot(*place, "+", color="white", ms=7)
+    show_critical_curves(axes, scene)
+    show_images(axes, scene)
     axes.set_title("Image plane", fontsize=10)
     legend(axes, "upper right")  # the corners are masked
 
 
+def show_critical_curves(axes: Axes, scene: Any) -> None:
+    """The critical curves of any kind of scene."""
+    curves = scene.plane.curves
+    outlined(axes, curves.tangential, scene.field, "tangential critical curve", "-")
+    outlined(axes, curves.radial, scene.field, "radial critical curve", "--")
+
+
+def show_images(axes: Axes, scene: Any) -> None:
+    """The images of the source's centre, and the centres of the masses, of any kind of scene."""
+    for parity, marker, word in ((1, "o", "minimum (+)"), (-1, "s", "saddle (\N{MINUS SIGN})")):
+        found = [(p.x, p.y) for p in scene.plane.positions if p.parity == parity]
+        if found:
+            axes.plot(*zip(*found, strict=True), marker, ms=6, mfc="none", mec="cyan", mew=1.4, label=word)
+    for place in centers(scene.model.mass).values():
+        axes.plot(*place, "+", color="white", ms=7)
+
+
 def source_plane(axes: Axes, scene: Scene) -> None:
     """The source as it would be seen without the lens, with the caustics."""
-    show_source(axes, scene, scene.source_plane, data_unit(scene.imaging))
+    show_source(axes, scene, scene.plane.source_plane, data_unit(scene.imaging))
 
 
 def show_source(axes: Axes, scene: Any, image: np.ndarray, unit: str) -> None:
     """An image of the source plane of any kind of scene, with the caustics."""
-    field, peak = scene.source_field, float(image.max())
+    peak = float(image.max())
     norm = AsinhNorm(linear_width=0.1 * peak, vmin=0, vmax=peak) if peak > 0 else Normalize(0, 1)
-    show(axes, image, field, norm, SOURCE, unit)
-    outlined(axes, scene.curves.tangential_caustics, field, "tangential caustic", "-")
-    outlined(axes, scene.curves.radial_caustics, field, "radial caustic", "--")
-    outlined(axes, scene.curves.cuts, field, "cut", ":")
-    finish(axes, "Source plane", field)
+    show(axes, image, scene.plane.source_field, norm, SOURCE, unit)
+    show_caustics(axes, scene, "Source plane")
     legend(axes)
+
+
+def show_caustics(axes: Axes, scene: Any, title: str) -> None:
+    """The caustics over a picture of the source plane of any kind of scene, and its title."""
+    curves, field = scene.plane.curves, scene.plane.source_field
+    outlined(axes, curves.tangential_caustics, field, "tangential caustic", "-")
+    outlined(axes, curves.radial_caustics, field, "radial caustic", "--")
+    outlined(axes, curves.cuts, field, "cut", ":")
+    finish(axes, title, field)
 
 
 def single(panel: Panel, scene: Scene) -> Figure:

@@ -1,7 +1,6 @@
 """Figures of a fit whose source is on pixels."""
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -12,74 +11,52 @@ from matplotlib.colors import AsinhNorm, LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from lensfit.datasets import Imaging
-from lensfit.lensing import CriticalCurves, Field, Image, critical_curves, image_positions, magnification
+from lensfit.lensing import Field, critical_curves, image_positions, magnification
 from lensfit.likelihood.reconstruction import Reconstruction
-from lensfit.model import LensModel
-from lensfit.plots._panels import LIGHT, SOURCE, data_unit, finish, new_figure, note, outlined, show
-from lensfit.plots.fit import FIGURES, arcs, data, image_plane, legend, lens_light, model, residual, single
-from lensfit.plots.scene import PIXELS, ModelImages, Scene, unmasked_field
+from lensfit.plots._panels import LIGHT, SOURCE, data_unit, finish, new_figure, note, show
+from lensfit.plots.fit import (
+    FIGURES,
+    arcs,
+    data,
+    image_plane,
+    legend,
+    lens_light,
+    model,
+    residual,
+    show_caustics,
+    show_critical_curves,
+    single,
+)
+from lensfit.plots.scene import PIXELS, ModelImages, Plane, Scene, unmasked_field
 from lensfit.problem import Problem
 
 LARGEST = 100.0
 """Magnification at which the picture of it ends."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class PixelPlane:
-    """What a lens with a source on pixels looks like whatever the data are.
-
-    source_plane (PIXELS, PIXELS) is the brightness over source_field, which holds mesh and tangential caustics;
-    deviation (n, n) that of the brightness at the nodes, over mesh_field. The rest is as in `Scene`.
-    """
-
-    curves: CriticalCurves
-    positions: tuple[Image, ...]
-    source_field: Field
-    source_plane: np.ndarray
-    mesh_field: Field
-    deviation: np.ndarray
-
-    @classmethod
-    def of(cls, found: Reconstruction, field: Field) -> PixelPlane:
-        """In a field of the image plane."""
-        curves = critical_curves(found.model, field)
-        x, y = np.asarray(found.x), np.asarray(found.y)
-        step = x[1] - x[0]
-        mesh = Field(float(x.mean()), float(y.mean()), 0.5 * float(np.ptp(x) + step))
-        row, column = np.unravel_index(np.argmax(found.brightness), found.brightness.shape)
-        source_field = _around(mesh, curves.tangential_caustics)
-        return cls(
-            curves=curves,
-            positions=tuple(image_positions(found.model, float(x[column]), float(y[row]), field)),
-            source_field=source_field,
-            source_plane=np.asarray(found.at(*source_field.cells(PIXELS))),
-            mesh_field=mesh,
-            deviation=np.asarray(found.deviation),
-        )
+def pixel_plane(found: Reconstruction, field: Field) -> Plane:
+    """What a reconstruction looks like in a field of the image plane; the source's field holds mesh and caustics."""
+    curves = critical_curves(found.model, field)
+    x, y = np.asarray(found.x), np.asarray(found.y)
+    step = x[1] - x[0]
+    mesh = Field(float(x.mean()), float(y.mean()), 0.5 * float(np.ptp(x) + step))
+    row, column = np.unravel_index(np.argmax(found.brightness), found.brightness.shape)
+    source_field = _around(mesh, curves.tangential_caustics)
+    return Plane(
+        curves=curves,
+        positions=tuple(image_positions(found.model, float(x[column]), float(y[row]), field)),
+        source_field=source_field,
+        source_plane=np.asarray(found.at(*source_field.cells(PIXELS))),
+        mesh_field=mesh,
+        deviation=np.asarray(found.deviation),
+    )
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class PixelScene:
-    """A fit of an image as the figures show it: as in `Scene` and `PixelPlane`."""
-
-    imaging: Imaging
-    images: ModelImages
-    model: LensModel
-    field: Field
-    curves: CriticalCurves
-    positions: tuple[Image, ...]
-    source_field: Field
-    source_plane: np.ndarray
-    mesh_field: Field
-    deviation: np.ndarray
-
-    @classmethod
-    def of(cls, imaging: Imaging, problem: Problem, found: Reconstruction) -> PixelScene:
-        """Everything that the figures of a reconstruction need; `imaging` is what the problem is of."""
-        field, seen = unmasked_field(imaging), found.seen[0]
-        images = ModelImages.of_parts(imaging, problem.likelihood.images[0], seen.light, seen.source)
-        plane = PixelPlane.of(found, field)
-        return cls(imaging=imaging, images=images, model=found.model, field=field, **vars(plane))
+def pixel_scene(imaging: Imaging, problem: Problem, found: Reconstruction) -> Scene:
+    """Everything that the figures of a reconstruction need; `imaging` is what the problem is of."""
+    field, seen = unmasked_field(imaging), found.seen[0]
+    images = ModelImages.of_parts(imaging, problem.likelihood.images[0], seen.light, seen.source)
+    return Scene(imaging=imaging, images=images, model=found.model, field=field, plane=pixel_plane(found, field))
 
 
 def _around(mesh: Field, curves: tuple[np.ndarray, ...]) -> Field:
@@ -93,16 +70,17 @@ def _around(mesh: Field, curves: tuple[np.ndarray, ...]) -> Field:
 
 def source(axes: Axes, scene: Any) -> None:
     """The source as it was reconstructed, with the caustics; of any kind of scene."""
-    peak, lowest = float(scene.source_plane.max()), float(scene.source_plane.min())
+    image, field = scene.plane.source_plane, scene.plane.source_field
+    peak, lowest = float(image.max()), float(image.min())
     norm = AsinhNorm(linear_width=0.1 * peak, vmin=max(lowest, -peak), vmax=peak) if peak > 0 else Normalize(0, 1)
-    show(axes, scene.source_plane, scene.source_field, norm, SOURCE, data_unit(scene.imaging))
+    show(axes, image, field, norm, SOURCE, data_unit(scene.imaging))
     _with_caustics(axes, scene, "Source")
 
 
 def source_deviation(axes: Axes, scene: Any) -> None:
     """Posterior standard deviation of the source's brightness at each node, with the caustics."""
-    top = float(scene.deviation.max())
-    show(axes, scene.deviation, scene.mesh_field, Normalize(0, top or 1.0), LIGHT, data_unit(scene.imaging))
+    deviation, field = scene.plane.deviation, scene.plane.mesh_field
+    show(axes, deviation, field, Normalize(0, float(deviation.max()) or 1.0), LIGHT, data_unit(scene.imaging))
     _with_caustics(axes, scene, "Its standard deviation")
 
 
@@ -111,24 +89,19 @@ def magnification_map(axes: Axes, scene: Any) -> None:
     x, y = scene.field.cells(PIXELS)
     size = np.clip(np.abs(np.asarray(magnification(scene.model, x, y))), 1 / LARGEST, LARGEST)
     show(axes, size, scene.field, LogNorm(0.1, LARGEST), LIGHT, r"|$\mu$|")
-    outlined(axes, scene.curves.tangential, scene.field, "tangential critical curve", "-")
-    outlined(axes, scene.curves.radial, scene.field, "radial critical curve", "--")
+    show_critical_curves(axes, scene)
     finish(axes, "Magnification", scene.field)
     legend(axes)
 
 
 def _with_caustics(axes: Axes, scene: Any, title: str) -> None:
-    field = scene.source_field
-    outlined(axes, scene.curves.tangential_caustics, field, "tangential caustic", "-")
-    outlined(axes, scene.curves.radial_caustics, field, "radial caustic", "--")
-    outlined(axes, scene.curves.cuts, field, "cut", ":")
-    finish(axes, title, field)
-    step = 2 * scene.mesh_field.half_width / len(scene.deviation)
-    note(axes, f"{len(scene.deviation)} x {len(scene.deviation)} nodes, {step:.3g} arcsec apart")
+    show_caustics(axes, scene, title)
+    nodes = len(scene.plane.deviation)
+    note(axes, f"{nodes} x {nodes} nodes, {2 * scene.plane.mesh_field.half_width / nodes:.3g} arcsec apart")
     legend(axes)
 
 
-def overview(scene: Any) -> Figure:
+def overview(scene: Scene) -> Figure:
     """Data, model, residual, lens light; arcs, image plane, source with its deviation."""
     figure = new_figure(13.2, 5.7)
     panels = (data, model, residual, lens_light, arcs, image_plane, source, source_deviation)
@@ -142,5 +115,5 @@ PIXEL_FIGURES: dict[str, Callable[[Scene], Figure]] = FIGURES | {
     "source": partial(single, source),
     "source_deviation": partial(single, source_deviation),
     "magnification": partial(single, magnification_map),
-}  # pyright: ignore[reportAssignmentType]
+}
 """Every figure of a fit of an image whose source is on pixels, by the name of its file."""

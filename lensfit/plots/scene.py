@@ -72,43 +72,24 @@ class Glance:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Scene:
-    """A fit as the figures show it.
+class Plane:
+    """What a model looks like whatever the data are.
 
-    field: the unmasked part of the image; curves: critical curves and caustics in it; positions: images of
-    the brightest centre of the source; source_field: the part of the source plane shown, source_plane
-    (PIXELS, PIXELS) its brightness.
+    curves: critical curves and caustics in the field; positions: images of the brightest centre of the source;
+    source_field: the part of the source plane shown, source_plane (PIXELS, PIXELS) its brightness. Of a source on
+    pixels alone: deviation (n, n), the standard deviation of its brightness at the nodes, over mesh_field.
     """
 
-    imaging: Imaging
-    images: ModelImages
-    model: LensModel
-    field: Field
     curves: CriticalCurves
     positions: tuple[Image, ...]
     source_field: Field
     source_plane: np.ndarray
-
-    @classmethod
-    def of(cls, imaging: Imaging, likelihood: ImagingLikelihood, model: LensModel) -> Scene:
-        """Everything that the figures of a model of numbers need."""
-        field = unmasked_field(imaging)
-        images = ModelImages.of(imaging, likelihood, model)
-        return cls(imaging=imaging, images=images, model=model, field=field, **vars(Plane.of(model, field)))
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Plane:
-    """What a model looks like whatever the data are, as in `Scene`."""
-
-    curves: CriticalCurves
-    positions: tuple[Image, ...]
-    source_field: Field
-    source_plane: np.ndarray
+    mesh_field: Field | None = None
+    deviation: np.ndarray | None = None
 
     @classmethod
     def of(cls, model: LensModel, field: Field) -> Plane:
-        """In a field of the image plane."""
+        """Of a model of numbers in a field of the image plane."""
         curves = critical_curves(model, field)
         source_field = _source_field(model, curves, field)
         return cls(
@@ -117,6 +98,24 @@ class Plane:
             source_field=source_field,
             source_plane=brightness_at(unlensed(model), *source_field.cells(PIXELS)),
         )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scene:
+    """A fit as the figures show it; field: the unmasked part of the image."""
+
+    imaging: Imaging
+    images: ModelImages
+    model: LensModel
+    field: Field
+    plane: Plane
+
+    @classmethod
+    def of(cls, imaging: Imaging, likelihood: ImagingLikelihood, model: LensModel) -> Scene:
+        """Everything that the figures of a model of numbers need."""
+        field = unmasked_field(imaging)
+        images = ModelImages.of(imaging, likelihood, model)
+        return cls(imaging=imaging, images=images, model=model, field=field, plane=Plane.of(model, field))
 
 
 _image = jax.jit(ImagingLikelihood.image)

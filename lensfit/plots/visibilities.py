@@ -13,14 +13,14 @@ from matplotlib.colors import AsinhNorm, Normalize
 from matplotlib.figure import Figure
 
 from lensfit.datasets import Interferometer
-from lensfit.lensing import CriticalCurves, Field, Image, centers
+from lensfit.lensing import Field
 from lensfit.likelihood.direct import model_visibilities
 from lensfit.likelihood.interferometer import OVERSAMPLING, InterferometerLikelihood
 from lensfit.likelihood.joint import Observations
 from lensfit.model import LensModel
 from lensfit.operators.nufft import ARCSEC
-from lensfit.plots._panels import LIGHT, RESIDUAL, finish, new_figure, note, outlined, show
-from lensfit.plots.fit import legend, show_source
+from lensfit.plots._panels import LIGHT, RESIDUAL, finish, new_figure, note, show
+from lensfit.plots.fit import legend, show_critical_curves, show_images, show_source
 from lensfit.plots.scene import Plane, unmasked_field
 
 BINS = 20
@@ -48,10 +48,7 @@ class VisibilityScene:
     source: np.ndarray
     seen: np.ndarray
     field: Field
-    curves: CriticalCurves
-    positions: tuple[Image, ...]
-    source_field: Field
-    source_plane: np.ndarray
+    plane: Plane
 
     @classmethod
     def of(cls, observations: Observations, model: LensModel) -> VisibilityScene:
@@ -59,7 +56,7 @@ class VisibilityScene:
         likelihood = observations.held().likelihood()
         images = _images(likelihood, model)
         plane = Plane.of(model, unmasked_field(observations.datasets[0]))
-        return cls(model=model, **seen_by(observations, likelihood, *images), **vars(plane))
+        return cls(model=model, plane=plane, **seen_by(observations, likelihood, *images))
 
 
 @jax.jit
@@ -111,21 +108,15 @@ def sky(axes: Axes, scene: VisibilityScene) -> None:
     peak = float(image.max())
     norm = AsinhNorm(linear_width=0.05 * peak, vmin=0, vmax=peak) if peak > 0 else Normalize(0, 1)
     show(axes, image, scene.imaging, norm, LIGHT, MILLI)
-    outlined(axes, scene.curves.tangential, scene.field, "tangential critical curve", "-")
-    outlined(axes, scene.curves.radial, scene.field, "radial critical curve", "--")
-    for parity, marker, word in ((1, "o", "minimum (+)"), (-1, "s", "saddle (\N{MINUS SIGN})")):
-        found = [(p.x, p.y) for p in scene.positions if p.parity == parity]
-        if found:
-            axes.plot(*zip(*found, strict=True), marker, ms=6, mfc="none", mec="cyan", mew=1.4, label=word)
-    for place in centers(scene.model.mass).values():
-        axes.plot(*place, "+", color="white", ms=7)
+    show_critical_curves(axes, scene)
+    show_images(axes, scene)
     finish(axes, "Model of the sky", scene.field)
     legend(axes)
 
 
 def source_plane(axes: Axes, scene: VisibilityScene) -> None:
     """The source as it would be seen without the lens, with the caustics."""
-    show_source(axes, scene, 1e3 * scene.source_plane, MILLI)
+    show_source(axes, scene, 1e3 * scene.plane.source_plane, MILLI)
 
 
 def baselines(axes: Axes, scene: VisibilityScene) -> None:

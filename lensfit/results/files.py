@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from lensfit._version import __version__
 from lensfit.datasets import Imaging, Interferometer
 from lensfit.datasets.fits import _header as frame_header
 from lensfit.errors import DataError
@@ -22,19 +21,17 @@ from lensfit.plots import (
     SAMPLE_FIGURES,
     VISIBILITY_FIGURES,
     ModelImages,
-    PixelScene,
-    PixelVisibilityScene,
     Scene,
     VisibilityScene,
+    pixel_scene,
+    pixel_visibility_scene,
 )
 from lensfit.problem import Problem
+from lensfit.results._planes import Images, image_file
 from lensfit.results.derived import derived_quantities
 from lensfit.results.pixels import source_file
 from lensfit.results.samples import write_inference_data
 from lensfit.results.tables import as_document, as_table
-
-Images = tuple[tuple[str, np.ndarray, str | None, str], ...]
-"""Name, array, unit and meaning of each."""
 
 
 def write_results(
@@ -83,12 +80,12 @@ def _shown(
         if pixels is None:
             scene, figures = Scene.of(observed, problem.likelihood, result.model), FIGURES
         else:
-            scene, figures = PixelScene.of(observed, problem, pixels), PIXEL_FIGURES
+            scene, figures = pixel_scene(observed, problem, pixels), PIXEL_FIGURES
         return scene, figures, _of_image(observed, scene.images)
     if pixels is None:
         scene, figures = VisibilityScene.of(observed, result.model), VISIBILITY_FIGURES
     else:
-        scene, figures = PixelVisibilityScene.of(observed, pixels), PIXEL_VISIBILITY_FIGURES
+        scene, figures = pixel_visibility_scene(observed, pixels), PIXEL_VISIBILITY_FIGURES
     return scene, figures, _of_visibilities(scene)
 
 
@@ -100,8 +97,6 @@ def _write_samples(folder: Path, problem: Problem, result: FitResult) -> None:
         samples_table(result).write(path, format="ascii.ecsv")
     with replacing(folder / "samples.h5") as path:
         write_inference_data(path, problem, result)
-
-
 
 
 def _of_image(imaging: Imaging, images: ModelImages) -> Images:
@@ -126,16 +121,9 @@ def _of_visibilities(scene: Any) -> Images:
 
 def _model_file(frame: Imaging | Interferometer, images: Images, result: FitResult) -> fits.HDUList:
     """The images on the frame of the data, with its WCS where it has one."""
-    primary = fits.PrimaryHDU()
-    primary.header["CREATOR"] = f"lensfit {__version__}"
-    primary.header["FITTER"] = result.fitter
-    primary.header["TRUSTED"] = (result.trust.trusted, "whether the fit passed all its checks")
-    primary.header["DATAHASH"] = (frame.hash[:16], "first digits of the sha256 of the data")
-    hdus = fits.HDUList([primary])
-    for name, array, unit, comment in images:
-        hdu = fits.ImageHDU(array, frame_header(frame), name=name)
-        hdu.header["COMMENT"] = comment
-        if unit is not None:
-            hdu.header["BUNIT"] = unit
-        hdus.append(hdu)  # pyright: ignore[reportArgumentType]
-    return hdus
+    about = {
+        "FITTER": result.fitter,
+        "TRUSTED": (result.trust.trusted, "whether the fit passed all its checks"),
+        "DATAHASH": (frame.hash[:16], "first digits of the sha256 of the data"),
+    }
+    return image_file(images, frame_header(frame), about)

@@ -7,28 +7,20 @@ import jax
 import numpy as np
 from astropy.io import fits
 
-from lensfit._version import __version__
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.pixelised.shape import half_light_radius
+from lensfit.results._planes import image_file
 
 
 def source_file(found: Reconstruction, unit: str | None) -> fits.HDUList:
     """SOURCE, its standard DEVIATION and the spline's COEFFICIENT at the nodes; offsets as the data's, in arcsec."""
-    primary = fits.PrimaryHDU()
-    primary.header["CREATOR"] = f"lensfit {__version__}"
-    hdus = fits.HDUList([primary])
     planes = (
         ("SOURCE", found.brightness, "brightness at the nodes"),
         ("DEVIATION", found.deviation, "posterior standard deviation of the brightness, lens and mesh held"),
         ("COEFFICIENT", found.coefficients, "of the B-splines centred on the nodes, zero beyond them"),
     )
-    for name, array, comment in planes:
-        hdu = fits.ImageHDU(np.asarray(array), _header(found), name=name)
-        hdu.header["COMMENT"] = comment
-        if unit is not None:
-            hdu.header["BUNIT"] = unit
-        hdus.append(hdu)  # pyright: ignore[reportArgumentType]
-    return hdus
+    images = tuple((name, np.asarray(array), unit, words) for name, array, words in planes)
+    return image_file(images, _header(found), {})
 
 
 def _header(found: Reconstruction) -> fits.Header:

@@ -25,8 +25,7 @@ def judged(problem: Problem, result: FitResult) -> FitResult:
 
     The best of many samples need not be the optimum: chi2 + |z|^2 may still fall by 1 for each parameter.
     """
-    word = "it converged" if result.converged else "it did not converge; let it run longer or from elsewhere"
-    checks = [*result.trust.checks] or [Check("converged", result.converged, f"{result.fitter}: {word}")]
+    checks = own_checks(result)
     try:
         case = Case.of(solve_amplitudes(problem.model), problem.likelihood)
     except FitError as error:
@@ -45,3 +44,9 @@ def judged(problem: Problem, result: FitResult) -> FitResult:
     found = f"chi2 is {ratio:.3g} times the number of data (less than {POOR:g}: no search says that no basin is better)"
     checks.append(Check("residuals", bool(ratio < POOR), found))
     return dataclasses.replace(result, trust=Trust(tuple(checks)))
+
+
+def own_checks(result: FitResult) -> list[Check]:
+    """Those that the fitter made, or whether it converged."""
+    word = "it converged" if result.converged else "it did not converge; let it run longer or from elsewhere"
+    return [*result.trust.checks] or [Check("converged", result.converged, f"{result.fitter}: {word}")]
