@@ -14,6 +14,11 @@ from lensfit.native.printer import print_jaxpr
 CHUNK = 64
 """Pixels that one pass works on: the sums of 40 values for that many still lie in the first-level cache."""
 
+LANES = (4, 2, 1)
+"""Runs of pixels that go through the formula side by side: one waits for its divisions while another works."""
+STREAMS = 48
+"""Sums that go side by side at most: from 65 on LLVM gives up to tell them apart, and the loop is not vectorised."""
+
 SIGNATURE = Signature(
     arguments=(
         ("coefficients", "float64", 1),
@@ -53,10 +58,8 @@ for b in range(used[0]):
             oy = (down + 0.5) * step - 0.5 * pixel_scale[0]
             for right in range(n):
                 ox = (right + 0.5) * step - 0.5 * pixel_scale[0]
-                for i in range({chunk}):
-                    px = x[first + i] + ox
-                    py = y[first + i] + oy
-                    {point}
+                for i in range({run}):
+                    {points}
         share = 1.0 / (n * n)
         for i in range({chunk}):
             p = place[first + i]
@@ -96,12 +99,22 @@ def means_kernel(closed: ClosedJaxpr) -> Means:
 
 def means_body(closed: ClosedJaxpr) -> str:
     """Body of that kernel."""
-    names = [f"c{k}" for k in range(len(closed.jaxpr.invars) - 2)]
-    lines, outputs = print_jaxpr(closed, [*names, "px", "py"])
-    lines += [f"sums[{k * CHUNK} + i] += {value}" for k, value in enumerate(outputs)]
+    names, count = [f"c{k}" for k in range(len(closed.jaxpr.invars) - 2)], len(closed.jaxpr.outvars)
+    lanes = next((n for n in LANES if n * count <= STREAMS), 1)
+    run = CHUNK // lanes
+    points = [_point(closed, names, lane, lane * run) for lane in range(lanes)]
     return _BODY.format(
         unpack="\n".join(f"{name} = coefficients[{k}]" for k, name in enumerate(names)),
-        count=len(outputs),
+        count=count,
         chunk=CHUNK,
-        point=("\n" + " " * 20).join(lines),
+        run=run,
+        points=("\n" + " " * 20).join(line for together in zip(*points, strict=True) for line in together),
     )
+
+
+def _point(closed: ClosedJaxpr, names: list[str], lane: int, skipped: int) -> list[str]:
+    """The lines for one pixel: number i of those after the skipped ones of the chunk."""
+    lines, outputs = print_jaxpr(closed, [*names, f"x{lane}", f"y{lane}"], f"v{lane}_")
+    at = f"first + {skipped} + i"
+    sums = [f"sums[{k * CHUNK + skipped} + i] += {value}" for k, value in enumerate(outputs)]
+    return [f"x{lane} = x[{at}] + ox", f"y{lane} = y[{at}] + oy", *lines, *sums]

@@ -32,12 +32,12 @@ _SAME = {"copy", "stop_gradient", "reshape", "squeeze", "broadcast_in_dim"}
 _INSIDE = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "custom_jvp_call": "call_jaxpr"}
 
 
-def print_jaxpr(closed: ClosedJaxpr, inputs: list[str]) -> tuple[list[str], list[str]]:
-    """Lines that assign v0, v1, ... from the inputs, and the expressions of the outputs.
+def print_jaxpr(closed: ClosedJaxpr, inputs: list[str], names: str = "v") -> tuple[list[str], list[str]]:
+    """Lines that assign to names + "0", names + "1", ... from the inputs, and the expressions of the outputs.
 
     Raises Unprintable for a primitive or a shape without numba form.
     """
-    printer = _Printer()
+    printer = _Printer(names)
     outputs = printer.run(closed.jaxpr, closed.consts, inputs)
     return printer.lines, outputs
 
@@ -50,7 +50,8 @@ def inner_jaxpr(equation: Any) -> ClosedJaxpr | None:
 class _Printer:
     """Lines so far, and the name of each expression that was assigned: what is computed twice is named once."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
         self.lines: list[str] = []
         self.names: dict[str, str] = {}
 
@@ -72,7 +73,7 @@ class _Printer:
         if _ATOM.fullmatch(text):
             return text
         if text not in self.names:
-            self.names[text] = f"v{len(self.names)}"
+            self.names[text] = f"{self.prefix}{len(self.names)}"
             self.lines.append(f"{self.names[text]} = {text}")
         return self.names[text]
 

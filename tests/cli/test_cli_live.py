@@ -82,3 +82,11 @@ def test_visibilities_are_refused(lensfit, fits, tmp_path):
     code, _, told = lensfit("fit", data, "--live", "--out", tmp_path / "run")
     assert code == 3 and "--live shows fits of images; leave it out for visibilities" in told
     assert not (tmp_path / "run").exists()
+
+
+def test_a_source_on_pixels_is_refused(lensfit, fits, tmp_path):
+    fits()
+    data = Path(__file__).parents[2] / "data" / "jwst_mock"
+    code, _, told = lensfit("fit", data, "--live", "--source", "pixels", "--out", tmp_path / "run")
+    assert code == 3 and "--live shows sources of profiles; leave it out for a source on pixels" in told
+    assert not (tmp_path / "run").exists()
