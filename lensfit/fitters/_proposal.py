@@ -1,4 +1,4 @@
-"""Weighted draws from a growing mixture of multivariate t distributions."""
+"""Draws from one multivariate t distribution after another, and their weights."""
 from __future__ import annotations
 
 import dataclasses
@@ -85,8 +85,14 @@ class Draws:
             self, z=np.concatenate([self.z, z]), log_posterior=np.concatenate([self.log_posterior, found])
         )
 
+    @property
+    def last(self) -> Draws:
+        """Those of the last proposal alone."""
+        skipped = sum(self.counts[:-1])
+        return Draws(self.proposals[-1:], self.counts[-1:], self.z[skipped:], self.log_posterior[skipped:])
+
     def log_weights(self) -> np.ndarray:
-        """ln weights (S,) against the mixture that all draws come from: their mean is the evidence."""
+        """ln weights (S,) against the mixture that the draws come from: their mean is the evidence."""
         shares = np.log(np.array(self.counts) / sum(self.counts))
         densities = np.array([p.log_density(self.z) for p in self.proposals])
         return self.log_posterior - logsumexp(densities + shares[:, None], axis=0)

@@ -18,7 +18,7 @@ from lensfit.fitters._settings import at_least
 from lensfit.problem import Problem
 
 FIRST = 1000
-"""Draws from a new proposal before it is judged."""
+"""Draws from a new proposal before it is judged, by them alone: those before it have been used to choose it."""
 PROPOSALS = 20
 """Proposals tried before the posterior is given up on."""
 LARGEST_K = 0.7
@@ -70,7 +70,7 @@ class Importance:
     """
 
     effective_samples: int = 1000
-    draws: int = 20_000
+    draws: int = 40_000
     degrees_of_freedom: float = 8.0
     needs_gradient: ClassVar[bool] = True
     packages: ClassVar[tuple[str, ...]] = ()
@@ -102,7 +102,7 @@ class Importance:
                 draws = draws.more(problem, seed)
                 checkpoint.offer(draws.state)
                 tell()
-            weighted = Weighted.of(draws)
+            weighted = Weighted.of(draws.last)
             reached = weighted.effective
             tell()
             planned = self._plan(draws, weighted)
@@ -112,8 +112,8 @@ class Importance:
 
     def _plan(self, draws: Draws, weighted: Weighted) -> Draws:
         """The draws with more of them planned, from the same proposal or a better one; the same when all is done."""
-        count = len(draws.z)
-        left = (self.draws - count) // BLOCK * BLOCK
+        count = draws.counts[-1]
+        left = (self.draws - len(draws.z)) // BLOCK * BLOCK
         if left == 0 or (weighted.usable and weighted.effective >= self.effective_samples):
             return draws
         if weighted.usable and weighted.effective > POOR * count:
@@ -122,21 +122,21 @@ class Importance:
             return dataclasses.replace(draws, counts=(*draws.counts[:-1], draws.counts[-1] + more))
         if len(draws.proposals) == PROPOSALS:
             return draws
-        proposals = (*draws.proposals, _adapted(draws, weighted))
+        proposals = (*draws.proposals, _adapted(draws))
         return dataclasses.replace(draws, proposals=proposals, counts=(*draws.counts, min(FIRST, left)))
 
     def _result(
         self, problem: Problem, peak: Optimum, draws: Draws, weighted: Weighted, clock: Clock
     ) -> FitResult:
-        count, k = len(draws.z), weighted.k
+        last, k = draws.last, weighted.k
         if not weighted.usable:
             raise FitError(
-                f"importance: Pareto k is {k:.2f} after {count} draws from {len(draws.proposals)} proposals (at most "
-                f"{weighted.limit:.2f}): the posterior is too far from a normal distribution for weighted draws. "
-                "Run nuts from the same start: fit(problem, 'nuts', start=...)"
+                f"importance: Pareto k is {k:.2f} after {len(draws.z)} draws from {len(draws.proposals)} proposals "
+                f"(at most {weighted.limit:.2f}): the posterior is too far from a normal distribution for weighted "
+                "draws. Run nuts from the same start: fit(problem, 'nuts', start=...)"
             )
         enough = weighted.effective >= self.effective_samples
-        worth = f"{weighted.effective:.0f} effective samples of {count} draws"
+        worth = f"{weighted.effective:.0f} effective samples of {len(last.z)} draws"
         finding = f"Pareto k of the weights is {k:.2f} (at most {weighted.limit:.2f}); {worth}"
         short = () if enough else (f"{worth}, {self.effective_samples} asked: raise draws, or run nuts",)
         return result_of(
@@ -145,12 +145,12 @@ class Importance:
             fitter="importance",
             clock=clock,
             converged=enough,
-            evaluations=peak.evaluations + count,
+            evaluations=peak.evaluations + len(draws.z),
             gradients=peak.evaluations,
             samples=Samples(
-                theta=np.asarray(problem.to_theta(draws.z)),
+                theta=np.asarray(problem.to_theta(last.z)),
                 weights=weighted.weights,
-                log_likelihoods=draws.log_posterior - log_normal(draws.z),
+                log_likelihoods=last.log_posterior - log_normal(last.z),
                 log_evidence=weighted.log_evidence,
                 log_evidence_error=weighted.log_evidence_error,
                 diagnostics=Diagnostics(effective_samples=weighted.effective, pareto_k=k),
@@ -160,9 +160,10 @@ class Importance:
         )
 
 
-def _adapted(draws: Draws, weighted: Weighted) -> Proposal:
-    """A proposal of the weighted moments, as far as the effective samples tell them, else of the one before."""
-    last, weights = draws.proposals[-1], weighted.weights
+def _adapted(draws: Draws) -> Proposal:
+    """A proposal of the moments of all draws, as far as effective samples tell them, else of the one before."""
+    weighted, last = Weighted.of(draws), draws.proposals[-1]
+    weights = weighted.weights
     share = weighted.effective / (weighted.effective + CAUTION * len(last.mean))
     mean = weights @ draws.z
     apart = draws.z - mean

@@ -20,9 +20,11 @@ from lensfit.problem import Problem
 class Nautilus:
     """Evidence and posterior over the whole prior, ln L in batches.
 
+    The points that its bounds were drawn by are left out of both: evidence is unbiased by them.
+
     n_live: live points, 2000 to 4000. n_networks: networks that draw a bound, 0 for ellipsoids alone.
-    n_eff: effective samples at which it ends. f_live: share of the evidence in the live points at which its
-    exploration ends. n_batch: points in one call of the likelihood.
+    f_live: share of the evidence in the live points at which its exploration ends. n_eff: effective samples at
+    which it ends. n_batch: points in one call of the likelihood.
     """
 
     n_live: int = 2000
@@ -50,13 +52,17 @@ class Nautilus:
                 sampler.write(path, overwrite=True)
                 return {"sampler": path.read_bytes(), "count": density.count}
 
-            while not sampler.run(f_live=self.f_live, n_eff=self.n_eff, n_like_max=sampler.n_like + 1):
+            while not sampler.run(
+                f_live=self.f_live, n_eff=self.n_eff, n_like_max=sampler.n_like + 1, discard_exploration=True
+            ):
                 best = max(float(np.max(values, initial=-np.inf)) for values in sampler.log_l)
-                note = (f"ln Z {sampler.log_z:.2f}, ln L {best:.7g}, live share {sampler.f_live:.2g}, "
-                        f"{sampler.n_eff:.0f} effective samples")
-                stage = "sampling" if sampler.explored else "exploration"
-                share = 0.5 + 0.5 * min(sampler.n_eff / self.n_eff, 1.0) if sampler.explored else 0.25
-                progress(f"nautilus, {stage}", np.nan, share, note, density.best)
+                note = f"ln L {best:.7g}, {sampler.n_eff:.0f} effective samples"
+                if sampler.explored:  # ln Z is incomplete until each shell has new points
+                    share = 0.5 + 0.5 * min(sampler.n_eff / self.n_eff, 1.0)
+                    progress("nautilus, sampling", np.nan, share, note, density.best)
+                else:
+                    note = f"ln Z {sampler.log_z:.2f}, live share {sampler.f_live:.2g}, {note}"
+                    progress("nautilus, exploration", np.nan, 0.25, note, density.best)
                 checkpoint.offer(state)
         theta, log_w, log_l = sampler.posterior()
         weights = np.exp(log_w - np.max(log_w))
