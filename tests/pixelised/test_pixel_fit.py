@@ -12,10 +12,12 @@ from lensfit.datasets import write_imaging
 from lensfit.errors import FitError
 from lensfit.instruments import Instrument, gaussian_psf
 from lensfit.likelihood.imaging import ImagingLikelihood
+from lensfit.likelihood.pixels import PixelImagingLikelihood
 from lensfit.model import LensModel
 from lensfit.pixel_fit import fit_pixels
 from lensfit.pixelised.judge import judged
-from lensfit.pixelised.mesh import Arcs, Mesh
+from lensfit.pixelised.mesh import Arcs, Mesh, neighbour, pixel_source
+from lensfit.pixelised.model import pixel_model
 from lensfit.pixelised.notes import describe_neighbour, describe_residuals
 from lensfit.pixelised.shape import half_light_radius
 from lensfit.problem import Problem
@@ -122,6 +124,26 @@ def test_notes_tell_the_start_what_stands_out_and_how_to_have_a_better_mesh(done
     told = describe_neighbour("other", 12.34, Mesh(pixels=16), finer)
     assert told == "other: ln evidence +12.3 from the fit's, --mesh-pixels 20 --regularisation curvature asks for it"
     assert describe_neighbour("other", -3.0, Mesh(), finer) == "other: ln evidence -3.0 from the fit's"
+
+
+@pytest.mark.parametrize("kind", ["gradient", "curvature", "adaptive", "matern"])
+def test_a_mesh_and_its_neighbours_of_any_regularisation(kind, imaging, smooth):
+    problem, start = smooth
+    mesh = Mesh(pixels=12, regularisation=kind)
+    source = pixel_source(mesh, Arcs.of(problem.likelihood, start.model), start.model)
+    on_pixels = Problem(pixel_model(problem.model, start, source), PixelImagingLikelihood.of(imaging))
+    theta = np.asarray(on_pixels.to_theta(np.zeros(on_pixels.ndim)))
+    found = on_pixels.reconstruct(theta)
+    for changed in (Mesh(pixels=15, regularisation=kind), Mesh(pixels=12, regularisation="gradient")):
+        beside, strength = neighbour(source, changed, found)
+        model = dataclasses.replace(on_pixels.model, source={"pixels": beside})
+        other = Problem(model, on_pixels.likelihood)
+        known = dict(zip(on_pixels.names, theta, strict=True)) | {"source.pixels.strength": strength}
+        reached = other.reconstruct(np.array([known[name] for name in other.names]))
+        again = next(iter(reached.model.pixels().values()))
+        assert (again.pixels, again.regularisation) == (changed.pixels, changed.regularisation)
+        assert np.abs(reached.at(0.08, 0.05) / found.at(0.08, 0.05) - 1) < 0.3
+        assert reached.solution.chi2 < 1.3 * found.solution.chi2
 
 
 def test_nothing_lensed_is_an_error(smooth):
