@@ -20,7 +20,7 @@ from lensfit.simulate import simulate_imaging
 from lensfit.standard import parametric
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "data" / "jwst_mock"))
-from recipe import TRUTH, truth  # noqa: E402
+from recipe import TRUTH, truth
 
 NAMES = [f"mass.{name}" for name in ("sie.einstein_radius", "shear.gamma1", "shear.gamma2", "sie.e1", "sie.e2")]
 MESHES = {

@@ -98,7 +98,8 @@ def test_pixelised_source(run, tmp_path):
     assert folder == "[FOLDER]"
     said = run(script, tmp_path / "made")
     assert "Einstein radius 1.3" in said and "ln evidence 291" in said and "\ntrusted\n" in said
-    assert float(re.search(r"magnified (\S+) times", said)[1]) == pytest.approx(15.69, rel=0.05)  # the flux of its truth, summed
+    magnified = float(re.search(r"magnified (\S+) times", said)[1])
+    assert magnified == pytest.approx(15.69, rel=0.05)  # fluxes of the truth, summed
     assert files(tmp_path / "made") == {"source.fits", "overview.png"}
 
 

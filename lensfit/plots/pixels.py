@@ -79,6 +79,7 @@ def source(axes: Axes, scene: Scene) -> None:
 
 def source_deviation(axes: Axes, scene: Scene) -> None:
     """Posterior standard deviation of the source's brightness at each node, with the caustics."""
+    assert scene.plane.deviation is not None
     show_deviation(axes, scene, scene.plane.deviation, data_unit(scene.imaging))
 
 
