@@ -23,6 +23,7 @@ from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.pixelised.judge import judged
 from lensfit.pixelised.mesh import Arcs, Mesh, neighbour, pixel_source
 from lensfit.pixelised.model import NAME, pixel_model
+from lensfit.pixelised.notes import describe_neighbour, describe_residuals, describe_start
 from lensfit.pixelised.trust import check_basin, einstein_radius, lensed_flux
 from lensfit.problem import Problem
 from lensfit.pytree import replace
@@ -68,6 +69,7 @@ def fit_pixels(
         FitError: the parametric fit shows no lensed source, or ln evidence is not finite.
     """
     clock, mesh = Clock.start(), mesh or Mesh()
+    progress("source on pixels", np.nan, 0.0)
     source = pixel_source(mesh, Arcs.of(parametric.likelihood, start.model), start.model)
     problem = Problem(pixel_model(parametric.model, start, source), _likelihood(observed, parametric))
     end = ascend(problem, start, _part(progress, "source on pixels", 0.1))
@@ -78,7 +80,8 @@ def fit_pixels(
         gradients=end.evaluations, curvature=laplace(problem.space, problem.likelihood, theta),
     )  # fmt: skip
     found = problem.reconstruct(theta)
-    variants, notes = _neighbours(problem, first, found, mesh, progress)
+    variants, others = _neighbours(problem, first, found, mesh, progress)
+    notes = (describe_start(start), *describe_residuals(problem.likelihood, found), *others)
     flux = float(found.magnification * found.source_flux), lensed_flux(parametric.likelihood, start.model)
     checks = check_basin(einstein_radius(first.model), einstein_radius(start.model), *flux)
     checks += [check for check in start.trust.checks if check.name in ABOUT_THE_BASIN]
@@ -133,7 +136,8 @@ def _neighbours(
         theta = np.asarray(beside.to_theta(end.z))
         values = values_at(beside.space, beside.likelihood, jnp.asarray(theta))
         variants.append(_variant(name, beside, theta, float(values.chi2)))
-        notes.append(f"{name}: ln evidence {float(values.log_likelihood) - first.log_likelihood:+.1f} from the fit's")
+        gain = float(values.log_likelihood) - first.log_likelihood
+        notes.append(describe_neighbour(name, gain, mesh, changed))
     return family.judged(tuple(variants), REJECTED * first.chi2), tuple(notes)
 
 

@@ -93,6 +93,16 @@ def test_posterior(run, tmp_path):
     assert files(tmp_path / "made") >= set(SAMPLE_FILES)
 
 
+def test_pixelised_source(run, tmp_path):
+    script, folder = command_of("pixelised_source.py")
+    assert folder == "[FOLDER]"
+    said = run(script, tmp_path / "made")
+    assert "Einstein radius 1.3" in said and "ln evidence 291" in said and "\ntrusted\n" in said
+    magnified = float(re.search(r"magnified (\S+) times", said)[1])
+    assert magnified == pytest.approx(15.69, rel=0.05)  # fluxes of the truth, summed
+    assert files(tmp_path / "made") == {"source.fits", "overview.png"}
+
+
 def test_own_fitter(run):
     (script,) = command_of("own_fitter.py")
     said = run(script)
@@ -124,6 +134,7 @@ def test_simulations(name, tmp_path, monkeypatch):
 
 def test_no_example_is_left_out():
     assert {p.name for p in EXAMPLES.iterdir() if p.is_file()} == {
-        "fit_image.py", "fit_visibilities.py", "own_fitter.py", "posterior.py",
+        "fit_image.py", "fit_visibilities.py", "own_fitter.py", "pixelised_source.py",
+        "posterior.py",
         "recipe.toml", "simulate.toml", "no_source.toml", "three.toml",
     }  # fmt: skip

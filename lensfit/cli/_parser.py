@@ -82,7 +82,8 @@ def _add_pixel_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("source on pixels")
     group.add_argument("--source", choices=("pixels",), help="put the source on pixels once the model is fitted")
     group.add_argument("--mesh-pixels", metavar="N", type=_count, help="nodes along a side of the mesh; default: 28")
-    group.add_argument("--regularisation", choices=("gradient", "curvature", "matern"), help="default: gradient")
+    kinds = ("gradient", "curvature", "adaptive", "matern")
+    group.add_argument("--regularisation", choices=kinds, help="default: gradient")
     group.add_argument("--positive", action="store_const", const=True, help="keep the source from being negative")
 
 

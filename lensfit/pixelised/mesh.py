@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, zoom
 
 from lensfit.errors import FitError
 from lensfit.inversion.regularisation import regularisation
@@ -28,6 +28,10 @@ CENTER_WIDTH, SIZE_WIDTH, STRENGTH_WIDTH = 0.3, 0.3, 2.0
 """Widths of the priors: of the centre in half-widths, of ln half-width, and of the strength in powers of ten."""
 LENGTH, LENGTH_WIDTH = 0.3, 0.7
 """Median of the correlation length of "matern" in half-widths, and width of the prior of its logarithm."""
+CONTRAST, CONTRAST_WIDTH = 0.5, 0.3
+"""Middle and width of the prior of the contrast of "adaptive"."""
+OWN = {"matern": ("length",), "adaptive": ("contrast", "reference")}
+"""What a regularisation has of its own."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,7 +40,7 @@ class Mesh:
 
     pixels: int = 28
     order: Literal[1, 2, 3] = 2
-    regularisation: Literal["gradient", "curvature", "matern"] = "gradient"
+    regularisation: Literal["gradient", "curvature", "adaptive", "matern"] = "gradient"
     positive: bool = False
 
 
@@ -73,21 +77,27 @@ class Arcs:
 def pixel_source(mesh: Mesh, arcs: Arcs, model: LensModel) -> PixelSource:
     """The source on pixels with its priors, about where the mass of a model of numbers takes the arcs.
 
-    Its first strength is such that the source of the model is as likely as can be.
+    Its first strength is such that the source of the model is as likely as can be; "adaptive" refers to it.
     """
     x, y, half_width = _extent(arcs, model)
-    placed = PixelSource(
-        center_x=x, center_y=y, half_width=half_width, strength=0.0,
-        length=LENGTH * half_width if mesh.regularisation == "matern" else None, **vars(mesh),
-    )  # fmt: skip
-    length = LogNormal(median=LENGTH * half_width, sigma=LENGTH_WIDTH)
+    bare = PixelSource(center_x=x, center_y=y, half_width=half_width, strength=0.0, pixels=mesh.pixels)
+    expected = brightness_at(unlensed(model), *_nodes(bare))
+    kinds = {
+        "matern": {"length": (LENGTH * half_width, LogNormal(median=LENGTH * half_width, sigma=LENGTH_WIDTH))},
+        "adaptive": {
+            "contrast": (CONTRAST, Normal(mean=CONTRAST, sigma=CONTRAST_WIDTH)),
+            "reference": (expected, expected),
+        },
+    }
+    own = kinds.get(mesh.regularisation, {})
+    placed = replace(bare, **vars(mesh), **{name: first for name, (first, _) in own.items()})
     return replace(
         placed,
         center_x=Normal(mean=x, sigma=CENTER_WIDTH * half_width),
         center_y=Normal(mean=y, sigma=CENTER_WIDTH * half_width),
         half_width=LogNormal(median=half_width, sigma=SIZE_WIDTH),
-        strength=Normal(mean=_strength(placed, model), sigma=STRENGTH_WIDTH),
-        length=None if placed.length is None else length,
+        strength=Normal(mean=_strength(placed, expected), sigma=STRENGTH_WIDTH),
+        **{name: prior for name, (_, prior) in own.items()},
     )
 
 
@@ -104,11 +114,17 @@ def neighbour(source: PixelSource, mesh: Mesh, found: Reconstruction) -> tuple[P
     That one holds what was found as firmly as the strength that it was found with.
     """
     fitted = next(iter(found.model.pixels().values()))
-    placed = replace(fitted, pixels=mesh.pixels, regularisation=mesh.regularisation, strength=0.0, length=None)
+    changed: dict[str, Any] = {"pixels": mesh.pixels, "regularisation": mesh.regularisation}
+    for kind, names in OWN.items():
+        if kind != mesh.regularisation:
+            changed |= dict.fromkeys(names)
+    if mesh.regularisation == "adaptive":
+        changed["reference"] = zoom(np.asarray(fitted.reference), mesh.pixels / fitted.pixels, order=1)
+    placed = replace(fitted, strength=0.0, **changed)
     penalty = regularisation(fitted).penalty(found.coefficients.ravel())
     strength = float(jnp.log10(penalty / regularisation(placed).penalty(found.at(*_nodes(placed)).ravel())))
     held = Normal(mean=strength, sigma=STRENGTH_WIDTH)
-    return replace(source, strength=held, length=None, pixels=mesh.pixels, regularisation=mesh.regularisation), strength
+    return replace(source, strength=held, **changed), strength
 
 
 def _nodes(placed: PixelSource) -> tuple[np.ndarray, np.ndarray]:
@@ -118,7 +134,6 @@ def _nodes(placed: PixelSource) -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
-def _strength(placed: PixelSource, model: LensModel) -> float:
-    """log10 lambda at which the source of the model, taken at the nodes, is as likely as can be: S / s^T C s."""
-    s = brightness_at(unlensed(model), *_nodes(placed)).ravel()
-    return float(np.log10(len(s) / regularisation(placed).penalty(jnp.asarray(s))))
+def _strength(placed: PixelSource, expected: np.ndarray) -> float:
+    """log10 lambda at which a source of the brightness expected at the nodes is as likely as can be: S / s^T C s."""
+    return float(np.log10(expected.size / regularisation(placed).penalty(jnp.asarray(expected.ravel()))))

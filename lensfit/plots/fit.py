@@ -172,7 +172,8 @@ def _noise(scene: Scene | Glance) -> float:
     return float(np.median(scene.imaging.noise[~scene.imaging.mask]))
 
 
-def legend(axes: Axes, place: Literal["best", "upper right"] = "best") -> None:
+def legend(axes: Axes, place: Literal["best", "upper right", "lower left"] = "best") -> None:
     """The legend of a panel on dark ground, away from its curves or at a place, if it has entries."""
     if axes.get_legend_handles_labels()[1]:
-        axes.legend(loc=place, fontsize=6.5, framealpha=0.75, facecolor="#303030", labelcolor="white")
+        room = {"handlelength": 1.4, "borderpad": 0.3, "labelspacing": 0.25, "handletextpad": 0.5}
+        axes.legend(loc=place, fontsize=6, framealpha=0.75, facecolor="#303030", labelcolor="white", **room)

@@ -4,14 +4,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lensfit.likelihood.joint import Observations
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.plots._panels import new_figure
-from lensfit.plots.pixels import magnification_map, pixel_plane, source, source_deviation
+from lensfit.plots.pixels import magnification_map, pixel_plane, show_deviation, show_reconstruction
 from lensfit.plots.scene import unmasked_field
 from lensfit.plots.visibilities import (
+    MILLI,
     VISIBILITY_FIGURES,
     VisibilityScene,
     baselines,
@@ -31,6 +33,17 @@ def pixel_visibility_scene(observations: Observations, found: Reconstruction) ->
     images = seen_by(observations, likelihood, above, image.lensed, image.image)
     plane = pixel_plane(found, unmasked_field(observations.datasets[0]))
     return VisibilityScene(model=found.model, plane=plane, **images)
+
+
+def source(axes: Axes, scene: VisibilityScene) -> None:
+    """The source as it was reconstructed, with the caustics."""
+    show_reconstruction(axes, scene, 1e3 * scene.plane.source_plane, MILLI)
+
+
+def source_deviation(axes: Axes, scene: VisibilityScene) -> None:
+    """Posterior standard deviation of the source's brightness at each node, with the caustics."""
+    assert scene.plane.deviation is not None
+    show_deviation(axes, scene, 1e3 * scene.plane.deviation, MILLI)
 
 
 def overview(scene: VisibilityScene) -> Figure:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from lensfit.datasets import Imaging
 from lensfit.lensing import Field, critical_curves, image_positions, magnification
 from lensfit.likelihood.reconstruction import Reconstruction
-from lensfit.plots._panels import LIGHT, SOURCE, data_unit, finish, new_figure, note, show
+from lensfit.plots._panels import LIGHT, MASKED, SOURCE, data_unit, finish, new_figure, note, show
 from lensfit.plots.fit import (
     FIGURES,
     arcs,
@@ -32,6 +32,8 @@ from lensfit.problem import Problem
 
 LARGEST = 100.0
 """Magnification at which the picture of it ends."""
+MARGIN = 1.15
+"""The picture of the source plane over the square about mesh and caustics."""
 
 
 def pixel_plane(found: Reconstruction, field: Field) -> Plane:
@@ -42,11 +44,13 @@ def pixel_plane(found: Reconstruction, field: Field) -> Plane:
     mesh = Field(float(x.mean()), float(y.mean()), 0.5 * float(np.ptp(x) + step))
     row, column = np.unravel_index(np.argmax(found.brightness), found.brightness.shape)
     source_field = _around(mesh, curves.tangential_caustics)
+    across, up = source_field.cells(PIXELS)
+    inside = np.maximum(np.abs(across - mesh.x), np.abs(up - mesh.y)) < mesh.half_width
     return Plane(
         curves=curves,
         positions=tuple(image_positions(found.model, float(x[column]), float(y[row]), field)),
         source_field=source_field,
-        source_plane=np.asarray(found.at(*source_field.cells(PIXELS))),
+        source_plane=np.where(inside, np.asarray(found.at(across, up)), np.nan),
         mesh_field=mesh,
         deviation=np.asarray(found.deviation),
     )
@@ -60,27 +64,36 @@ def pixel_scene(imaging: Imaging, problem: Problem, found: Reconstruction) -> Sc
 
 
 def _around(mesh: Field, curves: tuple[np.ndarray, ...]) -> Field:
-    """The smallest square about the mesh and some curves (N, 2)."""
+    """The square about the mesh and some curves (N, 2), with a margin."""
     corners = np.array([mesh.x, mesh.y]) + mesh.half_width * np.array([[-1.0, -1.0], [1.0, 1.0]])
     points = np.concatenate([corners, *curves])
     low, high = points.min(axis=0), points.max(axis=0)
     middle = (low + high) / 2
-    return Field(float(middle[0]), float(middle[1]), 0.5 * float((high - low).max()))
+    return Field(float(middle[0]), float(middle[1]), 0.5 * MARGIN * float((high - low).max()))
 
 
-def source(axes: Axes, scene: Any) -> None:
-    """The source as it was reconstructed, with the caustics; of any kind of scene."""
-    image, field = scene.plane.source_plane, scene.plane.source_field
-    peak, lowest = float(image.max()), float(image.min())
+def source(axes: Axes, scene: Scene) -> None:
+    """The source as it was reconstructed, with the caustics."""
+    show_reconstruction(axes, scene, scene.plane.source_plane, data_unit(scene.imaging))
+
+
+def source_deviation(axes: Axes, scene: Scene) -> None:
+    """Posterior standard deviation of the source's brightness at each node, with the caustics."""
+    assert scene.plane.deviation is not None
+    show_deviation(axes, scene, scene.plane.deviation, data_unit(scene.imaging))
+
+
+def show_reconstruction(axes: Axes, scene: Any, image: np.ndarray, unit: str) -> None:
+    """The source plane of any kind of scene, NaN beyond the mesh, with the caustics."""
+    peak, lowest = float(np.nanmax(image)), float(np.nanmin(image))
     norm = AsinhNorm(linear_width=0.1 * peak, vmin=max(lowest, -peak), vmax=peak) if peak > 0 else Normalize(0, 1)
-    show(axes, image, field, norm, SOURCE, data_unit(scene.imaging))
+    show(axes, image, scene.plane.source_field, norm, SOURCE, unit)
     _with_caustics(axes, scene, "Source")
 
 
-def source_deviation(axes: Axes, scene: Any) -> None:
-    """Posterior standard deviation of the source's brightness at each node, with the caustics."""
-    deviation, field = scene.plane.deviation, scene.plane.mesh_field
-    show(axes, deviation, field, Normalize(0, float(deviation.max()) or 1.0), LIGHT, data_unit(scene.imaging))
+def show_deviation(axes: Axes, scene: Any, deviation: np.ndarray, unit: str) -> None:
+    """The source's standard deviation (n, n) at the nodes of any kind of scene, with the caustics."""
+    show(axes, deviation, scene.plane.mesh_field, Normalize(0, float(deviation.max()) or 1.0), LIGHT, unit)
     _with_caustics(axes, scene, "Its standard deviation")
 
 
@@ -95,10 +108,11 @@ def magnification_map(axes: Axes, scene: Any) -> None:
 
 
 def _with_caustics(axes: Axes, scene: Any, title: str) -> None:
+    axes.set_facecolor(MASKED)
     show_caustics(axes, scene, title)
     nodes = len(scene.plane.deviation)
     note(axes, f"{nodes} x {nodes} nodes, {2 * scene.plane.mesh_field.half_width / nodes:.3g} arcsec apart")
-    legend(axes)
+    legend(axes, "lower left")
 
 
 def overview(scene: Scene) -> Figure:

@@ -20,7 +20,7 @@ CAPTIONS = {
     "arcs": "Data minus the lens light of the model.",
     "lensed_source": "Lensed source of the model, convolved; the scale of the panel before.",
     "image_plane": "Data minus lens light, the critical curves, the images of the brightest source's centre.",
-    "source": "Source as it is behind lens and instrument, with the caustics.",
+    "source": "Source as it is behind lens and instrument, with the caustics. Grey: beyond its mesh, if it has one.",
     "source_deviation": "Posterior standard deviation of the reconstructed source, lens and mesh held.",
     "magnification": "Absolute magnification in the image plane, with the critical curves.",
     "corner": "Posterior of the parameters of the mass: contours hold 68 and 95 % of the samples. Orange: best values.",

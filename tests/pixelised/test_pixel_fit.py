@@ -6,19 +6,25 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from lensfit.cli import _jax, main
+from lensfit.cli._folder import PIXEL_FILES, SAMPLE_FILES
+from lensfit.datasets import write_imaging
 from lensfit.errors import FitError
 from lensfit.instruments import Instrument, gaussian_psf
 from lensfit.likelihood.imaging import ImagingLikelihood
+from lensfit.likelihood.pixels import PixelImagingLikelihood
 from lensfit.model import LensModel
 from lensfit.pixel_fit import fit_pixels
 from lensfit.pixelised.judge import judged
-from lensfit.pixelised.mesh import Arcs, Mesh
+from lensfit.pixelised.mesh import Arcs, Mesh, neighbour, pixel_source
+from lensfit.pixelised.model import pixel_model
+from lensfit.pixelised.notes import describe_neighbour, describe_residuals
 from lensfit.pixelised.shape import half_light_radius
 from lensfit.problem import Problem
 from lensfit.profiles import SIE, Sersic, Shear
 from lensfit.registry import fit
 from lensfit.report import write_report
-from lensfit.results import write_results
+from lensfit.results import read_result, write_results
 from lensfit.simulate import simulate_imaging
 from lensfit.standard import parametric
 
@@ -105,6 +111,41 @@ def test_results_and_report(done, imaging, tmp_path):
     assert "deviation of the reconstructed" in (tmp_path / "report.html").read_text()
 
 
+def test_notes_tell_the_start_what_stands_out_and_how_to_have_a_better_mesh(done, smooth):
+    radius = smooth[1]["mass.sie.einstein_radius"]
+    assert f"parametric fit: Einstein radius {radius:.4f} arcsec" in done.result.notes[0]
+    assert describe_residuals(done.problem.likelihood, done.problem.reconstruct(done.result.theta)) == []
+    moved = done.result.theta.copy()
+    moved[done.result.names.index("mass.sie.einstein_radius")] *= 1.2
+    found = done.problem.reconstruct(moved)
+    (told,) = describe_residuals(done.problem.likelihood, found)
+    assert told.startswith("largest residual: ") and "sigma at (" in told
+    finer = Mesh(pixels=20, regularisation="curvature")
+    told = describe_neighbour("other", 12.34, Mesh(pixels=16), finer)
+    assert told == "other: ln evidence +12.3 from the fit's, --mesh-pixels 20 --regularisation curvature asks for it"
+    assert describe_neighbour("other", -3.0, Mesh(), finer) == "other: ln evidence -3.0 from the fit's"
+
+
+@pytest.mark.parametrize("kind", ["gradient", "curvature", "adaptive", "matern"])
+def test_a_mesh_and_its_neighbours_of_any_regularisation(kind, imaging, smooth):
+    problem, start = smooth
+    mesh = Mesh(pixels=12, regularisation=kind)
+    source = pixel_source(mesh, Arcs.of(problem.likelihood, start.model), start.model)
+    on_pixels = Problem(pixel_model(problem.model, start, source), PixelImagingLikelihood.of(imaging))
+    theta = np.asarray(on_pixels.to_theta(np.zeros(on_pixels.ndim)))
+    found = on_pixels.reconstruct(theta)
+    for changed in (Mesh(pixels=15, regularisation=kind), Mesh(pixels=12, regularisation="gradient")):
+        beside, strength = neighbour(source, changed, found)
+        model = dataclasses.replace(on_pixels.model, source={"pixels": beside})
+        other = Problem(model, on_pixels.likelihood)
+        known = dict(zip(on_pixels.names, theta, strict=True)) | {"source.pixels.strength": strength}
+        reached = other.reconstruct(np.array([known[name] for name in other.names]))
+        again = next(iter(reached.model.pixels().values()))
+        assert (again.pixels, again.regularisation) == (changed.pixels, changed.regularisation)
+        assert np.abs(reached.at(0.08, 0.05) / found.at(0.08, 0.05) - 1) < 0.3
+        assert reached.solution.chi2 < 1.3 * found.solution.chi2
+
+
 def test_nothing_lensed_is_an_error(smooth):
     problem, result = smooth
     with pytest.raises(FitError, match="nothing to put on pixels"):
@@ -115,3 +156,21 @@ def test_half_light_radius_of_a_disc():
     x = np.linspace(-1.5, 1.5, 301)
     disc = (np.hypot(*np.meshgrid(x, x)) < 1).astype(float)
     assert half_light_radius(disc, x, x) == pytest.approx(np.sqrt(0.5), abs=0.01)
+
+
+def test_the_command_samples_a_source_on_pixels(imaging, tmp_path, monkeypatch):
+    monkeypatch.setattr(_jax, "prepare_jax", lambda: None)
+    write_imaging(imaging, tmp_path / "data")
+    (tmp_path / "recipe.toml").write_text(
+        '[fit]\nstandard = "parametric"\nfitter = "importance"\nsettings = {effective_samples = 100}\n'
+    )
+    command = ["fit", str(tmp_path / "data"), "--model", str(tmp_path / "recipe.toml"), "--seed", "1"]
+    code = main([*command, "--source", "pixels", "--mesh-pixels", "16", "--out", str(tmp_path / "run"), "--quiet"])
+    result = read_result(tmp_path / "run")
+    assert code == (0 if result["trust"]["trusted"] else 4)
+    assert result["fitter"] == "importance" and result["diagnostics"]["effective_samples"] >= 100
+    radius = result["parameters"]["mass.sie.einstein_radius"]
+    assert abs(radius["value"] - RADIUS) < max(5 * radius["error"], 0.002 * RADIUS)
+    assert result["fit"]["log_evidence"] is not None
+    made = {path.name for path in (tmp_path / "run").iterdir()}
+    assert made >= {*PIXEL_FILES, *SAMPLE_FILES}
