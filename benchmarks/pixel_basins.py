@@ -167,7 +167,7 @@ def row(case: Case, out: Path, factor: float) -> dict[str, Any]:
     measures = trust.measure(problem.likelihood, problem.reconstruct(theta))
     radius, before = float(theta[problem.names.index(RADIUS)]), start[RADIUS]
     flux = trust.lensed_flux(ImagingLikelihood.of(imaging), start.model)
-    off = min((radius / r - 1 for r in case.radii), key=abs)
+    off = float(min((radius / r - 1 for r in case.radii), key=abs))
     told |= {"off_percent": 100 * off, "right": abs(off) < RIGHT, "ln_posterior": end["ln_posterior"]}
     asked = [p.role != "regularisation" for p in problem.space.parameters]
     told |= vars(measures) | {"far": float(np.max(np.abs(np.array(end["z"])[asked])))}

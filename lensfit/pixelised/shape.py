@@ -1,6 +1,7 @@
 """How large a reconstructed source is, and how often a lens shows it."""
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -8,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.grid import Grid
-from lensfit.lensing import magnification
+from lensfit.lensing.local import in_chunks, traced
 from lensfit.likelihood.reconstruction import Reconstruction
+from lensfit.model import LensModel
 
 FINE = 4
 """Rays along a side of an image pixel, for counting images."""
@@ -42,10 +44,15 @@ def mean_images(found: Reconstruction, grid: Grid) -> float:
     across = (np.arange(FINE) - (FINE - 1) / 2) * (grid.pixel_scale / FINE)
     used = np.asarray(found.seen[0].used)
     x, y = (np.asarray(a)[used][:, None, None] for a in grid.coordinates())
-    x, y = np.broadcast_arrays(x + across, y + across[:, None])
-    mu = np.abs(magnification(found.model, x, y))
-    seen = np.maximum(found.at(*found.model.source_position(x, y)), 0.0) ** 2
-    counted = mu > FAINTEST
+    seen, determinant = in_chunks(partial(_traced, found), found.model, x + across, y + across[:, None])
+    light = np.maximum(seen, 0.0) ** 2 * np.abs(determinant)
+    counted = np.abs(determinant) < 1 / FAINTEST
     area, step = float(grid.pixel_scale / FINE) ** 2, float(found.x[1] - found.x[0])
     whole = float(np.sum(np.maximum(found.brightness, 0.0) ** 2)) * step**2
-    return float(np.sum(seen[counted] / mu[counted])) * area / max(whole, 1e-300)
+    return float(np.sum(light[counted])) * area / max(whole, 1e-300)
+
+
+def _traced(found: Reconstruction, model: LensModel, x: np.ndarray, y: np.ndarray) -> tuple[jax.Array, jax.Array]:
+    """Brightness of the source and det A at points (N,) of the image plane [arcsec]."""
+    beta, a = traced(model, x, y)
+    return found.at(beta[:, 0], beta[:, 1]), jnp.linalg.det(a)
