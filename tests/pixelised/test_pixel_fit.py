@@ -15,7 +15,7 @@ from lensfit.pixel_fit import ascend, fit_pixels
 from lensfit.pixelised.mesh import Arcs, Mesh, pixel_source
 from lensfit.pixelised.model import pixel_model
 from lensfit.pixelised.shape import FAINTEST, half_light_radius, mean_images
-from lensfit.pixelised.trust import Measures, check_source, measure
+from lensfit.pixelised.trust import Measures, check_basin, check_source, measure
 from lensfit.priors import Uniform
 from lensfit.problem import Problem
 from lensfit.profiles import SIE, Sersic, Shear
@@ -112,23 +112,30 @@ def test_mean_number_of_images_is_that_of_the_points_of_the_source(done):
     assert mean_images(found, grid) == pytest.approx(expected, rel=0.05)
 
 
-GOOD = Measures(signal=100.0, counter_signal=30.0, images=2.5, negative=0.05, flux=1.0)
+GOOD = Measures(signal=100.0, images=2.5, flux=1.0)
 
 
 @pytest.mark.parametrize(
     ("changed", "name"),
     [
         ({"signal": 20.0}, "lensed source"),
-        ({"counter_signal": 2.0}, "counter-image"),
         ({"images": 1.2}, "multiple images"),
         ({"images": np.nan}, "multiple images"),
-        ({"negative": 0.8}, "positive source"),
     ],
 )
 def test_each_check_of_the_source_asks_one_thing(changed, name):
     assert all(check.passed for check in check_source(GOOD))
     failed = [c.name for c in check_source(dataclasses.replace(GOOD, **changed)) if not c.passed]
     assert failed == [name]
+
+
+@pytest.mark.parametrize(
+    ("radius", "flux", "names"),
+    [(1.05, 0.8, []), (0.7, 0.8, ["parametric basin"]), (1.3, 0.8, ["parametric basin"]), (1.0, 0.2, ["flux"]),
+     (1.0, -1.0, ["flux"]), (1.0, 3.0, ["flux"])],
+)  # fmt: skip
+def test_each_check_against_the_parametric_fit_asks_one_thing(radius, flux, names):
+    assert [check.name for check in check_basin(radius, 1.0, flux, 1.0) if not check.passed] == names
 
 
 def test_results_and_report(done, imaging, tmp_path):
