@@ -185,7 +185,7 @@ def summary(title: str, rows: list[dict[str, Any]]) -> None:
     """How many answers are flagged, by what, and how near each measure comes to its limits."""
     right, wrong = ([r for r in rows if r["right"] == is_right] for is_right in (True, False))
     print(f"{title}: {len(right)} right and {len(wrong)} wrong answers")
-    for name, keys in (("of the source alone", ("alone",)), ("of the source and against the parametric fit", ("alone", "basin"))):
+    for name, keys in (("of the source alone", ("alone",)), ("of both kinds", ("alone", "basin"))):
         good, bad = (sum(any(r[key] for key in keys) for r in some) for some in (right, wrong))
         print(f"  checks {name}: {good} of {len(right)} right ones flagged, {bad} of {len(wrong)} wrong ones")
     for name in sorted({check for r in rows for check in r["alone"] + r["basin"]}):
