@@ -4,7 +4,7 @@ from __future__ import annotations
 import dataclasses
 
 from lensfit.fitters._base import FitResult, Trust
-from lensfit.pixelised.trust import check_priors, check_source, measure
+from lensfit.pixelised.trust import check_source, measure
 from lensfit.problem import Problem
 from lensfit.staged.judge import own_checks
 
@@ -12,5 +12,5 @@ from lensfit.staged.judge import own_checks
 def judged(problem: Problem, result: FitResult) -> FitResult:
     """The result with its trust: its fitter's own checks, or whether it converged, and those of the source."""
     measures = measure(problem.likelihood, problem.reconstruct(result.theta))
-    checks = [*own_checks(result), *check_source(measures), check_priors(problem, result.theta)]
+    checks = [*own_checks(result), *check_source(measures)]
     return dataclasses.replace(result, trust=Trust(tuple(checks)))

@@ -18,6 +18,12 @@ POOR = 10.0
 """chi2 over the number of data from which on a fit that no search vouches for is taken to be in a wrong basin."""
 
 
+def own_checks(result: FitResult) -> list[Check]:
+    """Those that the fitter made, or whether it converged."""
+    word = "it converged" if result.converged else "it did not converge; let it run longer or from elsewhere"
+    return [*result.trust.checks] or [Check("converged", result.converged, f"{result.fitter}: {word}")]
+
+
 def judged(problem: Problem, result: FitResult) -> FitResult:
     """The result with its trust: its fitter's own checks, or whether it converged, and those of a lens if it is one.
 
@@ -44,9 +50,3 @@ def judged(problem: Problem, result: FitResult) -> FitResult:
     found = f"chi2 is {ratio:.3g} times the number of data (less than {POOR:g}: no search says that no basin is better)"
     checks.append(Check("residuals", bool(ratio < POOR), found))
     return dataclasses.replace(result, trust=Trust(tuple(checks)))
-
-
-def own_checks(result: FitResult) -> list[Check]:
-    """Those that the fitter made, or whether it converged."""
-    word = "it converged" if result.converged else "it did not converge; let it run longer or from elsewhere"
-    return [*result.trust.checks] or [Check("converged", result.converged, f"{result.fitter}: {word}")]

@@ -11,17 +11,20 @@ from lensfit.cli._folder import PIXEL_FILES, SAMPLE_FILES
 from lensfit.datasets import write_imaging
 from lensfit.errors import FitError
 from lensfit.instruments import Instrument, gaussian_psf
+from lensfit.lensing import Field, image_positions
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.pixels import PixelImagingLikelihood
 from lensfit.model import LensModel
-from lensfit.pixel_fit import fit_pixels
-from lensfit.pixelised.judge import judged
+from lensfit.pixel_fit import ascend, fit_pixels
 from lensfit.pixelised.mesh import Arcs, Mesh, neighbour, pixel_source
 from lensfit.pixelised.model import pixel_model
 from lensfit.pixelised.notes import describe_neighbour, describe_residuals
-from lensfit.pixelised.shape import half_light_radius
+from lensfit.pixelised.shape import FAINTEST, half_light_radius, mean_images
+from lensfit.pixelised.trust import Measures, check_basin, check_source, measure
+from lensfit.priors import Uniform
 from lensfit.problem import Problem
 from lensfit.profiles import SIE, Sersic, Shear
+from lensfit.pytree import replace
 from lensfit.registry import fit
 from lensfit.report import write_report
 from lensfit.results import read_result, write_results
@@ -83,18 +86,61 @@ def test_the_light_keeps_its_shape_and_the_mass_its_priors(done, smooth):
 
 
 @pytest.mark.parametrize("factor", [0.5, 2.0])
-def test_a_wrong_radius_is_told_by_the_source_or_its_priors(done, factor):
-    result = done.result
-    theta = result.theta.copy()
-    k = result.names.index("mass.sie.einstein_radius")
-    theta[k] *= factor
-    width = result.names.index("source.pixels.half_width")
-    theta[width] *= 2.0
-    alone = dataclasses.replace(
-        result, theta=theta, trust=dataclasses.replace(result.trust, checks=()),
-        model=done.problem.reconstruct(theta).model,
-    )
-    assert not judged(done.problem, alone).trust.trusted
+def test_a_wrong_basin_is_told_by_the_source_alone(done, imaging, smooth, factor):
+    problem, start = smooth
+    sie = start.model.mass["sie"]
+    mass = {**start.model.mass, "sie": replace(sie, einstein_radius=factor * sie.einstein_radius)}
+    arcs = Arcs.of(problem.likelihood, start.model)
+    source = pixel_source(Mesh(pixels=16), arcs, replace(start.model, mass=mass))
+    prior = replace(problem.model.mass["sie"], einstein_radius=Uniform(low=0.1, high=4.0))
+    wide = replace(problem.model, mass={**problem.model.mass, "sie": prior})
+    begun = Problem(pixel_model(wide, start, source), done.problem.likelihood)
+    theta = np.where([name == "mass.sie.einstein_radius" for name in start.names], factor, 1.0) * start.theta
+    end = ascend(begun, dataclasses.replace(start, theta=theta))
+    found = begun.reconstruct(begun.to_theta(end.z))
+    assert abs(found.model.mass["sie"].einstein_radius / RADIUS - 1) > 0.2
+    failed = [check.name for check in check_source(measure(begun.likelihood, found)) if not check.passed]
+    assert "multiple images" in failed
+
+
+def test_mean_number_of_images_is_that_of_the_points_of_the_source(done):
+    found = done.problem.reconstruct(done.result.theta)
+    grid = done.problem.likelihood.images[0].grid
+    x, y = np.meshgrid(found.x, found.y)
+    bright = np.asarray(found.brightness) > 0.1 * np.max(found.brightness)
+    field = Field(0.01, -0.02, 1.3)
+    counts = [
+        sum(abs(image.magnification) > FAINTEST for image in image_positions(found.model, *place, field))
+        for place in zip(x[bright], y[bright], strict=True)
+    ]
+    expected = np.average(counts, weights=np.asarray(found.brightness)[bright] ** 2)
+    assert mean_images(found, grid) == pytest.approx(expected, rel=0.05)
+
+
+GOOD = Measures(signal=100.0, images=2.5, flux=1.0)
+
+
+@pytest.mark.parametrize(
+    ("changed", "name"),
+    [
+        ({"signal": 20.0}, "lensed source"),
+        ({"images": 1.2}, "multiple images"),
+        ({"images": np.nan}, "multiple images"),
+    ],
+)
+def test_each_check_of_the_source_asks_one_thing(changed, name):
+    assert all(check.passed for check in check_source(GOOD))
+    failed = [c.name for c in check_source(dataclasses.replace(GOOD, **changed)) if not c.passed]
+    assert failed == [name]
+
+
+@pytest.mark.parametrize(
+    ("radius", "flux", "names"),
+    [(1.05, 0.8, []), (0.7, 0.8, ["parametric basin"]), (1.3, 0.8, ["parametric basin"]), (1.0, 0.2, ["flux"]),
+     (1.0, -1.0, ["flux"]), (1.0, 3.0, ["flux"])],
+)  # fmt: skip
+def test_each_check_against_the_parametric_fit_asks_one_thing(radius, flux, names):
+    assert [check.name for check in check_basin(radius, 1.0, flux, 1.0) if not check.passed] == names
 
 
 def test_results_and_report(done, imaging, tmp_path):
