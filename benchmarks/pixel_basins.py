@@ -171,8 +171,9 @@ def row(case: Case, out: Path, factor: float) -> dict[str, Any]:
     told |= {"off_percent": 100 * off, "away": away, "right": abs(off) < RIGHT and away < NEAR}
     told |= {"ln_posterior": end["ln_posterior"], "chi2_per_pixel": float(found.solution.chi2) / start.data_count}
     told |= vars(measures) | {"moved": abs(radius / before - 1), "flux_ratio": measures.flux / flux}
+    told["chi2_ratio"] = float(found.solution.chi2) / start.chi2
     alone = trust.check_source(measures)
-    basin = trust.check_basin(radius, before, measures.flux, flux)
+    basin = trust.check_basin(radius / before, told["flux_ratio"], told["chi2_ratio"])
     return told | {"alone": failed(alone), "basin": failed(basin)}
 
 

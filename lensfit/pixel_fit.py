@@ -23,7 +23,7 @@ from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.pixelised.judge import judged
 from lensfit.pixelised.mesh import Arcs, Mesh, neighbour, pixel_source
 from lensfit.pixelised.model import NAME, pixel_model
-from lensfit.pixelised.notes import describe_neighbour, describe_residuals, describe_start
+from lensfit.pixelised.notes import BIAS, describe_neighbour, describe_residuals, describe_start
 from lensfit.pixelised.trust import check_basin, einstein_radius, lensed_flux
 from lensfit.problem import Problem
 from lensfit.pytree import replace
@@ -76,23 +76,33 @@ def fit_pixels(
     theta = np.asarray(problem.to_theta(end.z))
     progress("errors", np.nan, 0.4)
     first = result_of(
-        problem, theta, fitter="pixels", clock=clock, converged=True, evaluations=end.evaluations,
+        problem, theta, fitter="pixels", clock=clock, converged=end.arrived, evaluations=end.evaluations,
         gradients=end.evaluations, curvature=laplace(problem.space, problem.likelihood, theta),
     )  # fmt: skip
     found = problem.reconstruct(theta)
     variants, others = _neighbours(problem, first, found, mesh, progress)
-    notes = (describe_start(start), *describe_residuals(problem.likelihood, found), *others)
-    flux = float(found.magnification * found.source_flux), lensed_flux(parametric.likelihood, start.model)
-    checks = check_basin(einstein_radius(first.model), einstein_radius(start.model), *flux)
-    checks += [check for check in start.trust.checks if check.name in ABOUT_THE_BASIN]
+    notes = (describe_start(start), *describe_residuals(problem.likelihood, found), *others, BIAS)
     height = first.log_likelihood + float(problem.log_prior(theta))
     width = 0.5 * (problem.ndim * np.log(2 * np.pi) + float(np.linalg.slogdet(first.covariance)[1]))
     result = dataclasses.replace(
         first, log_evidence=height + width, spread=family.spread(problem.names, variants), variants=variants,
-        notes=(*first.notes, *notes), trust=Trust(tuple(checks)), seconds=time.perf_counter() - clock.wall,
+        notes=(*first.notes, *notes), seconds=time.perf_counter() - clock.wall,
         cpu_seconds=time.process_time() - clock.cpu,
     )  # fmt: skip
-    return PixelFit(problem, judged(problem, result))
+    return PixelFit(problem, compared(parametric, start, problem, judged(problem, result)))
+
+
+def compared(parametric: Problem, start: FitResult, problem: Problem, result: FitResult) -> FitResult:
+    """A result of any fitter with the source on pixels, with the checks against the parametric fit that it began at."""
+    found = problem.reconstruct(result.theta)
+    flux = float(found.magnification * found.source_flux)
+    checks = check_basin(
+        einstein_radius(result.model) / einstein_radius(start.model),
+        flux / lensed_flux(parametric.likelihood, start.model),
+        result.chi2 / start.chi2,
+    )
+    checks += [check for check in start.trust.checks if check.name in ABOUT_THE_BASIN]
+    return dataclasses.replace(result, trust=Trust((*result.trust.checks, *checks)))
 
 
 def _likelihood(observed: Imaging | Observations, parametric: Problem) -> Any:

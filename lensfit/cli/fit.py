@@ -34,7 +34,7 @@ from lensfit.likelihood.interferometer import InterferometerLikelihood
 from lensfit.likelihood.joint import Observations
 from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
 from lensfit.model import LensModel
-from lensfit.pixel_fit import fit_pixels
+from lensfit.pixel_fit import compared, fit_pixels
 from lensfit.pixelised.mesh import Mesh
 from lensfit.plots import Glance
 from lensfit.problem import Problem
@@ -54,6 +54,7 @@ class Task:
     observed: Imaging | Observations
     problem: Problem
     fitter: Fitter
+    mesh: Mesh
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -106,16 +107,24 @@ def _check_live(task: Task) -> None:
 
 def run_task(task: Task, progress: Progress, store: Store) -> tuple[Task, FitResult]:
     """The fit, from the optimum that the staged fitter finds where its fitter needs one; the task as fitted last."""
-    name, start, pixels = task.fit.fitter, None, task.fit.source == "pixels"
-    if name == "staged" or name in AT_OPTIMUM or pixels or not isinstance(task.observed, Imaging):
-        task, start = _staged(task, progress)
-        if pixels:
-            done = fit_pixels(task.observed, task.problem, start, Mesh(**task.fit.mesh or {}), progress=progress)
-            task, start = replace(task, problem=done.problem), done.result
-        if name == "staged":
-            return task, start
-    seed, given = task.fit.seed, start if name in AT_OPTIMUM else None
-    return task, fit(task.problem, task.fitter, seed=seed, start=given, progress=progress, checkpoint=store)
+    name, pixels = task.fit.fitter, task.fit.source == "pixels"
+    if not (name == "staged" or name in AT_OPTIMUM or pixels or not isinstance(task.observed, Imaging)):
+        return task, _chosen(task, None, progress, store)
+    task, start = _staged(task, progress)
+    if not pixels:
+        return task, start if name == "staged" else _chosen(task, start, progress, store)
+    done = fit_pixels(task.observed, task.problem, start, task.mesh, progress=progress)
+    on_pixels = replace(task, problem=done.problem)
+    if name == "staged":
+        return on_pixels, done.result
+    result = _chosen(on_pixels, done.result, progress, store)
+    return on_pixels, compared(task.problem, start, done.problem, result)
+
+
+def _chosen(task: Task, start: FitResult | None, progress: Progress, store: Store) -> FitResult:
+    """By the fitter of the task, from an optimum if it needs one."""
+    given = start if task.fit.fitter in AT_OPTIMUM else None
+    return fit(task.problem, task.fitter, seed=task.fit.seed, start=given, progress=progress, checkpoint=store)
 
 
 def _staged(task: Task, progress: Progress) -> tuple[Task, FitResult]:
@@ -143,6 +152,7 @@ def read_task(arguments: argparse.Namespace) -> Task:
         chosen = fitter(recipe.fit.fitter, recipe.fit.settings)
     except FitError as error:
         raise ModelError(f"fit.fitter: {error}") from error
+    mesh = Mesh(**recipe.fit.mesh or {})
     data = data_section(arguments, recipe.data)
     if data.path is None:
         raise ModelError(f"{arguments.model or 'fit'}: no data; give DATA, or path in [data] of the recipe")
@@ -158,7 +168,7 @@ def read_task(arguments: argparse.Namespace) -> Task:
     name, model = _model(recipe, first)
     problem = Problem(model, likelihood)
     logger.info("model %s: %d free parameters", name or arguments.model, problem.ndim)
-    return Task(data=data, fit=recipe.fit, observed=observed, problem=problem, fitter=chosen)
+    return Task(data=data, fit=recipe.fit, observed=observed, problem=problem, fitter=chosen, mesh=mesh)
 
 
 def _recipe(arguments: argparse.Namespace) -> Recipe:

@@ -113,11 +113,12 @@ def _differences(space: Space, likelihood: Any, z: np.ndarray, steps: np.ndarray
 
 @dataclasses.dataclass(frozen=True)
 class Climb:
-    """Where a climb ended: z (n,), ln posterior there, and what it took."""
+    """Where a climb ended: z (n,), ln posterior there, what it took, and whether the last steps gained nothing."""
 
     z: np.ndarray
     log_posterior: float
     evaluations: int
+    arrived: bool
 
 
 def climb(
@@ -135,11 +136,13 @@ def climb(
     if not np.isfinite(ascent.depth(ascent.best)[0]):
         raise FitError("ln evidence or the prior is not finite at the start; start from elsewhere")
     options = {"maxcor": MEMORY, "maxiter": most, "gtol": 1e-3, "ftol": 0.0}
+    arrived = False
     for _ in range(TRIES):
         end = minimize(ascent.depth, ascent.best, jac=True, method="L-BFGS-B", callback=ascent.step, options=options)
-        if end.success or ascent.arrived:
+        arrived = bool(end.success) or ascent.arrived
+        if arrived:
             break
-    return Climb(z + whitening @ ascent.best, ascent.height, ascent.evaluations)
+    return Climb(z + whitening @ ascent.best, ascent.height, ascent.evaluations, arrived)
 
 
 class _Ascent:

@@ -131,9 +131,9 @@ class Importance:
         last, k = draws.last, weighted.k
         if not weighted.usable:
             raise FitError(
-                f"importance: Pareto k is {k:.2f} after {len(draws.z)} draws from {len(draws.proposals)} proposals "
-                f"(at most {weighted.limit:.2f}): the posterior is too far from a normal distribution for weighted "
-                "draws. Run nuts from the same start: fit(problem, 'nuts', start=...)"
+                f"importance: Pareto k is {k:.2f} for the last of {len(draws.proposals)} proposals, after "
+                f"{len(draws.z)} draws in all (at most {weighted.limit:.2f}): the posterior is too far from a normal "
+                "distribution for weighted draws. Run nuts from the same start: fit(problem, 'nuts', start=...)"
             )
         enough = weighted.effective >= self.effective_samples
         worth = f"{weighted.effective:.0f} effective samples of {len(last.z)} draws"

@@ -20,7 +20,7 @@ from lensfit.problem import Problem
 class Nautilus:
     """Evidence and posterior over the whole prior, ln L in batches.
 
-    The points that its bounds were drawn by are left out of both: evidence is unbiased by them.
+    The points that its bounds were drawn by are left out of both, so that they do not bias the evidence.
 
     n_live: live points, 2000 to 4000. n_networks: networks that draw a bound, 0 for ellipsoids alone.
     f_live: share of the evidence in the live points at which its exploration ends. n_eff: effective samples at

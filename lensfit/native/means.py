@@ -17,7 +17,7 @@ CHUNK = 64
 LANES = (4, 2, 1)
 """Runs of pixels that go through the formula side by side: one waits for its divisions while another works."""
 STREAMS = 48
-"""Sums that go side by side at most: from 65 on LLVM gives up to tell them apart, and the loop is not vectorised."""
+"""Sums that go side by side at most. From 65 on LLVM 20 does not tell them apart and leaves the loop scalar."""
 
 SIGNATURE = Signature(
     arguments=(

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.ndimage import gaussian_filter, zoom
 
-from lensfit.errors import FitError
+from lensfit.errors import FitError, ModelError
 from lensfit.inversion.regularisation import regularisation
 from lensfit.lensing import brightness_at, unlensed
 from lensfit.likelihood.imaging import ImagingLikelihood
@@ -30,6 +30,8 @@ LENGTH, LENGTH_WIDTH = 0.3, 0.7
 """Median of the correlation length of "matern" in half-widths, and width of the prior of its logarithm."""
 CONTRAST, CONTRAST_WIDTH = 0.5, 0.3
 """Middle and width of the prior of the contrast of "adaptive"."""
+LEAST_PIXELS = 4
+"""Nodes along a side, for a spline of any order."""
 OWN = {"matern": ("length",), "adaptive": ("contrast", "reference")}
 """What a regularisation has of its own."""
 
@@ -42,6 +44,10 @@ class Mesh:
     order: Literal[1, 2, 3] = 2
     regularisation: Literal["gradient", "curvature", "adaptive", "matern"] = "gradient"
     positive: bool = False
+
+    def __post_init__(self) -> None:
+        if self.pixels < LEAST_PIXELS:
+            raise ModelError(f"a mesh of {self.pixels} x {self.pixels} nodes is none: take {LEAST_PIXELS} or more")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +83,8 @@ class Arcs:
 def pixel_source(mesh: Mesh, arcs: Arcs, model: LensModel) -> PixelSource:
     """The source on pixels with its priors, about where the mass of a model of numbers takes the arcs.
 
-    Its first strength is such that the source of the model is as likely as can be; "adaptive" refers to it.
+    Its first strength is such that the source of the model is as likely as can be. The reference of "adaptive" is
+    that source at the nodes as they lie here; it moves and grows with them.
     """
     x, y, half_width = _extent(arcs, model)
     bare = PixelSource(center_x=x, center_y=y, half_width=half_width, strength=0.0, pixels=mesh.pixels)

@@ -15,6 +15,10 @@ STANDS_OUT = 5.0
 """Normalised residual from which on it is told where it is."""
 BETTER = 10.0
 """Gain in ln evidence from which on a neighbouring mesh is to be asked for."""
+BIAS = (
+    "errors and spread leave out how the regularisation moves the mass: by up to some 2 errors where arcs are bright "
+    "(docs/pixelised_sources.md, Bias)"
+)
 OPTIONS = {"pixels": "--mesh-pixels", "regularisation": "--regularisation"}
 
 
@@ -26,7 +30,7 @@ def describe_start(start: FitResult) -> str:
 def describe_neighbour(name: str, gain: float, mesh: Mesh, changed: Mesh) -> str:
     """What another mesh does to ln evidence, and how to have it."""
     told = f"{name}: ln evidence {gain:+.1f} from the fit's"
-    if gain < BETTER:
+    if not gain >= BETTER:
         return told
     was, new = (dataclasses.asdict(m) for m in (mesh, changed))
     asked = [f"{OPTIONS[key]} {value}" for key, value in new.items() if value != was[key]]

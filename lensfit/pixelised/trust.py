@@ -25,6 +25,8 @@ FLUX = (0.4, 2.0)
 """Least and largest flux of the lensed source over that of the parametric fit."""
 MOVED = 0.15
 """Relative change of the Einstein radius from that of the parametric fit."""
+WORSE = 1.1
+"""chi2 over that of the parametric fit."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,20 +73,20 @@ def check_source(measures: Measures) -> list[Check]:
         Check(
             "lensed source",
             m.signal > LEAST_SIGNAL,
-            f"signal over noise of the lensed source is {m.signal:.1f} (at least {LEAST_SIGNAL:.0f})",
+            f"signal over noise of the lensed source is {m.signal:.1f} (more than {LEAST_SIGNAL:.0f})",
         ),
         Check(
             "multiple images",
             m.images > LEAST_IMAGES,
-            f"the source's light is seen {m.images:.2f} times on average (more than {LEAST_IMAGES}): what is seen "
-            "once may be the arcs themselves",
+            f"the source's light is seen {m.images:.2f} times on average (more than {LEAST_IMAGES}: what is seen "
+            "once are the arcs themselves)",
         ),
     ]
 
 
-def check_basin(radius: float, before: float, flux: float, flux_before: float) -> list[Check]:
-    """The checks against the parametric fit that it began at: its Einstein radius and lensed flux `before`."""
-    moved, ratio = abs(radius / before - 1), flux / flux_before
+def check_basin(radius: float, flux: float, chi2: float) -> list[Check]:
+    """The checks against the parametric fit that it began at: Einstein radius, lensed flux and chi2, over its own."""
+    moved = abs(radius - 1)
     return [
         Check(
             "parametric basin",
@@ -94,7 +96,13 @@ def check_basin(radius: float, before: float, flux: float, flux_before: float) -
         ),
         Check(
             "flux",
-            FLUX[0] < ratio < FLUX[1],
-            f"the lensed source has {ratio:.2f} of the flux that it has in the parametric fit ({FLUX[0]} to {FLUX[1]})",
+            FLUX[0] < flux < FLUX[1],
+            f"the lensed source has {flux:.2f} of the flux that it has in the parametric fit ({FLUX[0]} to {FLUX[1]})",
+        ),
+        Check(
+            "residuals",
+            chi2 < WORSE,
+            f"chi2 is {chi2:.2f} times that of the parametric fit (less than {WORSE}: a mesh that is too coarse, or "
+            "held too firmly, cannot follow the arcs)",
         ),
     ]

@@ -45,7 +45,8 @@ def pixel_plane(found: Reconstruction, field: Field) -> Plane:
     row, column = np.unravel_index(np.argmax(found.brightness), found.brightness.shape)
     source_field = _around(mesh, curves.tangential_caustics)
     across, up = source_field.cells(PIXELS)
-    inside = np.maximum(np.abs(across - mesh.x), np.abs(up - mesh.y)) < mesh.half_width
+    beyond = 0.5 * found.model.pixels()[next(iter(found.model.pixels()))].order * step  # where the outer splines end
+    inside = np.maximum(np.abs(across - mesh.x), np.abs(up - mesh.y)) < mesh.half_width + beyond
     return Plane(
         curves=curves,
         positions=tuple(image_positions(found.model, float(x[column]), float(y[row]), field)),

@@ -8,6 +8,8 @@ from math import floor, log10
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 UNKNOWN = "\N{EM DASH}"
 
 
@@ -26,7 +28,9 @@ def number(value: float | None, error: float | None = None) -> str:
 
 
 def numbers(values: Any) -> str:
-    """A number, or a list of some, to six digits."""
+    """A number, or a list of some, to six digits; of an array of several axes its shape."""
+    if len(np.shape(values)) > 1:
+        return f"{' x '.join(map(str, np.shape(values)))} numbers"
     return ", ".join(number(value) for value in (values if isinstance(values, list) else [values]))
 
 

@@ -9,13 +9,15 @@ from astropy.io import fits
 from lensfit.cli import _jax, main
 from lensfit.cli._folder import PIXEL_FILES, SAMPLE_FILES
 from lensfit.datasets import write_imaging
-from lensfit.errors import FitError
+from lensfit.errors import FitError, ModelError
+from lensfit.fitters._base import Trust
+from lensfit.fitters._integrated import climb
 from lensfit.instruments import Instrument, gaussian_psf
 from lensfit.lensing import Field, image_positions
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.pixels import PixelImagingLikelihood
 from lensfit.model import LensModel
-from lensfit.pixel_fit import ascend, fit_pixels
+from lensfit.pixel_fit import ascend, compared, fit_pixels
 from lensfit.pixelised.mesh import Arcs, Mesh, neighbour, pixel_source
 from lensfit.pixelised.model import pixel_model
 from lensfit.pixelised.notes import describe_neighbour, describe_residuals
@@ -135,12 +137,33 @@ def test_each_check_of_the_source_asks_one_thing(changed, name):
 
 
 @pytest.mark.parametrize(
-    ("radius", "flux", "names"),
-    [(1.05, 0.8, []), (0.7, 0.8, ["parametric basin"]), (1.3, 0.8, ["parametric basin"]), (1.0, 0.2, ["flux"]),
-     (1.0, -1.0, ["flux"]), (1.0, 3.0, ["flux"])],
+    ("radius", "flux", "chi2", "names"),
+    [(1.05, 0.8, 0.9, []), (0.7, 0.8, 0.9, ["parametric basin"]), (1.3, 0.8, 0.9, ["parametric basin"]),
+     (1.0, 0.2, 0.9, ["flux"]), (1.0, -1.0, 0.9, ["flux"]), (1.0, 3.0, 0.9, ["flux"]), (1.0, 0.8, 1.2, ["residuals"]),
+     (1.0, 0.8, np.nan, ["residuals"])],
 )  # fmt: skip
-def test_each_check_against_the_parametric_fit_asks_one_thing(radius, flux, names):
-    assert [check.name for check in check_basin(radius, 1.0, flux, 1.0) if not check.passed] == names
+def test_each_check_against_the_parametric_fit_asks_one_thing(radius, flux, chi2, names):
+    assert [check.name for check in check_basin(radius, flux, chi2) if not check.passed] == names
+
+
+def test_what_fits_worse_than_profiles_is_not_trusted_whatever_the_fitter(done, smooth):
+    problem, start = smooth
+    for factor, names in ((1.0, []), (1.5, ["residuals"])):
+        worse = dataclasses.replace(done.result, chi2=factor * done.result.chi2, trust=Trust(()))
+        judged = compared(problem, start, done.problem, worse)
+        assert [check.name for check in judged.trust.checks if not check.passed] == names
+
+
+def test_a_mesh_has_nodes():
+    with pytest.raises(ModelError, match="a mesh of 1 x 1 nodes is none: take 4 or more"):
+        Mesh(pixels=1)
+
+
+def test_a_climb_that_has_not_arrived_says_so(done):
+    problem, theta = done.problem, np.asarray(done.problem.to_theta(np.zeros(done.problem.ndim)))
+    z = np.asarray(problem.to_z(theta))
+    whitening = 0.1 * np.eye(problem.ndim)
+    assert not climb(problem.space, problem.likelihood, z, whitening, most=1).arrived
 
 
 def test_results_and_report(done, imaging, tmp_path):
@@ -211,12 +234,15 @@ def test_the_command_samples_a_source_on_pixels(imaging, tmp_path, monkeypatch):
         '[fit]\nstandard = "parametric"\nfitter = "importance"\nsettings = {effective_samples = 100}\n'
     )
     command = ["fit", str(tmp_path / "data"), "--model", str(tmp_path / "recipe.toml"), "--seed", "1"]
-    code = main([*command, "--source", "pixels", "--mesh-pixels", "16", "--out", str(tmp_path / "run"), "--quiet"])
+    command += ["--source", "pixels", "--mesh-pixels", "14", "--regularisation", "adaptive"]
+    code = main([*command, "--out", str(tmp_path / "run"), "--quiet"])
     result = read_result(tmp_path / "run")
     assert code == (0 if result["trust"]["trusted"] else 4)
     assert result["fitter"] == "importance" and result["diagnostics"]["effective_samples"] >= 100
     radius = result["parameters"]["mass.sie.einstein_radius"]
     assert abs(radius["value"] - RADIUS) < max(5 * radius["error"], 0.002 * RADIUS)
     assert result["fit"]["log_evidence"] is not None
+    assert "residuals" in [check["name"] for check in result["trust"]["checks"]]
+    assert "14 x 14 numbers" in (tmp_path / "run" / "report.html").read_text()
     made = {path.name for path in (tmp_path / "run").iterdir()}
     assert made >= {*PIXEL_FILES, *SAMPLE_FILES}
