@@ -67,8 +67,10 @@ def fit_pixels(
 
     Raises:
         FitError: the parametric fit shows no lensed source, or ln evidence is not finite.
+        ModelError: the mesh has too few nodes.
     """
     clock, mesh = Clock.start(), mesh or Mesh()
+    mesh.check()
     progress("source on pixels", np.nan, 0.0)
     source = pixel_source(mesh, Arcs.of(parametric.likelihood, start.model), start.model)
     problem = Problem(pixel_model(parametric.model, start, source), _likelihood(observed, parametric))

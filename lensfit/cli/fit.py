@@ -153,6 +153,7 @@ def read_task(arguments: argparse.Namespace) -> Task:
     except FitError as error:
         raise ModelError(f"fit.fitter: {error}") from error
     mesh = Mesh(**recipe.fit.mesh or {})
+    mesh.check()
     data = data_section(arguments, recipe.data)
     if data.path is None:
         raise ModelError(f"{arguments.model or 'fit'}: no data; give DATA, or path in [data] of the recipe")

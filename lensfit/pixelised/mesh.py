@@ -45,7 +45,8 @@ class Mesh:
     regularisation: Literal["gradient", "curvature", "adaptive", "matern"] = "gradient"
     positive: bool = False
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Raise ModelError where there are too few nodes for a spline."""
         if self.pixels < LEAST_PIXELS:
             raise ModelError(f"a mesh of {self.pixels} x {self.pixels} nodes is none: take {LEAST_PIXELS} or more")
 

@@ -156,7 +156,7 @@ def test_what_fits_worse_than_profiles_is_not_trusted_whatever_the_fitter(done, 
 
 def test_a_mesh_has_nodes():
     with pytest.raises(ModelError, match="a mesh of 1 x 1 nodes is none: take 4 or more"):
-        Mesh(pixels=1)
+        Mesh(pixels=1).check()
 
 
 def test_a_climb_that_has_not_arrived_says_so(done):
