@@ -170,7 +170,7 @@ def row(case: Case, out: Path, factor: float) -> dict[str, Any]:
     away = float(np.hypot.reduce(shift)) / radius
     told |= {"off_percent": 100 * off, "away": away, "right": abs(off) < RIGHT and away < NEAR}
     told |= {"ln_posterior": end["ln_posterior"], "chi2_per_pixel": float(found.solution.chi2) / start.data_count}
-    told |= vars(measures) | {"moved": abs(radius / before - 1), "flux_ratio": measures.flux / flux}
+    told |= vars(measures) | {"moved": abs(radius / before - 1), "flux_ratio": float(found.lensed_flux) / flux}
     told["chi2_ratio"] = float(found.solution.chi2) / start.chi2
     alone = trust.check_source(measures)
     basin = trust.check_basin(radius / before, told["flux_ratio"], told["chi2_ratio"])

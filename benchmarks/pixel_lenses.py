@@ -11,8 +11,6 @@ holds already and that are not named stay in the table.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,7 @@ from astropy.io import fits
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imread
-from real_lenses import DATA
+from real_lenses import DATA, survey
 from real_lenses import lenses as images
 
 IMAGES = ("ring_F150W", "J0029-0055", "J0956+5100", "J1430+4105", "hst", "jwst")
@@ -43,7 +41,7 @@ DIRTY_PANELS = ("dirty", "dirty_model", "dirty_residual", "source")
 def lenses() -> dict[str, tuple[list[str], tuple[float, ...]]]:
     """Name -> arguments of `lensfit fit`, and the published Einstein radii [arcsec]."""
     known = images()
-    found = {name: ([*known[name][0], "--standard", "flexible"], known[name][1]) for name in IMAGES}
+    found = {name: known[name] for name in IMAGES}
     paths = [str(DATA / "visilens_spt0202" / f"SPT0202-61_{name}.npz") for name in ("ext", "com")]
     observed = [*paths, "--sign", "1", "--east", "left", "--antenna-phases"]
     found["SPT0202-61"] = ([*observed, "--standard", "one_source_and_core"], ())
@@ -51,19 +49,15 @@ def lenses() -> dict[str, tuple[list[str], tuple[float, ...]]]:
     return found
 
 
-def run(name: str, arguments: list[str], out: Path) -> None:
-    """Fit one lens in a process of its own, into OUT/parametric/NAME and OUT/NAME."""
-    folders = (str(out / "parametric" / name), str(out / name))
-    command = [sys.executable, "-c", BOTH, *folders, "fit", *arguments, "--overwrite", "--quiet"]
-    code = subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode
-    if code not in (0, 4):
-        raise SystemExit(f"{name}: lensfit fit ended with exit code {code}; see {out / name / 'log.txt'}")
+def folders(name: str, out: Path) -> tuple[Path, Path]:
+    """Of the parametric fit of a lens and of that on pixels."""
+    return out / "parametric" / name, out / name
 
 
 def row(name: str, published: tuple[float, ...], out: Path) -> dict[str, Any]:
     """What the two run folders of a lens say."""
-    folders = (out / "parametric" / name, out / name)
-    smooth, pixels = (json.loads((folder / "result.json").read_text()) for folder in folders)
+    there = folders(name, out)
+    smooth, pixels = (json.loads((folder / "result.json").read_text()) for folder in there)
     radius = pixels["parameters"][RADIUS]
     off = [100 * (radius["value"] / value - 1) for value in published]
     return {
@@ -76,7 +70,7 @@ def row(name: str, published: tuple[float, ...], out: Path) -> dict[str, Any]:
         "published": published,
         "off_percent": min(off, key=abs) if off else None,
         "chi2_per_number": [found["fit"]["chi2"] / found["fit"]["data_count"] for found in (smooth, pixels)],
-        "largest_residual": [largest_residual(folder) for folder in folders],
+        "largest_residual": [largest_residual(folder) for folder in there],
         "log_evidence": pixels["fit"]["log_evidence"],
         "magnification": pixels["derived"]["source_magnification"]["value"],
         "cpu_s": [found["fit"]["cpu_seconds"] for found in (smooth, pixels)],
@@ -135,18 +129,8 @@ def montage(out: Path, rows: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     """Fit the lenses named, or all; table and montage of all that are there."""
-    out, names = Path(sys.argv[1]), sys.argv[2:]
-    out.mkdir(parents=True, exist_ok=True)
-    rows = []
-    for name, (arguments, published) in lenses().items():
-        if not names or name in names:
-            run(name, arguments, out)
-        if (out / name / "result.json").is_file():
-            rows.append(row(name, published, out))
-            print(told(rows[-1]), flush=True)
+    out, rows = survey(lenses(), BOTH, folders, row, told)
     print(f"median CPU s of the fits on pixels: {np.median([found['cpu_s'][1] for found in rows]):.1f}")
-    print(f"trusted: {sum(found['trusted'] for found in rows)} of {len(rows)}")
-    (out / "table.json").write_text(json.dumps(rows, indent=1))
     montage(out, rows)
 
 

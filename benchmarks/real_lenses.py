@@ -13,6 +13,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -57,22 +58,17 @@ def lenses() -> dict[str, tuple[list[str], tuple[float, ...]]]:
         found[name] = (arguments, (radius,))
     for name, scale in (("hst", 0.05), ("jwst", 0.03), ("euclid", 0.1)):
         found[name] = ([str(DATA / "simulated" / name), "--pixel-scale", str(scale)], (SIMULATED,))
-    return found
+    return {name: ([*arguments, "--standard", "flexible"], radii) for name, (arguments, radii) in found.items()}
 
 
-def run(name: str, arguments: list[str], out: Path) -> None:
-    """Fit one lens twice in a process of its own, into OUT/NAME and OUT/again/NAME."""
-    folders = (str(out / name), str(out / "again" / name))
-    command = [sys.executable, "-c", TWICE, *folders, "fit", *arguments]
-    command += ["--standard", "flexible", "--overwrite", "--quiet"]
-    code = subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode
-    if code not in (0, 4):
-        raise SystemExit(f"{name}: lensfit fit ended with exit code {code}; see {out / name / 'log.txt'}")
+def folders(name: str, out: Path) -> tuple[Path, Path]:
+    """Of the first fit of a lens and of the second."""
+    return out / name, out / "again" / name
 
 
 def row(name: str, published: tuple[float, ...], out: Path) -> dict[str, Any]:
     """What the two run folders of a lens say."""
-    first, again = (json.loads((folder / name / "result.json").read_text()) for folder in (out, out / "again"))
+    first, again = (json.loads((folder / "result.json").read_text()) for folder in folders(name, out))
     radius = first["parameters"]["mass.sie.einstein_radius"]
     shear = [first["parameters"][f"mass.shear.gamma{k}"]["value"] for k in (1, 2)]
     return {
@@ -120,21 +116,37 @@ def montage(out: Path, rows: list[dict[str, Any]]) -> None:
     figure.savefig(out / "montage.png", dpi=100)
 
 
-def main() -> None:
-    """Fit the lenses named, or all; table and montage of all that are there."""
+def survey(
+    known: dict[str, tuple[list[str], tuple[float, ...]]],
+    script: str,
+    folders: Callable[[str, Path], tuple[Path, Path]],
+    row: Callable[[str, tuple[float, ...], Path], dict[str, Any]],
+    told: Callable[[dict[str, Any]], str],
+) -> tuple[Path, list[dict[str, Any]]]:
+    """Fit the lenses named, or all, by a script of two fits in a process of its own; OUT, and rows of all it holds."""
     out, names = Path(sys.argv[1]), sys.argv[2:]
     out.mkdir(parents=True, exist_ok=True)
     rows = []
-    for name, (arguments, published) in lenses().items():
+    for name, (arguments, published) in known.items():
+        there = folders(name, out)
         if not names or name in names:
-            run(name, arguments, out)
-        if (out / "again" / name / "result.json").is_file():
+            command = [sys.executable, "-c", script, *map(str, there), "fit", *arguments, "--overwrite", "--quiet"]
+            code = subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode
+            if code not in (0, 4):
+                raise SystemExit(f"{name}: lensfit fit ended with exit code {code}; see log.txt in {out}")
+        if all((folder / "result.json").is_file() for folder in there):
             rows.append(row(name, published, out))
             print(told(rows[-1]), flush=True)
-    fresh, compiled = np.median([found["cpu_s"] for found in rows], axis=0)
-    print(f"median CPU s of the fits: {fresh:.1f} the first time, {compiled:.1f} once compiled")
     print(f"trusted: {sum(found['trusted'] for found in rows)} of {len(rows)}")
     (out / "table.json").write_text(json.dumps(rows, indent=1))
+    return out, rows
+
+
+def main() -> None:
+    """Fit the lenses named, or all; table and montage of all that are there."""
+    out, rows = survey(lenses(), TWICE, folders, row, told)
+    fresh, compiled = np.median([found["cpu_s"] for found in rows], axis=0)
+    print(f"median CPU s of the fits: {fresh:.1f} the first time, {compiled:.1f} once compiled")
     montage(out, rows)
 
 

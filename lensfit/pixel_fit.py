@@ -20,7 +20,7 @@ from lensfit.likelihood.joint import Observations
 from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
 from lensfit.likelihood.pixels import PixelImagingLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
-from lensfit.pixelised.judge import judged
+from lensfit.pixelised.judge import checked
 from lensfit.pixelised.mesh import Arcs, Mesh, neighbour, pixel_source
 from lensfit.pixelised.model import NAME, pixel_model
 from lensfit.pixelised.notes import BIAS, describe_neighbour, describe_residuals, describe_start
@@ -91,16 +91,14 @@ def fit_pixels(
         notes=(*first.notes, *notes), seconds=time.perf_counter() - clock.wall,
         cpu_seconds=time.process_time() - clock.cpu,
     )  # fmt: skip
-    return PixelFit(problem, compared(parametric, start, problem, judged(problem, result)))
+    return PixelFit(problem, compared(parametric, start, checked(problem, result, found), found))
 
 
-def compared(parametric: Problem, start: FitResult, problem: Problem, result: FitResult) -> FitResult:
-    """A result of any fitter with the source on pixels, with the checks against the parametric fit that it began at."""
-    found = problem.reconstruct(result.theta)
-    flux = float(found.magnification * found.source_flux)
+def compared(parametric: Problem, start: FitResult, result: FitResult, found: Reconstruction) -> FitResult:
+    """A result of any fitter, reconstructed, with the checks against the parametric fit that it began at."""
     checks = check_basin(
         einstein_radius(result.model) / einstein_radius(start.model),
-        flux / lensed_flux(parametric.likelihood, start.model),
+        float(found.lensed_flux) / lensed_flux(parametric.likelihood, start.model),
         result.chi2 / start.chi2,
     )
     checks += [check for check in start.trust.checks if check.name in ABOUT_THE_BASIN]

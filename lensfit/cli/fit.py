@@ -118,7 +118,7 @@ def run_task(task: Task, progress: Progress, store: Store) -> tuple[Task, FitRes
     if name == "staged":
         return on_pixels, done.result
     result = _chosen(on_pixels, done.result, progress, store)
-    return on_pixels, compared(task.problem, start, done.problem, result)
+    return on_pixels, compared(task.problem, start, result, done.problem.reconstruct(result.theta))
 
 
 def _chosen(task: Task, start: FitResult | None, progress: Progress, store: Store) -> FitResult:

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.datasets import Interferometer
+from lensfit.grid import Grid
 from lensfit.inversion import MappingMatrix, curvature
 from lensfit.inversion.evidence import Normal, Solution, solution
 from lensfit.inversion.mesh import entries
@@ -40,6 +41,11 @@ class PixelInterferometerLikelihood:
     route: str | None = static(default=None)
 
     integrates_amplitudes = True
+
+    @property
+    def grids(self) -> tuple[Grid, ...]:
+        """Of the one image that all datasets are of."""
+        return (self.visibilities.grid,)
 
     @classmethod
     def of(

@@ -9,6 +9,7 @@ import numpy as np
 
 from lensfit.datasets import Imaging
 from lensfit.errors import ModelError
+from lensfit.grid import Grid
 from lensfit.inversion.evidence import Normal, Solution, solution
 from lensfit.inversion.images import normal
 from lensfit.inversion.rays import Rays
@@ -38,6 +39,11 @@ class PixelImagingLikelihood:
     engine: Literal["native", "xla"] = static(default="native")
 
     integrates_amplitudes = True
+
+    @property
+    def grids(self) -> tuple[Grid, ...]:
+        """Of the datasets."""
+        return tuple(image.grid for image in self.images)
 
     @classmethod
     def of(

@@ -65,8 +65,17 @@ class Reconstruction:
 
     def at(self, x: Any, y: Any) -> jax.Array:
         """Source brightness at source-plane points (x, y) [arcsec], of any shape."""
-        source = next(iter(self.model.pixels().values()))
-        return brightness_of(source, self.coefficients, jnp.asarray(x), jnp.asarray(y))
+        return brightness_of(self.source, self.coefficients, jnp.asarray(x), jnp.asarray(y))
+
+    @property
+    def source(self) -> PixelSource:
+        """The mesh, with its numbers."""
+        return next(iter(self.model.pixels().values()))
+
+    @property
+    def lensed_flux(self) -> jax.Array:
+        """Brightness times arcsec^2 of the lensed source."""
+        return self.magnification * self.source_flux
 
 
 def brightness_of(source: PixelSource, coefficients: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import dataclasses
 
 from lensfit.fitters._base import FitResult, Trust
+from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.pixelised.trust import check_source, measure
 from lensfit.problem import Problem
 from lensfit.staged.judge import own_checks
@@ -11,6 +12,10 @@ from lensfit.staged.judge import own_checks
 
 def judged(problem: Problem, result: FitResult) -> FitResult:
     """The result with its trust: its fitter's own checks, or whether it converged, and those of the source."""
-    measures = measure(problem.likelihood, problem.reconstruct(result.theta))
-    checks = [*own_checks(result), *check_source(measures)]
+    return checked(problem, result, problem.reconstruct(result.theta))
+
+
+def checked(problem: Problem, result: FitResult, found: Reconstruction) -> FitResult:
+    """The same where the result is reconstructed already."""
+    checks = [*own_checks(result), *check_source(measure(problem.likelihood, found))]
     return dataclasses.replace(result, trust=Trust(tuple(checks)))

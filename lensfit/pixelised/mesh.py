@@ -121,7 +121,7 @@ def neighbour(source: PixelSource, mesh: Mesh, found: Reconstruction) -> tuple[P
 
     That one holds what was found as firmly as the strength that it was found with.
     """
-    fitted = next(iter(found.model.pixels().values()))
+    fitted = found.source
     changed: dict[str, Any] = {"pixels": mesh.pixels, "regularisation": mesh.regularisation}
     for kind, names in OWN.items():
         if kind != mesh.regularisation:

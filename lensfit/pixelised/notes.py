@@ -39,13 +39,12 @@ def describe_neighbour(name: str, gain: float, mesh: Mesh, changed: Mesh) -> str
 
 def describe_residuals(likelihood: Any, found: Reconstruction) -> list[str]:
     """Where each dataset has its largest residual, if it stands out."""
-    grids = [data.grid for data in getattr(likelihood, "images", ())] or [likelihood.visibilities.grid]
     notes = []
-    for number, (grid, seen) in enumerate(zip(grids, found.seen, strict=True)):
+    for number, (grid, seen) in enumerate(zip(likelihood.grids, found.seen, strict=True)):
         left = -np.asarray(seen.residuals)
         place = np.unravel_index(np.argmax(np.abs(left)), left.shape)
         if abs(left[place]) > STANDS_OUT:
             x, y = (float(np.asarray(axis)[place]) for axis in grid.coordinates())
-            of = f" of dataset {number + 1}" if len(grids) > 1 else ""
+            of = f" of dataset {number + 1}" if len(found.seen) > 1 else ""
             notes.append(f"largest residual{of}: {left[place]:+.1f} sigma at ({x:.2f}, {y:.2f}) arcsec")
     return notes

@@ -34,24 +34,20 @@ class Measures:
     """What a reconstruction looks like.
 
     signal: over noise, of the lensed source. images: how many the light of the source has on average.
-    flux: of the lensed source [data unit arcsec^2].
     """
 
     signal: float
     images: float
-    flux: float
 
 
 def measure(likelihood: Any, found: Reconstruction) -> Measures:
     """Of a reconstruction by a likelihood of images or of visibilities."""
-    data = likelihood.images[0] if hasattr(likelihood, "images") else likelihood.visibilities
     s = found.coefficients.ravel()
     block = found.solution.system[: len(s), : len(s)]
-    held = regularisation(next(iter(found.model.pixels().values()))).penalty(s)
+    held = regularisation(found.source).penalty(s)
     return Measures(
         signal=float(jnp.sqrt(s @ (block @ s) - held)),
-        images=mean_images(found, data.grid),
-        flux=float(found.magnification * found.source_flux),
+        images=mean_images(found, likelihood.grids[0]),
     )
 
 

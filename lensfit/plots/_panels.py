@@ -1,7 +1,7 @@
 """The grammar of a panel: an image in arcsec with its colour bar, its masked pixels and its compass."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import matplotlib
@@ -26,6 +26,13 @@ def new_figure(width: float, height: float) -> Figure:
     """An empty figure [inches] that belongs to no window and no global state."""
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
+    return figure
+
+
+def in_two_rows(figure: Figure, panels: Sequence[Callable[[Axes, Any], None]], scene: Any) -> Figure:
+    """The figure with an even number of panels of a scene."""
+    for axes, panel in zip(figure.subplots(2, len(panels) // 2).flat, panels, strict=True):
+        panel(axes, scene)
     return figure
 
 

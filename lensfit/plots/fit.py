@@ -18,6 +18,7 @@ from lensfit.plots._panels import (
     compass,
     data_unit,
     finish,
+    in_two_rows,
     new_figure,
     note,
     outlined,
@@ -131,11 +132,7 @@ def draw_glance(figure: Figure, glance: Glance, title: str) -> None:
 
 def overview(scene: Scene) -> Figure:
     """Data, model, residual; lens light, arcs, source plane."""
-    figure = new_figure(9.8, 5.7)
-    panels = (data, model, residual, lens_light, arcs, source_plane)
-    for axes, panel in zip(figure.subplots(2, 3).flat, panels, strict=True):
-        panel(axes, scene)
-    return figure
+    return in_two_rows(new_figure(9.8, 5.7), (data, model, residual, lens_light, arcs, source_plane), scene)
 
 
 FIGURES: dict[str, Callable[[Scene], Figure]] = {

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from lensfit.likelihood.joint import Observations
 from lensfit.likelihood.reconstruction import Reconstruction
-from lensfit.plots._panels import new_figure
+from lensfit.plots._panels import in_two_rows, new_figure
 from lensfit.plots.pixels import magnification_map, pixel_plane, show_deviation, show_reconstruction
 from lensfit.plots.scene import unmasked_field
 from lensfit.plots.visibilities import (
@@ -48,11 +48,8 @@ def source_deviation(axes: Axes, scene: VisibilityScene) -> None:
 
 def overview(scene: VisibilityScene) -> Figure:
     """Dirty image, its model and residual, residuals by baseline; sky, source with deviation, magnification."""
-    figure = new_figure(14.6, 6.2)
     panels = (dirty, dirty_model, dirty_residual, baselines, sky, source, source_deviation, magnification_map)
-    for axes, panel in zip(figure.subplots(2, 4).flat, panels, strict=True):
-        panel(axes, scene)
-    return figure
+    return in_two_rows(new_figure(14.6, 6.2), panels, scene)
 
 
 PIXEL_VISIBILITY_FIGURES: dict[str, Callable[[VisibilityScene], Figure]] = VISIBILITY_FIGURES | {

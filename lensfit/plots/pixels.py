@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from lensfit.datasets import Imaging
 from lensfit.lensing import Field, critical_curves, image_positions, magnification
 from lensfit.likelihood.reconstruction import Reconstruction
-from lensfit.plots._panels import LIGHT, MASKED, SOURCE, data_unit, finish, new_figure, note, show
+from lensfit.plots._panels import LIGHT, MASKED, SOURCE, data_unit, finish, in_two_rows, new_figure, note, show
 from lensfit.plots.fit import (
     FIGURES,
     arcs,
@@ -45,7 +45,7 @@ def pixel_plane(found: Reconstruction, field: Field) -> Plane:
     row, column = np.unravel_index(np.argmax(found.brightness), found.brightness.shape)
     source_field = _around(mesh, curves.tangential_caustics)
     across, up = source_field.cells(PIXELS)
-    beyond = 0.5 * found.model.pixels()[next(iter(found.model.pixels()))].order * step  # where the outer splines end
+    beyond = 0.5 * found.source.order * step  # where the outer splines end
     inside = np.maximum(np.abs(across - mesh.x), np.abs(up - mesh.y)) < mesh.half_width + beyond
     return Plane(
         curves=curves,
@@ -118,11 +118,8 @@ def _with_caustics(axes: Axes, scene: Any, title: str) -> None:
 
 def overview(scene: Scene) -> Figure:
     """Data, model, residual, lens light; arcs, image plane, source with its deviation."""
-    figure = new_figure(13.2, 5.7)
     panels = (data, model, residual, lens_light, arcs, image_plane, source, source_deviation)
-    for axes, panel in zip(figure.subplots(2, 4).flat, panels, strict=True):
-        panel(axes, scene)
-    return figure
+    return in_two_rows(new_figure(13.2, 5.7), panels, scene)
 
 
 PIXEL_FIGURES: dict[str, Callable[[Scene], Figure]] = FIGURES | {

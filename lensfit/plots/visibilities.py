@@ -19,7 +19,7 @@ from lensfit.likelihood.interferometer import OVERSAMPLING, InterferometerLikeli
 from lensfit.likelihood.joint import Observations
 from lensfit.model import LensModel
 from lensfit.operators.nufft import ARCSEC
-from lensfit.plots._panels import LIGHT, RESIDUAL, finish, new_figure, note, show
+from lensfit.plots._panels import LIGHT, RESIDUAL, finish, in_two_rows, new_figure, note, show
 from lensfit.plots.fit import legend, show_critical_curves, show_images, show_source
 from lensfit.plots.scene import Plane, unmasked_field
 
@@ -162,10 +162,7 @@ def visibility_overview(scene: VisibilityScene) -> Figure:
     """Dirty image, its model, its residual; model of the sky, source plane, residuals of visibilities."""
     figure = new_figure(11.6, 6.2)
     figure.set_layout_engine("constrained", wspace=0.04)
-    panels = (dirty, dirty_model, dirty_residual, sky, source_plane, baselines)
-    for axes, panel in zip(figure.subplots(2, 3).flat, panels, strict=True):
-        panel(axes, scene)
-    return figure
+    return in_two_rows(figure, (dirty, dirty_model, dirty_residual, sky, source_plane, baselines), scene)
 
 
 def visibility_single(panel: Callable[[Axes, VisibilityScene], None], scene: VisibilityScene) -> Figure:

@@ -41,7 +41,7 @@ def measured(space: Any, likelihood: Any, theta: jax.Array) -> dict[str, jax.Arr
         "source_magnification": found.magnification,
         "source_half_light_radius": half_light_radius(found.brightness, found.x, found.y),
         "source_flux": found.source_flux,
-        "lensed_source_flux": found.magnification * found.source_flux,
+        "lensed_source_flux": found.lensed_flux,
     }
 
 
