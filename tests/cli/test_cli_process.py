@@ -30,6 +30,8 @@ def run(environment, *arguments):
 
 
 COMMAND = (sys.executable, "-c", "import sys; from lensfit.cli import main; sys.exit(main())")
+HEEDS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+"""What a job in the background of a shell inherits is to ignore SIGINT; one in the foreground heeds it."""
 
 
 def test_a_real_fit_writes_the_whole_run_folder(data, mock, tmp_path, environment):
@@ -55,7 +57,8 @@ def test_a_real_fit_writes_the_whole_run_folder(data, mock, tmp_path, environmen
 
 def test_an_interrupted_fit_is_130_and_says_so(data, tmp_path, environment):
     log = tmp_path / "run" / "log.txt"
-    command = [*COMMAND, "fit", str(data), "--mask-radius", "1.5", "--out", str(log.parent)]
+    python, option, script = COMMAND
+    command = [python, option, HEEDS + script, "fit", str(data), "--mask-radius", "1.5", "--out", str(log.parent)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen(command, env=environment, **pipes)
     try:
