@@ -81,11 +81,17 @@ def _mean(local: AtPoint) -> Callable[..., jax.Array]:
         images = _sums(_with_slopes(local, moving), coefficients, grid)
         if not moving:
             return images[0], jnp.zeros_like(images[0])
-        tangent = jnp.concatenate([jnp.ravel(tangents[0][k]) for k in moving])
-        return images[0], jnp.tensordot(tangent, images[1:], 1)
+        tangent = jnp.concatenate([jnp.zeros(1, grid.x.dtype), *(jnp.ravel(tangents[0][k]) for k in moving)])
+        return images[0], _combined(images, tangent)
 
     mean.defjvp(derivative, symbolic_zeros=True)
     return mean
+
+
+def _combined(images: jax.Array, tangent: jax.Array) -> jax.Array:
+    """Sum of images (K, H, W) times tangent (K,). In this order of the factors XLA transposes no images for `grad`."""
+    flat = images.reshape(len(images), -1)
+    return lax.dot_general(flat, tangent, (((0,), (0,)), ((), ()))).reshape(images.shape[1:])
 
 
 def _with_slopes(local: AtPoint, moving: list[int]) -> AtPoint:

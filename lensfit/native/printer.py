@@ -123,8 +123,8 @@ def _convert(params: Any, arguments: list[str], equation: Any) -> str:
 
 def _integer_pow(params: Any, arguments: list[str], equation: Any) -> str:
     power = params["y"]
-    product = " * ".join([arguments[0]] * abs(power)) or "1.0"
-    return f"1.0 / ({product})" if power < 0 else product
+    factor = arguments[0] if power > 0 else f"(1.0 / {arguments[0]})"  # one division serves all powers
+    return " * ".join([factor] * abs(power)) or "1.0"
 
 
 _SPECIAL: dict[str, Callable[[Any, list[str], Any], str]] = {

@@ -13,23 +13,25 @@ _Q = (24.858464901423062, 165.02700983169885, 432.88106049129027, 485.3903996359
 
 
 @jax.custom_jvp
-def arctan(x: Any) -> Any:
-    """arctan of x >= 0 without branches: 1 ns where XLA's own takes 10."""
-    large, middle = x > 2.414213562373095, x > 0.66
-    top = jnp.where(large, -1.0, jnp.where(middle, x - 1.0, x))
-    bottom = jnp.where(large, x, jnp.where(middle, x + 1.0, 1.0))
+def arctan_root(w: Any) -> Any:
+    """arctan(sqrt w) / sqrt w of w > 0, without branches and with two divisions."""
+    s = jnp.sqrt(w)
+    large, middle = s > 2.414213562373095, s > 0.66
+    top = jnp.where(large, -1.0, jnp.where(middle, s - 1.0, s))
+    bottom = jnp.where(large, s, jnp.where(middle, s + 1.0, 1.0))
     offset = jnp.where(large, 0.5 * jnp.pi, jnp.where(middle, 0.25 * jnp.pi, 0.0))
     t = top / bottom
     z = t * t
     p = (((_P[0] * z + _P[1]) * z + _P[2]) * z + _P[3]) * z + _P[4]
     q = ((((z + _Q[0]) * z + _Q[1]) * z + _Q[2]) * z + _Q[3]) * z + _Q[4]
-    return offset + t + t * z * (p / q)
+    return ((offset + t) * q + t * z * p) / (q * s)
 
 
-@arctan.defjvp
-def _arctan_jvp(primals: Any, tangents: Any) -> Any:
-    (x,), (dx,) = primals, tangents
-    return arctan(x), dx / (1 + x * x)
+@arctan_root.defjvp
+def _arctan_root_jvp(primals: Any, tangents: Any) -> Any:
+    (w,), (dw,) = primals, tangents
+    value, one = arctan_root(w), 1.0 + w
+    return value, dw * ((1.0 - value * one) / (2.0 * w * one))
 
 
 # Rational approximation of ln(1 + m) - m + m^2 / 2 over m^3 for 1 + m in [sqrt(1/2), sqrt(2)) (Cephes log)
@@ -37,6 +39,7 @@ _A = (1.0187566380458093e-4, 0.497494994976747, 4.705791198788817, 14.4989225341
       7.708387337558854)
 _B = (11.287358718916746, 45.22791458375322, 82.98752669127767, 71.15447506185639, 23.125162012676533)
 _ROOT_HALF = 0x3FE6A09E667F3BCD  # the bits of sqrt(1/2)
+_LN2 = 0.6931471805599453
 
 
 def _split(x: Any) -> tuple[Any, Any]:
@@ -46,19 +49,20 @@ def _split(x: Any) -> tuple[Any, Any]:
     return exponent, lax.bitcast_convert_type(bits - (exponent << 52), jnp.float64)
 
 
-def _log_near_one(m: Any) -> Any:
-    """ln(1 + m) for 1 + m in [sqrt(1/2), sqrt(2))."""
+def _near_one(m: Any) -> tuple[Any, Any, Any, Any]:
+    """p, q, a and b of ln(1 + m) = p + q a / b for 1 + m in [sqrt(1/2), sqrt(2))."""
     z = m * m
     a = ((((_A[0] * m + _A[1]) * m + _A[2]) * m + _A[3]) * m + _A[4]) * m + _A[5]
     b = ((((m + _B[0]) * m + _B[1]) * m + _B[2]) * m + _B[3]) * m + _B[4]
-    return m - 0.5 * z + m * z * (a / b)
+    return m - 0.5 * z, m * z, a, b
 
 
 @jax.custom_jvp
 def log(x: Any) -> Any:
     """ln x of a normal double x > 0 from its bits: 1 ns where XLA's own takes 2.6."""
     exponent, f = _split(x)
-    return _log_near_one(f - 1.0) + exponent.astype(jnp.float64) * 0.6931471805599453
+    p, q, a, b = _near_one(f - 1.0)
+    return p + q * (a / b) + exponent.astype(jnp.float64) * _LN2
 
 
 @log.defjvp
@@ -68,14 +72,18 @@ def _log_jvp(primals: Any, tangents: Any) -> Any:
 
 
 @jax.custom_jvp
-def log1p(x: Any) -> Any:
-    """ln(1 + x) of x >= 0, to the last digits also of a small x."""
-    exponent, f = _split(1.0 + x)
-    m = jnp.where(exponent == 0, x, f - 1.0)
-    return _log_near_one(m) + exponent.astype(jnp.float64) * 0.6931471805599453
+def artanh_root(v: Any) -> Any:
+    """artanh(sqrt v) / sqrt v of 0 < v < 1: half of ln(1 + u) with u = 2t / (1 - t), t = sqrt v."""
+    t = jnp.sqrt(v)
+    u = 2.0 * t / (1.0 - t)
+    exponent, f = _split(1.0 + u)
+    m = jnp.where(exponent == 0, u, f - 1.0)
+    p, q, a, b = _near_one(m)
+    return 0.5 * ((p + exponent.astype(jnp.float64) * _LN2) * b + q * a) / (b * t)
 
 
-@log1p.defjvp
-def _log1p_jvp(primals: Any, tangents: Any) -> Any:
-    (x,), (dx,) = primals, tangents
-    return log1p(x), dx / (1.0 + x)
+@artanh_root.defjvp
+def _artanh_root_jvp(primals: Any, tangents: Any) -> Any:
+    (v,), (dv,) = primals, tangents
+    value, rest = artanh_root(v), 1.0 - v
+    return value, dv * ((1.0 - value * rest) / (2.0 * v * rest))

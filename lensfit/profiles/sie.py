@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from lensfit.profiles._base import MassProfile, parameter
 from lensfit.profiles._ellipse import radius_squared
-from lensfit.profiles._functions import arctan, log1p
+from lensfit.profiles._functions import arctan_root, artanh_root
 from lensfit.pytree import pytree
 
 CORE = 1e-6
@@ -16,7 +16,7 @@ ROUND = 1e-12
 """Added to e^2 where only its even powers count: keeps derivatives finite at e = 0, errs by as much."""
 
 ROOT = 1e-16
-"""Added under two square roots that vanish at the centre."""
+"""Added to w and v, which vanish on an axis: their square roots are divided by."""
 
 
 def sie(
@@ -38,10 +38,7 @@ def sie(
     qx, qy = e1 * ux + e2 * uy, e2 * ux - e1 * uy
     mean = scale * (qx * ux + qy * uy)
     half = (scale * e) * (ux * ux + uy * uy)
-    s = jnp.sqrt(half + mean + ROOT)
-    t = jnp.sqrt(half - mean + ROOT)
-    along = arctan(s) / s
-    across = 0.5 * log1p(2 * t / (1 - t)) / t
+    along, across = arctan_root(half + mean + ROOT), artanh_root(half - mean + ROOT)
     even = (0.5 * einstein_radius) * (along + across)
     odd = (0.5 * einstein_radius / e) * (along - across)
     return even * ux + odd * qx, even * uy + odd * qy
