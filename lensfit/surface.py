@@ -81,6 +81,7 @@ def _mean(local: AtPoint) -> Callable[..., jax.Array]:
         images = _sums(_with_slopes(local, moving), coefficients, grid)
         if not moving:
             return images[0], jnp.zeros_like(images[0])
+        # a zero for the value: a slice of the images would be a copy of them
         tangent = jnp.concatenate([jnp.zeros(1, grid.x.dtype), *(jnp.ravel(tangents[0][k]) for k in moving)])
         return images[0], _combined(images, tangent)
 

@@ -123,7 +123,7 @@ def _convert(params: Any, arguments: list[str], equation: Any) -> str:
 
 def _integer_pow(params: Any, arguments: list[str], equation: Any) -> str:
     power = params["y"]
-    factor = arguments[0] if power > 0 else f"(1.0 / {arguments[0]})"  # one division serves all powers
+    factor = arguments[0] if power > 0 else f"(1.0 / {arguments[0]})"  # LLVM divides once for all powers
     return " * ".join([factor] * abs(power)) or "1.0"
 
 

@@ -16,7 +16,7 @@ ROUND = 1e-12
 """Added to e^2 where only its even powers count: keeps derivatives finite at e = 0, errs by as much."""
 
 ROOT = 1e-16
-"""Added to w and v, which vanish on an axis: their square roots are divided by."""
+"""Added to w and v of `sie`, which vanish on an axis: their square roots are divided by."""
 
 
 def sie(
