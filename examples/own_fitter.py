@@ -23,6 +23,7 @@ class CrossEntropy:
     elite: int = 20
     generations: int = 30
     needs_gradient: ClassVar[bool] = False
+    needs_optimum: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ()  # distributions that it needs, the same when resumed
 
     def run(self, problem, *, seed, start, progress, checkpoint):

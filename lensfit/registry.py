@@ -39,16 +39,12 @@ FITTERS = {
     "importance": "lensfit.fitters.importance:Importance",
 }
 """Name of a fitter -> module:class."""
-AT_OPTIMUM = ("importance", "nuts")
-"""Fitters that want the result of another one as their start; the command line gives them that of staged."""
 INSTALL = {
     "nautilus-sampler": "pip install 'lensfit[nautilus]'",
     "scikit-learn": "pip install 'lensfit[nautilus]'",
     "blackjax": "pip install 'lensfit[blackjax]'",
 }
 """How to get a distribution that `pip install lensfit` leaves out."""
-
-
 SAME = 1.0
 """Errors of each parameter within which a fit is taken to have stayed at the optimum of its start."""
 
@@ -121,8 +117,9 @@ def fit(
 ) -> FitResult:
     """Fit a problem with a fitter, given by name or as an object with its settings.
 
-    start: theta (n,) or an earlier result to begin at; by default the fitter begins in the prior. A fit that
-    stays at the optimum of an earlier result takes over its checks, spread and variants.
+    start: theta (n,) or an earlier result to begin at; by default the fitter begins in the prior, but for
+    `importance`, which needs one. A fit that stays at the optimum of an earlier result takes over its checks,
+    spread and variants.
     checkpoint: where the fit keeps what it needs to go on; one that is there already is gone on with.
 
     Raises FitError where no fit can be returned; a fit that should not be believed is returned and says so

@@ -39,7 +39,7 @@ from lensfit.pixelised.mesh import Mesh
 from lensfit.plots import Glance
 from lensfit.problem import Problem
 from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe, write_recipe
-from lensfit.registry import AT_OPTIMUM, fit, fitter
+from lensfit.registry import fit, fitter
 from lensfit.report import write_report
 from lensfit.results import replacing, write_results
 from lensfit.standard import STANDARD, VISIBILITIES
@@ -108,7 +108,7 @@ def _check_live(task: Task) -> None:
 def run_task(task: Task, progress: Progress, store: Store) -> tuple[Task, FitResult]:
     """The fit, from the optimum that the staged fitter finds where its fitter needs one; the task as fitted last."""
     name, pixels = task.fit.fitter, task.fit.source == "pixels"
-    if not (name == "staged" or name in AT_OPTIMUM or pixels or not isinstance(task.observed, Imaging)):
+    if not (name == "staged" or task.fitter.needs_optimum or pixels or not isinstance(task.observed, Imaging)):
         return task, _chosen(task, None, progress, store)
     task, start = _staged(task, progress)
     if not pixels:
@@ -123,7 +123,7 @@ def run_task(task: Task, progress: Progress, store: Store) -> tuple[Task, FitRes
 
 def _chosen(task: Task, start: FitResult | None, progress: Progress, store: Store) -> FitResult:
     """By the fitter of the task, from an optimum if it needs one."""
-    given = start if task.fit.fitter in AT_OPTIMUM else None
+    given = start if task.fitter.needs_optimum else None
     return fit(task.problem, task.fitter, seed=task.fit.seed, start=given, progress=progress, checkpoint=store)
 
 

@@ -95,7 +95,7 @@ def compare(
     """Fit a problem with each fitter from its prior, with seeds 0 to `seeds` - 1 and `budget` CPU seconds each.
 
     fitters: names, with their default settings, or objects with settings under names of your choice. Fitters that
-    need an optimum to start at (`registry.AT_OPTIMUM`) first get that of `staged`, at their own cost. A run that
+    need an optimum to start at (`needs_optimum`) first get that of `staged`, at their own cost. A run that
     spends its budget is stopped and kept with the best it saw; one that raises FitError is kept with its reason.
 
     Raises FitError where there is no fitter of a name or its package is missing, no fitter at all, or seeds or
@@ -136,7 +136,7 @@ def _run(problem: Problem, name: str, given: Fitter | None, seed: int, watch: Wa
     with watch.measuring():
         try:
             chosen = given or registry.fitter(name)
-            results = _fits(cast(Any, Watched(problem, watch)), name, chosen, seed, watch)
+            results = _fits(cast(Any, Watched(problem, watch)), chosen, seed, watch)
         except Stopped:
             outcome = STOPPED
         except FitError as error:
@@ -158,9 +158,9 @@ def _run(problem: Problem, name: str, given: Fitter | None, seed: int, watch: Wa
     )  # fmt: skip
 
 
-def _fits(problem: Problem, name: str, chosen: Fitter, seed: int, watch: Watch) -> tuple[FitResult, ...]:
+def _fits(problem: Problem, chosen: Fitter, seed: int, watch: Watch) -> tuple[FitResult, ...]:
     """The fit, behind that of the staged fitter where it starts at one."""
-    if name not in registry.AT_OPTIMUM:
+    if not chosen.needs_optimum:
         return (registry.fit(problem, chosen, seed=seed, progress=watch),)
     start = registry.fit(problem, "staged", seed=seed, progress=watch)
     return start, registry.fit(problem, chosen, seed=seed, start=start, progress=watch)

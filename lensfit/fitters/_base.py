@@ -195,10 +195,12 @@ class Fitter(Protocol):
     """An algorithm with its settings: a frozen dataclass, its fields the settings.
 
     needs_gradient: whether it asks for derivatives, which not every problem has (`Problem.has_gradient`).
+    needs_optimum: whether it wants an optimum as its start; the command line and `compare` give it that of `staged`.
     packages: the distributions it needs; their version must not change between a fit and its resumption.
     """
 
     needs_gradient: ClassVar[bool]
+    needs_optimum: ClassVar[bool]
     packages: ClassVar[tuple[str, ...]]
 
     def run(

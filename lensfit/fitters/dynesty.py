@@ -50,6 +50,7 @@ class Dynesty:
     sample: str = "auto"
     dlogz: float | None = None
     needs_gradient: ClassVar[bool] = False
+    needs_optimum: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ("dynesty",)
 
     def run(
@@ -87,6 +88,7 @@ class DynestyDynamic:
     bound: str = "multi"
     sample: str = "auto"
     needs_gradient: ClassVar[bool] = False
+    needs_optimum: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ("dynesty",)
 
     def run(

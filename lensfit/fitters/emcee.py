@@ -34,6 +34,7 @@ class Emcee:
     nsteps: int = 5000
     moves: str = "stretch"
     needs_gradient: ClassVar[bool] = False
+    needs_optimum: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ("emcee",)
 
     def run(

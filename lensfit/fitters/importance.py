@@ -73,6 +73,7 @@ class Importance:
     draws: int = 40_000
     degrees_of_freedom: float = 8.0
     needs_gradient: ClassVar[bool] = True
+    needs_optimum: ClassVar[bool] = True
     packages: ClassVar[tuple[str, ...]] = ()
 
     def run(

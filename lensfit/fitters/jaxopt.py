@@ -41,6 +41,7 @@ class JaxoptLBFGS:
     history_size: int = 20
     tolerance: float = 1e-4
     needs_gradient: ClassVar[bool] = True
+    needs_optimum: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ("jaxopt",)
 
     def _solver(self, objective: Objective) -> Any:
@@ -74,6 +75,7 @@ class JaxoptLBFGSB:
     bound: float = 5.0
     tolerance: float = 1e-4
     needs_gradient: ClassVar[bool] = True
+    needs_optimum: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ("jaxopt",)
 
     def _solver(self, objective: Objective) -> Any:
@@ -113,6 +115,7 @@ class JaxoptLM:
     damping_parameter: float = 1e-3
     tolerance: float = 1e-4
     needs_gradient: ClassVar[bool] = True
+    needs_optimum: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ("jaxopt",)
 
     def _solver(self, objective: Objective) -> Any:

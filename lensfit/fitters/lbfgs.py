@@ -31,6 +31,7 @@ class LBFGS:
     tolerance: float = 1e-4
     lanes: int = 1
     needs_gradient: ClassVar[bool] = True
+    needs_optimum: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ("optax",)
 
     def _optimiser(self) -> Any:

@@ -29,6 +29,7 @@ class LM:
     iterations: int = 60
     tolerance: float = 1e-3
     needs_gradient: ClassVar[bool] = True
+    needs_optimum: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ()
 
     def run(

@@ -33,6 +33,7 @@ class Nautilus:
     f_live: float = 0.01
     n_batch: int = 100
     needs_gradient: ClassVar[bool] = False
+    needs_optimum: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ("nautilus-sampler", "scikit-learn")
 
     def run(

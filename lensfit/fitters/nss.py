@@ -38,6 +38,7 @@ class NSS:
     num_delete: int = 1
     dlogz: float = 0.01
     needs_gradient: ClassVar[bool] = True
+    needs_optimum: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ("blackjax",)
 
     def run(

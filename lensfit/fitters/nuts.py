@@ -47,12 +47,13 @@ class NUTS:
     target_acceptance: float = 0.8
     max_doublings: int = 8
     needs_gradient: ClassVar[bool] = True
+    needs_optimum: ClassVar[bool] = True
     packages: ClassVar[tuple[str, ...]] = ("blackjax",)
 
     def run(
         self, problem: Problem, *, seed: int, start: np.ndarray | None, progress: Progress, checkpoint: Checkpoint
     ) -> FitResult:
-        """Sample the posterior. Raises FitError without an optimum to start at."""
+        """Sample the posterior. Raises FitError where the climb to the optimum does not arrive."""
         at_least(self, chains=1, samples=4, warmup=10, target_acceptance=0.1, max_doublings=1)
         clock = Clock.start()
         progress("optimum", np.nan, 0.0)

@@ -43,6 +43,7 @@ class PySwarms:
     ftol_iter: int = 100
     bound: float = 4.0
     needs_gradient: ClassVar[bool] = False
+    needs_optimum: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ("pyswarms",)
 
     def run(

@@ -34,6 +34,7 @@ class Staged:
     """
 
     needs_gradient: ClassVar[bool] = True
+    needs_optimum: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ()
 
     def run(

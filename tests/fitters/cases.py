@@ -1,6 +1,6 @@
 """Small settings for every fitter, so that the battery takes seconds."""
 
-from lensfit.registry import AT_OPTIMUM
+from lensfit.registry import fitter
 
 QUICK = {
     "lm": {"starts": 3},
@@ -18,7 +18,7 @@ QUICK = {
     "nuts": {"chains": 2, "samples": 250, "warmup": 50},
     "nss": {"num_live": 80},
 }
-SLOPES = ("lm", "lbfgs", "adam", "jaxopt-lbfgs", "jaxopt-lbfgsb", "jaxopt-lm", *AT_OPTIMUM)
+SLOPES = ("lm", "lbfgs", "adam", "jaxopt-lbfgs", "jaxopt-lbfgsb", "jaxopt-lm", "importance", "nuts")
 """Fitters that count gradients."""
 NESTED = ("dynesty", "dynesty-dynamic", "nautilus", "nss")
 WEIGHTED = (*NESTED, "importance")
@@ -26,4 +26,4 @@ WEIGHTED = (*NESTED, "importance")
 
 def start(name, mean):
     """The exact answer `mean` for fitters that begin at an optimum, None for the others."""
-    return mean if name in AT_OPTIMUM else None
+    return mean if fitter(name).needs_optimum else None

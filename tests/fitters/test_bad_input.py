@@ -183,7 +183,8 @@ def test_pyswarms_leaves_everything_as_it_was(exact, tmp_path, monkeypatch):
 def test_every_fitter_says_what_it_needs_and_how_its_settings_are_chosen():
     for name in cases.QUICK:
         cls = type(fitter(name))
-        assert isinstance(cls.needs_gradient, bool) and isinstance(cls.packages, tuple)
+        assert isinstance(cls.needs_gradient, bool) and isinstance(cls.needs_optimum, bool)
+        assert isinstance(cls.packages, tuple)
         told = cls.__doc__ or ""
         assert [f.name for f in dataclasses.fields(cls) if f.name not in told] == [] or "as in" in told, name
     assert set(cases.QUICK) | {"staged"} <= set(fitters())

@@ -18,6 +18,7 @@ from lensfit.errors import DataError, FitError
 from lensfit.fitters._base import silent
 from lensfit.fitters.dynesty import Dynesty
 from lensfit.fitters.emcee import Emcee
+from lensfit.fitters.importance import Importance
 from lensfit.fitters.lbfgs import LBFGS
 from lensfit.fitters.pyswarms import PySwarms
 from lensfit.plots import Course, comparison_figure
@@ -73,6 +74,13 @@ def test_a_fitter_that_fails_is_a_row_with_its_reason(compared):
     assert "nlive = 2 is out of range" in run.reason
     assert not compared.arrived(run) and compared.gap(run) is None and compared.arrival(run) is None
     assert run.reason in markdown(compared)
+
+
+def test_a_fitter_that_needs_an_optimum_gets_one_whatever_its_name(tiny_lens):
+    comparison = lensfit.compare(tiny_lens[0], {"mine": Importance(effective_samples=100)}, seeds=1, budget=600)
+    run = by_name(comparison)["mine"]
+    assert run.outcome == FINISHED, run.reason
+    assert run.effective_samples >= 100 and run.log_evidence is not None
 
 
 @pytest.mark.parametrize("name", WITHOUT_SLOPES)
