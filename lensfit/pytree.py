@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any, TypeVar, dataclass_transform
 
 import jax
@@ -21,7 +22,22 @@ def pytree(cls: type[T]) -> type[T]:
     fields = dataclasses.fields(made)  # pyright: ignore[reportArgumentType]
     meta = [f.name for f in fields if f.metadata.get("static")]
     data = [f.name for f in fields if not f.metadata.get("static")]
-    return jax.tree_util.register_dataclass(made, data_fields=data, meta_fields=meta)
+    keys = [jax.tree_util.GetAttrKey(name) for name in data]
+
+    def flatten(tree: T) -> tuple[list[Any], tuple[Any, ...]]:
+        return [getattr(tree, name) for name in data], tuple(getattr(tree, name) for name in meta)
+
+    def flatten_with_keys(tree: T) -> tuple[list[tuple[Any, Any]], tuple[Any, ...]]:
+        children, structure = flatten(tree)
+        return list(zip(keys, children, strict=True)), structure
+
+    def unflatten(structure: tuple[Any, ...], children: Iterable[Any]) -> T:
+        return made(**dict(zip(meta, structure, strict=True)), **dict(zip(data, children, strict=True)))
+
+    # Not jax.tree_util.register_dataclass: in jaxlib 0.10.0 and 0.10.1 structures of two dataclasses with as many
+    # fields are equal, whatever their classes, and where their hashes meet jit runs the program of the other class.
+    jax.tree_util.register_pytree_with_keys(made, flatten_with_keys, unflatten, flatten)
+    return made
 
 
 def replace(tree: T, **changes: Any) -> T:

@@ -138,6 +138,23 @@ def test_pytree_round_trip_and_replace():
         pair.number = 4.0  # pyright: ignore
     other = pytree_module.replace(pair, shape=(3,))
     assert jax.tree.structure(pair) != jax.tree.structure(other), "static fields are structure"
+    ((path, _),) = jax.tree_util.tree_leaves_with_path(pair)
+    assert jax.tree_util.keystr(path) == ".number"
+
+
+def test_structures_of_two_classes_differ():
+    """Equal structures make jit run one class's program for the other where their hashes happen to meet."""
+
+    def structure(cls):
+        bare = object.__new__(cls)
+        for field in dataclasses.fields(cls):
+            object.__setattr__(bare, field.name, "same" if field.metadata.get("static") else 0.0)
+        return jax.tree.structure(bare)
+
+    every = {cls: structure(cls) for cls in all_classes() if dataclasses.is_dataclass(cls)}
+    found = {cls: tree for cls, tree in every.items() if not jax.tree_util.treedef_is_leaf(tree)}
+    same = [(a, b) for a, b in itertools.combinations(found, 2) if found[a] == found[b]]
+    assert len(found) > 25 and not same
 
 
 IMPORT = """
