@@ -1,8 +1,9 @@
-"""No-U-turn sampler of blackjax, started at the optimum with its covariance as the metric."""
+"""No-U-turn sampler of blackjax, started at the optimum; its metric is learnt from all chains in the warm-up."""
 from __future__ import annotations
 
 import dataclasses
 from functools import partial
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import jax
@@ -20,22 +21,26 @@ from lensfit.problem import Problem, log_posterior
 
 BLOCK = 25
 """Steps of a chain between two safe points."""
+WINDOWS = (0.125, 0.25, 0.5, 1.0)
+"""Shares of the warm-up at which its windows end: all but the last give a new metric to those after it."""
+ALIKE = 1
+"""Draws that the present metric counts for when the next one is estimated."""
 LARGEST_R_HAT = 1.01
 """Split R-hat of the worst parameter up to which chains agree (Vehtari et al. 2021)."""
 ENOUGH = 100
 """Effective samples per chain below which neither R-hat nor errors mean much (the same)."""
 OVERDISPERSED = 1.5
-"""Standard deviations, in units of the metric's, of the points where the chains begin."""
+"""Standard deviations of the curvature at the optimum, the scatter of the points where the chains begin."""
 FIRST_STEP = 0.5
 """Step size before it is adapted, in standard deviations of the metric."""
 
 
 @dataclasses.dataclass(frozen=True)
 class NUTS:
-    """`blackjax.nuts` in whitened coordinates: z = optimum + L x with L L^T the covariance at the optimum.
+    """`blackjax.nuts` with a dense metric: at first the covariance at the optimum, then what the chains meet.
 
     chains: each starts somewhere else about the optimum. samples: of each chain, after its warm-up.
-    warmup: steps of each chain that set its step size and are thrown away. target_acceptance: of the
+    warmup: steps of each chain that set metric and step size and are thrown away. target_acceptance: of the
     dual averaging; raise it, to 0.95 or 0.99, where divergences are reported. max_doublings: of a trajectory.
 
     Give it a start, an optimum; without one it climbs from the best of some draws of the prior.
@@ -43,7 +48,7 @@ class NUTS:
 
     chains: int = 4
     samples: int = 500
-    warmup: int = 100
+    warmup: int = 200
     target_acceptance: float = 0.8
     max_doublings: int = 8
     needs_gradient: ClassVar[bool] = True
@@ -59,57 +64,52 @@ class NUTS:
         progress("optimum", np.nan, 0.0)
         found, tried = _best_draw(problem, seed) if start is None else (start, 0)
         peak = optimum(problem, found)
-        factor = np.linalg.cholesky(peak.covariance)
         kept = checkpoint.load()
-        chains = self._begin(problem, peak, factor, seed) if kept is None else Chains.loaded(kept)
-        length = self.warmup + self.samples
-        while chains.done < length * self.chains:
-            number, step = divmod(chains.done, length)
-            count = min(BLOCK, (self.warmup if step < self.warmup else length) - step)
-            chains = self._block(problem, peak, factor, chains, jax.random.key(seed), number, step, count)
+        chains = Chains.begun(peak, self.chains, seed) if kept is None else Chains.loaded(kept)
+        plan = self._plan()
+        while chains.done < len(plan):
+            task = plan[chains.done]
+            chains = self._block(problem, chains, task, jax.random.fold_in(jax.random.key(seed), chains.done))
+            if task.warming and plan[chains.done].window > task.window:
+                chains = chains.in_next_window(plan[chains.done].warming)
             checkpoint.offer(chains.state)
-            phase = "warm-up" if step < self.warmup else "samples"
-            note = f"chain {number + 1} {phase}, step size {chains.step_size:.2g}, {chains.divergences} divergences"
-            progress("nuts", np.nan, chains.done / (length * self.chains), note, peak.theta)
-        return self._result(problem, peak, factor, chains, tried, clock)
+            note = f"chain {task.chain + 1} {'warm-up' if task.warming else 'samples'}, step size " \
+                   f"{chains.step_size(task.chain):.2g}, {chains.divergences} divergences"  # fmt: skip
+            progress("nuts", np.nan, chains.done / len(plan), note, peak.theta)
+        return self._result(problem, peak, chains, tried, clock)
 
-    def _begin(self, problem: Problem, peak: Optimum, factor: np.ndarray, seed: int) -> Chains:
-        """The chains before their first step."""
-        x = OVERDISPERSED * np.random.default_rng(seed).standard_normal((self.chains, problem.ndim))
-        none = np.zeros((0, problem.ndim))
-        return Chains(starts=x, position=x[0], adaptation=_fresh(), x=none, log_posterior=np.zeros(0))
+    def _plan(self) -> list[Task]:
+        """What is done in turn: each window of the warm-up by every chain, then the samples of every chain."""
+        ends = [0, *(int(share * self.warmup) for share in WINDOWS), self.warmup + self.samples]
+        return [
+            Task(chain=chain, window=window, count=min(BLOCK, end - step))
+            for window, (begin, end) in enumerate(pairwise(ends))
+            for chain in range(self.chains)
+            for step in range(begin, end, BLOCK)
+        ]
 
-    def _block(
-        self, problem: Problem, peak: Optimum, factor: np.ndarray, chains: Chains, key: Any, number: int, step: int,
-        count: int,
-    ) -> Chains:
+    def _block(self, problem: Problem, chains: Chains, task: Task, key: Any) -> Chains:
         """The chains with one block of steps more."""
-        if step == 0:
-            chains = dataclasses.replace(chains, position=chains.starts[number], adaptation=_fresh())
         made = _walk(
-            problem.space, problem.likelihood, (jnp.asarray(peak.z), jnp.asarray(factor)), chains.position,
-            chains.adaptation, jax.random.fold_in(key, chains.done), self.target_acceptance, step < self.warmup,
-            count=count, max_doublings=self.max_doublings,
+            problem.space, problem.likelihood, chains.positions[task.chain], chains.factor,
+            chains.adaptations[task.chain], key, self.target_acceptance, task.warming,
+            count=task.count, max_doublings=self.max_doublings,
         )  # fmt: skip
-        position, adaptation, x, log_p, diverged, gradients = jax.tree.map(np.asarray, made)
-        chains = dataclasses.replace(
-            chains, position=position, adaptation=adaptation, done=chains.done + count,
-            gradients=chains.gradients + 1 + int(gradients.sum()),
-        )  # fmt: skip
-        if step < self.warmup:
-            return chains
+        adaptation, z, slopes, log_p, diverged, gradients = jax.tree.map(np.asarray, made)
         return dataclasses.replace(
             chains,
-            x=np.concatenate([chains.x, x]),
+            positions=_with_row(chains.positions, task.chain, z[-1]),
+            adaptations=_with_row(chains.adaptations, task.chain, adaptation),
+            z=np.concatenate([chains.z, z]),
+            slopes=np.concatenate([chains.slopes, slopes]),
             log_posterior=np.concatenate([chains.log_posterior, log_p]),
-            divergences=chains.divergences + int(diverged.sum()),
+            done=chains.done + 1,
+            gradients=chains.gradients + 1 + int(gradients.sum()),
+            divergences=chains.divergences + (0 if task.warming else int(diverged.sum())),
         )
 
-    def _result(
-        self, problem: Problem, peak: Optimum, factor: np.ndarray, chains: Chains, tried: int, clock: Clock
-    ) -> FitResult:
-        z = peak.z + chains.x @ factor.T
-        r_hat, size = worst(z.reshape(self.chains, self.samples, -1))
+    def _result(self, problem: Problem, peak: Optimum, chains: Chains, tried: int, clock: Clock) -> FitResult:
+        r_hat, size = worst(chains.z.reshape(self.chains, self.samples, -1))
         checks = (
             Check("chains agree", bool(r_hat <= LARGEST_R_HAT and size >= ENOUGH * self.chains),
                   f"R-hat of the worst parameter is {r_hat:.3f} (at most {LARGEST_R_HAT}) with {size:.0f} effective "
@@ -126,9 +126,9 @@ class NUTS:
             evaluations=tried + peak.evaluations + chains.gradients,
             gradients=peak.evaluations + chains.gradients,
             samples=Samples(
-                theta=np.asarray(problem.to_theta(z)),
-                weights=np.full(len(z), 1 / len(z)),
-                log_likelihoods=chains.log_posterior - log_normal(z),
+                theta=np.asarray(problem.to_theta(chains.z)),
+                weights=np.full(len(chains.z), 1 / len(chains.z)),
+                log_likelihoods=chains.log_posterior - log_normal(chains.z),
                 diagnostics=Diagnostics(
                     effective_samples=size, chains=self.chains, r_hat=r_hat, divergences=chains.divergences
                 ),
@@ -139,26 +139,57 @@ class NUTS:
 
 
 @dataclasses.dataclass(frozen=True)
-class Chains:
-    """Chains under way, one after the other.
+class Task:
+    """A block of `count` steps of a chain, in a window of the warm-up or, the last one, of the samples."""
 
-    starts (C, n), position (n,) of the present chain and samples x (S, n) in whitened coordinates, ln posterior
-    (S,) of z, the state (5,) of the dual averaging, steps done in all chains.
+    chain: int
+    window: int
+    count: int
+
+    @property
+    def warming(self) -> bool:
+        """Whether it is thrown away."""
+        return self.window < len(WINDOWS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Chains:
+    """Chains under way.
+
+    factor (n, n): the metric is the inverse of factor factor^T, a covariance of z. positions (C, n) in z and states
+    (C, 5) of the dual averaging, of every chain. Of the steps of this window, of one chain after the other: z
+    (S, n), slopes (S, n) of ln posterior in units of the metric, ln posterior (S,) of z. done: tasks.
     """
 
-    starts: np.ndarray
-    position: np.ndarray
-    adaptation: np.ndarray
-    x: np.ndarray
+    factor: np.ndarray
+    positions: np.ndarray
+    adaptations: np.ndarray
+    z: np.ndarray
+    slopes: np.ndarray
     log_posterior: np.ndarray
     done: int = 0
     gradients: int = 0
     divergences: int = 0
 
-    @property
-    def step_size(self) -> float:
-        """Of the present chain."""
-        return float(np.exp(self.adaptation[1]))
+    @classmethod
+    def begun(cls, peak: Optimum, count: int, seed: int) -> Chains:
+        """Before their first step."""
+        factor = np.linalg.cholesky(peak.covariance)
+        ndim = len(factor)
+        x = OVERDISPERSED * np.random.default_rng(seed).standard_normal((count, ndim))
+        return cls(factor, peak.z + x @ factor.T, np.tile(_fresh(), (count, 1)), *_none(ndim))
+
+    def in_next_window(self, warming: bool) -> Chains:
+        """Without the steps so far; if that one is of the warm-up, with a metric from them and a fresh step size."""
+        empty = dict(zip(("z", "slopes", "log_posterior"), _none(len(self.factor)), strict=True))
+        if not warming:
+            return dataclasses.replace(self, **empty)
+        factor, fresh = _learnt(self.factor, self.z, self.slopes), np.tile(_fresh(), (len(self.positions), 1))
+        return dataclasses.replace(self, factor=factor, adaptations=fresh, **empty)
+
+    def step_size(self, chain: int) -> float:
+        """Averaged over what the dual averaging of a chain has seen."""
+        return float(np.exp(self.adaptations[chain, 1]))
 
     def state(self) -> State:
         """What it takes to go on."""
@@ -169,6 +200,37 @@ class Chains:
         """As `state` gave them."""
         counts = {name: int(state[name]) for name in ("done", "gradients", "divergences")}
         return cls(**{**state, **counts})
+
+
+def _none(ndim: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """z, slopes and ln posterior of no step."""
+    return np.zeros((0, ndim)), np.zeros((0, ndim)), np.zeros(0)
+
+
+def _with_row(matrix: np.ndarray, number: int, row: np.ndarray) -> np.ndarray:
+    """A copy of a matrix with another row."""
+    changed = matrix.copy()
+    changed[number] = row
+    return changed
+
+
+def _learnt(factor: np.ndarray, z: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+    """Factor (n, n) of the metric that draws z (S, n) and slopes (S, n), in units of the old metric, ask for.
+
+    In these units a normal posterior of covariance A has draws of covariance C and slopes of covariance G, with
+    A G A = C, however few and alike the draws are: A is the geometric mean of C and the inverse of G, the least
+    Fisher divergence (Seyboldt, Carlson & Carpenter 2026). C alone would need many more draws.
+    """
+    x = np.linalg.solve(factor, (z - z.mean(axis=0)).T)
+    slopes = (slopes - slopes.mean(axis=0)).T
+    unit = ALIKE * np.eye(len(x))
+    places = (x @ x.T + unit) / (len(z) + ALIKE)
+    values, vectors = np.linalg.eigh((slopes @ slopes.T + unit) / (len(z) + ALIKE))
+    root = vectors * np.sqrt(values) @ vectors.T
+    inverse = vectors / np.sqrt(values) @ vectors.T
+    values, vectors = np.linalg.eigh(root @ places @ root)
+    mean = inverse @ (vectors * np.sqrt(values) @ vectors.T) @ inverse
+    return factor @ np.linalg.cholesky(mean)
 
 
 def _best_draw(problem: Problem, seed: int) -> tuple[np.ndarray, int]:
@@ -186,22 +248,23 @@ def _fresh() -> np.ndarray:
 
 @partial(jax.jit, static_argnames=("count", "max_doublings"))
 def _walk(
-    space: Any, likelihood: Any, frame: Any, x: Any, adaptation: Any, key: Any, target: Any, adapting: Any, *,
+    space: Any, likelihood: Any, z: Any, factor: Any, adaptation: Any, key: Any, target: Any, adapting: Any, *,
     count: int, max_doublings: int,
 ) -> tuple[Any, ...]:
-    """`count` steps from x (n,): where they end, the adaptation, and of each x, ln posterior, divergence, gradients.
+    """`count` steps from z (n,): the adaptation after them, and of each z, slope, ln posterior, divergence, gradients.
 
-    The step size is adapted where `adapting`, else it is the average that the adaptation came to.
+    It walks in x, z + factor x. The step size is adapted where `adapting`, else it is the average that the
+    adaptation came to.
     """
     import blackjax
     from blackjax.adaptation.step_size import DualAveragingAdaptationState, dual_averaging_adaptation
 
     def density(x: jax.Array) -> jax.Array:
-        return log_posterior(space, likelihood, frame[0] + frame[1] @ x)
+        return log_posterior(space, likelihood, z + factor @ x)
 
     _, update, _ = dual_averaging_adaptation(target)
     kernel = blackjax.nuts.build_kernel()
-    identity = jnp.ones(len(x))
+    identity = jnp.ones(len(z))
 
     def step(carry: Any, key: Any) -> Any:
         state, adaptation = carry
@@ -209,9 +272,10 @@ def _walk(
         state, info = kernel(key, state, density, size, identity, max_doublings)
         new = jnp.stack([jnp.asarray(v, float) for v in update(
             DualAveragingAdaptationState(*adaptation), info.acceptance_rate)])  # fmt: skip
-        made = state.position, state.logdensity, info.is_divergent, info.num_integration_steps
+        made = (z + factor @ state.position, state.logdensity_grad, state.logdensity, info.is_divergent,
+                info.num_integration_steps)  # fmt: skip
         return (state, jnp.where(adapting, new, adaptation)), made
 
-    begin = (blackjax.nuts.init(x, density), jnp.asarray(adaptation))
-    (state, adaptation), made = jax.lax.scan(step, begin, jax.random.split(key, count))
-    return state.position, adaptation, *made
+    begin = (blackjax.nuts.init(jnp.zeros_like(z), density), jnp.asarray(adaptation))
+    (_, adaptation), made = jax.lax.scan(step, begin, jax.random.split(key, count))
+    return adaptation, *made

@@ -58,16 +58,17 @@ class Linear(Plain):
 class Cusped(Linear):
     """The same and a cusp, `height` high and `width` wide, where the first number is `place`.
 
-    It is the kink of one residual that is 50 and grows to both sides.
+    It is the kink of one residual that is `kinked` and grows to both sides.
     """
 
     place: float
     height: float
     width: float
+    kinked: float
 
     def residuals(self, model):
         apart = jnp.abs(jax.tree.leaves(model)[0] - self.place) / self.width
-        return jnp.append(super().residuals(model), 50 + self.height / 50 * (1 - jnp.exp(-apart)))
+        return jnp.append(super().residuals(model), self.kinked + self.height / self.kinked * (1 - jnp.exp(-apart)))
 
 
 @pytree
@@ -114,12 +115,17 @@ def linear(count, seed=0):
     return problem, center, covariance, float(predicted.logpdf(data))
 
 
-def cusped(count, height):
-    """The linear model with a narrow cusp at its mean: (problem, mean, covariance, ln evidence but for the cusp's)."""
+def cusped(count, height, width=0.05, kinked=50.0):
+    """The linear model with a narrow cusp at its mean: (problem, mean, covariance, ln evidence but for the cusp's).
+
+    width: in standard deviations.
+    """
     problem, mean, covariance, log_evidence = linear(count)
-    width = 0.05 * float(np.sqrt(covariance[0, 0]))
-    likelihood = Cusped(**vars(problem.likelihood), place=float(mean[0]), height=height, width=width)
-    return Problem(problem.model, likelihood), mean, covariance, log_evidence - 0.5 * (50 + height / 50) ** 2
+    width *= float(np.sqrt(covariance[0, 0]))
+    likelihood = Cusped(
+        **vars(problem.likelihood), place=float(mean[0]), height=height, width=width, kinked=kinked
+    )
+    return Problem(problem.model, likelihood), mean, covariance, log_evidence - 0.5 * (kinked + height / kinked) ** 2
 
 
 def rings(pairs, sharpness):

@@ -4,12 +4,13 @@ import warnings
 
 import numpy as np
 import pytest
-from posterior.known import linear, rings
+from posterior.known import cusped, linear, rings
 from posterior.test_importance import Kept
 
 from lensfit.fitters._base import NoCheckpoint, silent
 from lensfit.fitters._chains import effective_size, r_hat
-from lensfit.fitters.nuts import NUTS
+from lensfit.fitters._optimum import optimum
+from lensfit.fitters.nuts import NUTS, _learnt
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # that a refactor of arviz is coming
@@ -44,6 +45,29 @@ def test_a_ring_goes_round():
     assert found.diagnostics.r_hat < 1.02 and found.diagnostics.effective_samples > 300
     np.testing.assert_allclose(found.samples.mean(axis=0), 0, atol=4 * 0.7 / np.sqrt(300))
     assert np.hypot(*found.samples.T).mean() == pytest.approx(expected, abs=0.03)
+
+
+def test_a_metric_that_the_optimum_has_wrong():
+    """A cusp a fiftieth as wide as the posterior: by the curvature there, a number has a 25th of its error."""
+    problem, mean, covariance, _ = cusped(10, 0.5, width=0.02, kinked=1.0)
+    error = np.sqrt(np.diag(covariance))
+    assert optimum(problem, mean).covariance[0, 0] < 2e-3 * covariance[0, 0]
+    found = run(problem, mean)
+    size = found.diagnostics.effective_samples
+    assert found.converged and size > 500, found.notes
+    assert np.all(abs(found.samples.mean(axis=0) - mean) < 4 * error / np.sqrt(size))
+    np.testing.assert_allclose(found.errors, error, rtol=4 / np.sqrt(2 * size))
+    assert found.evaluations < 20 * 4 * 700
+
+
+def test_few_draws_give_the_metric_of_a_normal_posterior():
+    """Draws of another width, and hardly more than parameters: their slopes tell."""
+    rng = np.random.default_rng(2)
+    precision, old = (m @ m.T for m in rng.standard_normal((2, 6, 6)))
+    factor = np.linalg.cholesky(old)
+    z = 1e4 * rng.standard_normal((12, 6)) * [1, 2, 3, 4, 5, 6]
+    learnt = _learnt(factor, z, -(z - 3) @ precision @ factor)
+    np.testing.assert_allclose(learnt @ learnt.T, np.linalg.inv(precision), rtol=1e-3, atol=1e-3)
 
 
 def test_too_few_steps_are_said_to_be():
