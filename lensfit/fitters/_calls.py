@@ -38,7 +38,12 @@ class Calls:
 
     def _told(self, point: np.ndarray) -> str:
         theta = point if self.density == self.problem.log_likelihood else np.asarray(self.problem.to_theta(point))
-        return ", ".join(f"{name} = {value:.6g}" for name, value in zip(self.problem.names, theta, strict=True))
+        return place(self.problem, theta)
+
+
+def place(problem: Problem, theta: np.ndarray) -> str:
+    """theta (n,) as an error tells it: every parameter with its value."""
+    return ", ".join(f"{name} = {value:.6g}" for name, value in zip(problem.names, theta, strict=True))
 
 
 def log_normal(z: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from scipy.special import gammaln, logsumexp
 
 from lensfit.errors import FitError
 from lensfit.fitters._base import State
+from lensfit.fitters._calls import place
 from lensfit.problem import Problem
 
 BLOCK = 250
@@ -78,8 +79,7 @@ class Draws:
         found = np.asarray(problem.log_posterior(z))
         bad = np.isnan(found) | (found == np.inf)
         if bad.any():
-            theta = np.asarray(problem.to_theta(z[np.argmax(bad)]))
-            where = ", ".join(f"{name} = {value:.6g}" for name, value in zip(problem.names, theta, strict=True))
+            where = place(problem, np.asarray(problem.to_theta(z[np.argmax(bad)])))
             raise FitError(f"ln L is not a number at {where}; narrow the prior that lets the model go there")
         return dataclasses.replace(
             self, z=np.concatenate([self.z, z]), log_posterior=np.concatenate([self.log_posterior, found])

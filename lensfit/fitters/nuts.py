@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lensfit.errors import FitError
 from lensfit.fitters._base import Check, Checkpoint, Diagnostics, FitResult, Progress, State, Trust
-from lensfit.fitters._calls import log_normal
+from lensfit.fitters._calls import log_normal, place
 from lensfit.fitters._chains import worst
 from lensfit.fitters._optimum import Optimum, optimum
 from lensfit.fitters._result import Clock, Samples, result_of
@@ -58,7 +59,7 @@ class NUTS:
     def run(
         self, problem: Problem, *, seed: int, start: np.ndarray | None, progress: Progress, checkpoint: Checkpoint
     ) -> FitResult:
-        """Sample the posterior. Raises FitError where the climb to the optimum does not arrive."""
+        """Sample the posterior. Raises FitError where no optimum is reached, or a chain is where ln L is not finite."""
         at_least(self, chains=1, samples=4, warmup=10, target_acceptance=0.1, max_doublings=1)
         clock = Clock.start()
         progress("optimum", np.nan, 0.0)
@@ -89,13 +90,18 @@ class NUTS:
         ]
 
     def _block(self, problem: Problem, chains: Chains, task: Task, key: Any) -> Chains:
-        """The chains with one block of steps more."""
+        """The chains with one block of steps more. Raises FitError where a chain is where no density or slope is."""
         made = _walk(
             problem.space, problem.likelihood, chains.positions[task.chain], chains.factor,
             chains.adaptations[task.chain], key, self.target_acceptance, task.warming,
             count=task.count, max_doublings=self.max_doublings,
         )  # fmt: skip
         adaptation, z, slopes, log_p, diverged, gradients = jax.tree.map(np.asarray, made)
+        bad = ~np.isfinite(log_p + slopes.sum(axis=1))
+        if bad.any():
+            where = place(problem, np.asarray(problem.to_theta(z[np.argmax(bad)])))
+            raise FitError(f"nuts: chain {task.chain + 1} is where ln posterior or its slope is not finite, {where}; "
+                           "narrow the prior that lets the model go there")  # fmt: skip
         return dataclasses.replace(
             chains,
             positions=_with_row(chains.positions, task.chain, z[-1]),

@@ -72,6 +72,16 @@ class Cusped(Linear):
 
 
 @pytree
+class Edged(Linear):
+    """The same, not defined where the first number is above `edge`."""
+
+    edge: float
+
+    def residuals(self, model):
+        return jnp.where(jax.tree.leaves(model)[0] > self.edge, jnp.nan, super().residuals(model))
+
+
+@pytree
 class Rings(Plain):
     """Each pair of numbers lies on a ring of radius 1 and a width of 1 / (2 sharpness)."""
 

@@ -4,13 +4,15 @@ import warnings
 
 import numpy as np
 import pytest
-from posterior.known import cusped, linear, rings
+from posterior.known import Edged, cusped, linear, rings
 from posterior.test_importance import Kept
 
+from lensfit.errors import FitError
 from lensfit.fitters._base import NoCheckpoint, silent
 from lensfit.fitters._chains import effective_size, r_hat
 from lensfit.fitters._optimum import optimum
 from lensfit.fitters.nuts import NUTS, _learnt
+from lensfit.problem import Problem
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # that a refactor of arviz is coming
@@ -68,6 +70,14 @@ def test_few_draws_give_the_metric_of_a_normal_posterior():
     z = 1e4 * rng.standard_normal((12, 6)) * [1, 2, 3, 4, 5, 6]
     learnt = _learnt(factor, z, -(z - 3) @ precision @ factor)
     np.testing.assert_allclose(learnt @ learnt.T, np.linalg.inv(precision), rtol=1e-3, atol=1e-3)
+
+
+def test_a_chain_that_begins_where_ln_l_is_nan():
+    problem, mean, covariance, _ = linear(3)
+    edge = float(mean[0] + 0.5 * np.sqrt(covariance[0, 0]))
+    problem = Problem(problem.model, Edged(**vars(problem.likelihood), edge=edge))
+    with pytest.raises(FitError, match=r"not finite, mass.s00.gamma1 = .*, sky = .*; narrow the prior"):
+        run(problem, mean)
 
 
 def test_too_few_steps_are_said_to_be():
