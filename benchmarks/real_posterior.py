@@ -130,7 +130,7 @@ def figure(results: dict[str, FitResult]) -> Figure:
         axes.locator_params(axis="x", nbins=4)
     for axes in list(panels):
         axes.set_axis_off()
-    made.axes[0].legend(fontsize=7, loc="upper left")
+    made.legend(*made.axes[0].get_legend_handles_labels(), fontsize=8, loc="lower right")
     return made
 
 
