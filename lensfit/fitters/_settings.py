@@ -16,6 +16,14 @@ def at_least(fitter: Any, **lowest: float) -> None:
             raise FitError(f"{type(fitter).__name__}: {name} = {value!r} is out of range; give a {what} from {low} on")
 
 
+def below(fitter: Any, **limits: float) -> None:
+    """Raise FitError where a number among the settings of a fitter reaches its limit."""
+    for name, limit in limits.items():
+        value = getattr(fitter, name)
+        if not value < limit:
+            raise FitError(f"{type(fitter).__name__}: {name} = {value!r} is out of range; give a number below {limit}")
+
+
 def one_of(fitter: Any, name: str, choices: tuple[str, ...]) -> None:
     """Raise FitError where a setting is none of the choices."""
     value = getattr(fitter, name)

@@ -2,38 +2,33 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import partial
 from itertools import pairwise
 from typing import Any, ClassVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from lensfit.errors import FitError
 from lensfit.fitters._base import Check, Checkpoint, Diagnostics, FitResult, Progress, State, Trust
 from lensfit.fitters._calls import log_normal, place
 from lensfit.fitters._chains import worst
+from lensfit.fitters._no_u_turn import fresh, learnt, walk
 from lensfit.fitters._optimum import Optimum, optimum
 from lensfit.fitters._result import Clock, Samples, result_of
-from lensfit.fitters._settings import at_least
+from lensfit.fitters._settings import at_least, below
 from lensfit.fitters._starts import drawn
-from lensfit.problem import Problem, log_posterior
+from lensfit.problem import Problem
 
 BLOCK = 25
 """Steps of a chain between two safe points."""
 WINDOWS = (0.125, 0.25, 0.5, 1.0)
-"""Shares of the warm-up at which its windows end: all but the last give a new metric to those after it."""
-ALIKE = 1
-"""Draws that the present metric counts for when the next one is estimated."""
+"""Shares of the warm-up at which its windows end; each but the last of them gives a new metric to the next."""
 LARGEST_R_HAT = 1.01
 """Split R-hat of the worst parameter up to which chains agree (Vehtari et al. 2021)."""
 ENOUGH = 100
 """Effective samples per chain below which neither R-hat nor errors mean much (the same)."""
 OVERDISPERSED = 1.5
-"""Standard deviations of the curvature at the optimum, the scatter of the points where the chains begin."""
-FIRST_STEP = 0.5
-"""Step size before it is adapted, in standard deviations of the metric."""
+"""Standard deviations by the curvature at the optimum of the points where chains begin: less where it is a cusp."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,8 +36,9 @@ class NUTS:
     """`blackjax.nuts` with a dense metric: at first the covariance at the optimum, then what the chains meet.
 
     chains: each starts somewhere else about the optimum. samples: of each chain, after its warm-up.
-    warmup: steps of each chain that set metric and step size and are thrown away. target_acceptance: of the
-    dual averaging; raise it, to 0.95 or 0.99, where divergences are reported. max_doublings: of a trajectory.
+    warmup: steps of each chain that set metric and step size and are thrown away; below 50 they are too few to
+    learn from. target_acceptance: of the dual averaging; raise it, to 0.95 or 0.99, where divergences are
+    reported. max_doublings: of a trajectory.
 
     Give it a start, an optimum; without one it climbs from the best of some draws of the prior.
     """
@@ -61,6 +57,7 @@ class NUTS:
     ) -> FitResult:
         """Sample the posterior. Raises FitError where no optimum is reached, or a chain is where ln L is not finite."""
         at_least(self, chains=1, samples=4, warmup=10, target_acceptance=0.1, max_doublings=1)
+        below(self, target_acceptance=1)
         clock = Clock.start()
         progress("optimum", np.nan, 0.0)
         found, tried = _best_draw(problem, seed) if start is None else (start, 0)
@@ -90,8 +87,8 @@ class NUTS:
         ]
 
     def _block(self, problem: Problem, chains: Chains, task: Task, key: Any) -> Chains:
-        """The chains with one block of steps more. Raises FitError where a chain is where no density or slope is."""
-        made = _walk(
+        """The chains with one block of steps more. Raises FitError where ln posterior or its slope is not finite."""
+        made = walk(
             problem.space, problem.likelihood, chains.positions[task.chain], chains.factor,
             chains.adaptations[task.chain], key, self.target_acceptance, task.warming,
             count=task.count, max_doublings=self.max_doublings,
@@ -107,7 +104,7 @@ class NUTS:
             positions=_with_row(chains.positions, task.chain, z[-1]),
             adaptations=_with_row(chains.adaptations, task.chain, adaptation),
             z=np.concatenate([chains.z, z]),
-            slopes=np.concatenate([chains.slopes, slopes]),
+            slopes=np.concatenate([chains.slopes, slopes]) if task.warming else chains.slopes,
             log_posterior=np.concatenate([chains.log_posterior, log_p]),
             done=chains.done + 1,
             gradients=chains.gradients + 1 + int(gradients.sum()),
@@ -154,7 +151,7 @@ class Task:
 
     @property
     def warming(self) -> bool:
-        """Whether it is thrown away."""
+        """Whether it is part of the warm-up, and thrown away."""
         return self.window < len(WINDOWS)
 
 
@@ -164,7 +161,8 @@ class Chains:
 
     factor (n, n): the metric is the inverse of factor factor^T, a covariance of z. positions (C, n) in z and states
     (C, 5) of the dual averaging, of every chain. Of the steps of this window, of one chain after the other: z
-    (S, n), slopes (S, n) of ln posterior in units of the metric, ln posterior (S,) of z. done: tasks.
+    (S, n), in the warm-up slopes (S, n) of ln posterior in units of the metric, ln posterior (S,) of z. done: tasks
+    finished.
     """
 
     factor: np.ndarray
@@ -183,15 +181,15 @@ class Chains:
         factor = np.linalg.cholesky(peak.covariance)
         ndim = len(factor)
         x = OVERDISPERSED * np.random.default_rng(seed).standard_normal((count, ndim))
-        return cls(factor, peak.z + x @ factor.T, np.tile(_fresh(), (count, 1)), *_none(ndim))
+        return cls(factor, peak.z + x @ factor.T, np.tile(fresh(), (count, 1)), *_none(ndim))
 
     def in_next_window(self, warming: bool) -> Chains:
         """Without the steps so far; if that one is of the warm-up, with a metric from them and a fresh step size."""
         empty = dict(zip(("z", "slopes", "log_posterior"), _none(len(self.factor)), strict=True))
         if not warming:
             return dataclasses.replace(self, **empty)
-        factor, fresh = _learnt(self.factor, self.z, self.slopes), np.tile(_fresh(), (len(self.positions), 1))
-        return dataclasses.replace(self, factor=factor, adaptations=fresh, **empty)
+        factor, states = learnt(self.factor, self.z, self.slopes), np.tile(fresh(), (len(self.positions), 1))
+        return dataclasses.replace(self, factor=factor, adaptations=states, **empty)
 
     def step_size(self, chain: int) -> float:
         """Averaged over what the dual averaging of a chain has seen."""
@@ -220,68 +218,7 @@ def _with_row(matrix: np.ndarray, number: int, row: np.ndarray) -> np.ndarray:
     return changed
 
 
-def _learnt(factor: np.ndarray, z: np.ndarray, slopes: np.ndarray) -> np.ndarray:
-    """Factor (n, n) of the metric that draws z (S, n) and slopes (S, n), in units of the old metric, ask for.
-
-    In these units a normal posterior of covariance A has draws of covariance C and slopes of covariance G, with
-    A G A = C, however few and alike the draws are: A is the geometric mean of C and the inverse of G, the least
-    Fisher divergence (Seyboldt, Carlson & Carpenter 2026). C alone would need many more draws.
-    """
-    x = np.linalg.solve(factor, (z - z.mean(axis=0)).T)
-    slopes = (slopes - slopes.mean(axis=0)).T
-    unit = ALIKE * np.eye(len(x))
-    places = (x @ x.T + unit) / (len(z) + ALIKE)
-    values, vectors = np.linalg.eigh((slopes @ slopes.T + unit) / (len(z) + ALIKE))
-    root = vectors * np.sqrt(values) @ vectors.T
-    inverse = vectors / np.sqrt(values) @ vectors.T
-    values, vectors = np.linalg.eigh(root @ places @ root)
-    mean = inverse @ (vectors * np.sqrt(values) @ vectors.T) @ inverse
-    return factor @ np.linalg.cholesky(mean)
-
-
 def _best_draw(problem: Problem, seed: int) -> tuple[np.ndarray, int]:
     """theta (n,) of the highest ln L among draws of the prior, and how many were tried."""
     z, values, tried = drawn(problem, np.random.default_rng(seed), 100)
     return np.asarray(problem.to_theta(z[np.argmax(values)])), tried
-
-
-def _fresh() -> np.ndarray:
-    """State (5,) of a dual averaging that has not begun."""
-    from blackjax.adaptation.step_size import dual_averaging_adaptation
-
-    return np.array(dual_averaging_adaptation(0.8)[0](FIRST_STEP), float)
-
-
-@partial(jax.jit, static_argnames=("count", "max_doublings"))
-def _walk(
-    space: Any, likelihood: Any, z: Any, factor: Any, adaptation: Any, key: Any, target: Any, adapting: Any, *,
-    count: int, max_doublings: int,
-) -> tuple[Any, ...]:
-    """`count` steps from z (n,): the adaptation after them, and of each z, slope, ln posterior, divergence, gradients.
-
-    It walks in x, z + factor x. The step size is adapted where `adapting`, else it is the average that the
-    adaptation came to.
-    """
-    import blackjax
-    from blackjax.adaptation.step_size import DualAveragingAdaptationState, dual_averaging_adaptation
-
-    def density(x: jax.Array) -> jax.Array:
-        return log_posterior(space, likelihood, z + factor @ x)
-
-    _, update, _ = dual_averaging_adaptation(target)
-    kernel = blackjax.nuts.build_kernel()
-    identity = jnp.ones(len(z))
-
-    def step(carry: Any, key: Any) -> Any:
-        state, adaptation = carry
-        size = jnp.exp(jnp.where(adapting, adaptation[0], adaptation[1]))
-        state, info = kernel(key, state, density, size, identity, max_doublings)
-        new = jnp.stack([jnp.asarray(v, float) for v in update(
-            DualAveragingAdaptationState(*adaptation), info.acceptance_rate)])  # fmt: skip
-        made = (z + factor @ state.position, state.logdensity_grad, state.logdensity, info.is_divergent,
-                info.num_integration_steps)  # fmt: skip
-        return (state, jnp.where(adapting, new, adaptation)), made
-
-    begin = (blackjax.nuts.init(jnp.zeros_like(z), density), jnp.asarray(adaptation))
-    (_, adaptation), made = jax.lax.scan(step, begin, jax.random.split(key, count))
-    return adaptation, *made

@@ -41,7 +41,8 @@ BAD = [
     ("dynesty", "nlive", 3), ("dynesty", "bound", "cube"), ("dynesty", "dlogz", 0.0), ("dynesty", "sample", "hslice"),
     ("dynesty-dynamic", "n_effective", 0), ("nautilus", "n_live", 2), ("nautilus", "f_live", 0.0),
     ("importance", "draws", 10), ("importance", "degrees_of_freedom", 1), ("nuts", "chains", 0), ("nuts", "samples", 3),
-    ("nuts", "target_acceptance", "high"), ("nss", "num_live", 9), ("nss", "num_delete", 0), ("nss", "dlogz", 0.0),
+    ("nuts", "target_acceptance", "high"), ("nuts", "target_acceptance", 1.0),
+    ("nss", "num_live", 9), ("nss", "num_delete", 0), ("nss", "dlogz", 0.0),
 ]  # fmt: skip
 
 

@@ -10,8 +10,9 @@ from posterior.test_importance import Kept
 from lensfit.errors import FitError
 from lensfit.fitters._base import NoCheckpoint, silent
 from lensfit.fitters._chains import effective_size, r_hat
+from lensfit.fitters._no_u_turn import learnt
 from lensfit.fitters._optimum import optimum
-from lensfit.fitters.nuts import NUTS, _learnt
+from lensfit.fitters.nuts import NUTS
 from lensfit.problem import Problem
 
 with warnings.catch_warnings():
@@ -56,20 +57,36 @@ def test_a_metric_that_the_optimum_has_wrong():
     assert optimum(problem, mean).covariance[0, 0] < 2e-3 * covariance[0, 0]
     found = run(problem, mean)
     size = found.diagnostics.effective_samples
-    assert found.converged and size > 500, found.notes
-    assert np.all(abs(found.samples.mean(axis=0) - mean) < 4 * error / np.sqrt(size))
-    np.testing.assert_allclose(found.errors, error, rtol=4 / np.sqrt(2 * size))
-    assert found.evaluations < 20 * 4 * 700
+    assert found.diagnostics.r_hat < 1.02 and size > 300, found.notes
+    assert np.all(abs(found.samples.mean(axis=0) - mean) < 6 * error / np.sqrt(size))
+    np.testing.assert_allclose(found.errors, error, rtol=6 / np.sqrt(2 * size))
 
 
-def test_few_draws_give_the_metric_of_a_normal_posterior():
-    """Draws of another width, and hardly more than parameters: their slopes tell."""
+def normal(count, ndim, scale):
+    """(factor, draws, their slopes along x, covariance): a normal posterior, draws `scale` times as wide."""
     rng = np.random.default_rng(2)
-    precision, old = (m @ m.T for m in rng.standard_normal((2, 6, 6)))
+    covariance, old = (m @ m.T / ndim + 0.1 * np.eye(ndim) for m in rng.standard_normal((2, ndim, ndim)))
     factor = np.linalg.cholesky(old)
-    z = 1e4 * rng.standard_normal((12, 6)) * [1, 2, 3, 4, 5, 6]
-    learnt = _learnt(factor, z, -(z - 3) @ precision @ factor)
-    np.testing.assert_allclose(learnt @ learnt.T, np.linalg.inv(precision), rtol=1e-3, atol=1e-3)
+    z = 3 + scale * rng.multivariate_normal(np.zeros(ndim), covariance, count)
+    return factor, z, -np.linalg.solve(covariance, (z - 3).T).T @ factor, covariance
+
+
+@pytest.mark.parametrize(("count", "scale", "within"), [(8, 1e4, 1e-3), (30, 1.0, 0.35), (3000, 1.0, 0.01)])
+def test_metric_of_a_normal_posterior(count, scale, within):
+    """However wide the draws are, and hardly more than parameters: their slopes tell."""
+    factor, z, slopes, covariance = normal(count, 6, scale)
+    made = learnt(factor, z, slopes)
+    ratios = np.linalg.eigvals(np.linalg.solve(covariance, made @ made.T)).real
+    np.testing.assert_allclose(ratios, 1, atol=within)
+
+
+def test_metric_of_steep_slopes_at_few_places():
+    """Twelve draws in 20 dimensions leave eight in which the old metric is all there is."""
+    z, slopes = np.random.default_rng(3).standard_normal((2, 12, 20))
+    made = learnt(np.eye(20), 1e5 * z, 1e5 * slopes)
+    assert np.all(np.isfinite(made)) and np.linalg.matrix_rank(made) == 20
+    with pytest.raises(FitError, match=r"slopes of ln posterior go up to \d\.\de\+12 .*; start from the optimum"):
+        learnt(np.eye(20), 1e12 * z, 1e12 * slopes)
 
 
 def test_a_chain_that_begins_where_ln_l_is_nan():
