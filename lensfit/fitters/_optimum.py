@@ -29,8 +29,8 @@ class Optimum:
     evaluations: of ln L with its derivatives. promise: what one more step should gain by slope and curvature.
 
     Where a sub-pixel meets the steep centre of a source the density has a cusp, a narrow one and less than 1 high:
-    the slope promises much there and no step gains it. The errors of single numbers are hardly touched by it, but
-    across the cusp one combination of them comes out far too narrow.
+    the slope promises much there and no step gains it. Across the cusp one combination of the numbers comes out
+    far too narrow; the errors of single numbers are hardly touched unless one of them lies along it.
     """
 
     theta: np.ndarray
