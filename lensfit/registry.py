@@ -14,6 +14,7 @@ import numpy as np
 
 from lensfit.errors import FitError
 from lensfit.fitters._base import FitResult, Fitter, NoCheckpoint, Progress, Trust, silent
+from lensfit.fitters._calls import place
 from lensfit.fitters.checkpoint import Store
 from lensfit.pixelised import judge as of_pixels
 from lensfit.problem import Problem
@@ -181,7 +182,7 @@ def _culprits(problem: Problem, theta: np.ndarray) -> str:
     named = [f"{n} = {v:.6g}" for n, v, h in zip(problem.names, theta, helps, strict=True) if h]
     if named:
         return f"it is finite where one of these moves to the middle of its prior: {', '.join(named)}"
-    return "at " + ", ".join(f"{n} = {v:.6g}" for n, v in zip(problem.names, theta, strict=True))
+    return f"at {place(problem, theta)}"
 
 
 def provenance(seed: int, started: datetime.datetime) -> dict[str, Any]:

@@ -67,9 +67,9 @@ class NUTS:
         plan = self._plan()
         while chains.done < len(plan):
             task = plan[chains.done]
+            if chains.done > 0 and task.window > plan[chains.done - 1].window:
+                chains = chains.in_next_window(task.warming)
             chains = self._block(problem, chains, task, jax.random.fold_in(jax.random.key(seed), chains.done))
-            if task.warming and plan[chains.done].window > task.window:
-                chains = chains.in_next_window(plan[chains.done].warming)
             checkpoint.offer(chains.state)
             note = f"chain {task.chain + 1} {'warm-up' if task.warming else 'samples'}, step size " \
                    f"{chains.step_size(task.chain):.2g}, {chains.divergences} divergences"  # fmt: skip

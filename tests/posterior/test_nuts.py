@@ -73,7 +73,7 @@ def normal(count, ndim, scale):
 
 @pytest.mark.parametrize(("count", "scale", "within"), [(8, 1e4, 1e-3), (30, 1.0, 0.35), (3000, 1.0, 0.01)])
 def test_metric_of_a_normal_posterior(count, scale, within):
-    """However wide the draws are, and hardly more than parameters: their slopes tell."""
+    """Of wide draws hardly more than parameters are enough, of draws as wide as the posterior five times as many."""
     factor, z, slopes, covariance = normal(count, 6, scale)
     made = learnt(factor, z, slopes)
     ratios = np.linalg.eigvals(np.linalg.solve(covariance, made @ made.T)).real
