@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from lensfit.datasets import Imaging
 from lensfit.lensing import Field, critical_curves, image_positions, magnification
+from lensfit.likelihood.pixels import PixelImagingLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.plots._panels import LIGHT, MASKED, SOURCE, data_unit, finish, in_two_rows, new_figure, note, show
 from lensfit.plots.fit import (
@@ -28,7 +29,6 @@ from lensfit.plots.fit import (
     single,
 )
 from lensfit.plots.scene import PIXELS, ModelImages, Plane, Scene, unmasked_field
-from lensfit.problem import Problem
 
 LARGEST = 100.0
 """Magnification at which the picture of it ends."""
@@ -57,10 +57,10 @@ def pixel_plane(found: Reconstruction, field: Field) -> Plane:
     )
 
 
-def pixel_scene(imaging: Imaging, problem: Problem, found: Reconstruction) -> Scene:
-    """Everything that the figures of a reconstruction need; `imaging` is what the problem is of."""
+def pixel_scene(imaging: Imaging, likelihood: PixelImagingLikelihood, found: Reconstruction) -> Scene:
+    """Everything that the figures of a reconstruction need; `imaging` is what the likelihood is of."""
     field, seen = unmasked_field(imaging), found.seen[0]
-    images = ModelImages.of_parts(imaging, problem.likelihood.images[0], seen.light, seen.source)
+    images = ModelImages.of_parts(imaging, likelihood.images[0], seen.light, seen.source)
     return Scene(imaging=imaging, images=images, model=found.model, field=field, plane=pixel_plane(found, field))
 
 

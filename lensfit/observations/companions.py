@@ -1,24 +1,21 @@
 """Bright companions: light that neither lens nor source explains, found on a fit and left out of the next.
 
 A lensed image is a compact peak too, so a peak of the data says nothing. A companion is a round peak of what
-a fit leaves, where the fit has hardly any lensed light, and whose counter-images, which the mass of the fit
-predicts if it were lensed, are not there. One that the mass images once cannot have any.
+a fit leaves, away from the centres of the lens light, where the fit has hardly any lensed light, and whose
+counter-images, which the mass of the fit predicts if it were lensed, are not there. One that the mass images once
+cannot have any. What is left at the centre of a lens is its own nucleus.
 """
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, label, maximum_filter
 
 from lensfit.datasets import Imaging
-from lensfit.fitters._base import Check, FitResult, Trust
-from lensfit.lensing.local import in_chunks, traced
-from lensfit.likelihood.imaging import ImagingLikelihood
+from lensfit.lensing.local import centers, in_chunks, traced
 from lensfit.model import LensModel
-from lensfit.problem import Problem
 from lensfit.staged.light import floor_weights
 
 SMOOTHING = 1.5
@@ -40,11 +37,9 @@ COUNTER_IMAGE = 0.35
 """Share of its predicted counter-images that a companion may show."""
 SIZES = (0.15, 0.3, 0.5)
 """Sizes of a blob as a source of its own, in units of its radius in the source plane."""
-ROUNDS = 2
-AGREE = 0.05
-"""Relative change of the Einstein radius by leaving companions out up to which an answer stands."""
-NEEDED = ("lensed source", "arcs explained", "counter-image", "magnified")
-"""Checks that a fit must pass before its residuals say what is a companion."""
+NUCLEUS = 1.0
+"""Distance of a blob from the centre of a profile of the lens light, in units of the larger of its own radius and
+that of the PSF at half their heights and of a pixel, up to which it is the nucleus of that galaxy."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,10 +95,24 @@ def find_companions(likelihood: Any, model: LensModel) -> tuple[Companion, ...]:
         blob = blobs[0] == blobs[0][place]
         companion = _companion(left, blob, float(left.peaks[place]))
         apart = all(np.hypot(companion.x - c.x, companion.y - c.y) > c.radius for c in found)
-        small = 2 * np.sqrt(np.count_nonzero(blob) / np.pi) < max(largest, 6.0)
-        if apart and small and _roundness(left, blob) > ROUND and not _is_lensed(left, model, companion):
+        small = 2 * _half_radius(blob) < max(largest, 6.0)
+        own = _is_nucleus(likelihood, left, model, blob, companion)
+        if apart and small and not own and _roundness(left, blob) > ROUND and not _is_lensed(left, model, companion):
             found.append(companion)
     return tuple(found)
+
+
+def _half_radius(blob: np.ndarray) -> float:
+    """Radius [pixels] of the disc as large as a blob (H, W)."""
+    return float(np.sqrt(np.count_nonzero(blob) / np.pi))
+
+
+def _is_nucleus(likelihood: Any, left: Left, model: LensModel, blob: np.ndarray, companion: Companion) -> bool:
+    """Whether a blob (H, W) is what is left of a galaxy's own centre."""
+    psf = np.asarray(likelihood.psf)
+    reach = NUCLEUS * left.pixel * max(_half_radius(blob), _half_radius(psf > 0.5 * psf.max()), 1.0)
+    places = centers(model.light).values()
+    return any(np.hypot(companion.x - x, companion.y - y) < reach for x, y in places)
 
 
 def _companion(left: Left, blob: np.ndarray, signal: float) -> Companion:
@@ -111,7 +120,7 @@ def _companion(left: Left, blob: np.ndarray, signal: float) -> Companion:
     weight = left.peaks * blob
     x, y = (float(np.average(a, weights=weight)) for a in (left.x, left.y))
     distance = np.hypot(left.x - x, left.y - y)
-    half = float(np.sqrt(np.count_nonzero(blob) / np.pi))
+    half = _half_radius(blob)
     radius = half
     while radius < REACH * half:
         ring = left.used & (np.abs(distance / left.pixel - radius) < 0.5)
@@ -162,42 +171,3 @@ def leave_out(imaging: Imaging, companions: tuple[Companion, ...]) -> Imaging:
         mask |= np.hypot(imaging.x - c.x, imaging.y - c.y) < c.radius
         notes.append(f"companion masked, light that neither lens nor source explains: {c}, signal/noise {c.signal:.0f}")
     return dataclasses.replace(imaging.with_mask(mask), notes=(*imaging.notes, *notes))
-
-
-def fit_without_companions(
-    imaging: Imaging,
-    problem: Problem,
-    fit: Callable[[Problem], FitResult],
-) -> tuple[Imaging, Problem, FitResult]:
-    """Fit; mask the companions that the fit shows, and fit again, at most ROUNDS times; what was fitted last.
-
-    Nothing is masked where a fit does not explain the arcs, or makes no checks that say so. The check
-    `companions` of the result asks whether the Einstein radius stayed where it was.
-    """
-    first = result = fit(problem)
-    masked: tuple[Companion, ...] = ()
-    for _ in range(ROUNDS):
-        passed = {check.name for check in result.trust.checks if check.passed}
-        found = find_companions(problem.likelihood, result.model) if passed.issuperset(NEEDED) else ()
-        if not found:
-            break
-        masked, imaging = (*masked, *found), leave_out(imaging, found)
-        problem = Problem(problem.model, ImagingLikelihood.of(imaging))
-        before, result = result, fit(problem)
-        spent = {name: getattr(before, name) + getattr(result, name) for name in ("seconds", "cpu_seconds")}
-        result = dataclasses.replace(result, **spent)
-    return imaging, problem, _with_check(first, result, masked)
-
-
-def _with_check(first: FitResult, result: FitResult, masked: tuple[Companion, ...]) -> FitResult:
-    if not masked:
-        return result
-    roles = [k for k, name in enumerate(result.names) if name.endswith("einstein_radius")]
-    change = max(abs(result.theta[k] / first.theta[k] - 1) for k in roles)
-    where = "; ".join(str(c) for c in masked)
-    finding = (
-        f"leaving out {len(masked)} companion{'s' * (len(masked) > 1)} ({where}) moved the Einstein radius by "
-        f"{100 * change:.1f} % (less than {100 * AGREE:g} %)"
-    )
-    check = Check("companions", bool(change < AGREE), finding)
-    return dataclasses.replace(result, trust=Trust((*result.trust.checks, check)))

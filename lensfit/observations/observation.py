@@ -1,0 +1,165 @@
+"""What the road from data to verdict needs of a kind of data."""
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from lensfit.datasets import Imaging, Interferometer
+from lensfit.errors import ModelError
+from lensfit.likelihood.reconstruction import Reconstruction
+from lensfit.model import LensModel
+from lensfit.observations.companions import Companion
+from lensfit.plots import Glance
+from lensfit.recipe import DataSection
+from lensfit.staged.case import Case
+
+Rows = list[tuple[str, str]]
+"""Label and text of what is understood of data."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Plane:
+    """An image of model.fits: its name, the array (H, W), its unit (None = none) and what it shows."""
+
+    name: str
+    array: np.ndarray
+    unit: str | None
+    words: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """A fit as its files show it: figures by the name of their file, the overview first, and images."""
+
+    figures: Mapping[str, Callable[[], Figure]]
+    planes: tuple[Plane, ...]
+
+
+class Observation(ABC):
+    """Data of one kind, and what is done with them on the road.
+
+    A new kind of data is its dataset, its term and its `Observation`.
+
+    kind: its name. standard: models to start from, by name, each a function of `frame`; default: the one that is
+    taken where none is named. counted: what chi2 sums over.
+    """
+
+    kind: ClassVar[str]
+    standard: ClassVar[Mapping[str, Callable[[Any], LensModel]]]
+    default: ClassVar[str]
+    counted: ClassVar[str]
+
+    # From files or from what a script holds
+
+    @classmethod
+    @abstractmethod
+    def reads(cls, path: Path) -> bool:
+        """Whether a file or folder holds data of this kind."""
+
+    @classmethod
+    @abstractmethod
+    def read(cls, section: DataSection) -> Self:
+        """The data that a recipe names. Raises DataError or ModelError where they cannot be used."""
+
+    @classmethod
+    @abstractmethod
+    def of(cls, data: Any) -> Self | None:
+        """Of a dataset, None where it is of another kind."""
+
+    # What is observed
+
+    @property
+    @abstractmethod
+    def frame(self) -> Imaging | Interferometer:
+        """What has the image grid: shape, pixel_scale [arcsec], mask, unit and celestial coordinates."""
+
+    @property
+    @abstractmethod
+    def notes(self) -> tuple[str, ...]:
+        """What was done to the input, in plain words."""
+
+    @abstractmethod
+    def region(self) -> Self:
+        """The same data with the part of the sky that is fitted chosen from them, unless it was given."""
+
+    def model(self, name: str | None) -> LensModel:
+        """The standard model of that name, None = the default, with priors scaled from the data."""
+        chosen = self.default if name is None else name
+        if chosen not in self.standard:
+            known = " or ".join(self.standard)
+            raise ModelError(f"the standard model {chosen} is not for {self.kind}: use {known}")
+        return self.standard[chosen](self.frame)
+
+    @abstractmethod
+    def term(self, model: LensModel) -> Any:
+        """ln L of these data, or their ln evidence where the model's source is on pixels."""
+
+    # What only some kinds have
+
+    def companions(self, term: Any, model: LensModel) -> tuple[Companion, ...]:
+        """Light that neither lens nor source of a fitted model of numbers explains, brightest first."""
+        return ()
+
+    def without(self, companions: tuple[Companion, ...]) -> Self:
+        """The same data with companions left out, and a note for each."""
+        raise ModelError(f"{self.kind} have no companions to leave out")
+
+    @property
+    def free(self) -> int:
+        """Number of calibration parameters that are fitted with the model."""
+        return 0
+
+    def aligned(self) -> Self:
+        """With what can be calibrated without a model."""
+        return self
+
+    def calibrated(self, term: Any, model: LensModel) -> Self:
+        """With the calibration at its best for a fitted model of numbers."""
+        return self
+
+    def calibrated_with(self, case: Case, theta: np.ndarray) -> Self:
+        """With the calibration at its joint optimum with the model, near theta (n,) of the case's space."""
+        return self
+
+    def calibration_notes(self) -> tuple[str, ...]:
+        """What the calibration came out at, in plain words."""
+        return ()
+
+    def glance(self, term: Any, model: LensModel) -> Glance:
+        """What is drawn of a fit under way."""
+        raise ModelError(f"--live shows fits of images; leave it out for {self.kind}")
+
+    # What is written
+
+    @abstractmethod
+    def shown(self, term: Any, model: LensModel, found: Reconstruction | None) -> Shown:
+        """The figures of a fitted model of numbers, or of the source that was found on pixels."""
+
+    @abstractmethod
+    def rows(self) -> Rows:
+        """What `lensfit inspect` says."""
+
+    @abstractmethod
+    def figure(self) -> Figure:
+        """What `lensfit inspect` draws."""
+
+    @abstractmethod
+    def document(self) -> dict[str, Any]:
+        """What result.json says of the data: `kind`, `counted`, `hash`, `sources`, `notes`, the `described` rows of
+        the report, and what `restored` needs."""
+
+    @abstractmethod
+    def restored(self, document: dict[str, Any], mask: np.ndarray) -> Self:
+        """These data, read again, with the region and the calibration of a fit whose `document` and MASK (H, W) of
+        model.fits were kept."""
+
+
+def source_rows(sources: tuple[Any, ...]) -> list[dict[str, Any]]:
+    """Role, path and sha256 of each file that was read."""
+    return [dict(zip(("role", "path", "sha256"), source, strict=True)) for source in sources]
