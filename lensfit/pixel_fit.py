@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.datasets import Imaging
-from lensfit.fitters._base import FitResult, Progress, Trust, Variant, silent
+from lensfit.fitters._base import FitResult, Progress, Variant, silent
 from lensfit.fitters._integrated import Climb, climb
 from lensfit.fitters._result import Clock, result_of
 from lensfit.fitters.laplace import laplace, values_at
@@ -29,6 +29,7 @@ from lensfit.problem import Problem
 from lensfit.pytree import replace
 from lensfit.staged import family
 from lensfit.staged.trust import REJECTED
+from lensfit.verdict import Trust
 
 FIRST_WIDTH = 0.1
 """Widths of its prior that a parameter of the mesh is first moved by; one of the mass moves by its error."""

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import FitResult, Fitter, NoCheckpoint, Progress, Trust, silent
+from lensfit.fitters._base import FitResult, Fitter, NoCheckpoint, Progress, silent
 from lensfit.fitters._calls import place
 from lensfit.fitters.checkpoint import Store
 from lensfit.pixelised import judge as of_pixels
 from lensfit.problem import Problem
 from lensfit.staged import judge as of_lens
+from lensfit.verdict import Trust
 
 GROUP = "lensfit.fitters"
 """Entry-point group under which other packages add their fitters."""

@@ -11,16 +11,17 @@ import jax.numpy as jnp
 import numpy as np
 from astropy.wcs import WCS
 
-from lensfit.fitters._base import Check, FitResult, Trust, Variant
+from lensfit.fitters._base import FitResult, Variant
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.problem import Problem
 from lensfit.results import write_results
 from lensfit.space import solve_amplitudes
 from lensfit.standard import parametric
+from lensfit.verdict import Check, Trust
 
 REASON = "the residuals <b>on the arcs</b> & elsewhere exceed the noise"
-FAILED = Trust((Check("converged", True, "the last step gained 0.001"), Check("residuals", False, REASON)))
-PASSED = Trust((Check("converged", True, "the last step gained 0.001"),))
+FAILED = Trust((Check.of("converged", True, "the last step gained 0.001"), Check.of("residuals", False, REASON)))
+PASSED = Trust((Check.of("converged", True, "the last step gained 0.001"),))
 
 
 def sky(shape, scale, angle=0.4):

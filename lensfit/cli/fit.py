@@ -204,11 +204,7 @@ def _model(recipe: Recipe, data: Imaging | Interferometer) -> tuple[str | None, 
 
 def verdict(problem: Problem, result: FitResult) -> list[str]:
     """The result in a few lines: whether it is trusted, Einstein radius, chi2."""
-    checks = result.trust.checks
-    reasons = [f"  {reason}" for reason in result.trust.reasons]
-    lines = [f"NOT TRUSTED: {len(reasons)} of {len(checks)} checks failed", *reasons]
-    if result.trust.trusted:
-        lines = [f"TRUSTED: all {len(checks)} checks passed"]
+    lines = [result.trust.headline, *(f"  {reason}" for reason in result.trust.reasons)]
     for parameter in problem.space.parameters:
         if parameter.role == "einstein_radius":
             k = result.names.index(parameter.name)

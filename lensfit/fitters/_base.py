@@ -1,4 +1,4 @@
-"""What every fitter is, is given and gives: `Fitter`, `Progress`, `Checkpoint`, `FitResult` with its `Trust`."""
+"""What every fitter is, is given and gives: `Fitter`, `Progress`, `Checkpoint`, `FitResult`."""
 from __future__ import annotations
 
 import dataclasses
@@ -10,6 +10,7 @@ import numpy as np
 
 from lensfit.model import LensModel
 from lensfit.problem import Problem
+from lensfit.verdict import Trust
 
 State = dict[str, Any]
 """What a fitter needs to go on: NumPy arrays, bytes (a file of its library), or what JSON can hold, by name."""
@@ -57,32 +58,6 @@ class NoCheckpoint:
 
     def offer(self, make: Callable[[], State]) -> None:
         """Nothing."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Check:
-    """One question to a fit: what was asked, whether the answer is good, and the finding in words."""
-
-    name: str
-    passed: bool
-    finding: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Trust:
-    """Whether a fit may be believed, and why not."""
-
-    checks: tuple[Check, ...] = ()
-
-    @property
-    def trusted(self) -> bool:
-        """Whether every check passed, and at least one was made."""
-        return bool(self.checks) and all(check.passed for check in self.checks)
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """The findings of the checks that failed."""
-        return tuple(check.finding for check in self.checks if not check.passed)
 
 
 @dataclasses.dataclass(frozen=True)

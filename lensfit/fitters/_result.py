@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import Diagnostics, FitResult, Trust, Variant
+from lensfit.fitters._base import Diagnostics, FitResult, Variant
 from lensfit.fitters.laplace import Laplace, laplace, values_at
 from lensfit.problem import Problem
+from lensfit.verdict import Trust
 
 DRAWS = 128
 """Samples over which the scatter of the solved amplitudes is measured."""

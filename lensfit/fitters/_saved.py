@@ -12,10 +12,11 @@ import numpy as np
 
 from lensfit._version import __version__
 from lensfit.errors import DataError, ModelError
-from lensfit.fitters._base import Check, Diagnostics, FitResult, Trust, Variant
+from lensfit.fitters._base import Diagnostics, FitResult, Variant
 from lensfit.model import from_plain, to_plain
+from lensfit.verdict import Check, Outcome, Trust
 
-SCHEMA, VERSION = "lensfit.result", 2
+SCHEMA, VERSION = "lensfit.result", 3
 RESULT, SAMPLES = "result.json", "samples.ecsv"
 NUMBERS = ("log_likelihood", "log_posterior", "chi2", "seconds", "cpu_seconds")
 """Fields that are NaN where they are not known."""
@@ -56,7 +57,9 @@ def document_of(result: FitResult) -> dict[str, Any]:
         "fitter": result.fitter,
         "converged": result.converged,
         "trust": {
+            "word": result.trust.word,
             "trusted": result.trust.trusted,
+            "headline": result.trust.headline,
             "reasons": result.trust.reasons,
             "checks": [vars(check) for check in result.trust.checks],
         },
@@ -162,7 +165,7 @@ def _fields(document: dict[str, Any]) -> dict[str, Any]:
     diagnostics, checks = document["diagnostics"], document["trust"]["checks"]
     return {
         "fitter": document["fitter"], "converged": document["converged"],
-        "trust": Trust(tuple(Check(**check) for check in checks)),
+        "trust": Trust(tuple(Check(**check | {"outcome": Outcome(check["outcome"])}) for check in checks)),
         "names": tuple(parameters), "units": _words(parameters, "unit"), "symbols": _words(parameters, "symbol"),
         "theta": _array(parameters, "value"), "errors": _array(parameters, "error"),
         "spread": _array(parameters, "spread"),

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import Check, Checkpoint, Diagnostics, FitResult, Progress, Trust
+from lensfit.fitters._base import Checkpoint, Diagnostics, FitResult, Progress
 from lensfit.fitters._calls import log_normal
 from lensfit.fitters._optimum import Optimum, optimum
 from lensfit.fitters._pareto import effective, smooth
@@ -16,6 +16,7 @@ from lensfit.fitters._proposal import BLOCK, Draws, Proposal
 from lensfit.fitters._result import Clock, Samples, result_of
 from lensfit.fitters._settings import at_least
 from lensfit.problem import Problem
+from lensfit.verdict import Check, Trust
 
 FIRST = 1000
 """Draws from a new proposal before it is judged, by them alone: those before it have been used to choose it."""
@@ -157,7 +158,7 @@ class Importance:
                 diagnostics=Diagnostics(effective_samples=weighted.effective, pareto_k=k),
             ),
             notes=(*peak.notes, *short),
-            trust=Trust((Check("importance weights", enough, finding),)),
+            trust=Trust((Check.of("importance weights", enough, finding),)),
         )
 
 

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import Check, Checkpoint, Diagnostics, FitResult, Progress, State, Trust
+from lensfit.fitters._base import Checkpoint, Diagnostics, FitResult, Progress, State
 from lensfit.fitters._calls import log_normal, place
 from lensfit.fitters._chains import worst
 from lensfit.fitters._no_u_turn import fresh, learnt, walk
@@ -18,6 +18,7 @@ from lensfit.fitters._result import Clock, Samples, result_of
 from lensfit.fitters._settings import at_least, below
 from lensfit.fitters._starts import drawn
 from lensfit.problem import Problem
+from lensfit.verdict import Check, Trust
 
 BLOCK = 25
 """Steps of a chain between two safe points."""
@@ -114,10 +115,10 @@ class NUTS:
     def _result(self, problem: Problem, peak: Optimum, chains: Chains, tried: int, clock: Clock) -> FitResult:
         r_hat, size = worst(chains.z.reshape(self.chains, self.samples, -1))
         checks = (
-            Check("chains agree", bool(r_hat <= LARGEST_R_HAT and size >= ENOUGH * self.chains),
+            Check.of("chains agree", bool(r_hat <= LARGEST_R_HAT and size >= ENOUGH * self.chains),
                   f"R-hat of the worst parameter is {r_hat:.3f} (at most {LARGEST_R_HAT}) with {size:.0f} effective "
                   f"samples in {self.chains} chains (at least {ENOUGH * self.chains})"),
-            Check("no divergence", chains.divergences == 0,
+            Check.of("no divergence", chains.divergences == 0,
                   f"{chains.divergences} divergent trajectories (0 expected; raise target_acceptance)"),
         )  # fmt: skip
         return result_of(

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import Checkpoint, FitResult, Progress, Trust
+from lensfit.fitters._base import Checkpoint, FitResult, Progress
 from lensfit.fitters._result import Clock, result_of
 from lensfit.fitters.laplace import laplace_of_solved
 from lensfit.fitters.lm import Point, System
@@ -18,6 +18,7 @@ from lensfit.staged.family import better, fit_family, judged, spread
 from lensfit.staged.joint import Joint
 from lensfit.staged.stages import Stages
 from lensfit.staged.trust import GAIN, check_fit, check_search
+from lensfit.verdict import Trust
 
 MORE = 10
 """How often a descent that still lowers chi2 goes on, 20 steps at a time."""

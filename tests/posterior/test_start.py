@@ -5,10 +5,11 @@ import dataclasses
 import numpy as np
 from posterior.known import linear
 
-from lensfit.fitters._base import Check, Trust, Variant
+from lensfit.fitters._base import Variant
 from lensfit.registry import fit
+from lensfit.verdict import Check, Trust
 
-KNOWN = Check("next basin", False, "two basins are as good")
+KNOWN = Check.of("next basin", False, "two basins are as good")
 
 
 def test_checks_spread_and_variants_of_the_same_optimum():

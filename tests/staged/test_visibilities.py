@@ -13,7 +13,7 @@ from lensfit.calibrated_fit import CalibratedFit, describe
 from lensfit.cli import _jax, main
 from lensfit.datasets import Interferometer, read_interferometer, write_interferometer
 from lensfit.errors import DataError, ModelError
-from lensfit.fitters._base import Check, Trust, Variant
+from lensfit.fitters._base import Variant
 from lensfit.fitters._result import Clock, result_of
 from lensfit.fitters.laplace import laplace
 from lensfit.fitters.lm import evaluate, linear_system
@@ -34,6 +34,7 @@ from lensfit.staged.joint import Joint
 from lensfit.staged.roles import Roles
 from lensfit.standard import one_source
 from lensfit.tracks import earth_rotation, spiral
+from lensfit.verdict import Check, Trust
 from lensfit.window import choose_window
 
 TRUTH = LensModel(
@@ -122,7 +123,7 @@ def test_two_runs_with_antenna_phases(lensfit, folders, joint, tmp_path, monkeyp
         curvature = laplace(problem.space, problem.likelihood, theta)
         result = result_of(
             problem, theta, fitter=fitter, clock=Clock.start(), converged=True, evaluations=1, gradients=0,
-            curvature=curvature, notes=tuple(describe(now, 0.0)), trust=Trust((Check("made", True, "by hand"),)),
+            curvature=curvature, notes=tuple(describe(now, 0.0)), trust=Trust((Check.of("made", True, "by hand"),)),
         )  # fmt: skip
         return CalibratedFit(problem, result, now)
 
