@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.ndimage import gaussian_filter, label
 
-from lensfit.datasets import Interferometer
-from lensfit.datasets.interferometer import least_field
+from lensfit.datasets import Interferometer, least_field
 from lensfit.errors import DataError
 from lensfit.likelihood.joint import Observations
 from lensfit.staged.calibrate import align, bright_image
