@@ -1,8 +1,7 @@
 """Visibilities as the commands see them."""
 from __future__ import annotations
 
-from lensfit.datasets import read_interferometer
-from lensfit.datasets._visibility_files import holds_visibilities
+from lensfit.datasets import holds_visibilities, read_interferometer
 from lensfit.errors import DataError
 from lensfit.likelihood.joint import Observations
 from lensfit.recipe import DataSection

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.ndimage import gaussian_filter, label
 
-from lensfit.datasets import Imaging, Interferometer
-from lensfit.datasets.interferometer import least_field
+from lensfit.datasets import Imaging, Interferometer, least_field
 from lensfit.errors import DataError
 from lensfit.likelihood.joint import Observations
 from lensfit.staged.calibrate import align, bright_image

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from lensfit import instruments
-from lensfit.datasets._parts import read_parts
+from lensfit.datasets import read_parts
 from lensfit.errors import ModelError
 from lensfit.instruments import Instrument
 from lensfit.recipe import _words

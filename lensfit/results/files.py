@@ -8,7 +8,6 @@ import numpy as np
 from astropy.io import fits
 
 from lensfit.datasets import Imaging, Interferometer
-from lensfit.datasets.fits import _header as frame_header
 from lensfit.errors import DataError
 from lensfit.fitters._base import FitResult
 from lensfit.fitters._saved import RESULT, SAMPLES, replacing, samples_table, write_json
@@ -126,4 +125,4 @@ def _model_file(frame: Imaging | Interferometer, images: Images, result: FitResu
         "TRUSTED": (result.trust.trusted, "whether the fit passed all its checks"),
         "DATAHASH": (frame.hash[:16], "first digits of the sha256 of the data"),
     }
-    return image_file(images, frame_header(frame), about)
+    return image_file(images, frame.frame_header(), about)

@@ -34,7 +34,7 @@ def as_document(
     added = {
         "fixed": _fixed(problem),
         "derived": {name: vars(quantity) for name, quantity in derived.items()},
-        "data": _data(observed) if isinstance(observed, Imaging) else _visibilities(observed),
+        "data": observed.document() if isinstance(observed, Imaging) else _visibilities(observed),
         "figures": figures,
         "provenance": _provenance() | result.provenance,
     }
@@ -66,20 +66,6 @@ def _fixed(problem: Problem) -> dict[str, Any]:
     space = problem.space
     slots = zip(space.paths, space.slots, strict=True)
     return {path: space.fixed[slot.index] for path, slot in slots if slot.kind == "fixed"}
-
-
-def _data(imaging: Imaging) -> dict[str, Any]:
-    return {
-        "shape": imaging.shape,
-        "pixel_scale": imaging.pixel_scale,
-        "unit": imaging.unit,
-        "pixels_used": int(np.count_nonzero(~imaging.mask)),
-        "psf_shape": imaging.psf.shape,
-        "has_wcs": imaging.wcs is not None,
-        "hash": imaging.hash,
-        "sources": [dict(zip(("role", "path", "sha256"), source, strict=True)) for source in imaging.sources],
-        "notes": imaging.notes,
-    }
 
 
 def _visibilities(observations: Observations) -> dict[str, Any]:

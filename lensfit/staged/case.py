@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lensfit.datasets._rebin import blocks
+from lensfit.datasets import blocks
 from lensfit.fitters.lm import Point
 from lensfit.grid import cut
 from lensfit.model import LensModel
