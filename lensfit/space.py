@@ -208,7 +208,9 @@ class _Reader:
                 "also of priors used as hyperparameters"
             )
         changes, level = {}, 0
-        for field in dataclasses.fields(prior):  # pyright: ignore[reportArgumentType]
+        for field in dataclasses.fields(prior):
+            if field.metadata.get("static"):
+                continue
             hyper = getattr(prior, field.name)
             if isinstance(hyper, (Prior, Part)):
                 parent, part = (hyper.prior, hyper.index) if isinstance(hyper, Part) else (hyper, 0)
@@ -217,7 +219,7 @@ class _Reader:
                 level = max(level, levels[id(parent)] + 1)
             else:
                 changes[field.name] = np.asarray(hyper, float)
-        done[id(prior)], levels[id(prior)] = replace(prior, **changes), level
+        done[id(prior)], levels[id(prior)] = replace(prior, tag="", **changes), level
 
 
 def solve_amplitudes(model: LensModel) -> LensModel:
