@@ -104,7 +104,8 @@ class _Writer:
         kind = type(prior)
         if PRIORS.get(kind.__name__) is not kind:
             raise ModelError(f"a recipe cannot name the prior {kind.__name__}, none of lensfit's")
-        hypers = {f.name: (getattr(prior, f.name), f.default) for f in dataclasses.fields(kind)}
+        fields = [f for f in dataclasses.fields(kind) if f.name in leaves_of(kind)]
+        hypers = {f.name: (getattr(prior, f.name), f.default) for f in fields}
         said = {name: value for name, (value, default) in hypers.items() if value is not default}
         return {"prior": kind.__name__} | {name: self._hyper(value, name) for name, value in said.items()}
 

@@ -1,13 +1,12 @@
 """A model and its neighbour with one more source."""
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import jax
 
 from lensfit.model import LensModel
-from lensfit.priors import Part, Prior, Solved
+from lensfit.priors import Part, Prior, Solved, renewed
 from lensfit.profiles import LightProfile
 from lensfit.pytree import replace
 
@@ -20,14 +19,14 @@ def with_second_source(model: LensModel) -> LensModel:
     ((name, source),) = model.source.items()
     own: dict[int, Prior] = {}
 
-    def renewed(leaf: Any) -> Any:
+    def another(leaf: Any) -> Any:
         prior = leaf.prior if isinstance(leaf, Part) else leaf
         if not isinstance(prior, Prior):
             return leaf
-        copy = own.setdefault(id(prior), dataclasses.replace(prior))  # pyright: ignore[reportArgumentType]
+        copy = own.setdefault(id(prior), renewed(prior))
         return Part(copy, leaf.index) if isinstance(leaf, Part) else copy
 
     leaf = lambda node: isinstance(node, (Prior, Part, Solved))  # noqa: E731
-    second: LightProfile = jax.tree.map(renewed, source, is_leaf=leaf)
+    second: LightProfile = jax.tree.map(another, source, is_leaf=leaf)
     second = replace(second, **{second.amplitude: Solved()})
     return replace(model, source={name: source, name + SUFFIX: second})
