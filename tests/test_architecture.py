@@ -18,7 +18,7 @@ import pytest
 import lensfit
 from lensfit import pytree as pytree_module
 from lensfit.likelihood.imaging import ImagingLikelihood
-from lensfit.likelihood.quadratic import Quadratic
+from lensfit.quadratic import Quadratic
 from lensfit.space import Space
 
 ROOT = Path(lensfit.__file__).parent

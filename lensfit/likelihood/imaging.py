@@ -12,8 +12,6 @@ from jax import lax
 from lensfit.datasets import Imaging
 from lensfit.grid import Grid, cut, evaluation_box, make_grid
 from lensfit.likelihood._numbers import with_numbers
-from lensfit.likelihood.quadratic import Quadratic
-from lensfit.likelihood.terms import Residuals, hidden
 from lensfit.model import LensModel
 from lensfit.operators.psf import convolve, convolve_float32, transfer_function
 from lensfit.oversampling import from_data
@@ -21,6 +19,7 @@ from lensfit.priors import Solved
 from lensfit.pytree import pytree, replace
 from lensfit.space import Space
 from lensfit.surface import surface, surfaces
+from lensfit.terms import Residuals
 
 
 @pytree
@@ -66,11 +65,6 @@ class ImagingLikelihood(Residuals):
             log_norm=jnp.asarray(-0.5 * np.sum(np.log(2 * np.pi * imaging.noise[~imaging.mask] ** 2))),
         )
 
-    def __call__(self, model: LensModel) -> jax.Array:
-        """ln L of a model whose leaves are all numbers."""
-        residuals = self.residuals(model)
-        return -0.5 * jnp.sum(residuals * residuals) + self.log_norm
-
     def image(self, model: LensModel) -> jax.Array:
         """Model image (H, W), convolved and with sky; `Solved` amplitudes are left out."""
         return convolve(self.light(model), self.transfer)
@@ -102,10 +96,6 @@ class ImagingLikelihood(Residuals):
             images.append(self.inverse_noise[None])
         return jnp.concatenate(images) if images else jnp.zeros((0, *self.shape))
 
-    def shown(self, model: LensModel, columns: jax.Array, flags: jax.Array) -> jax.Array:
-        """See `LeastSquares`."""
-        return hidden(columns, flags)
-
     def gram(self, rows: jax.Array) -> jax.Array:
         """Scalar products (K, K) of whitened images (K, H, W)."""
         flat = rows.reshape(rows.shape[0], -1)
@@ -114,17 +104,6 @@ class ImagingLikelihood(Residuals):
     def rest(self, model: LensModel) -> jax.Array:
         """Whitened data less the model (H, W), its `Solved` amplitudes left out."""
         return -self.residuals(model)
-
-    def quadratic(self, model: LensModel, columns: jax.Array, rest: jax.Array) -> Quadratic:
-        """See `LeastSquares`."""
-        return Quadratic.of(columns, rest)
-
-    def remains(
-        self, model: LensModel, columns: jax.Array, rest: jax.Array, amplitudes: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
-        """Whitened residuals (H, W), and the sum of their squares."""
-        residuals = jnp.tensordot(amplitudes, columns, 1) - rest
-        return residuals, jnp.sum(residuals * residuals)
 
     def normal(
         self, model: LensModel, slopes: jax.Array, columns: jax.Array, residuals: jax.Array, exact: Any

@@ -12,14 +12,14 @@ from lensfit.datasets._pixels import pixel_centers
 from lensfit.errors import ModelError
 from lensfit.grid import Grid, make_grid
 from lensfit.likelihood._numbers import with_numbers
-from lensfit.likelihood.quadratic import Quadratic
-from lensfit.likelihood.terms import LeastSquares, hidden
 from lensfit.model import LensModel
 from lensfit.operators.toeplitz import WTilde, quadratic_form
 from lensfit.operators.w_tilde import Sums
 from lensfit.priors import Solved
 from lensfit.pytree import pytree, replace
+from lensfit.quadratic import Quadratic
 from lensfit.surface import surface, surfaces
+from lensfit.terms import LeastSquares, hidden
 
 OVERSAMPLING = 4
 """Sub-pixels per axis by default."""

@@ -17,13 +17,13 @@ SUFFIX = "_second"
 def with_second_source(model: LensModel) -> LensModel:
     """The model with another source like its only one, parameters of its own and the amplitude solved."""
     ((name, source),) = model.source.items()
-    own: dict[int, Prior] = {}
+    own: dict[str, Prior] = {}
 
     def another(leaf: Any) -> Any:
         prior = leaf.prior if isinstance(leaf, Part) else leaf
         if not isinstance(prior, Prior):
             return leaf
-        copy = own.setdefault(id(prior), renewed(prior))
+        copy = own.setdefault(prior.tag, renewed(prior))
         return Part(copy, leaf.index) if isinstance(leaf, Part) else copy
 
     leaf = lambda node: isinstance(node, (Prior, Part, Solved))  # noqa: E731

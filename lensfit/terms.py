@@ -7,7 +7,7 @@ integrates a source on pixels out. `Sum` is the only joint likelihood.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import jax
@@ -17,9 +17,10 @@ from jax import lax
 
 from lensfit.errors import ModelError
 from lensfit.grid import Grid
-from lensfit.likelihood.quadratic import Quadratic
 from lensfit.model import Models
 from lensfit.pytree import pytree
+from lensfit.quadratic import Quadratic
+from lensfit.space import Space
 
 
 class Term(ABC):
@@ -48,6 +49,10 @@ class Term(ABC):
     @abstractmethod
     def amplitudes(self, model: Any) -> jax.Array:
         """The `Solved` amplitudes (K,) of a model at their best. Carries no derivative."""
+
+    def by_numba(self, space: Space) -> Callable[[np.ndarray], float]:
+        """theta (n,) -> ln L without XLA and without derivatives. Raises ModelError where there is no such thing."""
+        raise ModelError(f"{type(self).__name__} has no numba backend: make the problem with backend='jax'")
 
 
 class LeastSquares(Term):
@@ -122,11 +127,70 @@ def hidden(columns: jax.Array, flags: jax.Array) -> jax.Array:
 
 
 class Residuals(LeastSquares):
-    """A term with one number for each datum: whitened residuals."""
+    """A term with one number for each datum: whitened residuals, from which all else follows.
+
+    A term of one's own writes `residuals`, `log_norm` and `data_count`; the rest is here to be made faster.
+    """
+
+    kind = "numbers"
 
     @abstractmethod
-    def residuals(self, model: Any) -> Any:
-        """(model - data) / sigma of a model, zero where data are left out."""
+    def residuals(self, model: Any) -> jax.Array:
+        """(model - data) / sigma of a model, zero where data are left out; `Solved` amplitudes count as zero."""
+
+    @property
+    def grids(self) -> tuple[Grid, ...]:
+        """None that a picture could be drawn on."""
+        return ()
+
+    def __call__(self, model: Any) -> jax.Array:
+        """ln L of a model of numbers."""
+        residuals = self.residuals(model)
+        return -0.5 * jnp.sum(residuals * residuals) + self.log_norm
+
+    def light(self, model: Any) -> Any:
+        """The residuals themselves, where nothing stands between light and data."""
+        return self.residuals(model)
+
+    def whiten(self, light: jax.Array) -> jax.Array:
+        """Images (..., H, W) of light as the data show it, over the noise."""
+        return light
+
+    def columns(self, model: Any) -> jax.Array:
+        """See `LeastSquares`: residuals are linear in the amplitudes."""
+        one = jnp.eye(len(model.positive()))
+        nothing = self.residuals(model.filled(0 * one.sum(0)))
+        return jax.vmap(lambda amplitudes: self.residuals(model.filled(amplitudes)) - nothing)(one)
+
+    def shown(self, model: Any, columns: jax.Array, flags: jax.Array) -> jax.Array:
+        """See `LeastSquares`."""
+        return hidden(columns, flags)
+
+    def rest(self, model: Any) -> jax.Array:
+        """Data less the model over the noise, its `Solved` amplitudes left out."""
+        return -self.residuals(model.filled(jnp.zeros(len(model.positive()))))
+
+    def quadratic(self, model: Any, columns: jax.Array, rest: jax.Array) -> Quadratic:
+        """See `LeastSquares`."""
+        return Quadratic.of(columns, rest)
+
+    def remains(
+        self, model: Any, columns: jax.Array, rest: jax.Array, amplitudes: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """Whitened residuals, and the sum of their squares."""
+        residuals = jnp.tensordot(amplitudes, columns, 1) - rest
+        return residuals, jnp.sum(residuals * residuals)
+
+    def normal(
+        self, model: Any, slopes: jax.Array, columns: jax.Array, residuals: jax.Array, exact: Any
+    ) -> tuple[jax.Array, jax.Array]:
+        """See `LeastSquares`."""
+        rows = jnp.concatenate([self.whiten(slopes), columns]).reshape(len(slopes) + len(columns), -1)
+        return rows @ rows.T, rows @ residuals.ravel()
+
+    def contrast(self) -> float:
+        """Not known of data that are no image."""
+        return 0.0
 
 
 class Evidence(Term):
