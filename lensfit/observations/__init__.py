@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lensfit import datasets as datasets_of_files
 from lensfit.errors import DataError
 from lensfit.observations.image_observation import ImageObservation
 from lensfit.observations.named import NamedObservations
@@ -14,8 +15,9 @@ from lensfit.recipe import DataSection
 
 __all__ = ["KINDS", "NamedObservations", "Observation", "Plane", "Shown", "observe", "read"]
 
-KINDS: tuple[type[Observation], ...] = (VisibilityObservation, ImageObservation)
-"""In the order in which a file is asked whether it holds them; an image is what nothing else is."""
+KINDS: tuple[type[Observation], ...] = (ImageObservation, VisibilityObservation)
+READING = ("noise", "psf", "mask", "pixel_scale", "shape", "origin", "sign", "east", "wavelength", "primary_beam")
+"""What a recipe tells the readers beside `nan`."""
 
 
 def read(section: DataSection) -> Observation:
@@ -26,12 +28,16 @@ def read(section: DataSection) -> Observation:
     """
     if section.path is None:
         raise DataError("no data: give their file or folder")
-    every = (section.path, *section.more)
-    first, *others = (next(kind for kind in KINDS if kind.reads(path)) for path in every)
-    if others and {first, *others} != {VisibilityObservation}:
-        of_others = [str(p) for p, kind in zip(every, (first, *others), strict=True) if kind is not VisibilityObservation]
-        raise DataError(f"{', '.join(of_others)}: no visibilities, and only visibilities can be fitted together")
-    return first.read(section)
+    options = {name: getattr(section, name) for name in READING} | {"nan": section.nan}
+    datasets = [datasets_of_files.read(path, **options) for path in (section.path, *section.more)]
+    images = [str(p) for p, data in zip((section.path, *section.more), datasets, strict=True) if _is_image(data)]
+    if section.more and images:
+        raise DataError(f"{', '.join(images)}: no visibilities, and only visibilities can be fitted together")
+    return observe(datasets if section.more else datasets[0]).asked(section)
+
+
+def _is_image(data: Any) -> bool:
+    return ImageObservation.of(data) is not None
 
 
 def observe(data: Any) -> Observation:
@@ -53,4 +59,6 @@ def observe(data: Any) -> Observation:
         found = kind.of(data)
         if found is not None:
             return found
+    if isinstance(data, Sequence):
+        raise DataError("of several data only visibilities can be fitted together so: give others a name each")
     raise DataError(f"{type(data).__name__} is no data: give a path, an Imaging, an Interferometer or a list of these")

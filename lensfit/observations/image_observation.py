@@ -2,31 +2,26 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from matplotlib.figure import Figure
-from scipy.ndimage import zoom
 
-from lensfit.datasets import Imaging, read_imaging
+from lensfit.datasets import Imaging
 from lensfit.errors import DataError
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.pixels import PixelImagingLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
 from lensfit.observations.companions import Companion, find_companions, leave_out
-from lensfit.observations.observation import Observation, Plane, Rows, Shown, source_rows
+from lensfit.observations.observation import Observation, Plane, Shown
 from lensfit.observations.region import add_note, choose_mask, leaves_a_region
 from lensfit.plots import FIGURES, PIXEL_FIGURES, Glance, ModelImages, Scene, inspect_figure, pixel_scene
 from lensfit.recipe import DataSection
 from lensfit.standard import STANDARD
 
-FINE = 8
-"""Sub-pixels per axis on which the width of the PSF is measured."""
 OVERVIEW = (
     "Data, model and normalised residual; lens light, data without lens light, and the source "
     "with the caustics. Data, model and lens light share one scale. Grey: masked."
@@ -35,33 +30,16 @@ OVERVIEW = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class ImageObservation(Observation):
-    """One image. settled: its mask was given and stays as it is. scale_from: what gave the pixel scale."""
+    """One image. settled: its mask was given and stays as it is."""
 
     kind: ClassVar[str] = "images"
     standard: ClassVar[Mapping[str, Callable[[Any], LensModel]]] = STANDARD
     default: ClassVar[str] = "parametric"
     counted: ClassVar[str] = "pixels"
+    overview: ClassVar[str] = OVERVIEW
 
     imaging: Imaging
     settled: bool = False
-    scale_from: str | None = None
-
-    @classmethod
-    def reads(cls, path: Path) -> bool:
-        """True: what is nothing else is taken to be an image."""
-        return True
-
-    @classmethod
-    def read(cls, section: DataSection) -> ImageObservation:
-        """The image with the mask that is named, or the disc of a radius that is."""
-        imaging = _read(section)
-        radius = section.mask_radius
-        if radius is not None:
-            if not radius > 0:
-                raise DataError(f"a mask of mask_radius={radius:g} arcsec keeps no pixel; give a radius above 0")
-            imaging = imaging.circular_mask(radius)
-        given = "--pixel-scale" if section.pixel_scale is not None else None
-        return cls(imaging=imaging, settled=not (radius is None and section.mask is None), scale_from=given)
 
     @classmethod
     def of(cls, data: Any) -> ImageObservation | None:
@@ -70,6 +48,15 @@ class ImageObservation(Observation):
             return None
         found = any(role == "mask" for role, _, _ in data.sources)
         return cls(imaging=data, settled=not found and leaves_a_region(data))
+
+    def asked(self, section: DataSection) -> ImageObservation:
+        """With the disc of a radius that is named; a mask that is named stays as it is."""
+        radius, imaging = section.mask_radius, self.imaging
+        if radius is not None:
+            if not radius > 0:
+                raise DataError(f"a mask of mask_radius={radius:g} arcsec keeps no pixel; give a radius above 0")
+            imaging = imaging.circular_mask(radius)
+        return dataclasses.replace(self, imaging=imaging, settled=not (radius is None and section.mask is None))
 
     @property
     def frame(self) -> Imaging:
@@ -119,96 +106,26 @@ class ImageObservation(Observation):
         made = {name: partial(figure, scene) for name, figure in figures.items()}
         return Shown(made, _planes(self.imaging, scene.images))
 
-    def rows(self) -> Rows:
-        """Everything that is understood of the image."""
-        imaging = self.imaging
-        good = ~imaging.mask
-        used, noise = int(np.count_nonzero(good)), imaging.noise[good]
-        unit = imaging.unit or "unknown unit"
-        height, width = imaging.psf.shape
-        width_of_psf = fwhm(imaging.psf) * imaging.pixel_scale
-        return [
-            *((role, path) for role, path, _ in imaging.sources),
-            ("shape", f"{imaging.shape[0]} rows x {imaging.shape[1]} columns"),
-            ("pixel scale", f"{imaging.pixel_scale:.6g} arcsec, from {self.scale_from or _origin_of_scale(imaging)}"),
-            ("centre", f"x = {imaging.origin[0]:.6g}, y = {imaging.origin[1]:.6g} arcsec"),
-            ("sky", "no celestial coordinates" if imaging.wcs is None else "celestial coordinates of the header"),
-            ("unit", unit),
-            ("pixels", f"{used} used, {imaging.mask.sum()} masked"),
-            ("data", f"{imaging.data[good].min():.4g} to {imaging.data[good].max():.4g} {unit}"),
-            ("noise", f"{noise.min():.4g} to {noise.max():.4g} {unit}, median {np.median(noise):.4g}"),
-            ("signal/noise", f"up to {np.max(imaging.data[good] / noise):.4g}"),
-            ("PSF", f"{height} x {width} pixels, FWHM {width_of_psf:.3g} arcsec, sum 1"),
-            *(("note", note) for note in imaging.notes),
-        ]
+    def describe(self) -> list[tuple[str, str]]:
+        """That of the image."""
+        return self.imaging.describe()
 
     def figure(self) -> Figure:
         """Data, noise map, signal over noise and PSF."""
         return inspect_figure(self.imaging)
 
-    def document(self) -> dict[str, Any]:
-        """What result.json says of the image."""
-        imaging = self.imaging
-        height, width = imaging.shape
-        used = int(np.count_nonzero(~imaging.mask))
-        return {
-            "kind": self.kind,
-            "counted": self.counted,
-            "shape": imaging.shape,
-            "pixel_scale": imaging.pixel_scale,
-            "unit": imaging.unit,
-            "pixels_used": used,
-            "psf_shape": imaging.psf.shape,
-            "has_wcs": imaging.wcs is not None,
-            "hash": imaging.hash,
-            "sources": source_rows(imaging.sources),
-            "notes": imaging.notes,
-            "overview": OVERVIEW,
-            "described": [
-                ("image", f"{width} x {height} pixels of {imaging.pixel_scale:.5g} arcsec"),
-                ("pixels used", str(used)),
-                ("unit", imaging.unit),
-                ("PSF", f"{imaging.psf.shape[1]} x {imaging.psf.shape[0]} pixels"),
-                ("WCS", "unknown" if imaging.wcs is None else "known"),
-            ],
-        }
-
-    def restored(self, document: dict[str, Any], mask: np.ndarray) -> ImageObservation:
+    def restored(self, document: dict[str, Any], masks: Mapping[str, np.ndarray], model: Any) -> ImageObservation:
         """With the mask of the fit."""
-        imaging = dataclasses.replace(self.imaging.with_mask(mask), notes=tuple(document["notes"]))
+        imaging = dataclasses.replace(self.imaging.with_mask(masks["MASK"]), notes=tuple(document["notes"]))
         return dataclasses.replace(self, imaging=imaging, settled=True)
 
 
-def fwhm(psf: np.ndarray) -> float:
-    """Diameter in pixels of the disc as large as the part of the PSF above half of its peak."""
-    fine = np.asarray(zoom(psf, FINE, order=3, grid_mode=True, mode="grid-constant"))
-    return 2 * float(np.sqrt(np.count_nonzero(fine > fine.max() / 2) / np.pi)) / FINE
-
-
-def _read(section: DataSection) -> Imaging:
-    assert section.path is not None
-    return read_imaging(
-        section.path,
-        noise=section.noise,
-        psf=section.psf,
-        mask=section.mask,
-        pixel_scale=section.pixel_scale,
-        nan=section.nan,
-    )
-
-
-def _origin_of_scale(imaging: Imaging) -> str:
-    for role, path, _ in imaging.sources:
-        if role == "info" and "pixel_scale" in json.loads(Path(path).read_text(encoding="utf-8")):
-            return path
-    return "the file of the data"
-
-
 def _planes(imaging: Imaging, images: ModelImages) -> tuple[Plane, ...]:
-    return (
-        Plane("MODEL", images.model, imaging.unit, "lens light, lensed source and sky, convolved"),
-        Plane("RESIDUAL", images.residual, None, "(data - model) / sigma"),
-        Plane("LENS_LIGHT", images.light, imaging.unit, "lens light and sky, convolved"),
-        Plane("SOURCE", images.source, imaging.unit, "lensed source, convolved"),
-        Plane("MASK", imaging.mask.astype(np.uint8), None, "1 = left out of the fit"),
+    every = (
+        ("MODEL", images.model, imaging.unit, "lens light, lensed source and sky, convolved"),
+        ("RESIDUAL", images.residual, None, "(data - model) / sigma"),
+        ("LENS_LIGHT", images.light, imaging.unit, "lens light and sky, convolved"),
+        ("SOURCE", images.source, imaging.unit, "lensed source, convolved"),
+        ("MASK", imaging.mask.astype(np.uint8), None, "1 = left out of the fit"),
     )
+    return tuple(Plane(name, array, imaging, unit, words) for name, array, unit, words in every)

@@ -4,13 +4,12 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from lensfit.datasets import Imaging, Interferometer
+from lensfit.datasets import Dataset
 from lensfit.errors import ModelError
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
@@ -19,16 +18,13 @@ from lensfit.plots import Glance
 from lensfit.recipe import DataSection
 from lensfit.staged.case import Case
 
-Rows = list[tuple[str, str]]
-"""Label and text of what is understood of data."""
-
-
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Plane:
-    """An image of model.fits: its name, the array (H, W), its unit (None = none) and what it shows."""
+    """An image of model.fits: its name, the array (H, W) on a frame, its unit (None = none) and what it shows."""
 
     name: str
     array: np.ndarray
+    frame: Dataset
     unit: str | None
     words: str
 
@@ -47,37 +43,32 @@ class Observation(ABC):
     A new kind of data is its dataset, its term and its `Observation`.
 
     kind: its name. standard: models to start from, by name, each a function of `frame`; default: the one that is
-    taken where none is named. counted: what chi2 sums over.
+    taken where none is named. counted: what chi2 sums over. overview: what the first figure shows.
     """
 
     kind: ClassVar[str]
     standard: ClassVar[Mapping[str, Callable[[Any], LensModel]]]
     default: ClassVar[str]
     counted: ClassVar[str]
+    overview: ClassVar[str]
 
-    # From files or from what a script holds
-
-    @classmethod
-    @abstractmethod
-    def reads(cls, path: Path) -> bool:
-        """Whether a file or folder holds data of this kind."""
-
-    @classmethod
-    @abstractmethod
-    def read(cls, section: DataSection) -> Self:
-        """The data that a recipe names. Raises DataError or ModelError where they cannot be used."""
+    # Made
 
     @classmethod
     @abstractmethod
     def of(cls, data: Any) -> Self | None:
-        """Of a dataset, None where it is of another kind."""
+        """Of a dataset or of several, None where they are of another kind."""
+
+    @abstractmethod
+    def asked(self, section: DataSection) -> Self:
+        """With what a recipe says of the region and the calibration. Raises DataError where it cannot be had."""
 
     # What is observed
 
     @property
     @abstractmethod
-    def frame(self) -> Imaging | Interferometer:
-        """What has the image grid: shape, pixel_scale [arcsec], mask, unit and celestial coordinates."""
+    def frame(self) -> Dataset:
+        """The dataset whose image grid, unit and celestial coordinates are those of the fit."""
 
     @property
     @abstractmethod
@@ -142,24 +133,25 @@ class Observation(ABC):
         """The figures of a fitted model of numbers, or of the source that was found on pixels."""
 
     @abstractmethod
-    def rows(self) -> Rows:
-        """What `lensfit inspect` says."""
-
-    @abstractmethod
     def figure(self) -> Figure:
         """What `lensfit inspect` draws."""
 
     @abstractmethod
+    def describe(self) -> list[tuple[str, str]]:
+        """(label, text) of everything that is understood of the data."""
+
     def document(self) -> dict[str, Any]:
-        """What result.json says of the data: `kind`, `counted`, `hash`, `sources`, `notes`, the `described` rows of
-        the report, and what `restored` needs."""
+        """What result.json says of the data, among it what the report shows and what `restored` needs."""
+        told = {role for role, _, _ in self.frame.sources} | {"note"}
+        return {
+            "kind": self.kind,
+            "counted": self.counted,
+            "overview": self.overview,
+            "described": [row for row in self.describe() if row[0] not in told],
+            **self.frame.document(),
+        }
 
     @abstractmethod
-    def restored(self, document: dict[str, Any], mask: np.ndarray) -> Self:
-        """These data, read again, with the region and the calibration of a fit whose `document` and MASK (H, W) of
-        model.fits were kept."""
-
-
-def source_rows(sources: tuple[Any, ...]) -> list[dict[str, Any]]:
-    """Role, path and sha256 of each file that was read."""
-    return [dict(zip(("role", "path", "sha256"), source, strict=True)) for source in sources]
+    def restored(self, document: dict[str, Any], masks: Mapping[str, np.ndarray], model: Any) -> Self:
+        """These data, read again, with the region and the calibration of a fit of which were kept: `document`, the
+        MASKs (H, W) of model.fits by name, and the model of numbers."""

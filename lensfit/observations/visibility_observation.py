@@ -4,14 +4,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from lensfit.datasets import Interferometer, read_interferometer
-from lensfit.datasets._visibility_files import holds_visibilities
+from lensfit.datasets import Interferometer
 from lensfit.datasets.interferometer import wide_grid
 from lensfit.errors import DataError
 from lensfit.likelihood.interferometer import OVERSAMPLING
@@ -19,7 +17,7 @@ from lensfit.likelihood.joint import Observations
 from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
-from lensfit.observations.observation import Observation, Plane, Rows, Shown, source_rows
+from lensfit.observations.observation import Observation, Plane, Shown
 from lensfit.observations.region import choose_window
 from lensfit.plots import (
     PIXEL_VISIBILITY_FIGURES,
@@ -33,7 +31,6 @@ from lensfit.staged.calibrate import align, calibrate, seen
 from lensfit.staged.case import Case
 from lensfit.standard import VISIBILITIES
 
-IMAGE_ONLY = ("noise", "psf", "mask", "mask_radius")
 OVERVIEW = (
     "Dirty images of data, model and their difference over the noise; sky of the model with critical curves, source "
     "plane with caustics, residuals of the visibilities against baseline length."
@@ -48,40 +45,12 @@ class VisibilityObservation(Observation):
     standard: ClassVar[Mapping[str, Callable[[Any], LensModel]]] = VISIBILITIES
     default: ClassVar[str] = "one_source"
     counted: ClassVar[str] = "real numbers"
+    overview: ClassVar[str] = OVERVIEW
 
     datasets: tuple[Interferometer, ...]
     antenna_phases: bool = False
     settled: bool = False
     joint: Observations | None = None
-
-    @classmethod
-    def reads(cls, path: Path) -> bool:
-        """Whether a file or folder holds visibilities."""
-        return path.exists() and holds_visibilities(path)
-
-    @classmethod
-    def read(cls, section: DataSection) -> VisibilityObservation:
-        """The datasets that are named, to be put on the image grid that is named or on one chosen from them."""
-        assert section.path is not None
-        given = [name for name in IMAGE_ONLY if getattr(section, name) is not None]
-        if given:
-            raise DataError(f"{section.path}: holds visibilities, and {', '.join(given)} can be given for images alone")
-        datasets = [
-            read_interferometer(
-                path,
-                pixel_scale=section.pixel_scale,
-                shape=section.shape,
-                origin=section.origin,
-                sign=section.sign,
-                east=section.east,
-                wavelength=section.wavelength,
-                primary_beam=section.primary_beam,
-                nan="drop" if section.nan == "mask" else "error",
-            )
-            for path in (section.path, *section.more)
-        ]
-        settled = section.pixel_scale is not None or section.shape is not None
-        return cls(datasets=tuple(datasets), antenna_phases=section.antenna_phases, settled=settled)
 
     @classmethod
     def of(cls, data: Any) -> VisibilityObservation | None:
@@ -95,6 +64,13 @@ class VisibilityObservation(Observation):
         if not datasets or not all(isinstance(one, Interferometer) for one in datasets):
             return None
         return cls(datasets=datasets, settled=not all(_is_wide(one) for one in datasets))
+
+    def asked(self, section: DataSection) -> VisibilityObservation:
+        """On the image grid that is named, with the phases of the antennas fitted if that is asked for."""
+        if section.mask_radius is not None:
+            raise DataError(f"{section.path}: holds visibilities, and mask_radius can be given for images alone")
+        settled = section.pixel_scale is not None or section.shape is not None
+        return dataclasses.replace(self, antenna_phases=section.antenna_phases, settled=settled)
 
     @property
     def frame(self) -> Interferometer:
@@ -167,28 +143,9 @@ class VisibilityObservation(Observation):
         made = {name: partial(figure, scene) for name, figure in figures.items()}
         return Shown(made, _planes(scene))
 
-    def rows(self) -> Rows:
-        """Everything that is understood of the visibilities."""
-        first = self.frame
-        found = []
-        for data in self.datasets:
-            table = data.visibilities
-            length = np.hypot(table.u, table.v)
-            known = "known" if table.antenna1 is not None else "unknown"
-            found += [
-                *((role, path) for role, path, _ in table.sources),
-                ("visibilities", f"{len(table)}, antennas {known}"),
-                ("baselines", f"{length.min():.4g} to {length.max():.4g} wavelengths"),
-                ("noise", f"{1e3 * table.sigma_re.min():.4g} to {1e3 * table.sigma_re.max():.4g} mJy per real part"),
-                *(("note", note) for note in data.notes),
-            ]
-        beam = "flat" if first.primary_beam is None else f"{first.primary_beam:.4g} arcsec wide at half maximum"
-        return [
-            *found,
-            ("primary beam", beam),
-            ("image", f"{first.shape[0]} rows x {first.shape[1]} columns of {first.pixel_scale:.4g} arcsec"),
-            ("centre", f"x = {first.origin[0]:.4g}, y = {first.origin[1]:.4g} arcsec from the phase centre"),
-        ]
+    def describe(self) -> list[tuple[str, str]]:
+        """That of all datasets."""
+        return [row for data in self.datasets for row in data.describe()]
 
     def figure(self) -> Figure:
         """Baselines, real parts, dirty image and dirty beam."""
@@ -196,42 +153,26 @@ class VisibilityObservation(Observation):
 
     def document(self) -> dict[str, Any]:
         """What result.json says of the visibilities."""
-        first, counts = self.frame, [len(data.visibilities) for data in self.datasets]
-        height, width = first.shape
-        beam = "flat" if first.primary_beam is None else f"{first.primary_beam:.5g} arcsec wide at half maximum"
-        centre = ", ".join(f"{value:.5g}" for value in first.origin)
-        return {
-            "kind": self.kind,
-            "counted": self.counted,
-            "visibilities": counts,
-            "shape": first.shape,
-            "pixel_scale": first.pixel_scale,
-            "origin": first.origin,
-            "unit": first.unit,
-            "primary_beam": first.primary_beam,
-            "hash": ", ".join(data.hash for data in self.datasets),
+        every = [data.document() for data in self.datasets]
+        return super().document() | {
+            "visibilities": [one["visibilities"] for one in every],
+            "hash": ", ".join(one["hash"] for one in every),
             "calibration": [_calibration(c) for c in self.observations.calibrations],
-            "sources": [row for data in self.datasets for row in source_rows(data.visibilities.sources)],
+            "sources": [row for one in every for row in one["sources"]],
             "notes": self.notes,
-            "overview": OVERVIEW,
-            "described": [
-                ("visibilities", ", ".join(str(count) for count in counts)),
-                ("image", f"{width} x {height} pixels of {first.pixel_scale:.5g} arcsec"),
-                ("centre", f"{centre} arcsec from the phase centre"),
-                ("primary beam", beam),
-                ("unit", first.unit),
-            ],
         }
 
-    def restored(self, document: dict[str, Any], mask: np.ndarray) -> VisibilityObservation:
+    def restored(self, document: dict[str, Any], masks: Mapping[str, np.ndarray], model: Any) -> VisibilityObservation:
         """On the image grid of the fit, calibrated as there."""
         grid = {"pixel_scale": document["pixel_scale"], "shape": tuple(document["shape"]),
                 "origin": tuple(document["origin"])}  # fmt: skip
-        datasets = tuple(data.regridded(**grid) for data in self.datasets)
+        datasets = tuple(data.regridded(**grid).with_mask(masks["MASK"]) for data in self.datasets)
         joint = Observations.of(datasets, antenna_phases=self.antenna_phases)
         kept = zip(joint.calibrations, document["calibration"], strict=True)
         calibrations = tuple(dataclasses.replace(c, numbers=np.array(row["numbers"], float)) for c, row in kept)
         joint = dataclasses.replace(joint, calibrations=calibrations)
+        if joint.free:
+            joint = dataclasses.replace(joint, about=np.asarray(seen(joint.likelihood(), model)))
         return dataclasses.replace(self, datasets=datasets, settled=True, joint=joint)
 
 
@@ -251,10 +192,11 @@ def _calibration(c: Any) -> dict[str, Any]:
 
 def _planes(scene: VisibilityScene) -> tuple[Plane, ...]:
     frame = scene.imaging
-    return (
-        Plane("MODEL", scene.sky, frame.unit, "sky of the model, before the primary beam"),
-        Plane("RESIDUAL", scene.dirty_residual, None, "dirty image of data less model over its noise"),
-        Plane("DIRTY", scene.dirty, None, "dirty image of the data over its noise"),
-        Plane("SOURCE", scene.source, frame.unit, "lensed source, before the primary beam"),
-        Plane("MASK", frame.mask.astype(np.uint8), None, "1 = no emission is modelled"),
+    every = (
+        ("MODEL", scene.sky, frame.unit, "sky of the model, before the primary beam"),
+        ("RESIDUAL", scene.dirty_residual, None, "dirty image of data less model over its noise"),
+        ("DIRTY", scene.dirty, None, "dirty image of the data over its noise"),
+        ("SOURCE", scene.source, frame.unit, "lensed source, before the primary beam"),
+        ("MASK", frame.mask.astype(np.uint8), None, "1 = no emission is modelled"),
     )
+    return tuple(Plane(name, array, frame, unit, words) for name, array, unit, words in every)
