@@ -76,6 +76,16 @@ def fitter(name: str, settings: Mapping[str, Any] | None = None) -> Fitter:
     return cls(**given)
 
 
+def name_of(chosen: Fitter) -> str:
+    """The name under which a fitter of this class is found, that of the class where there is none."""
+    cls = type(chosen)
+    for name in fitters():
+        where = FITTERS[name] if name in FITTERS else _added()[name].value
+        if where.partition(":")[2] == cls.__name__ and _find(name) is cls:
+            return name
+    return cls.__name__
+
+
 def _find(name: str) -> type[Any]:
     if name in FITTERS:
         module, cls = FITTERS[name].split(":")

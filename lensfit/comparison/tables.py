@@ -7,7 +7,7 @@ import numpy as np
 from astropy.table import Column, Table
 
 from lensfit.comparison.runs import ARRIVED, FAILED, Comparison, Run
-from lensfit.fitters._saved import plain
+from lensfit.results.document import plain
 
 COLUMNS = {
     "fitter": ("", "name"),

@@ -3,34 +3,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from lensfit.model import LensModel
 from lensfit.problem import Problem
+from lensfit.progress import Progress, silent
 from lensfit.verdict import Trust
 
 State = dict[str, Any]
 """What a fitter needs to go on: NumPy arrays, bytes (a file of its library), or what JSON can hold, by name."""
-
-
-class Progress(Protocol):
-    """Is told how a fit goes on."""
-
-    def __call__(
-        self, stage: str, chi2: float, share: float, note: str = "", theta: np.ndarray | None = None
-    ) -> None:
-        """The stage, the best chi2 (NaN where unknown) and the share of the work that is done.
-
-        note: what else matters for this fitter, as "acceptance 0.31". theta (n,): the best point so far.
-        """
-        ...
-
-
-def silent(stage: str, chi2: float, share: float, note: str = "", theta: np.ndarray | None = None) -> None:
-    """Progress that nobody sees."""
 
 
 class Checkpoint(Protocol):
@@ -135,21 +118,6 @@ class FitResult:
     log_evidence: float | None = None
     log_evidence_error: float | None = None
 
-    def save(self, folder: str | Path) -> None:
-        """Write result.json and, where there are samples, samples.ecsv into a folder, as `lensfit fit` does.
-
-        Raises DataError where it cannot be written.
-        """
-        _saved().save(folder, self)
-
-    @classmethod
-    def load(cls, folder: str | Path) -> FitResult:
-        """The result that `save` or `lensfit fit` wrote into a folder; nothing in it is a pickle.
-
-        Units of the data come as the data named them. Raises DataError where files are missing or damaged.
-        """
-        return _saved().load(folder)
-
     def __getitem__(self, name: str) -> float:
         """Best value of a parameter or a solved amplitude, by its dotted name."""
         if name in self.names:
@@ -157,13 +125,6 @@ class FitResult:
         if name in self.amplitude_names:
             return float(self.amplitudes[self.amplitude_names.index(name)])
         raise KeyError(f"{name}: the fit has {', '.join(self.names + self.amplitude_names)}")
-
-
-def _saved() -> Any:
-    """The module of the files, which itself needs what is defined here."""
-    from lensfit.fitters import _saved as module
-
-    return module
 
 
 class Fitter(Protocol):

@@ -37,6 +37,7 @@ class ImageObservation(Observation):
     default: ClassVar[str] = "parametric"
     counted: ClassVar[str] = "pixels"
     overview: ClassVar[str] = OVERVIEW
+    drawn_live: ClassVar[bool] = True
 
     imaging: Imaging
     settled: bool = False

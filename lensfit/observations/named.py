@@ -44,6 +44,11 @@ class NamedObservations(Observation):
         return next(iter(self.observations.values())).frame
 
     @property
+    def frames(self) -> dict[str, Dataset]:
+        """That of each."""
+        return {name: one.frame for name, one in self.observations.items()}
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Those of all, each after its name."""
         return tuple(f"{name}: {note}" for name, one in self.observations.items() for note in one.notes)

@@ -71,6 +71,11 @@ class Observation(ABC):
         """The dataset whose image grid, unit and celestial coordinates are those of the fit."""
 
     @property
+    def frames(self) -> dict[str, Dataset]:
+        """The frame of each dataset that has a model of its own, by name; of one alone the name is empty."""
+        return {"": self.frame}
+
+    @property
     @abstractmethod
     def notes(self) -> tuple[str, ...]:
         """What was done to the input, in plain words."""
@@ -122,9 +127,12 @@ class Observation(ABC):
         """What the calibration came out at, in plain words."""
         return ()
 
+    drawn_live: ClassVar[bool] = False
+    """Whether a fit under way can be drawn."""
+
     def glance(self, term: Any, model: LensModel) -> Glance:
         """What is drawn of a fit under way."""
-        raise ModelError(f"--live shows fits of images; leave it out for {self.kind}")
+        raise ModelError(f"a fit of {self.kind} cannot be drawn while it runs")
 
     # What is written
 

@@ -1,4 +1,4 @@
-"""A fit with the source on pixels, from the optimum of a parametric one."""
+"""The step that puts the source on pixels, from the optimum of a parametric fit."""
 from __future__ import annotations
 
 import dataclasses
@@ -10,22 +10,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lensfit.datasets import Imaging
-from lensfit.fitters._base import FitResult, Progress, Variant, silent
+from lensfit.analysis.analysis import Analysis
+from lensfit.analysis.pixel_model import NAME, Arcs, Mesh, neighbour, pixel_model, pixel_source
+from lensfit.fitters._base import FitResult, Variant
 from lensfit.fitters._integrated import Climb, climb
 from lensfit.fitters._result import Clock, result_of
 from lensfit.fitters.laplace import laplace, values_at
-from lensfit.likelihood.interferometer import OVERSAMPLING
-from lensfit.likelihood.joint import Observations
-from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
-from lensfit.likelihood.pixels import PixelImagingLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.pixelised.judge import checked
-from lensfit.pixelised.mesh import Arcs, Mesh, neighbour, pixel_source
-from lensfit.pixelised.model import NAME, pixel_model
-from lensfit.pixelised.notes import BIAS, describe_neighbour, describe_residuals, describe_start
 from lensfit.pixelised.trust import check_basin, einstein_radius, lensed_flux
 from lensfit.problem import Problem
+from lensfit.progress import Progress
 from lensfit.pytree import replace
 from lensfit.staged import family
 from lensfit.staged.trust import REJECTED
@@ -35,46 +30,57 @@ FIRST_WIDTH = 0.1
 """Widths of its prior that a parameter of the mesh is first moved by; one of the mass moves by its error."""
 FINER = 1.25
 """Nodes along a side of the neighbouring mesh, over those of the mesh."""
+STANDS_OUT = 5.0
+"""Normalised residual from which on it is told where it is."""
+BETTER = 10.0
+"""Gain in ln evidence from which on a neighbouring mesh is to be asked for."""
+BIAS = (
+    "errors and spread leave out how the regularisation moves the mass: by up to some 2 errors where arcs are bright "
+    "(docs/pixelised_sources.md, Bias)"
+)
+OPTIONS = {"pixels": "--mesh-pixels", "regularisation": "--regularisation"}
 STRENGTH = f"source.{NAME}.strength"
 ABOUT_THE_BASIN = ("another seed", "next basin", "companions")
 """Checks of the parametric fit that hold for what begins at its optimum."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class PixelFit:
-    """What was fitted: the problem with the source on pixels, and its result."""
-
-    problem: Problem
-    result: FitResult
-
-
-def fit_pixels(
-    observed: Imaging | Observations,
-    parametric: Problem,
-    start: FitResult,
-    mesh: Mesh | None = None,
-    *,
-    progress: Progress = silent,
-) -> PixelFit:
+@dataclasses.dataclass(frozen=True)
+class SourceOnPixels:
     """Put the source of a parametric fit on pixels and go to the optimum of ln evidence.
 
-    Then the same with another regularisation, and with a finer mesh: half their range is the result's spread.
-
-    Args:
-        observed: what `parametric` was fitted to.
-        start: its result. The mass, the mesh and its strength are refined from there; the lens light keeps its
-            shape, and its amplitudes are integrated out with the source.
-        mesh: None = `Mesh()`.
-
-    Raises:
-        FitError: the parametric fit shows no lensed source, or ln evidence is not finite.
-        ModelError: the mesh has too few nodes.
+    The mass, the mesh and its strength are refined from there; the lens light keeps its shape, and its amplitudes
+    are integrated out with the source. Then the same with another regularisation, and with a finer mesh: half their
+    range is the result's spread.
     """
-    clock, mesh = Clock.start(), mesh or Mesh()
-    mesh.check()
-    progress("source on pixels", np.nan, 0.0)
-    source = pixel_source(mesh, Arcs.of(parametric.likelihood, start.model), start.model)
-    problem = Problem(pixel_model(parametric.model, start, source), _likelihood(observed, parametric))
+
+    mesh: Mesh = Mesh()
+
+    def __call__(self, analysis: Analysis, progress: Progress) -> Analysis:
+        """The analysis with its source on pixels.
+
+        Raises:
+            FitError: the parametric fit shows no lensed source, or ln evidence is not finite.
+            ModelError: the mesh has too few nodes.
+        """
+        clock, mesh = Clock.start(), self.mesh
+        mesh.check()
+        before = (analysis.parametric or analysis).ready()
+        start, parametric = before.fitted, before.problem
+        progress("source on pixels", np.nan, 0.0)
+        source = pixel_source(mesh, Arcs.of(parametric.likelihood, start.model), start.model)
+        model = pixel_model(parametric.model, start, source)
+        problem = Problem(model, before.observation.term(model))
+        result, found = fit_on_pixels(problem, start, mesh, clock, progress)
+        result = compared(parametric, start, checked(problem, result, found), found)
+        asked = {f.name: getattr(mesh, f.name) for f in dataclasses.fields(mesh) if getattr(mesh, f.name) != f.default}
+        section = dataclasses.replace(analysis.fit, source="pixels", mesh=asked or None)
+        return before.changed(posed=problem, result=result, parametric=before, fit=section)
+
+
+def fit_on_pixels(
+    problem: Problem, start: FitResult, mesh: Mesh, clock: Clock, progress: Progress
+) -> tuple[FitResult, Reconstruction]:
+    """The optimum of ln evidence near a parametric result, with errors and spread, and the source there."""
     end = ascend(problem, start, _part(progress, "source on pixels", 0.1))
     theta = np.asarray(problem.to_theta(end.z))
     progress("errors", np.nan, 0.4)
@@ -83,8 +89,10 @@ def fit_pixels(
         gradients=end.evaluations, curvature=laplace(problem.space, problem.likelihood, theta),
     )  # fmt: skip
     found = problem.reconstruct(theta)
+    radius = einstein_radius(start.model)
+    begun = f"parametric fit: Einstein radius {radius:.4f} arcsec, chi2 {start.chi2:.1f}"
     variants, others = _neighbours(problem, first, found, mesh, progress)
-    notes = (describe_start(start), *describe_residuals(problem.likelihood, found), *others, BIAS)
+    notes = (begun, *describe_residuals(problem.likelihood, found), *others, BIAS)
     height = first.log_likelihood + float(problem.log_prior(theta))
     width = 0.5 * (problem.ndim * np.log(2 * np.pi) + float(np.linalg.slogdet(first.covariance)[1]))
     result = dataclasses.replace(
@@ -92,7 +100,7 @@ def fit_pixels(
         notes=(*first.notes, *notes), seconds=time.perf_counter() - clock.wall,
         cpu_seconds=time.process_time() - clock.cpu,
     )  # fmt: skip
-    return PixelFit(problem, compared(parametric, start, checked(problem, result, found), found))
+    return result, found
 
 
 def compared(parametric: Problem, start: FitResult, result: FitResult, found: Reconstruction) -> FitResult:
@@ -104,12 +112,6 @@ def compared(parametric: Problem, start: FitResult, result: FitResult, found: Re
     )
     checks += [check for check in start.trust.checks if check.name in ABOUT_THE_BASIN]
     return dataclasses.replace(result, trust=Trust((*result.trust.checks, *checks)))
-
-
-def _likelihood(observed: Imaging | Observations, parametric: Problem) -> Any:
-    if isinstance(observed, Imaging):
-        return PixelImagingLikelihood.of(observed)
-    return PixelInterferometerLikelihood.of_likelihood(parametric.likelihood, OVERSAMPLING)
 
 
 def ascend(problem: Problem, start: FitResult, told: Callable[[float, int], None] = lambda *_: None) -> Climb:
@@ -164,3 +166,26 @@ def _part(progress: Progress, stage: str, share: float) -> Callable[[float, int]
         progress(stage, np.nan, share, f"ln posterior {height:.7g}, {evaluations} evaluations")
 
     return told
+
+
+def describe_neighbour(name: str, gain: float, mesh: Mesh, changed: Mesh) -> str:
+    """What another mesh does to ln evidence, and how to have it."""
+    told = f"{name}: ln evidence {gain:+.1f} from the fit's"
+    if not gain >= BETTER:
+        return told
+    was, new = (dataclasses.asdict(m) for m in (mesh, changed))
+    asked = [f"{OPTIONS[key]} {value}" for key, value in new.items() if value != was[key]]
+    return f"{told}, {' '.join(asked)} asks for it"
+
+
+def describe_residuals(likelihood: Any, found: Reconstruction) -> list[str]:
+    """Where each dataset has its largest residual, if it stands out."""
+    notes = []
+    for number, (grid, seen) in enumerate(zip(likelihood.grids, found.seen, strict=True)):
+        left = -np.asarray(seen.residuals)
+        place = np.unravel_index(np.argmax(np.abs(left)), left.shape)
+        if abs(left[place]) > STANDS_OUT:
+            x, y = (float(np.asarray(axis)[place]) for axis in grid.coordinates())
+            of = f" of dataset {number + 1}" if len(found.seen) > 1 else ""
+            notes.append(f"largest residual{of}: {left[place]:+.1f} sigma at ({x:.2f}, {y:.2f}) arcsec")
+    return notes

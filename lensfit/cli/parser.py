@@ -14,7 +14,7 @@ exit codes:
   1    unexpected error (its traceback is in the run folder's log.txt)
   2    wrong usage
   3    the data, the model or the output folder cannot be used
-  4    the fit is not trusted; its results are written, the reasons printed
+  4    the fit is NOT TRUSTED, or UNCHECKED; its results are written, the reasons printed
   5    the fit failed
   130  interrupted
 """

@@ -1,22 +1,21 @@
 """live.png in the run folder, drawn anew while a fit runs, and live.gif of how it converged."""
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 
 import numpy as np
 from matplotlib.animation import PillowWriter
 
-from lensfit.datasets import Imaging
+from lensfit.analysis import Analysis
 from lensfit.errors import DataError
-from lensfit.fitters._base import Progress
 from lensfit.plots import Glance, draw_glance
 from lensfit.plots._panels import new_figure
-from lensfit.problem import Problem
+from lensfit.progress import Progress
 from lensfit.results import replacing
+from lensfit.results.files import LIVE
 
-PICTURE, FILM = "live.png", "live.gif"
+PICTURE, FILM = LIVE
 SHARE = 0.25
 """Share of the time that drawing may take."""
 GROWTH = 1.1
@@ -29,8 +28,8 @@ DPI = 110
 class Live:
     """Progress that draws data, model and residual of the best point wherever that is told and has changed."""
 
-    def __init__(self, folder: Path, imaging: Imaging, problem: Problem, progress: Progress) -> None:
-        self.folder, self.imaging, self.problem, self.progress = folder, imaging, problem, progress
+    def __init__(self, folder: Path, begun: Analysis, progress: Progress) -> None:
+        self.folder, self.begun_with, self.progress = folder, begun, progress
         self.figure = new_figure(10.2, 3.3)
         self.film = PillowWriter(fps=FRAMES_A_SECOND)
         self.film.setup(self.figure, folder / FILM, dpi=DPI)
@@ -48,7 +47,9 @@ class Live:
         if theta is None or now < self.next_picture or (self.theta is not None and np.array_equal(theta, self.theta)):
             return
         self.theta = np.array(theta)
-        self._draw(stage, Glance.of(self.imaging, self.problem.likelihood, self.problem.solved_model(theta)))
+        problem = self.begun_with.problem
+        glance = self.begun_with.observation.glance(problem.likelihood, problem.solved_model(theta))
+        self._draw(stage, glance)
 
     def _draw(self, stage: str, glance: Glance) -> None:
         """Draw the picture, and a frame of the film where it is time for one."""
@@ -66,12 +67,12 @@ class Live:
         done = time.perf_counter()
         self.next_picture = done + (1 / SHARE - 1) * (done - now)  # the model's image may have to be compiled first
 
-    def finish(self, glance: Glance, made: Path) -> None:
-        """The last picture and the film, into the folder `made`."""
+    def finish(self, done: Analysis) -> None:
+        """The last picture and the film."""
         self.next_frame = 0.0
-        self._draw("best fit", glance)
+        self._draw("best fit", done.observation.glance(done.problem.likelihood, done.fitted.model))
         for _ in range(HOLD - 1):
             self.film.grab_frame()
-        self.film.outfile = made / FILM
-        self.film.finish()
-        shutil.copyfile(self.folder / PICTURE, made / PICTURE)
+        with replacing(self.folder / FILM) as path:
+            self.film.outfile = path
+            self.film.finish()

@@ -1,22 +1,31 @@
-"""Where the mesh of a source on pixels lies and how strongly it is held, to begin with: from a parametric fit."""
+"""From a parametric fit to a model whose source is on pixels.
+
+Where its mesh lies and how strongly it is held, to begin with; priors of the mass kept, lens light held in shape.
+"""
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Literal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.ndimage import gaussian_filter, zoom
 
 from lensfit.errors import FitError, ModelError
+from lensfit.fitters._base import FitResult
 from lensfit.inversion.regularisation import regularisation
 from lensfit.lensing import brightness_at, unlensed
-from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
-from lensfit.model import LensModel
-from lensfit.priors import LogNormal, Normal
+from lensfit.model import LensModel, describe
+from lensfit.priors import LogNormal, Normal, Part, Prior, Solved
 from lensfit.profiles import PixelSource
 from lensfit.pytree import replace
+from lensfit.space import solve_amplitudes
+
+NAME = "pixels"
+"""Of the source on pixels in the model."""
 
 FAINT = 1.0
 """Signal over noise of a pixel, smoothed by one pixel, above which the lensed source is seen."""
@@ -66,19 +75,33 @@ class Arcs:
         Raises:
             FitError: nowhere.
         """
-        source = model.only("source")
-        if isinstance(likelihood, ImagingLikelihood):
-            seen = gaussian_filter(np.asarray(likelihood.image(source) * likelihood.inverse_noise), 1.0)
-            bright = (seen > FAINT) & (np.asarray(likelihood.inverse_noise) > 0)
-        else:
-            seen = np.asarray(likelihood.light(source))
-            bright = seen > BRIGHT * seen.max()
+        if likelihood.kind not in SEEN:
+            raise FitError(f"a source on pixels is for {' or '.join(SEEN)}, not for {likelihood.kind}")
+        seen, bright = SEEN[likelihood.kind](likelihood, model.only("source"))
         if np.count_nonzero(bright) < 2:
             raise FitError(
                 "no lensed source is seen above the noise in the parametric fit: there is nothing to put on pixels"
             )
         x, y = likelihood.grid.coordinates()
         return cls(x[bright], y[bright], seen[bright] ** 2)
+
+
+def _above_noise(likelihood: Any, source: LensModel) -> tuple[np.ndarray, np.ndarray]:
+    """Signal over noise (H, W) of the lensed source, smoothed by one pixel, and where it is seen."""
+    seen = gaussian_filter(np.asarray(likelihood.image(source) * likelihood.inverse_noise), 1.0)
+    return seen, (seen > FAINT) & (np.asarray(likelihood.inverse_noise) > 0)
+
+
+def _on_sky(likelihood: Any, source: LensModel) -> tuple[np.ndarray, np.ndarray]:
+    """Brightness (H, W) of the lensed source, and where it is bright."""
+    seen = np.asarray(likelihood.light(source))
+    return seen, seen > BRIGHT * seen.max()
+
+
+SEEN: dict[str, Callable[[Any, LensModel], tuple[np.ndarray, np.ndarray]]] = {
+    "image": _above_noise, "visibilities": _on_sky,
+}
+"""How much lensed light a term of a kind shows (H, W), and where."""
 
 
 def pixel_source(mesh: Mesh, arcs: Arcs, model: LensModel) -> PixelSource:
@@ -145,3 +168,60 @@ def _nodes(placed: PixelSource) -> tuple[np.ndarray, np.ndarray]:
 def _strength(placed: PixelSource, expected: np.ndarray) -> float:
     """log10 lambda at which a source of the brightness expected at the nodes is as likely as can be: S / s^T C s."""
     return float(np.log10(expected.size / regularisation(placed).penalty(jnp.asarray(expected.ravel()))))
+
+
+def pixel_model(model: LensModel, result: FitResult, source: PixelSource) -> LensModel:
+    """The model of a parametric fit with `source` in place of its sources.
+
+    The mass keeps its priors. The lens light keeps the shape that it had in the fit; its amplitudes, and the
+    sky's, are `Solved`. Where a prior of the mass is centred on the light, it is centred on what was fitted.
+    """
+    bare = replace(solve_amplitudes(model), source={})
+    paths, structure = jax.tree_util.tree_flatten_with_path(bare, is_leaf=_is_leaf)
+    leaves = [(describe(bare, path), leaf) for path, leaf in paths]
+    holder = _Holder(leaves, result)
+    made = jax.tree_util.tree_unflatten(structure, [holder.leaf(where.group, leaf) for where, leaf in leaves])
+    return replace(made, source={NAME: source})
+
+
+def _is_leaf(node: Any) -> bool:
+    return isinstance(node, (Prior, Part, Solved))
+
+
+
+class _Holder:
+    """Puts fitted numbers in place of priors, everywhere but in the mass."""
+
+    def __init__(self, leaves: list[tuple[Any, Any]], result: FitResult) -> None:
+        self.values: dict[tuple[str, int], float] = {}
+        self.free: set[str] = set()
+        self.made: dict[str, Prior] = {}
+        for where, leaf in leaves:
+            if isinstance(leaf, (Prior, Part)):
+                if key(leaf) not in self.values:
+                    self.values[key(leaf)] = result[where.name]
+                if where.group == "mass":
+                    self.free.add(key(leaf)[0])
+
+    def leaf(self, group: str, leaf: Any) -> Any:
+        """What stands at a leaf of a group."""
+        if not isinstance(leaf, (Prior, Part)):
+            return leaf
+        return self._held(leaf) if group == "mass" else self.values[key(leaf)]
+
+    def _held(self, leaf: Prior | Part) -> Prior | Part:
+        """A prior of the mass, its hyperparameters numbers unless they are parameters of the mass too."""
+        if isinstance(leaf, Part):
+            return Part(self._prior(leaf.prior), leaf.index)
+        return self._prior(leaf)
+
+    def _prior(self, prior: Prior) -> Prior:
+        if prior.tag not in self.made:
+            hypers = {f.name: getattr(prior, f.name) for f in dataclasses.fields(prior)}
+            self.made[prior.tag] = replace(prior, **{name: self._hyper(h) for name, h in hypers.items()})
+        return self.made[prior.tag]
+
+    def _hyper(self, hyper: Any) -> Any:
+        if not isinstance(hyper, (Prior, Part)):
+            return hyper
+        return self._held(hyper) if key(hyper)[0] in self.free else self.values[key(hyper)]

@@ -1,22 +1,39 @@
-"""What a run tells: log.txt in its folder, and a line of progress on a terminal."""
+"""The folder that a run writes to, what it tells in log.txt there, and its line of progress on a terminal."""
 from __future__ import annotations
 
 import logging
 import logging.handlers
 import math
-import sys
-import threading
 import time
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
-from tqdm import tqdm
 
 from lensfit.errors import DataError, FitError, ModelError
+from lensfit.progress import Bar, in_words
 
-NAME = "log.txt"
+NAME, CHECKPOINT = "log.txt", "checkpoint"
 logger = logging.getLogger("lensfit")
+
+
+def check_folder(path: Path) -> None:
+    """Raise DataError where a path is there and is no folder."""
+    if path.exists() and not path.is_dir():
+        raise DataError(f"{path}: is a file; choose a folder as --out")
+
+
+def check_free(folder: Path, remedy: str = "choose another folder as --out") -> None:
+    """Raise DataError where a folder holds anything."""
+    check_folder(folder)
+    if folder.is_dir() and any(folder.iterdir()):
+        raise DataError(f"{folder}: holds files already; {remedy}")
+
+
+def check_resumable(folder: Path) -> None:
+    """Raise DataError where a folder holds no state of an interrupted fit."""
+    if not (folder / CHECKPOINT / "manifest.json").is_file():
+        raise DataError(f"{folder}: holds no interrupted fit to go on with; leave --resume out")
 
 
 class RunLog:
@@ -84,50 +101,36 @@ class RunLog:
 
 
 class Display:
-    """Progress of a fit: one line on a terminal, a line in the log for each stage and its time."""
+    """Progress of a fit: a bar, and a line in the log for each stage and its time."""
 
     def __init__(self, quiet: bool) -> None:
-        form = "{desc} |{bar:24}| {percentage:3.0f} % {elapsed} spent, {remaining} left"
-        self.bar = tqdm(total=1.0, bar_format=form, file=sys.stderr, leave=False, disable=quiet or None)
+        self.bar = Bar(quiet)
         self.start = self.begun = time.perf_counter()
         self.stage, self.note, self.chi2 = "", "", math.nan
-        self.ended = threading.Event()
-        self.clock = threading.Thread(target=self._tick, daemon=True)
 
     def __enter__(self) -> Display:
-        self.clock.start()
+        self.bar.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.ended.set()
-        self.clock.join()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._log_stage()
-        self.bar.close()
-
-    def _tick(self) -> None:
-        """Let the time on the terminal run on, also while a stage takes long."""
-        while not self.ended.wait(0.5):
-            self.bar.refresh()
+        self.bar.__exit__(kind, error, trace)
 
     def __call__(
         self, stage: str, chi2: float, share: float, note: str = "", theta: np.ndarray | None = None
     ) -> None:
-        """Show that a fit is at this stage: its best chi2, the share of the work that is done, and its note."""
+        """See `Progress`."""
         self.chi2 = chi2
         if stage != self.stage:  # the best chi2 now is what the stage before has come to
             self._log_stage()
             self.stage, self.begun = stage, time.perf_counter()
         self.note = note
-        self.bar.set_description_str(f"{stage}{self._found()}", refresh=False)
-        self.bar.update(share - self.bar.n)
-        self.bar.refresh()
+        self.bar(stage, chi2, share, note, theta)
 
     def _log_stage(self) -> None:
         if self.stage:
             now = time.perf_counter()
             seconds = (now - self.begun, now - self.start)
-            logger.info("%s: %.2f s, %.2f s in all%s", self.stage, *seconds, self._found())
-
-    def _found(self) -> str:
-        best = "" if math.isnan(self.chi2) else f", chi2 {self.chi2:.7g}"
-        return best + (f", {self.note}" if self.note else "")
+            logger.info("%s: %.2f s, %.2f s in all%s", self.stage, *seconds, in_words(self.chi2, self.note))
