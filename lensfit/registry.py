@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import FitResult, Fitter, NoCheckpoint, Progress, silent
+from lensfit.fitters._base import FitResult, Fitter, NoCheckpoint
 from lensfit.fitters._calls import place
 from lensfit.fitters.checkpoint import Store
 from lensfit.pixelised import judge as of_pixels
 from lensfit.problem import Problem
+from lensfit.progress import Progress, silent
 from lensfit.staged import judge as of_lens
 from lensfit.verdict import Trust
 

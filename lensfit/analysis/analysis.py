@@ -228,7 +228,7 @@ class Analysis:
         return folder
 
     def _write_recipe(self, folder: Path) -> None:
-        """recipe.toml, unless it holds what a recipe cannot name: several data, or profiles, priors, fitters of others."""
+        """recipe.toml, unless it holds what a recipe cannot name: several data, or profiles and priors of others."""
         fit = dataclasses.replace(self.fit, standard=None) if self.fit.fitter in fitters() else None
         try:
             if not isinstance(self.model, LensModel):

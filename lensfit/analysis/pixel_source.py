@@ -53,7 +53,7 @@ class SourceOnPixels:
     range is the result's spread.
     """
 
-    mesh: Mesh = Mesh()
+    mesh: Mesh = dataclasses.field(default_factory=Mesh)
 
     def __call__(self, analysis: Analysis, progress: Progress) -> Analysis:
         """The analysis with its source on pixels.

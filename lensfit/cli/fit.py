@@ -12,7 +12,7 @@ from lensfit._version import __version__
 from lensfit.analysis import Analysis, prepare, road
 from lensfit.cli.live import Live
 from lensfit.cli.run_folder import CHECKPOINT, Display, RunLog, check_folder, check_free, check_resumable, logger
-from lensfit.errors import DataError, FitError, ModelError
+from lensfit.errors import FitError, ModelError
 from lensfit.fitters._base import Fitter
 from lensfit.fitters.checkpoint import Store
 from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe

@@ -6,9 +6,9 @@ from pathlib import Path
 from lensfit.comparison.runs import ARRIVED, Comparison
 from lensfit.comparison.tables import as_document, as_table, markdown
 from lensfit.errors import DataError
+from lensfit.plots import Course, comparison_figure
 from lensfit.results.document import write_json
 from lensfit.results.files import replacing
-from lensfit.plots import Course, comparison_figure
 
 FILES = ("compare.ecsv", "compare.md", "compare.png", "compare.json")
 

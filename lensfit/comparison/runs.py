@@ -11,8 +11,9 @@ import numpy as np
 from lensfit import registry
 from lensfit.comparison._watch import Stopped, Watch, Watched
 from lensfit.errors import FitError
-from lensfit.fitters._base import FitResult, Fitter, Progress, silent
+from lensfit.fitters._base import FitResult, Fitter
 from lensfit.problem import Problem
+from lensfit.progress import Progress, silent
 
 ARRIVED = 10.0
 """Chi2 above the best known optimum within which a run has arrived."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from lensfit.model import LensModel
 from lensfit.problem import Problem
-from lensfit.progress import Progress, silent
+from lensfit.progress import Progress
 from lensfit.verdict import Trust
 
 State = dict[str, Any]

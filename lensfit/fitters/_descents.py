@@ -11,10 +11,11 @@ import numpy as np
 from jax import lax
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import Checkpoint, FitResult, Progress
+from lensfit.fitters._base import Checkpoint, FitResult
 from lensfit.fitters._result import Clock, result_of
 from lensfit.fitters._starts import drawn
 from lensfit.problem import Problem, log_posterior
+from lensfit.progress import Progress
 from lensfit.pytree import pytree
 
 QUIET = 5

@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lensfit.fitters._base import Checkpoint, FitResult, Progress
+from lensfit.fitters._base import Checkpoint, FitResult
 from lensfit.fitters._descents import Moved, Objective, Plan, run_descents
 from lensfit.fitters._settings import at_least
 from lensfit.problem import Problem
+from lensfit.progress import Progress
 
 
 @dataclasses.dataclass(frozen=True)

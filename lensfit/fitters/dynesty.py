@@ -8,13 +8,14 @@ import numpy as np
 from scipy.special import ndtri
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import Checkpoint, Diagnostics, FitResult, Progress, State
+from lensfit.fitters._base import Checkpoint, Diagnostics, FitResult, State
 from lensfit.fitters._calls import Calls, log_normal
 from lensfit.fitters._pareto import effective
 from lensfit.fitters._pickles import dumps, loads
 from lensfit.fitters._result import Clock, Samples, result_of
 from lensfit.fitters._settings import at_least, one_of
 from lensfit.problem import Problem
+from lensfit.progress import Progress
 
 SAMPLES = ("auto", "unif", "rwalk", "rslice")
 UNSAFE = ("BASE_DONE", "INBASEADDLIVE", "INBATCHADDLIVE", "BATCH_DONE")

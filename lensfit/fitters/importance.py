@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import Checkpoint, Diagnostics, FitResult, Progress
+from lensfit.fitters._base import Checkpoint, Diagnostics, FitResult
 from lensfit.fitters._calls import log_normal
 from lensfit.fitters._optimum import Optimum, optimum
 from lensfit.fitters._pareto import effective, smooth
@@ -16,6 +16,7 @@ from lensfit.fitters._proposal import BLOCK, Draws, Proposal
 from lensfit.fitters._result import Clock, Samples, result_of
 from lensfit.fitters._settings import at_least
 from lensfit.problem import Problem
+from lensfit.progress import Progress
 from lensfit.verdict import Check, Trust
 
 FIRST = 1000

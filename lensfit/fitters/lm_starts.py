@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import Checkpoint, FitResult, Progress
+from lensfit.fitters._base import Checkpoint, FitResult
 from lensfit.fitters._descents import with_convergence
 from lensfit.fitters._result import Clock, result_of
 from lensfit.fitters._settings import at_least
 from lensfit.fitters._starts import drawn
 from lensfit.fitters.lm import descend
 from lensfit.problem import Problem
+from lensfit.progress import Progress
 
 
 @dataclasses.dataclass(frozen=True)

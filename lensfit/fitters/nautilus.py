@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import Checkpoint, Diagnostics, FitResult, Progress, State
+from lensfit.fitters._base import Checkpoint, Diagnostics, FitResult, State
 from lensfit.fitters._calls import Calls, log_normal
 from lensfit.fitters._result import Clock, Samples, result_of
 from lensfit.fitters._settings import at_least
 from lensfit.problem import Problem
+from lensfit.progress import Progress
 
 
 @dataclasses.dataclass(frozen=True)

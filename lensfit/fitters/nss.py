@@ -11,12 +11,13 @@ import numpy as np
 from jax import lax
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import Checkpoint, Diagnostics, FitResult, Progress, State
+from lensfit.fitters._base import Checkpoint, Diagnostics, FitResult, State
 from lensfit.fitters._pareto import effective
 from lensfit.fitters._result import Clock, Samples, result_of
 from lensfit.fitters._settings import at_least
 from lensfit.fitters._starts import drawn
 from lensfit.problem import Problem, log_posterior
+from lensfit.progress import Progress
 
 BLOCK = 100
 """Replacements of live points between two safe points."""

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import Checkpoint, Diagnostics, FitResult, Progress, State
+from lensfit.fitters._base import Checkpoint, Diagnostics, FitResult, State
 from lensfit.fitters._calls import log_normal, place
 from lensfit.fitters._chains import worst
 from lensfit.fitters._no_u_turn import fresh, learnt, walk
@@ -18,6 +18,7 @@ from lensfit.fitters._result import Clock, Samples, result_of
 from lensfit.fitters._settings import at_least, below
 from lensfit.fitters._starts import drawn
 from lensfit.problem import Problem
+from lensfit.progress import Progress
 from lensfit.verdict import Check, Trust
 
 BLOCK = 25

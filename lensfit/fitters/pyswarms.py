@@ -12,13 +12,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from lensfit.fitters._base import Checkpoint, FitResult, Progress, State
+from lensfit.fitters._base import Checkpoint, FitResult, State
 from lensfit.fitters._calls import Calls
 from lensfit.fitters._descents import with_convergence
 from lensfit.fitters._result import Clock, result_of
 from lensfit.fitters._settings import at_least
 from lensfit.fitters._starts import around, drawn
 from lensfit.problem import Problem
+from lensfit.progress import Progress
 
 CHUNK = 10
 """Iterations between two safe points."""

@@ -18,6 +18,7 @@ from lensfit.plots import Glance
 from lensfit.recipe import DataSection
 from lensfit.staged.case import Case
 
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Plane:
     """An image of model.fits: its name, the array (H, W) on a frame, its unit (None = none) and what it shows."""

@@ -131,7 +131,8 @@ class VisibilityObservation(Observation):
                 notes.append(f"dataset {number + 1}: flux scale {scale:.4f}, shift ({x:.4f}, {y:.4f}) arcsec")
             if c.basis.size:
                 phases = np.degrees(c.basis @ c.numbers[3 * c.aligned :])
-                notes.append(f"dataset {number + 1}: phases of {len(phases)} antennas, rms {np.std(phases):.1f} degrees")
+                rms = f"rms {np.std(phases):.1f} degrees"
+                notes.append(f"dataset {number + 1}: phases of {len(phases)} antennas, {rms}")
         return tuple(notes)
 
     def shown(self, term: Any, model: LensModel, found: Reconstruction | None) -> Shown:

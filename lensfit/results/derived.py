@@ -200,6 +200,11 @@ def _angle(first: Any, second: Any) -> float:
     return float(np.degrees(0.5 * np.arctan2(second, first)))
 
 
+def radius_in(frame: Dataset, model: LensModel) -> float:
+    """Effective Einstein radius [arcsec] of a model of numbers on a frame, NaN where no critical curve closes."""
+    return _radius(unmasked_field(frame))(model)(model)[RADIUS]
+
+
 def _radius(field: Field) -> Measure:
     """The effective Einstein radius."""
 
