@@ -62,7 +62,7 @@ class NoCheckpoint:
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """The same data under a neighbouring model: its name, chi2 and the parameters it shares, by name.
+    """The same data under a neighbouring model: its name, chi2, the parameters it fits by name, and its numbers.
 
     counts: it fits nearly as well as the fit itself, and the spread is over it too.
     """
@@ -71,6 +71,24 @@ class Variant:
     chi2: float
     values: dict[str, float]
     counts: bool
+    model: Any
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Basin:
+    """A place found by a search: theta (n,), and the score it is ranked by (small is good, never NaN)."""
+
+    theta: np.ndarray
+    score: float
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Search:
+    """What a search from the data found: the basins that came closest, best first, and the `other` theta (n,) at which
+    a search with other random numbers ended."""
+
+    basins: tuple[Basin, ...]
+    other: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -101,6 +119,8 @@ class FitResult:
     else None.
     chi2 and log_likelihood are the problem's at theta; data_count is the number of pixels they sum over.
     evaluations and gradients count calls of the likelihood; None where the fitter does not count them.
+    search: of a fitter that searched from the data. explored: it looked at the whole prior. gain: by how much
+    chi2 + |z|^2 fell when its descent went on.
     """
 
     fitter: str
@@ -134,6 +154,9 @@ class FitResult:
     diagnostics: Diagnostics | None = None
     log_evidence: float | None = None
     log_evidence_error: float | None = None
+    search: Search | None = None
+    explored: bool = False
+    gain: float | None = None
 
     def save(self, folder: str | Path) -> None:
         """Write result.json and, where there are samples, samples.ecsv into a folder, as `lensfit fit` does.

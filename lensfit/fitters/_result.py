@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import Diagnostics, FitResult, Variant
+from lensfit.fitters._base import Diagnostics, FitResult, Search, Variant
 from lensfit.fitters.laplace import Laplace, laplace, values_at
 from lensfit.problem import Problem
 from lensfit.verdict import Trust
@@ -62,6 +62,9 @@ def result_of(
     spread: np.ndarray | None = None,
     variants: tuple[Variant, ...] = (),
     trust: Trust = Trust(),  # noqa: B008 (frozen)
+    search: Search | None = None,
+    explored: bool = False,
+    gain: float | None = None,
 ) -> FitResult:
     """The result of a fitter named `fitter` that began at `clock` and ended at theta (n,), its best point.
 
@@ -106,6 +109,9 @@ def result_of(
         cpu_seconds=time.process_time() - clock.cpu,
         converged=converged,
         trust=trust,
+        search=search,
+        explored=explored,
+        gain=gain,
         notes=notes + _profiled(problem, samples),
         samples=None if samples is None else samples.theta,
         weights=None if samples is None else samples.weights,

@@ -12,7 +12,7 @@ import numpy as np
 
 from lensfit._version import __version__
 from lensfit.errors import DataError, ModelError
-from lensfit.fitters._base import Diagnostics, FitResult, Variant
+from lensfit.fitters._base import Basin, Diagnostics, FitResult, Search, Variant
 from lensfit.model import from_plain, to_plain
 from lensfit.verdict import Check, Outcome, Trust
 
@@ -20,7 +20,7 @@ SCHEMA, VERSION = "lensfit.result", 3
 RESULT, SAMPLES = "result.json", "samples.ecsv"
 NUMBERS = ("log_likelihood", "log_posterior", "chi2", "seconds", "cpu_seconds")
 """Fields that are NaN where they are not known."""
-OPTIONAL = ("data_count", "evaluations", "gradients", "log_evidence", "log_evidence_error")
+OPTIONAL = ("data_count", "evaluations", "gradients", "log_evidence", "log_evidence_error", "gain")
 
 
 def save(folder: str | Path, result: FitResult) -> None:
@@ -75,7 +75,9 @@ def document_of(result: FitResult) -> dict[str, Any]:
         "fit": {name: getattr(result, name) for name in (*NUMBERS, *OPTIONAL)},
         "diagnostics": None if result.diagnostics is None else vars(result.diagnostics),
         "samples": None if result.samples is None else len(result.samples),
-        "variants": [vars(variant) for variant in result.variants],
+        "variants": [vars(variant) | {"model": to_plain(variant.model)} for variant in result.variants],
+        "search": None if result.search is None else _plain_search(result.search),
+        "explored": result.explored,
         "model": to_plain(result.model),
         "notes": result.notes,
         "provenance": result.provenance,
@@ -175,10 +177,23 @@ def _fields(document: dict[str, Any]) -> dict[str, Any]:
         **{name: float(np.nan if numbers[name] is None else numbers[name]) for name in NUMBERS},
         **{name: numbers[name] for name in OPTIONAL},
         "diagnostics": None if diagnostics is None else Diagnostics(**diagnostics),
-        "variants": tuple(Variant(**variant) for variant in document["variants"]),
+        "variants": tuple(Variant(**v | {"model": from_plain(v["model"])}) for v in document["variants"]),
+        "search": None if document["search"] is None else _search(document["search"]),
+        "explored": document["explored"],
         "model": from_plain(document["model"]),
         "notes": tuple(document["notes"]), "provenance": document["provenance"],
     }  # fmt: skip
+
+
+def _plain_search(search: Search) -> dict[str, Any]:
+    return {"basins": [vars(basin) for basin in search.basins], "other": search.other}
+
+
+def _search(content: dict[str, Any]) -> Search:
+    scores = [np.inf if basin["score"] is None else basin["score"] for basin in content["basins"]]
+    places = [np.array(basin["theta"], float) for basin in content["basins"]]
+    basins = tuple(Basin(theta, score) for theta, score in zip(places, scores, strict=True))
+    return Search(basins, np.array(content["other"], float))
 
 
 def _words(rows: dict[str, Any], key: str) -> tuple[str, ...]:

@@ -171,4 +171,4 @@ def _run(
                       log_evidence_error=float(found["logzerr"][-1]))
     notes = (f"{1 / np.sum(weights**2):.0f} effective samples",)
     return result_of(problem, theta[best], fitter=name, clock=clock, converged=True, evaluations=density.count,
-                     gradients=None, samples=samples, notes=notes)
+                     gradients=None, samples=samples, notes=notes, explored=True)

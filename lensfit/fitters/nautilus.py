@@ -73,7 +73,7 @@ class Nautilus:
                           log_evidence=float(sampler.log_z),
                           log_evidence_error=float(1 / np.sqrt(sampler.n_eff)))
         return result_of(problem, theta[best], fitter="nautilus", clock=clock, converged=True,
-                         evaluations=density.count, gradients=None, samples=samples,
+                         evaluations=density.count, gradients=None, samples=samples, explored=True,
                          notes=(f"{sampler.n_eff:.0f} effective samples",))
 
     def _begin(self, problem: Problem, density: Calls, seed: int, kept: State | None, path: Path) -> Any:

@@ -82,6 +82,7 @@ class NSS:
             fitter="nss",
             clock=clock,
             converged=True,
+            explored=True,
             evaluations=points.evaluations,
             gradients=None,
             samples=Samples(

@@ -3,8 +3,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from lensfit.fitters._base import Basin
 from lensfit.fitters.lm import Point
-from lensfit.staged.case import Basin, Case, Found, Tell
+from lensfit.staged.case import Case, Found, Tell
 from lensfit.staged.joint import Joint, distinct, join
 from lensfit.staged.light import LightFit, fit_light, floor_weights
 from lensfit.staged.search import search

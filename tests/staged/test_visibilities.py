@@ -222,7 +222,7 @@ def test_residuals_on_pixels_are_refused(folders):
 def test_neighbours_that_disagree_are_told(folders):
     roles = Roles.of(Space.of(one_source(read_interferometer(folders[0]))))
     name = "mass.sie.einstein_radius"
-    variants = [Variant("a", 1.0, {name: 0.9}, True), Variant("b", 1.0, {name: 1.03}, True)]
+    variants = [Variant("a", 1.0, {name: 0.9}, True, None), Variant("b", 1.0, {name: 1.03}, True, None)]
     (stable,) = evidence.check_family(roles, (variants[0], variants[0]))
     (unstable,) = evidence.check_family(roles, tuple(variants))
     assert stable.passed and not unstable.passed and "between 0.9 and 1.03" in unstable.finding
