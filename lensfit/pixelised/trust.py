@@ -11,7 +11,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lensfit.fitters._base import Check
+from lensfit.fitters.result import Check
 from lensfit.inversion.regularisation import regularisation
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from lensfit.fitters._base import Check, FitResult, Trust
+from lensfit.fitters.result import Check, FitResult, Trust
 
 
 class Fits:

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from posterior.known import linear
 
-from lensfit.fitters._base import Check, Trust, Variant
+from lensfit.fitters.result import Check, Trust, Variant
 from lensfit.registry import fit
 
 KNOWN = Check("next basin", False, "two basins are as good")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lensfit.companions import find_companions, fit_without_companions, leave_out
-from lensfit.fitters._base import Check, Trust
+from lensfit.fitters.result import Check, Trust
 from lensfit.instruments import Instrument, gaussian_psf
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.model import LensModel

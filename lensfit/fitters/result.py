@@ -1,19 +1,138 @@
-"""From what a fitter found to a `FitResult`: errors, amplitudes, model and densities, the same for all fitters."""
+"""What every fitter gives: `FitResult`, and `result_of`, which makes it of what a fitter found, the same for all."""
 from __future__ import annotations
 
 import dataclasses
 import time
+from pathlib import Path
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import Diagnostics, FitResult, Trust, Variant
+from lensfit.fitters.diagnostics import Diagnostics
 from lensfit.fitters.laplace import Laplace, laplace, values_at
+from lensfit.model import LensModel
 from lensfit.problem import Problem
 
 DRAWS = 128
 """Samples over which the scatter of the solved amplitudes is measured."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """One question to a fit: what was asked, whether the answer is good, and the finding in words."""
+
+    name: str
+    passed: bool
+    finding: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Trust:
+    """Whether a fit may be believed, and why not."""
+
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def trusted(self) -> bool:
+        """Whether every check passed, and at least one was made."""
+        return bool(self.checks) and all(check.passed for check in self.checks)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The findings of the checks that failed."""
+        return tuple(check.finding for check in self.checks if not check.passed)
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """The same data under a neighbouring model: its name, chi2 and the parameters it shares, by name.
+
+    counts: it fits nearly as well as the fit itself, and the spread is over it too.
+    """
+
+    name: str
+    chi2: float
+    values: dict[str, float]
+    counts: bool
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class FitResult:
+    """What a fitter found; arrays follow the order of `names`, values in `units`.
+
+    theta, errors (n,): best values and one-sigma statistical errors. covariance (n, n) of theta.
+    amplitudes, amplitude_errors (K,): the solved ones, named in `amplitude_names`.
+    spread (n,): half the range over those `variants`, models next to this one, that fit nearly as well; NaN
+    where they do not have it.
+    samples (S, n) with weights (S,) and ln L (S,), their diagnostics, log_evidence and its error: of samplers,
+    else None.
+    chi2 and log_likelihood are the problem's at theta; data_count is the number of pixels they sum over.
+    evaluations and gradients count calls of the likelihood; None where the fitter does not count them.
+    """
+
+    fitter: str
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    symbols: tuple[str, ...]
+    theta: np.ndarray
+    errors: np.ndarray
+    covariance: np.ndarray
+    amplitude_names: tuple[str, ...]
+    amplitudes: np.ndarray
+    amplitude_errors: np.ndarray
+    spread: np.ndarray
+    variants: tuple[Variant, ...]
+    model: LensModel
+    log_likelihood: float
+    log_posterior: float
+    chi2: float
+    data_count: int
+    evaluations: int | None
+    gradients: int | None
+    seconds: float
+    cpu_seconds: float
+    converged: bool
+    trust: Trust
+    notes: tuple[str, ...] = ()
+    provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
+    samples: np.ndarray | None = None
+    weights: np.ndarray | None = None
+    log_likelihoods: np.ndarray | None = None
+    diagnostics: Diagnostics | None = None
+    log_evidence: float | None = None
+    log_evidence_error: float | None = None
+
+    def save(self, folder: str | Path) -> None:
+        """Write result.json and, where there are samples, samples.ecsv into a folder, as `lensfit fit` does.
+
+        Raises DataError where it cannot be written.
+        """
+        _saved().save(folder, self)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> FitResult:
+        """The result that `save` or `lensfit fit` wrote into a folder; nothing in it is a pickle.
+
+        Units of the data come as the data named them. Raises DataError where files are missing or damaged.
+        """
+        return _saved().load(folder)
+
+    def __getitem__(self, name: str) -> float:
+        """Best value of a parameter or a solved amplitude, by its dotted name."""
+        if name in self.names:
+            return float(self.theta[self.names.index(name)])
+        if name in self.amplitude_names:
+            return float(self.amplitudes[self.amplitude_names.index(name)])
+        raise KeyError(f"{name}: the fit has {', '.join(self.names + self.amplitude_names)}")
+
+
+def _saved() -> Any:
+    """The module of the files, which itself needs what is defined here."""
+    from lensfit.fitters import _saved as module
+
+    return module
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +179,7 @@ def result_of(
     notes: tuple[str, ...] = (),
     spread: np.ndarray | None = None,
     variants: tuple[Variant, ...] = (),
-    trust: Trust = Trust(),  # noqa: B008 (frozen)
+    trust: Trust = Trust(),
 ) -> FitResult:
     """The result of a fitter named `fitter` that began at `clock` and ended at theta (n,), its best point.
 
