@@ -14,7 +14,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, label, maximum_filter
 
 from lensfit.datasets import Imaging
-from lensfit.fitters._base import FitResult
+from lensfit.fitters.result import FitResult
 from lensfit.lensing.local import in_chunks, traced
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.model import LensModel

@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.datasets import Imaging
-from lensfit.fitters._base import FitResult, Progress, Variant, silent
-from lensfit.fitters._integrated import Climb, climb
-from lensfit.fitters._result import Clock, result_of
+from lensfit.fitters.base import Progress, silent
 from lensfit.fitters.laplace import laplace, values_at
+from lensfit.fitters.optimum import Climb, climb
+from lensfit.fitters.result import Clock, FitResult, Variant, result_of
 from lensfit.likelihood.interferometer import OVERSAMPLING
 from lensfit.likelihood.joint import Observations
 from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from astropy.wcs import WCS
 
-from lensfit.fitters._base import Basin, FitResult, Search, Variant
+from lensfit.fitters.result import Basin, FitResult, Search, Variant
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.problem import Problem
 from lensfit.results import write_results

@@ -27,8 +27,9 @@ from lensfit.cli._visibilities import are_visibilities, read_observations
 from lensfit.companions import fit_without_companions
 from lensfit.datasets import Imaging, Interferometer
 from lensfit.errors import FitError, ModelError
-from lensfit.fitters._base import FitResult, Fitter, Progress
+from lensfit.fitters.base import Fitter, Progress
 from lensfit.fitters.checkpoint import Store
+from lensfit.fitters.result import FitResult
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.interferometer import InterferometerLikelihood
 from lensfit.likelihood.joint import Observations

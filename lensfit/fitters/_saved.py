@@ -12,7 +12,8 @@ import numpy as np
 
 from lensfit._version import __version__
 from lensfit.errors import DataError, ModelError
-from lensfit.fitters._base import Basin, Diagnostics, FitResult, Search, Variant
+from lensfit.fitters.diagnostics import Diagnostics
+from lensfit.fitters.result import Basin, FitResult, Search, Variant
 from lensfit.model import from_plain, to_plain
 from lensfit.verdict import Check, Outcome, Trust
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from lensfit.datasets._rebin import blocks
-from lensfit.fitters._base import Basin
 from lensfit.fitters.lm import Point
+from lensfit.fitters.result import Basin
 from lensfit.grid import cut
 from lensfit.model import LensModel
 from lensfit.pytree import replace

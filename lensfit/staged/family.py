@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from lensfit.fitters._base import Variant
 from lensfit.fitters.lm import Point
+from lensfit.fitters.result import Variant
 from lensfit.staged.joint import GROUPS, Joint
 from lensfit.staged.wider import SUFFIX
 

@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from lensfit.fitters._base import Basin
 from lensfit.fitters.lm import Descent, Point, System
+from lensfit.fitters.result import Basin
 from lensfit.model import LensModel
 from lensfit.pytree import replace
 from lensfit.space import Space

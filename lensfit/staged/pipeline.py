@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lensfit.fitters._base import Basin
 from lensfit.fitters.lm import Point
+from lensfit.fitters.result import Basin
 from lensfit.staged.case import Case, Found, Tell
 from lensfit.staged.joint import Joint, distinct, join
 from lensfit.staged.light import LightFit, fit_light, floor_weights

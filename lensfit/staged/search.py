@@ -8,8 +8,8 @@ import jax
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from lensfit.fitters._base import Basin
 from lensfit.fitters.lm import Point
+from lensfit.fitters.result import Basin
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.space import Space
 from lensfit.staged.case import BRIGHT, Arcs, Case

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from lensfit.fitters._base import Basin, Variant
 from lensfit.fitters.lm import Point
+from lensfit.fitters.result import Variant
 from lensfit.likelihood.interferometer import InterferometerLikelihood
 from lensfit.model import LensModel
 from lensfit.staged import evidence, family, pipeline, trust, visibilities
-from lensfit.staged.case import Case, Found, Tell
+from lensfit.staged.case import Basin, Case, Found, Tell
 from lensfit.staged.joint import Joint
 from lensfit.staged.roles import Roles
 from lensfit.verdict import Check

@@ -9,10 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from lensfit.fitters._base import Basin, Variant
 from lensfit.fitters.lm import Point
+from lensfit.fitters.result import Variant
 from lensfit.model import LensModel
 from lensfit.space import Space
+from lensfit.staged.case import Basin
 from lensfit.staged.maps import to_z
 from lensfit.staged.roles import Roles
 from lensfit.surface import surfaces

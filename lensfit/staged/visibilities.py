@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from lensfit.fitters._base import Basin
+from lensfit.fitters.result import Basin
 from lensfit.operators.non_negative import FAINT, non_negative_image
 from lensfit.staged.case import BRIGHT, Arcs, Case, Found, Tell
 from lensfit.staged.joint import Joint, distinct

@@ -10,7 +10,7 @@ from lensfit.cli import _jax, main
 from lensfit.cli._folder import PIXEL_FILES, SAMPLE_FILES
 from lensfit.datasets import write_imaging
 from lensfit.errors import FitError, ModelError
-from lensfit.fitters._integrated import climb
+from lensfit.fitters.optimum import climb
 from lensfit.instruments import Instrument, gaussian_psf
 from lensfit.lensing import Field, image_positions
 from lensfit.likelihood.imaging import ImagingLikelihood

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from posterior.known import linear
 
-from lensfit.fitters._base import Variant
+from lensfit.fitters.result import Variant
 from lensfit.registry import fit
 from lensfit.verdict import Check, Trust
 

@@ -13,10 +13,9 @@ from lensfit.calibrated_fit import CalibratedFit, describe
 from lensfit.cli import _jax, main
 from lensfit.datasets import Interferometer, read_interferometer, write_interferometer
 from lensfit.errors import DataError, ModelError
-from lensfit.fitters._base import Variant
-from lensfit.fitters._result import Clock, result_of
 from lensfit.fitters.laplace import laplace
 from lensfit.fitters.lm import evaluate, linear_system
+from lensfit.fitters.result import Clock, Variant, result_of
 from lensfit.likelihood.joint import Observations
 from lensfit.model import LensModel
 from lensfit.plots import VISIBILITY_FIGURES
