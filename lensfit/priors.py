@@ -3,25 +3,41 @@
 The one map gives all three spaces: theta = forward(z), u = Phi(z), and the density
 p(theta) = N(z) / |d theta / d z|. A hyperparameter may be another prior (or a part of one): then this
 prior is conditional on that parameter, as in `Normal(mean=light_x, sigma=0.05)`.
+
+A prior is one parameter wherever it stands, and stays so when it is copied, pickled or mapped: its `tag` says
+which one it is.
 """
 from __future__ import annotations
 
-from abc import abstractmethod
+import dataclasses
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar
+from uuid import uuid4
 
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import ndtr, ndtri
 
-from lensfit.pytree import pytree
+from lensfit.pytree import pytree, replace, static
 
 Hyper = Any  # a number, a Prior, or a Part of one
 
 
-class Prior:
-    """Base of all priors: a map of `size` standard normals to as many parameters, and its inverse."""
+def _new_tag() -> str:
+    return uuid4().hex
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Prior(ABC):
+    """Base of all priors: a map of `size` standard normals to as many parameters, and its inverse.
+
+    Attributes:
+        tag: which parameter it is: that of every prior with the same tag. A new one for each prior that is made.
+    """
 
     size: ClassVar[int] = 1
+
+    tag: str = static(default_factory=_new_tag, repr=False)
 
     @abstractmethod
     def forward(self, z: jax.Array) -> jax.Array:
@@ -46,11 +62,17 @@ class Prior:
 
 
 class Part:
-    """One parameter of a prior over several, as the leaf of a model."""
+    """One parameter of a prior over several, as the leaf of a model; equal to another of the same parameter."""
 
     def __init__(self, prior: Prior, index: int) -> None:
         self.prior = prior
         self.index = index
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Part) and key(self) == key(other)
+
+    def __hash__(self) -> int:
+        return hash(key(self))
 
 
 @pytree
@@ -181,8 +203,19 @@ class Solved:
     """Leaf for a linear amplitude that the likelihood solves exactly; it is no parameter of the problem.
 
     `positive=False` lets it take either sign. One object stands at one leaf; a leaf that holds several
-    amplitudes (a multi-Gaussian expansion) takes one object for all of them.
+    amplitudes (a multi-Gaussian expansion) takes one object for all of them. `tag` is as that of a prior.
     """
 
-    def __init__(self, *, positive: bool = True) -> None:
+    def __init__(self, *, positive: bool = True, tag: str | None = None) -> None:
         self.positive = positive
+        self.tag = _new_tag() if tag is None else tag
+
+
+def key(leaf: Prior | Part | Solved) -> tuple[str, int]:
+    """What a leaf of a model stands for: two with the same key are one parameter."""
+    return (leaf.prior.tag, leaf.index) if isinstance(leaf, Part) else (leaf.tag, 0)
+
+
+def renewed(prior: Prior) -> Prior:
+    """Another parameter with the same prior: its hyperparameters stay, its tag is new."""
+    return replace(prior, tag=_new_tag())

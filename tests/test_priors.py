@@ -1,6 +1,8 @@
 """Every prior through one battery: one map gives the density, the unit cube and the unconstrained space."""
 
+import copy
 import itertools
+import pickle
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +15,7 @@ from scipy import integrate, stats
 from lensfit import priors
 from lensfit.errors import ModelError
 from lensfit.model import LensModel
-from lensfit.priors import Disk, LogNormal, LogUniform, Normal, Part, TruncatedNormal, Uniform
+from lensfit.priors import Disk, LogNormal, LogUniform, Normal, Part, Solved, TruncatedNormal, Uniform
 from lensfit.profiles import Gaussian
 from lensfit.pytree import replace
 from lensfit.space import Space
@@ -250,3 +252,37 @@ def test_parts_of_one_disk_at_two_profiles_are_one_pair():
     one = model(e1=part, e2=disk.parts[1])
     both = replace(one, light={"g": one.light["g"], "h": replace(one.light["g"], center_x=1.0)})
     assert Space.of(both).names == ("light.g.e1", "light.g.e2")
+
+
+COPIES = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda value: pickle.loads(pickle.dumps(value)),
+    "replace": lambda value: replace(value, scale=0.3),
+    "tree.map": lambda value: jax.tree.map(lambda number: 2 * number, value),
+}
+
+
+@pytest.mark.parametrize("way", COPIES)
+def test_a_copy_is_the_same_parameter(way):
+    disk = Disk(scale=Normal(mean=0.2, sigma=0.01), limit=0.8)
+    made = COPIES[way](disk)
+    assert made is not disk and made.tag == disk.tag
+    assert made.parts == disk.parts and hash(made.parts[1]) == hash(disk.parts[1])
+    assert way == "replace" or made.scale.tag == disk.scale.tag
+    assert "tag" not in repr(disk)
+
+
+def test_another_parameter_with_the_same_numbers():
+    disk = Disk(scale=Normal(mean=0.2, sigma=0.01), limit=0.8)
+    other = priors.renewed(disk)
+    assert other.scale is disk.scale and other.parts != disk.parts and disk.parts[0] != disk.parts[1]
+    leaves = [*disk.parts, *other.parts, disk.scale, Normal(mean=0.2, sigma=0.01), Solved(), Solved()]
+    assert len({priors.key(leaf) for leaf in leaves}) == 8
+    solved = Solved(positive=False)
+    assert priors.key(copy.deepcopy(solved)) == priors.key(solved) == priors.key(Solved(tag=solved.tag))
+
+
+def test_a_prior_is_abstract():
+    with pytest.raises(TypeError, match="abstract"):
+        priors.Prior()

@@ -13,9 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.problem import Problem, integrates
+from lensfit.problem import Problem
 from lensfit.pytree import pytree
 from lensfit.space import Space
+from lensfit.terms import Evidence
 
 if TYPE_CHECKING:
     from lensfit.fitters.lm import Point, System
@@ -78,7 +79,7 @@ def laplace(space: Space, likelihood: Any, theta: np.ndarray) -> Laplace:
 
     Of a likelihood that integrates its amplitudes out it is that of its evidence.
     """
-    if integrates(likelihood):
+    if isinstance(likelihood, Evidence):
         return _of_evidence(space, likelihood, theta)
     equations = normal_equations(space, likelihood, jnp.asarray(theta))
     to_z = np.eye(len(equations.moving()))
@@ -158,7 +159,7 @@ def _slopes(space: Space, z: jax.Array) -> jax.Array:
 @jax.jit
 def values_at(space: Space, likelihood: Any, theta: jax.Array) -> Values:
     """The values at theta (n,)."""
-    if integrates(likelihood):
+    if isinstance(likelihood, Evidence):
         found = integrated(space, likelihood, theta)
         return Values(z=space.to_z(theta), amplitudes=found.amplitudes, log_likelihood=found.log_likelihood,
                       chi2=found.chi2)
@@ -181,11 +182,11 @@ def normal_equations(space: Space, likelihood: Any, theta: jax.Array) -> NormalE
     columns = likelihood.columns(model)
     amplitudes, residuals, chi2 = likelihood.least(model, columns)
 
-    def light(z: jax.Array) -> jax.Array:
+    def light(z: jax.Array) -> Any:
         return likelihood.light(space.build(space.to_theta(z)).filled(amplitudes))
 
     _, push = jax.linearize(light, z)
-    curvature, slope = likelihood.normal(jax.vmap(push)(jnp.eye(space.ndim)), columns, residuals, True)
+    curvature, slope = likelihood.normal(model, jax.vmap(push)(jnp.eye(space.ndim)), columns, residuals, True)
     held = jnp.zeros_like(amplitudes)
     return NormalEquations(
         values=Values(z=z, amplitudes=amplitudes, log_likelihood=likelihood.log_norm - 0.5 * chi2, chi2=chi2),

@@ -27,8 +27,9 @@ STEP = 0.5
 class Point:
     """A point of a descent: z and theta (n,), amplitudes (K,), objective = chi2 + |z|^2.
 
-    `residuals` (H, W) and `columns` (K, H, W), the images of unit amplitude, are what the likelihood's `least`
-    and `columns` say: half the gradient of chi2 in an amplitude is the product of its column and the residuals.
+    `residuals` (H, W) and `columns` (K, H, W), the images of unit amplitude, are what the term's `least` and
+    `columns` say: half the gradient of chi2 in an amplitude is the product of its column and the residuals. Of a
+    sum of terms both are dicts.
     """
 
     z: jax.Array
@@ -36,8 +37,8 @@ class Point:
     amplitudes: jax.Array
     objective: jax.Array
     chi2: jax.Array
-    residuals: jax.Array
-    columns: jax.Array
+    residuals: Any
+    columns: Any
 
 
 @pytree
@@ -119,8 +120,7 @@ def evaluate(space: Space, likelihood: Any, z: jax.Array, groups: tuple[str, ...
     """The point at z with its amplitudes solved, those not flagged in shown (K,) zero."""
     theta = space.to_theta(z)
     model = space.build(theta).only(*groups)
-    columns = likelihood.columns(model)
-    columns = jnp.where(jnp.broadcast_to(shown, columns.shape[:1]), columns.T, 0.0).T
+    columns = likelihood.shown(model, likelihood.columns(model), shown)
     amplitudes, residuals, chi2 = likelihood.least(model, columns)
     return Point(
         z=z,
@@ -138,12 +138,13 @@ def linear_system(
 ) -> System:
     """Gauss-Newton system at a point; unless exact the likelihood may take single precision, which bends the step."""
 
-    def light(z: jax.Array) -> jax.Array:
+    def light(z: jax.Array) -> Any:
         return likelihood.light(space.build(space.to_theta(z)).only(*groups).filled(point.amplitudes))
 
     _, push = jax.linearize(light, point.z)
     slopes = jax.vmap(push)(jnp.eye(point.z.shape[0]))
-    curvature, slope = likelihood.normal(slopes, point.columns, point.residuals, exact)
+    model = space.build(point.theta).only(*groups)
+    curvature, slope = likelihood.normal(model, slopes, point.columns, point.residuals, exact)
     prior = jnp.concatenate([jnp.ones_like(point.z), jnp.zeros_like(point.amplitudes)])
     value = jnp.concatenate([point.z, jnp.zeros_like(point.amplitudes)])
     return System(curvature=curvature + jnp.diag(prior), slope=slope + value)

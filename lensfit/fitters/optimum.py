@@ -11,8 +11,9 @@ from scipy.optimize import minimize
 
 from lensfit.errors import FitError
 from lensfit.fitters.laplace import NormalEquations, bend, evidence_slope, normal_equations
-from lensfit.problem import Problem, integrates
+from lensfit.problem import Problem
 from lensfit.space import Space
+from lensfit.terms import Evidence
 
 STEPS = 50
 """Gauss-Newton steps to the optimum at most."""
@@ -66,7 +67,7 @@ def optimum(problem: Problem, theta: np.ndarray) -> Optimum:
     Raises:
         FitError: ln L or the prior is not finite at theta, or no optimum is reached from there.
     """
-    if integrates(problem.likelihood):
+    if isinstance(problem.likelihood, Evidence):
         return _of_evidence(problem, np.asarray(problem.to_z(theta)))
     here = _equations(problem, np.asarray(problem.to_z(theta)))
     if not np.isfinite(_height(here)):

@@ -178,6 +178,9 @@ def result_of(
     spread: np.ndarray | None = None,
     variants: tuple[Variant, ...] = (),
     trust: Trust = Trust(),  # noqa: B008 (frozen)
+    search: Search | None = None,
+    explored: bool = False,
+    gain: float | None = None,
 ) -> FitResult:
     """The result of a fitter named `fitter` that began at `clock` and ended at theta (n,), its best point.
 

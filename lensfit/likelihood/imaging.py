@@ -12,7 +12,6 @@ from jax import lax
 from lensfit.datasets import Imaging
 from lensfit.grid import Grid, cut, evaluation_box, make_grid
 from lensfit.likelihood._numbers import with_numbers
-from lensfit.likelihood.quadratic import Quadratic
 from lensfit.model import LensModel
 from lensfit.operators.psf import convolve, convolve_float32, transfer_function
 from lensfit.oversampling import from_data
@@ -20,15 +19,18 @@ from lensfit.priors import Solved
 from lensfit.pytree import pytree, replace
 from lensfit.space import Space
 from lensfit.surface import surface, surfaces
+from lensfit.terms import Residuals
 
 
 @pytree
-class ImagingLikelihood:
+class ImagingLikelihood(Residuals):
     """ln L = -1/2 sum over unmasked pixels of (d - m)^2 / sigma^2 + ln(2 pi sigma^2).
 
     All images are on the evaluation box (H, W): the unmasked pixels and a frame as wide as the PSF reaches,
     so that light from outside the mask is modelled too. `inverse_noise` is zero where a pixel is left out.
     """
+
+    kind = "image"
 
     grid: Grid
     psf: jax.Array
@@ -62,11 +64,6 @@ class ImagingLikelihood:
             whitened_data=jnp.asarray(cut(imaging.data, box, 0.0) * inverse),
             log_norm=jnp.asarray(-0.5 * np.sum(np.log(2 * np.pi * imaging.noise[~imaging.mask] ** 2))),
         )
-
-    def __call__(self, model: LensModel) -> jax.Array:
-        """ln L of a model whose leaves are all numbers."""
-        residuals = self.residuals(model)
-        return -0.5 * jnp.sum(residuals * residuals) + self.log_norm
 
     def image(self, model: LensModel) -> jax.Array:
         """Model image (H, W), convolved and with sky; `Solved` amplitudes are left out."""
@@ -104,14 +101,14 @@ class ImagingLikelihood:
         flat = rows.reshape(rows.shape[0], -1)
         return flat @ flat.T
 
-    def normal(
-        self, slopes: jax.Array, columns: jax.Array, residuals: jax.Array, exact: Any
-    ) -> tuple[jax.Array, jax.Array]:
-        """Half the curvature (n + K, n + K) and gradient (n + K,) of chi2 that Gauss and Newton see.
+    def rest(self, model: LensModel) -> jax.Array:
+        """Whitened data less the model (H, W), its `Solved` amplitudes left out."""
+        return -self.residuals(model)
 
-        slopes (n, H, W) are derivatives of the light; columns (K, H, W) and residuals (H, W) as in `least`.
-        Unless exact, from images in single precision.
-        """
+    def normal(
+        self, model: LensModel, slopes: jax.Array, columns: jax.Array, residuals: jax.Array, exact: Any
+    ) -> tuple[jax.Array, jax.Array]:
+        """See `LeastSquares`; unless exact, from images in single precision."""
 
         def system(slopes: jax.Array) -> tuple[jax.Array, jax.Array]:
             rows = jnp.concatenate([slopes, columns.astype(slopes.dtype)])
@@ -120,23 +117,14 @@ class ImagingLikelihood:
 
         return lax.cond(exact, lambda: system(self.whiten(slopes)), lambda: system(self.whiten_float32(slopes)))
 
-    def least(self, model: LensModel, columns: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """The best amplitudes (K,) of columns (K, H, W), the whitened residuals (H, W) they leave, and chi2."""
-        target = -self.residuals(model)
-        amplitudes = self.solve(model, columns, target)
-        residuals = jnp.tensordot(amplitudes, columns, 1) - target
-        return amplitudes, residuals, jnp.sum(residuals * residuals)
+    def contrast(self) -> float:
+        """See `LeastSquares`."""
+        return float(jnp.sum(self.whitened_data**2)) - self.data_count
 
-    def solve(self, model: LensModel, columns: jax.Array, target: jax.Array) -> jax.Array:
-        """The amplitudes (K,) of the columns that come nearest to a whitened target (H, W)."""
-        if not len(columns):
-            return jnp.zeros(0, target.dtype)
-        return Quadratic.of(columns, target).solve(model.positive())
-
-    def amplitudes(self, model: LensModel) -> jax.Array:
-        """The amplitudes (K,) solved, in the order of the model's tree. Carries no derivative."""
-        columns, target = self.columns(model), -self.residuals(model)
-        return lax.stop_gradient(self.solve(model, columns, target))
+    @property
+    def grids(self) -> tuple[Grid, ...]:
+        """The one of its image."""
+        return (self.grid,)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -6,27 +6,27 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from lensfit.datasets import Interferometer
 from lensfit.datasets._pixels import pixel_centers
 from lensfit.errors import ModelError
 from lensfit.grid import Grid, make_grid
 from lensfit.likelihood._numbers import with_numbers
-from lensfit.likelihood.quadratic import Quadratic
 from lensfit.model import LensModel
 from lensfit.operators.toeplitz import WTilde, quadratic_form
 from lensfit.operators.w_tilde import Sums
 from lensfit.priors import Solved
 from lensfit.pytree import pytree, replace
+from lensfit.quadratic import Quadratic
 from lensfit.surface import surface, surfaces
+from lensfit.terms import LeastSquares, hidden
 
 OVERSAMPLING = 4
 """Sub-pixels per axis by default."""
 
 
 @pytree
-class InterferometerLikelihood:
+class InterferometerLikelihood(LeastSquares):
     """ln L = -1/2 sum over visibilities of |d - V|^2 / sigma^2 + ln(2 pi sigma^2), per real and imaginary part.
 
     chi2(s) = s^T w_tilde s - 2 s^T d + constant for the image s of what the antennas see: the mean over each
@@ -36,6 +36,8 @@ class InterferometerLikelihood:
     `dirty` (H, W) is the noise-weighted dirty image d and `dirty_sigma` (H, W) its standard deviation [1/Jy].
     `count` is the number of visibilities.
     """
+
+    kind = "visibilities"
 
     grid: Grid
     w_tilde: WTilde
@@ -120,13 +122,6 @@ class InterferometerLikelihood:
         """Images (..., H, W) as the antennas see them: the metric of `gram` is the noise."""
         return light * self.response
 
-    def residuals(self, model: LensModel) -> jax.Array:
-        """Visibilities have no residuals on pixels."""
-        raise ModelError(
-            "residuals of visibilities do not lie on the pixels of an image: use dirty_residual(image(model)), or "
-            "lensfit.likelihood.direct.whitened_residuals(data, image(model)) for those of each visibility"
-        )
-
     def columns(self, model: LensModel) -> jax.Array:
         """Images (K, H, W) of unit amplitude of the model's `Solved` ones, as the antennas see them."""
         _refuse_sky(model)
@@ -142,39 +137,42 @@ class InterferometerLikelihood:
         return jnp.tensordot(images, left, 2)
 
     def normal(
-        self, slopes: jax.Array, columns: jax.Array, residuals: jax.Array, exact: Any
+        self, model: LensModel, slopes: jax.Array, columns: jax.Array, residuals: jax.Array, exact: Any
     ) -> tuple[jax.Array, jax.Array]:
-        """Half the curvature (n + K, n + K) and gradient (n + K,) of chi2 that Gauss and Newton see.
-
-        slopes (n, H, W) are derivatives of the light; columns (K, H, W) and residuals (H, W) as in `least`.
-        """
+        """See `LeastSquares`; always exact."""
         rows = jnp.concatenate([self.whiten(slopes), columns])
         return self.gram(rows), jnp.tensordot(rows, residuals, 2)
 
-    def least(self, model: LensModel, columns: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """The best amplitudes (K,) of columns (K, H, W), w_tilde s - d (H, W) of the image s, and chi2."""
-        rest = self.image(model)
-        amplitudes = jnp.zeros(0)
-        if len(columns):
-            amplitudes = self.quadratic(columns, rest).solve(model.positive())
-        image = jnp.tensordot(amplitudes, columns, 1) + rest
-        product = self.w_tilde.apply(image)
-        chi2 = jnp.sum(image * (product - 2 * self.dirty)) + self.constant
-        return amplitudes, product - self.dirty, chi2
+    def shown(self, model: LensModel, columns: jax.Array, flags: jax.Array) -> jax.Array:
+        """See `LeastSquares`."""
+        return hidden(columns, flags)
 
-    def quadratic(self, images: jax.Array, rest: jax.Array) -> Quadratic:
-        """chi2 of `rest` + sum_i a_i images_i as a function of the amplitudes a (K,)."""
+    def rest(self, model: LensModel) -> jax.Array:
+        """`image` of the model (H, W): what the columns are added to."""
+        return self.image(model)
+
+    def quadratic(self, model: LensModel, columns: jax.Array, rest: jax.Array) -> Quadratic:
+        """chi2 of `rest` + sum_i a_i columns_i as a function of the amplitudes a (K,)."""
         return Quadratic(
-            gram=self.gram(images), projection=self.projection(images, rest), constant=self.chi2(rest)
+            gram=self.gram(columns), projection=self.projection(columns, rest), constant=self.chi2(rest)
         )
 
-    def amplitudes(self, model: LensModel) -> jax.Array:
-        """The model's `Solved` amplitudes (K,), exact. Carries no derivative."""
-        columns = self.columns(model)
-        if not len(columns):
-            return jnp.zeros(0)
-        quadratic = self.quadratic(columns, self.image(model))
-        return lax.stop_gradient(quadratic.solve(model.positive()))
+    def remains(
+        self, model: LensModel, columns: jax.Array, rest: jax.Array, amplitudes: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """w_tilde s - d (H, W) of the image s, and chi2."""
+        image = jnp.tensordot(amplitudes, columns, 1) + rest
+        product = self.w_tilde.apply(image)
+        return product - self.dirty, jnp.sum(image * (product - 2 * self.dirty)) + self.constant
+
+    def contrast(self) -> float:
+        """See `LeastSquares`."""
+        return float(self.constant) - self.data_count
+
+    @property
+    def grids(self) -> tuple[Grid, ...]:
+        """The one of its image."""
+        return (self.grid,)
 
     def dirty_residual(self, image: jax.Array) -> jax.Array:
         """The dirty image (H, W) of data less model in units of its noise, for an image (H, W) [Jy/pixel].

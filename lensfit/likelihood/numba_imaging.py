@@ -15,9 +15,9 @@ from lensfit.errors import ModelError
 from lensfit.formula import Part, parts, split
 from lensfit.likelihood._numbers import with_numbers
 from lensfit.likelihood.imaging import ImagingLikelihood
-from lensfit.likelihood.quadratic import RIDGE
 from lensfit.model import LensModel
 from lensfit.priors import Solved
+from lensfit.quadratic import RIDGE
 from lensfit.space import Space
 
 Images = Callable[[np.ndarray], np.ndarray]

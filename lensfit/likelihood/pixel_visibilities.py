@@ -17,19 +17,22 @@ from lensfit.likelihood.reconstruction import Reconstruction, Seen, brightness_o
 from lensfit.model import LensModel
 from lensfit.profiles import PixelSource
 from lensfit.pytree import pytree, static
+from lensfit.terms import Evidence
 
 SUB_PIXELS = 2
 """Rays per pixel and axis, and points whose mean a pixel is taken to be."""
 
 
 @pytree
-class PixelInterferometerLikelihood:
+class PixelInterferometerLikelihood(Evidence):
     """ln evidence of visibilities, the source's coefficients and all `Solved` amplitudes integrated out.
 
     `visibilities` are the data, of one or of several datasets (see `of_likelihood`), `w_compact` and `h_compact`
     the distinct values of w_tilde. Rays start at x, y (M, Q) in the pixels (M,) that may hold emission. Amplitudes
     are normal about zero a priori with standard deviation `width` [Jy/pixel].
     """
+
+    kind = "pixels on visibilities"
 
     visibilities: InterferometerLikelihood
     w_compact: jax.Array
@@ -39,8 +42,6 @@ class PixelInterferometerLikelihood:
     pixels: jax.Array
     width: jax.Array
     route: str | None = static(default=None)
-
-    integrates_amplitudes = True
 
     @property
     def grids(self) -> tuple[Grid, ...]:

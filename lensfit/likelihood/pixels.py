@@ -20,25 +20,26 @@ from lensfit.model import LensModel
 from lensfit.operators.psf import convolve
 from lensfit.profiles import PixelSource
 from lensfit.pytree import pytree, static
+from lensfit.terms import Evidence
 
 SUB_PIXELS = 2
 """Rays per pixel and axis."""
 
 
 @pytree
-class PixelImagingLikelihood:
+class PixelImagingLikelihood(Evidence):
     """ln evidence of one or several images, the source's coefficients and all `Solved` amplitudes integrated out.
 
     The amplitudes are normal about zero a priori with standard deviation `width`, wide of anything the data say;
     those that are to be positive are kept so. Lens light and sky with numbers are subtracted from the data.
     """
 
+    kind = "pixels on image"
+
     images: tuple[ImagingLikelihood, ...]
     rays: tuple[Rays, ...]
     width: jax.Array
     engine: Literal["native", "xla"] = static(default="native")
-
-    integrates_amplitudes = True
 
     @property
     def grids(self) -> tuple[Grid, ...]:

@@ -8,7 +8,7 @@ import jax
 
 from lensfit.fitters.result import FitResult
 from lensfit.model import LensModel, describe
-from lensfit.priors import Part, Prior, Solved
+from lensfit.priors import Part, Prior, Solved, key
 from lensfit.profiles import PixelSource
 from lensfit.pytree import replace
 from lensfit.space import solve_amplitudes
@@ -35,29 +35,26 @@ def _is_leaf(node: Any) -> bool:
     return isinstance(node, (Prior, Part, Solved))
 
 
-def _key(leaf: Prior | Part) -> tuple[int, int]:
-    return (id(leaf.prior), leaf.index) if isinstance(leaf, Part) else (id(leaf), 0)
-
 
 class _Holder:
     """Puts fitted numbers in place of priors, everywhere but in the mass."""
 
     def __init__(self, leaves: list[tuple[Any, Any]], result: FitResult) -> None:
-        self.values: dict[tuple[int, int], float] = {}
-        self.free: set[int] = set()
-        self.made: dict[int, Prior] = {}
+        self.values: dict[tuple[str, int], float] = {}
+        self.free: set[str] = set()
+        self.made: dict[str, Prior] = {}
         for where, leaf in leaves:
             if isinstance(leaf, (Prior, Part)):
-                if _key(leaf) not in self.values:
-                    self.values[_key(leaf)] = result[where.name]
+                if key(leaf) not in self.values:
+                    self.values[key(leaf)] = result[where.name]
                 if where.group == "mass":
-                    self.free.add(_key(leaf)[0])
+                    self.free.add(key(leaf)[0])
 
     def leaf(self, group: str, leaf: Any) -> Any:
         """What stands at a leaf of a group."""
         if not isinstance(leaf, (Prior, Part)):
             return leaf
-        return self._held(leaf) if group == "mass" else self.values[_key(leaf)]
+        return self._held(leaf) if group == "mass" else self.values[key(leaf)]
 
     def _held(self, leaf: Prior | Part) -> Prior | Part:
         """A prior of the mass, its hyperparameters numbers unless they are parameters of the mass too."""
@@ -66,12 +63,12 @@ class _Holder:
         return self._prior(leaf)
 
     def _prior(self, prior: Prior) -> Prior:
-        if id(prior) not in self.made:
-            hypers = {f.name: getattr(prior, f.name) for f in dataclasses.fields(prior)}  # pyright: ignore
-            self.made[id(prior)] = replace(prior, **{name: self._hyper(h) for name, h in hypers.items()})
-        return self.made[id(prior)]
+        if prior.tag not in self.made:
+            hypers = {f.name: getattr(prior, f.name) for f in dataclasses.fields(prior)}
+            self.made[prior.tag] = replace(prior, **{name: self._hyper(h) for name, h in hypers.items()})
+        return self.made[prior.tag]
 
     def _hyper(self, hyper: Any) -> Any:
         if not isinstance(hyper, (Prior, Part)):
             return hyper
-        return self._held(hyper) if _key(hyper)[0] in self.free else self.values[_key(hyper)]
+        return self._held(hyper) if key(hyper)[0] in self.free else self.values[key(hyper)]

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from lensfit.space import Space
 def _final(module: Any, base: type | tuple[type, ...]) -> dict[str, Any]:
     """The classes of a module that are made from `base`, without the abstract ones, by name."""
     found = [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, base)]
-    return {c.__name__: c for c in found if dataclasses.is_dataclass(c)}
+    return {c.__name__: c for c in found if dataclasses.is_dataclass(c) and not inspect.isabstract(c)}
 
 
 PRIORS = _final(priors, Prior)
@@ -172,7 +173,7 @@ class _Reader:
         chosen = entries.pop("prior")
         if not isinstance(chosen, str) or chosen not in fitting:
             _words.unknown(where, f"prior of {size}", chosen, fitting)
-        fields = dataclasses.fields(fitting[chosen])
+        fields = [f for f in dataclasses.fields(fitting[chosen]) if not f.metadata.get("static")]
         for key in entries:
             if key not in [f.name for f in fields]:
                 _words.unknown(where, f"parameter of {chosen}", key, [f.name for f in fields])

@@ -9,7 +9,7 @@ import numpy as np
 
 from lensfit.errors import ModelError
 from lensfit.model import GROUPS, LensModel
-from lensfit.priors import Part, Prior, Solved
+from lensfit.priors import Part, Prior, Solved, key
 from lensfit.recipe import _toml
 from lensfit.recipe._reader import PRIORS, concrete, leaves_of, pairs_of, settings_of
 from lensfit.space import describe
@@ -24,10 +24,6 @@ def model_lines(model: LensModel) -> list[str]:
     return _Writer(model).lines()
 
 
-def _key(leaf: Any) -> tuple[int, int]:
-    return (id(leaf.prior), leaf.index) if isinstance(leaf, Part) else (id(leaf), 0)
-
-
 class _Writer:
     """Knows the home of every parameter: the leaf at which the recipe defines it."""
 
@@ -36,10 +32,10 @@ class _Writer:
         paths, _ = jax.tree_util.tree_flatten_with_path(model, is_leaf=is_leaf)
         self.leaves = {describe(model, path).name: leaf for path, leaf in paths}
         self.profiles = [(g, name, p) for g in GROUPS for name, p in sorted(getattr(model, g).items())]
-        self.homes: dict[tuple[int, int], str] = {}
+        self.homes: dict[tuple[str, int], str] = {}
         for name, leaf in self.leaves.items():
             if isinstance(leaf, Prior):
-                self.homes.setdefault(_key(leaf), name)
+                self.homes.setdefault(key(leaf), name)
         for group, name, profile in self.profiles:
             for pair in pairs_of(type(profile)):
                 self._find_home(f"{group}.{name}.{pair}")
@@ -49,8 +45,8 @@ class _Writer:
         names = (f"{pair}1", f"{pair}2")
         leaves = [self.leaves[name] for name in names]
         if all(isinstance(leaf, Part) for leaf in leaves):
-            prior = id(leaves[0].prior)
-            keys = [_key(leaf) for leaf in leaves]
+            prior = leaves[0].prior.tag
+            keys = [key(leaf) for leaf in leaves]
             if keys == [(prior, 0), (prior, 1)] and keys[0] not in self.homes:
                 self.homes |= zip(keys, names, strict=True)
 
@@ -77,7 +73,7 @@ class _Writer:
             leaf = self.leaves.get(name)
             if leaf is None:
                 continue
-            if isinstance(leaf, Part) and self.homes.get(_key(leaf)) == name:
+            if isinstance(leaf, Part) and self.homes.get(key(leaf)) == name:
                 entries[pairs[field]] = self._prior(leaf.prior)
             else:
                 entries[field] = self._value(name)
@@ -93,18 +89,19 @@ class _Writer:
         return self._prior(leaf) if home == name else home
 
     def _home(self, leaf: Prior | Part, where: str) -> str:
-        if _key(leaf) not in self.homes:
+        if key(leaf) not in self.homes:
             raise ModelError(
                 f"{where}: a recipe defines a prior at a leaf, and one of two at a pair of leaves as e1 and "
                 f"e2; place this {type(leaf).__name__} at such"
             )
-        return self.homes[_key(leaf)]
+        return self.homes[key(leaf)]
 
     def _prior(self, prior: Any) -> dict[str, Any]:
         kind = type(prior)
         if PRIORS.get(kind.__name__) is not kind:
             raise ModelError(f"a recipe cannot name the prior {kind.__name__}, none of lensfit's")
-        hypers = {f.name: (getattr(prior, f.name), f.default) for f in dataclasses.fields(kind)}
+        fields = [f for f in dataclasses.fields(kind) if f.name in leaves_of(kind)]
+        hypers = {f.name: (getattr(prior, f.name), f.default) for f in fields}
         said = {name: value for name, (value, default) in hypers.items() if value is not default}
         return {"prior": kind.__name__} | {name: self._hyper(value, name) for name, value in said.items()}
 

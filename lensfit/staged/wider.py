@@ -1,13 +1,12 @@
 """A model and its neighbour with one more source."""
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import jax
 
 from lensfit.model import LensModel
-from lensfit.priors import Part, Prior, Solved
+from lensfit.priors import Part, Prior, Solved, renewed
 from lensfit.profiles import LightProfile
 from lensfit.pytree import replace
 
@@ -18,16 +17,16 @@ SUFFIX = "_second"
 def with_second_source(model: LensModel) -> LensModel:
     """The model with another source like its only one, parameters of its own and the amplitude solved."""
     ((name, source),) = model.source.items()
-    own: dict[int, Prior] = {}
+    own: dict[str, Prior] = {}
 
-    def renewed(leaf: Any) -> Any:
+    def another(leaf: Any) -> Any:
         prior = leaf.prior if isinstance(leaf, Part) else leaf
         if not isinstance(prior, Prior):
             return leaf
-        copy = own.setdefault(id(prior), dataclasses.replace(prior))  # pyright: ignore[reportArgumentType]
+        copy = own.setdefault(prior.tag, renewed(prior))
         return Part(copy, leaf.index) if isinstance(leaf, Part) else copy
 
     leaf = lambda node: isinstance(node, (Prior, Part, Solved))  # noqa: E731
-    second: LightProfile = jax.tree.map(renewed, source, is_leaf=leaf)
+    second: LightProfile = jax.tree.map(another, source, is_leaf=leaf)
     second = replace(second, **{second.amplitude: Solved()})
     return replace(model, source={name: source, name + SUFFIX: second})

@@ -165,6 +165,12 @@ class Own(LightProfile):
 class Flat(Prior):
     """A prior that lensfit does not know."""
 
+    def forward(self, z):
+        return z
+
+    def inverse(self, theta):
+        return theta
+
 
 def test_models_without_a_recipe_are_refused(tmp_path):
     model = one_sersic()
