@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lensfit.analysis import Analysis, analyse, load
     from lensfit.comparison import compare
     from lensfit.datasets import Imaging, Interferometer, read_imaging, read_interferometer
-    from lensfit.fitters._base import FitResult
+    from lensfit.fitters.result import FitResult
     from lensfit.likelihood.imaging import ImagingLikelihood
     from lensfit.likelihood.interferometer import InterferometerLikelihood
     from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
@@ -52,7 +52,7 @@ __all__ = [
 
 _HOMES = {
     "Analysis": "lensfit.analysis",
-    "FitResult": "lensfit.fitters._base",
+    "FitResult": "lensfit.fitters.result",
     "Imaging": "lensfit.datasets",
     "ImagingLikelihood": "lensfit.likelihood.imaging",
     "Interferometer": "lensfit.datasets",

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from astropy.wcs import WCS
 
-from lensfit.fitters._base import FitResult, Variant
+from lensfit.fitters.result import Basin, FitResult, Search, Variant
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.problem import Problem
 from lensfit.results import write_results
@@ -60,6 +60,8 @@ def made_result(problem, truth, trust=FAILED):
     amplitudes = np.asarray(problem.amplitudes(theta))
     mass = np.char.startswith(problem.names, "mass")
     best = dict(zip(problem.names, theta + errors, strict=True))
+    model = space.build(jnp.asarray(theta)).filled(jnp.asarray(amplitudes))
+    shown = {name: value for name, value in best.items() if name.startswith("mass")}
     return FitResult(
         fitter="staged",
         names=problem.names,
@@ -72,8 +74,10 @@ def made_result(problem, truth, trust=FAILED):
         amplitudes=amplitudes,
         amplitude_errors=np.full(amplitudes.shape, np.nan),
         spread=np.where(mass, errors, np.nan),
-        variants=(Variant("two sources", 1234.5, {k: best[k] for k in best if k.startswith("mass")}, counts=False),),
-        model=space.build(jnp.asarray(theta)).filled(jnp.asarray(amplitudes)),
+        variants=(Variant("two sources", 1234.5, shown, counts=False, model=model),),
+        search=Search((Basin(theta, 1300.0), Basin(theta, np.inf)), other=theta),
+        gain=0.3,
+        model=model,
         log_likelihood=log_likelihood,
         log_posterior=np.nan,
         chi2=-2 * (log_likelihood - float(problem.likelihood.log_norm)),

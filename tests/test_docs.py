@@ -13,15 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lensfit.calibrated_fit import CalibratedFit
+from lensfit.cli._parser import parse
+from lensfit.pixel_fit import PixelFit
 
 from lensfit import cli, registry
 from lensfit.bench.rows import Row
-from lensfit.calibrated_fit import CalibratedFit
 from lensfit.cli import bench as bench_command
 from lensfit.cli import fit as fit_command
-from lensfit.cli._parser import parse
 from lensfit.datasets import image_files
-from lensfit.pixel_fit import PixelFit
 from lensfit.problem import Problem
 from lensfit.profiles import SIE, Sersic
 from lensfit.recipe import read_recipe

@@ -13,7 +13,7 @@ import numpy as np
 from astropy.io import fits
 
 from lensfit.errors import DataError, FitError, ModelError
-from lensfit.fitters._base import FitResult
+from lensfit.fitters.result import FitResult
 from lensfit.model import LensModel
 from lensfit.observations import Observation, observe, read
 from lensfit.problem import Problem

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, zoom
 
 from lensfit.errors import FitError, ModelError
-from lensfit.fitters._base import FitResult
+from lensfit.fitters.result import FitResult
 from lensfit.inversion.regularisation import regularisation
 from lensfit.lensing import brightness_at, unlensed
 from lensfit.likelihood.reconstruction import Reconstruction

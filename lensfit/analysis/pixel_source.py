@@ -12,11 +12,11 @@ import numpy as np
 
 from lensfit.analysis.analysis import Analysis
 from lensfit.analysis.pixel_model import NAME, Arcs, Mesh, neighbour, pixel_model, pixel_source
-from lensfit.fitters._base import FitResult, Variant
-from lensfit.fitters._integrated import Climb, climb
-from lensfit.fitters._result import Clock, result_of
 from lensfit.fitters.laplace import laplace, values_at
+from lensfit.fitters.optimum import Climb, climb
+from lensfit.fitters.result import Clock, FitResult, Variant, result_of
 from lensfit.likelihood.reconstruction import Reconstruction
+from lensfit.model import LensModel
 from lensfit.pixelised.judge import checked
 from lensfit.pixelised.trust import check_basin, einstein_radius, lensed_flux
 from lensfit.problem import Problem
@@ -139,7 +139,8 @@ def _neighbours(
         f"{other} regularisation": dataclasses.replace(mesh, regularisation=other),
         "finer mesh": dataclasses.replace(mesh, pixels=round(FINER * mesh.pixels)),
     }
-    variants, notes, base = [_variant("as fitted", problem, first.theta, first.chi2)], [], problem.model.pixels()[NAME]
+    base, notes = problem.model.pixels()[NAME], []
+    variants = [_variant("as fitted", problem, first.theta, first.chi2, first.model)]
     for number, (name, changed) in enumerate(meshes.items()):
         source, strength = neighbour(base, changed, found)
         beside = Problem(replace(problem.model, source={NAME: source}), problem.likelihood)
@@ -148,17 +149,18 @@ def _neighbours(
         end = ascend(beside, dataclasses.replace(first, theta=theta), told)
         theta = np.asarray(beside.to_theta(end.z))
         values = values_at(beside.space, beside.likelihood, jnp.asarray(theta))
-        variants.append(_variant(name, beside, theta, float(values.chi2)))
+        model = beside.space.build(jnp.asarray(theta)).filled(values.amplitudes)
+        variants.append(_variant(name, beside, theta, float(values.chi2), model))
         gain = float(values.log_likelihood) - first.log_likelihood
         notes.append(describe_neighbour(name, gain, mesh, changed))
     return family.judged(tuple(variants), REJECTED * first.chi2), tuple(notes)
 
 
-def _variant(name: str, problem: Problem, theta: np.ndarray, chi2: float) -> Variant:
+def _variant(name: str, problem: Problem, theta: np.ndarray, chi2: float, model: LensModel) -> Variant:
     """Mass and place of the mesh: strengths of different meshes and regularisations mean different things."""
     asked = [p.role != "regularisation" for p in problem.space.parameters]
     named = zip(problem.names, theta.tolist(), asked, strict=True)
-    return Variant(name, chi2, {key: value for key, value, has in named if has}, counts=True)
+    return Variant(name, chi2, {key: value for key, value, has in named if has}, True, model)
 
 
 def _part(progress: Progress, stage: str, share: float) -> Callable[[float, int], None]:

@@ -13,7 +13,7 @@ from lensfit.analysis.pixel_model import Mesh
 from lensfit.analysis.pixel_source import SourceOnPixels
 from lensfit.analysis.steps import Calibration, Companions, Posterior, Region, Search
 from lensfit.errors import ModelError
-from lensfit.fitters._base import Fitter
+from lensfit.fitters.base import Fitter
 from lensfit.fitters.checkpoint import Store
 from lensfit.progress import Progress, shown
 from lensfit.registry import fitter as fitter_of

@@ -14,8 +14,9 @@ import numpy as np
 from lensfit.analysis.analysis import Analysis, Step
 from lensfit.analysis.pixel_source import compared
 from lensfit.errors import ModelError
-from lensfit.fitters._base import FitResult, Fitter
+from lensfit.fitters.base import Fitter
 from lensfit.fitters.checkpoint import Store
+from lensfit.fitters.result import FitResult
 from lensfit.observations.companions import Companion
 from lensfit.problem import Problem
 from lensfit.progress import Progress, part

@@ -13,7 +13,7 @@ from lensfit.analysis import Analysis, prepare, road
 from lensfit.cli.live import Live
 from lensfit.cli.run_folder import CHECKPOINT, Display, RunLog, check_folder, check_free, check_resumable, logger
 from lensfit.errors import FitError, ModelError
-from lensfit.fitters._base import Fitter
+from lensfit.fitters.base import Fitter
 from lensfit.fitters.checkpoint import Store
 from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe
 from lensfit.registry import fitter

@@ -12,9 +12,9 @@ import jax.monitoring
 import numpy as np
 from jax.core import Tracer
 
-from lensfit.fitters._calls import log_normal
+from lensfit.fitters.base import Progress
+from lensfit.fitters.calls import log_normal
 from lensfit.problem import Problem
-from lensfit.progress import Progress
 
 COMPILING = (
     "/jax/core/compile/jaxpr_trace_duration",

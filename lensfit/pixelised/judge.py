@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from lensfit.fitters._base import FitResult
+from lensfit.fitters.result import FitResult
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.pixelised.trust import check_source, measure
 from lensfit.problem import Problem

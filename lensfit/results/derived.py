@@ -10,7 +10,7 @@ import numpy as np
 
 from lensfit.datasets import Dataset
 from lensfit.errors import ModelError
-from lensfit.fitters._base import FitResult
+from lensfit.fitters.result import FitResult
 from lensfit.lensing import Field, bright_cells, critical_curves, einstein_radius, flux, unlensed
 from lensfit.model import LensModel
 from lensfit.observations import Observation

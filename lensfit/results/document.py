@@ -15,7 +15,8 @@ from astropy.table import Column, Table
 
 from lensfit._version import __version__
 from lensfit.errors import DataError, ModelError
-from lensfit.fitters._base import Diagnostics, FitResult, Variant
+from lensfit.fitters.diagnostics import Diagnostics
+from lensfit.fitters.result import Basin, FitResult, Search, Variant
 from lensfit.model import from_plain, to_plain
 from lensfit.observations import Observation
 from lensfit.problem import Problem
@@ -26,7 +27,7 @@ SCHEMA, VERSION = "lensfit.result", 3
 RESULT, SAMPLES = "result.json", "samples.ecsv"
 NUMBERS = ("log_likelihood", "log_posterior", "chi2", "seconds", "cpu_seconds")
 """Fields that are NaN where they are not known."""
-OPTIONAL = ("data_count", "evaluations", "gradients", "log_evidence", "log_evidence_error")
+OPTIONAL = ("data_count", "evaluations", "gradients", "log_evidence", "log_evidence_error", "gain")
 PACKAGES = ("lensfit", "jax", "jaxlib", "numpy", "scipy", "astropy", "matplotlib")
 MADE = ("command", "created", "versions", "machine")
 """What the provenance of a file says beside that of the result."""
@@ -181,7 +182,9 @@ def _of_result(result: FitResult) -> dict[str, Any]:
         "fit": {name: getattr(result, name) for name in (*NUMBERS, *OPTIONAL)},
         "diagnostics": None if result.diagnostics is None else vars(result.diagnostics),
         "samples": None if result.samples is None else len(result.samples),
-        "variants": [vars(variant) for variant in result.variants],
+        "variants": [vars(variant) | {"model": to_plain(variant.model)} for variant in result.variants],
+        "search": None if result.search is None else _plain_search(result.search),
+        "explored": result.explored,
         "model": to_plain(result.model),
         "notes": result.notes,
     }  # fmt: skip
@@ -234,7 +237,9 @@ def _fields(document: dict[str, Any]) -> dict[str, Any]:
         **{name: float(np.nan if numbers[name] is None else numbers[name]) for name in NUMBERS},
         **{name: numbers[name] for name in OPTIONAL},
         "diagnostics": None if diagnostics is None else Diagnostics(**diagnostics),
-        "variants": tuple(Variant(**variant) for variant in document["variants"]),
+        "variants": tuple(Variant(**v | {"model": from_plain(v["model"])}) for v in document["variants"]),
+        "search": None if document["search"] is None else _search(document["search"]),
+        "explored": document["explored"],
         "model": from_plain(document["model"]),
         "notes": tuple(document["notes"]),
         "provenance": {key: value for key, value in document["provenance"].items() if key not in MADE},
@@ -243,6 +248,17 @@ def _fields(document: dict[str, Any]) -> dict[str, Any]:
 
 def _check(row: dict[str, Any]) -> Check:
     return Check(**row | {"outcome": Outcome(row["outcome"])})
+
+
+def _plain_search(search: Search) -> dict[str, Any]:
+    return {"basins": [vars(basin) for basin in search.basins], "other": search.other}
+
+
+def _search(content: dict[str, Any]) -> Search:
+    scores = [np.inf if basin["score"] is None else basin["score"] for basin in content["basins"]]
+    places = [np.array(basin["theta"], float) for basin in content["basins"]]
+    basins = tuple(Basin(theta, score) for theta, score in zip(places, scores, strict=True))
+    return Search(basins, np.array(content["other"], float))
 
 
 def _array(rows: dict[str, Any], key: str) -> np.ndarray:

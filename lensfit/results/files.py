@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from lensfit._version import __version__
 from lensfit.datasets import Dataset
 from lensfit.errors import DataError
-from lensfit.fitters._base import FitResult
+from lensfit.fitters.result import FitResult
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.observations import Observation, Plane
 from lensfit.plots import (

@@ -9,6 +9,7 @@ import numpy as np
 
 from lensfit.datasets import blocks
 from lensfit.fitters.lm import Point
+from lensfit.fitters.result import Basin
 from lensfit.grid import cut
 from lensfit.model import LensModel
 from lensfit.pytree import replace
@@ -20,14 +21,6 @@ Tell = Callable[[str, float, float, Point | None], None]
 """Is told the stage, its chi2 (NaN where unknown), the share of the work that is done, and the best point so far."""
 BRIGHT = 256
 """Most pixels that are traced back."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Basin:
-    """A place found by the search: theta (n,), and the score it is ranked by (small is good, never NaN)."""
-
-    theta: np.ndarray
-    score: float
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lensfit.fitters._base import Variant
 from lensfit.fitters.lm import Point
+from lensfit.fitters.result import Variant
 from lensfit.model import LensModel
 from lensfit.operators.non_negative import non_negative_image
 from lensfit.staged.roles import Roles

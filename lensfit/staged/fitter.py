@@ -7,12 +7,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import Checkpoint, FitResult
-from lensfit.fitters._result import Clock, result_of
+from lensfit.fitters.base import Checkpoint, Progress
 from lensfit.fitters.laplace import laplace_of_solved
 from lensfit.fitters.lm import Point, System
+from lensfit.fitters.result import Clock, FitResult, result_of
 from lensfit.problem import Problem
-from lensfit.progress import Progress
 from lensfit.space import Space, solve_amplitudes
 from lensfit.staged.case import Case, Found, Tell
 from lensfit.staged.family import better, fit_family, judged, spread

@@ -8,10 +8,11 @@ import jax
 import numpy as np
 
 from lensfit.fitters.lm import Descent, Point, System
+from lensfit.fitters.result import Basin
 from lensfit.model import LensModel
 from lensfit.pytree import replace
 from lensfit.space import Space
-from lensfit.staged.case import Basin, Case
+from lensfit.staged.case import Case
 from lensfit.staged.maps import to_theta, to_z
 from lensfit.staged.roles import Roles
 from lensfit.staged.search import basin_of

@@ -6,7 +6,7 @@ import dataclasses
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import FitResult
+from lensfit.fitters.result import FitResult
 from lensfit.problem import Problem
 from lensfit.space import solve_amplitudes
 from lensfit.staged.case import Case

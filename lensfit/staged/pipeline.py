@@ -4,7 +4,8 @@ from __future__ import annotations
 import numpy as np
 
 from lensfit.fitters.lm import Point
-from lensfit.staged.case import Basin, Case, Found, Tell
+from lensfit.fitters.result import Basin
+from lensfit.staged.case import Case, Found, Tell
 from lensfit.staged.joint import Joint, distinct, join
 from lensfit.staged.light import LightFit, fit_light, floor_weights
 from lensfit.staged.search import search

@@ -9,9 +9,10 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from lensfit.fitters.lm import Point
+from lensfit.fitters.result import Basin
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.space import Space
-from lensfit.staged.case import BRIGHT, Arcs, Basin, Case
+from lensfit.staged.case import BRIGHT, Arcs, Case
 from lensfit.staged.light import floor_weights
 from lensfit.staged.maps import to_theta, to_z
 from lensfit.staged.roles import Roles

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lensfit.fitters._base import Variant
 from lensfit.fitters.lm import Point
+from lensfit.fitters.result import Variant
 from lensfit.likelihood.interferometer import InterferometerLikelihood
 from lensfit.model import LensModel
 from lensfit.staged import evidence, family, pipeline, trust, visibilities

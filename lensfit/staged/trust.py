@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from lensfit.fitters._base import Variant
 from lensfit.fitters.lm import Point
+from lensfit.fitters.result import Variant
 from lensfit.model import LensModel
 from lensfit.space import Space
 from lensfit.staged.case import Basin

@@ -7,8 +7,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from lensfit.fitters.result import Basin
 from lensfit.operators.non_negative import FAINT, non_negative_image
-from lensfit.staged.case import BRIGHT, Arcs, Basin, Case, Found, Tell
+from lensfit.staged.case import BRIGHT, Arcs, Case, Found, Tell
 from lensfit.staged.joint import Joint, distinct
 from lensfit.staged.maps import to_theta, to_z
 from lensfit.staged.search import draws, place_sources

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from lensfit.fitters._base import FitResult
+from lensfit.fitters.result import FitResult
 from lensfit.verdict import Check, Trust
 
 

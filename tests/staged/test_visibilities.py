@@ -8,15 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
 from lensfit.calibrated_fit import CalibratedFit, describe
+from lensfit.window import choose_window
+
 from lensfit.cli import _jax, main
 from lensfit.datasets import Interferometer, read_interferometer, write_interferometer
 from lensfit.errors import DataError, ModelError
-from lensfit.fitters._base import Variant
-from lensfit.fitters._result import Clock, result_of
 from lensfit.fitters.laplace import laplace
 from lensfit.fitters.lm import evaluate, linear_system
+from lensfit.fitters.result import Clock, Variant, result_of
 from lensfit.likelihood.joint import Observations
 from lensfit.model import LensModel
 from lensfit.plots import VISIBILITY_FIGURES
@@ -35,7 +35,6 @@ from lensfit.staged.roles import Roles
 from lensfit.standard import one_source
 from lensfit.tracks import earth_rotation, spiral
 from lensfit.verdict import Check, Trust
-from lensfit.window import choose_window
 
 TRUTH = LensModel(
     light={},
@@ -222,7 +221,7 @@ def test_residuals_on_pixels_are_refused(folders):
 def test_neighbours_that_disagree_are_told(folders):
     roles = Roles.of(Space.of(one_source(read_interferometer(folders[0]))))
     name = "mass.sie.einstein_radius"
-    variants = [Variant("a", 1.0, {name: 0.9}, True), Variant("b", 1.0, {name: 1.03}, True)]
+    variants = [Variant("a", 1.0, {name: 0.9}, True, None), Variant("b", 1.0, {name: 1.03}, True, None)]
     (stable,) = evidence.check_family(roles, (variants[0], variants[0]))
     (unstable,) = evidence.check_family(roles, tuple(variants))
     assert stable.passed and not unstable.passed and "between 0.9 and 1.03" in unstable.finding

@@ -11,11 +11,10 @@ import numpy as np
 from jax import lax
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import Checkpoint, FitResult
-from lensfit.fitters._result import Clock, result_of
-from lensfit.fitters._starts import drawn
+from lensfit.fitters.base import Checkpoint, Progress
+from lensfit.fitters.calls import drawn
+from lensfit.fitters.result import Clock, FitResult, result_of
 from lensfit.problem import Problem, log_posterior
-from lensfit.progress import Progress
 from lensfit.pytree import pytree
 
 QUIET = 5
