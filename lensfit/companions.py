@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter, label, maximum_filter
 
 from lensfit.datasets import Imaging
 from lensfit.fitters._base import Check, FitResult, Trust
-from lensfit.lensing.local import in_chunks, traced
+from lensfit.lensing import in_chunks, traced
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.model import LensModel
 from lensfit.problem import Problem

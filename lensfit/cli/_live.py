@@ -11,8 +11,7 @@ from matplotlib.animation import PillowWriter
 from lensfit.datasets import Imaging
 from lensfit.errors import DataError
 from lensfit.fitters._base import Progress
-from lensfit.plots import Glance, draw_glance
-from lensfit.plots._panels import new_figure
+from lensfit.plots import Glance, draw_glance, new_figure
 from lensfit.problem import Problem
 from lensfit.results import replacing
 

@@ -10,9 +10,17 @@ import numpy as np
 from lensfit.datasets import Imaging, Interferometer
 from lensfit.errors import ModelError
 from lensfit.fitters._base import FitResult
-from lensfit.lensing import Field, bright_cells, critical_curves, einstein_radius, flux, unlensed
+from lensfit.lensing import (
+    Field,
+    bright_cells,
+    critical_curves,
+    einstein_radius,
+    flux,
+    unlensed,
+    unmasked_field,
+)
 from lensfit.model import LensModel
-from lensfit.plots import data_unit, position_angle, unmasked_field
+from lensfit.plots import position_angle
 from lensfit.problem import Problem
 from lensfit.results.pixels import measured
 
@@ -80,7 +88,7 @@ def derived_quantities(
         word = name.rpartition(".")[2]
         if name.endswith("_flux"):
             area, (words, meaning) = imaging.pixel_scale**2, WORDS[word]
-            found[name] = Quantity(value / area, error / area, f"{data_unit(imaging)}, {words}", meaning)
+            found[name] = Quantity(value / area, error / area, f"{imaging.unit_label}, {words}", meaning)
             continue
         if not name.endswith("_angle"):
             found[name] = Quantity(value, error, *WORDS[word])

@@ -4,7 +4,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from astropy.io import fits
 
 from lensfit.datasets import Imaging, Interferometer
@@ -19,7 +18,6 @@ from lensfit.plots import (
     PIXEL_VISIBILITY_FIGURES,
     SAMPLE_FIGURES,
     VISIBILITY_FIGURES,
-    ModelImages,
     Scene,
     VisibilityScene,
     pixel_scene,
@@ -50,7 +48,7 @@ def write_results(
         raise DataError(f"{folder}: no such folder; make it first, results go into an existing run folder")
     frame: Imaging | Interferometer = observed if isinstance(observed, Imaging) else observed.datasets[0]
     pixels = problem.reconstruct(result.theta) if result.model.pixels() else None
-    scene, figures, images = _shown(problem, observed, result, pixels)
+    scene, figures = _shown(problem, observed, result, pixels)
     if pixels is not None:
         with replacing(folder / "source.fits") as path:
             source_file(pixels, frame.unit).writeto(path)
@@ -58,7 +56,7 @@ def write_results(
         with replacing(folder / f"{name}.png") as path:
             figure(scene).savefig(path)  # pyright: ignore[reportArgumentType]
     with replacing(folder / "model.fits") as path:
-        _model_file(frame, images, result).writeto(path)
+        _model_file(frame, scene.planes(), result).writeto(path)
     derived = derived_quantities(problem, frame, result)
     names = [f"{name}.png" for name in (*figures, *(SAMPLE_FIGURES if result.samples is not None else ()))]
     document = as_document(problem, observed, result, derived, names)
@@ -72,20 +70,20 @@ def write_results(
 
 def _shown(
     problem: Problem, observed: Imaging | Observations, result: FitResult, pixels: Reconstruction | None
-) -> tuple[Any, dict[str, Any], Images]:
-    """What the figures show, the figures, and the images of model.fits."""
+) -> tuple[Any, dict[str, Any]]:
+    """What the figures show, and the figures."""
     scene: Any
     if isinstance(observed, Imaging):
         if pixels is None:
             scene, figures = Scene.of(observed, problem.likelihood, result.model), FIGURES
         else:
             scene, figures = pixel_scene(observed, problem, pixels), PIXEL_FIGURES
-        return scene, figures, _of_image(observed, scene.images)
+        return scene, figures
     if pixels is None:
         scene, figures = VisibilityScene.of(observed, result.model), VISIBILITY_FIGURES
     else:
         scene, figures = pixel_visibility_scene(observed, pixels), PIXEL_VISIBILITY_FIGURES
-    return scene, figures, _of_visibilities(scene)
+    return scene, figures
 
 
 def _write_samples(folder: Path, problem: Problem, result: FitResult) -> None:
@@ -96,26 +94,6 @@ def _write_samples(folder: Path, problem: Problem, result: FitResult) -> None:
         samples_table(result).write(path, format="ascii.ecsv")
     with replacing(folder / "samples.h5") as path:
         write_inference_data(path, problem, result)
-
-
-def _of_image(imaging: Imaging, images: ModelImages) -> Images:
-    return (
-        ("MODEL", images.model, imaging.unit, "lens light, lensed source and sky, convolved"),
-        ("RESIDUAL", images.residual, None, "(data - model) / sigma"),
-        ("LENS_LIGHT", images.light, imaging.unit, "lens light and sky, convolved"),
-        ("SOURCE", images.source, imaging.unit, "lensed source, convolved"),
-        ("MASK", imaging.mask.astype(np.uint8), None, "1 = left out of the fit"),
-    )
-
-
-def _of_visibilities(scene: Any) -> Images:
-    return (
-        ("MODEL", scene.sky, scene.imaging.unit, "sky of the model, before the primary beam"),
-        ("RESIDUAL", scene.dirty_residual, None, "dirty image of data less model over its noise"),
-        ("DIRTY", scene.dirty, None, "dirty image of the data over its noise"),
-        ("SOURCE", scene.source, scene.imaging.unit, "lensed source, before the primary beam"),
-        ("MASK", scene.imaging.mask.astype(np.uint8), None, "1 = no emission is modelled"),
-    )
 
 
 def _model_file(frame: Imaging | Interferometer, images: Images, result: FitResult) -> fits.HDUList:

@@ -15,7 +15,6 @@ from lensfit.datasets import Imaging
 from lensfit.fitters._base import FitResult
 from lensfit.fitters._saved import document_of, plain
 from lensfit.likelihood.joint import Observations
-from lensfit.plots import data_unit
 from lensfit.problem import Problem
 from lensfit.results.derived import Quantity
 
@@ -30,7 +29,7 @@ def as_document(
     imaging = observed if isinstance(observed, Imaging) else observed.datasets[0]
     document = document_of(result)
     for row in (*document["parameters"].values(), *document["amplitudes"].values()):
-        row["unit"] = data_unit(imaging) if row["unit"] == "data unit" else row["unit"]
+        row["unit"] = imaging.unit_label if row["unit"] == "data unit" else row["unit"]
     added = {
         "fixed": _fixed(problem),
         "derived": {name: vars(quantity) for name, quantity in derived.items()},
