@@ -17,12 +17,12 @@ from lensfit.errors import ModelError
 from lensfit.fitters.base import Fitter
 from lensfit.fitters.checkpoint import Store
 from lensfit.fitters.result import FitResult
+from lensfit.lensing import einstein_radius_of, unmasked_field
 from lensfit.observations.companions import Companion
 from lensfit.problem import Problem
 from lensfit.progress import Progress, part
 from lensfit.recipe import FitSection
 from lensfit.registry import fit, fitter, name_of
-from lensfit.results.derived import radius_in
 from lensfit.space import solve_amplitudes
 from lensfit.staged.case import Case
 from lensfit.staged.visibilities import run_stages
@@ -133,8 +133,8 @@ def _with_time(result: FitResult, before: FitResult) -> FitResult:
 
 def _with_check(analysis: Analysis, first: FitResult, masked: tuple[Companion, ...]) -> FitResult:
     """The result with the check whether leaving companions out moved the Einstein radius."""
-    result = analysis.fitted
-    before, after = (radius_in(analysis.observation.frame, found.model) for found in (first, result))
+    result, field = analysis.fitted, unmasked_field(analysis.observation.frame)
+    before, after = (einstein_radius_of(found.model.only(), field) for found in (first, result))
     change = abs(after / before - 1)
     where = "; ".join(str(c) for c in masked)
     finding = (

@@ -9,8 +9,7 @@ from matplotlib.animation import PillowWriter
 
 from lensfit.analysis import Analysis
 from lensfit.errors import DataError
-from lensfit.plots import Glance, draw_glance
-from lensfit.plots._panels import new_figure
+from lensfit.plots import Glance, draw_glance, new_figure
 from lensfit.progress import Progress
 from lensfit.results import replacing
 from lensfit.results.files import LIVE

@@ -67,6 +67,11 @@ class Dataset(ABC):
         return pixel_centers(self.shape, self.pixel_scale, self.origin)[1]
 
     @property
+    def unit_label(self) -> str:
+        """The unit as figures and tables write it."""
+        return self.unit or "data unit"
+
+    @property
     def extent(self) -> tuple[float, float, float, float]:
         """x of the left and right edge, y of the lower and upper one, in arcsec."""
         half, x, y = self.pixel_scale / 2, self.x, self.y

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, label, maximum_filter
 
 from lensfit.datasets import Imaging
-from lensfit.lensing.local import centers, in_chunks, traced
+from lensfit.lensing import centers, in_chunks, traced
 from lensfit.model import LensModel
 from lensfit.staged.light import floor_weights
 

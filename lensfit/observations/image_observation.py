@@ -16,9 +16,9 @@ from lensfit.likelihood.pixels import PixelImagingLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
 from lensfit.observations.companions import Companion, find_companions, leave_out
-from lensfit.observations.observation import Observation, Plane, Shown
+from lensfit.observations.observation import Observation, Shown, planes_of
 from lensfit.observations.region import add_note, choose_mask, leaves_a_region
-from lensfit.plots import FIGURES, PIXEL_FIGURES, Glance, ModelImages, Scene, inspect_figure, pixel_scene
+from lensfit.plots import FIGURES, PIXEL_FIGURES, Glance, Scene, inspect_figure, pixel_scene
 from lensfit.recipe import DataSection
 from lensfit.standard import STANDARD
 
@@ -105,7 +105,7 @@ class ImageObservation(Observation):
         else:
             scene, figures = pixel_scene(self.imaging, term, found), PIXEL_FIGURES
         made = {name: partial(figure, scene) for name, figure in figures.items()}
-        return Shown(made, _planes(self.imaging, scene.images))
+        return Shown(made, planes_of(scene, self.imaging))
 
     def describe(self) -> list[tuple[str, str]]:
         """That of the image."""
@@ -119,14 +119,3 @@ class ImageObservation(Observation):
         """With the mask of the fit."""
         imaging = dataclasses.replace(self.imaging.with_mask(masks["MASK"]), notes=tuple(document["notes"]))
         return dataclasses.replace(self, imaging=imaging, settled=True)
-
-
-def _planes(imaging: Imaging, images: ModelImages) -> tuple[Plane, ...]:
-    every = (
-        ("MODEL", images.model, imaging.unit, "lens light, lensed source and sky, convolved"),
-        ("RESIDUAL", images.residual, None, "(data - model) / sigma"),
-        ("LENS_LIGHT", images.light, imaging.unit, "lens light and sky, convolved"),
-        ("SOURCE", images.source, imaging.unit, "lensed source, convolved"),
-        ("MASK", imaging.mask.astype(np.uint8), None, "1 = left out of the fit"),
-    )
-    return tuple(Plane(name, array, imaging, unit, words) for name, array, unit, words in every)

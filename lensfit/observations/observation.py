@@ -15,6 +15,7 @@ from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
 from lensfit.observations.companions import Companion
 from lensfit.plots import Glance
+from lensfit.plots.scene import AnyScene
 from lensfit.recipe import DataSection
 from lensfit.staged.case import Case
 
@@ -36,6 +37,11 @@ class Shown:
 
     figures: Mapping[str, Callable[[], Figure]]
     planes: tuple[Plane, ...]
+
+
+def planes_of(scene: AnyScene, frame: Dataset) -> tuple[Plane, ...]:
+    """The images of a scene."""
+    return tuple(Plane(name, array, frame, unit, words) for name, array, unit, words in scene.planes())
 
 
 class Observation(ABC):

@@ -17,7 +17,7 @@ from lensfit.likelihood.joint import Observations
 from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
-from lensfit.observations.observation import Observation, Plane, Shown
+from lensfit.observations.observation import Observation, Shown, planes_of
 from lensfit.observations.region import choose_window
 from lensfit.plots import (
     PIXEL_VISIBILITY_FIGURES,
@@ -142,7 +142,7 @@ class VisibilityObservation(Observation):
         else:
             scene, figures = pixel_visibility_scene(self.observations, found), PIXEL_VISIBILITY_FIGURES
         made = {name: partial(figure, scene) for name, figure in figures.items()}
-        return Shown(made, _planes(scene))
+        return Shown(made, planes_of(scene, self.frame))
 
     def describe(self) -> list[tuple[str, str]]:
         """That of all datasets."""
@@ -189,15 +189,3 @@ def _calibration(c: Any) -> dict[str, Any]:
         "antenna_phases_deg": np.degrees(c.basis @ c.numbers[3 * c.aligned :]),
         "numbers": c.numbers,
     }
-
-
-def _planes(scene: VisibilityScene) -> tuple[Plane, ...]:
-    frame = scene.imaging
-    every = (
-        ("MODEL", scene.sky, frame.unit, "sky of the model, before the primary beam"),
-        ("RESIDUAL", scene.dirty_residual, None, "dirty image of data less model over its noise"),
-        ("DIRTY", scene.dirty, None, "dirty image of the data over its noise"),
-        ("SOURCE", scene.source, frame.unit, "lensed source, before the primary beam"),
-        ("MASK", frame.mask.astype(np.uint8), None, "1 = no emission is modelled"),
-    )
-    return tuple(Plane(name, array, frame, unit, words) for name, array, unit, words in every)

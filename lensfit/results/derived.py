@@ -11,11 +11,19 @@ import numpy as np
 from lensfit.datasets import Dataset
 from lensfit.errors import ModelError
 from lensfit.fitters.result import FitResult
-from lensfit.lensing import Field, bright_cells, critical_curves, einstein_radius, flux, unlensed
+from lensfit.lensing import (
+    Field,
+    bright_cells,
+    critical_curves,
+    einstein_radius,
+    flux,
+    unlensed,
+    unmasked_field,
+)
 from lensfit.model import LensModel
 from lensfit.observations import Observation
 from lensfit.pixelised.shape import half_light_radius
-from lensfit.plots import position_angle, unmasked_field
+from lensfit.plots import position_angle
 from lensfit.problem import Problem
 
 WIDER = 3.0
@@ -170,7 +178,7 @@ def _in_words(found: dict[str, tuple[float, float, float]], frame: Dataset) -> d
         unit, meaning = WORDS[word]
         if name.endswith("_flux"):
             value, error, spread = (number / frame.pixel_scale**2 for number in (value, error, spread))
-            unit = f"{frame.unit or 'data unit'}, {unit}"
+            unit = f"{frame.unit_label}, {unit}"
         angle = name.endswith("_angle")
         made[name] = Quantity(value % 180 if angle else value, error, unit, meaning, spread)
         if angle and frame.wcs is not None:
@@ -198,11 +206,6 @@ def _shapes(model: LensModel) -> dict[str, float]:
 def _angle(first: Any, second: Any) -> float:
     """phi [deg, -90 to 90] of a multiple of (cos 2 phi, sin 2 phi)."""
     return float(np.degrees(0.5 * np.arctan2(second, first)))
-
-
-def radius_in(frame: Dataset, model: LensModel) -> float:
-    """Effective Einstein radius [arcsec] of a model of numbers on a frame, NaN where no critical curve closes."""
-    return _radius(unmasked_field(frame))(model)(model)[RADIUS]
 
 
 def _radius(field: Field) -> Measure:

@@ -1,87 +1,26 @@
 """Figures of a fit to visibilities, and of visibilities before one."""
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
-import jax
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import AsinhNorm, Normalize
 from matplotlib.figure import Figure
 
-from lensfit.datasets import Interferometer
-from lensfit.lensing import Field
+from lensfit.datasets import ARCSEC, Interferometer
+from lensfit.lensing import Field, unmasked_field
 from lensfit.likelihood.direct import model_visibilities
-from lensfit.likelihood.interferometer import OVERSAMPLING, InterferometerLikelihood
+from lensfit.likelihood.interferometer import OVERSAMPLING
 from lensfit.likelihood.joint import Observations
-from lensfit.model import LensModel
-from lensfit.operators.nufft import ARCSEC
-from lensfit.plots._panels import LIGHT, RESIDUAL, finish, in_two_rows, new_figure, note, show
-from lensfit.plots.fit import legend, show_critical_curves, show_images, show_source
-from lensfit.plots.scene import Plane, unmasked_field
+from lensfit.plots.image_figures import show_critical_curves, show_images, source_plane
+from lensfit.plots.panels import LIGHT, RESIDUAL, finish, in_two_rows, legend, new_figure, note, show, single
+from lensfit.plots.scene import VisibilityScene
 
 BINS = 20
 """Bins of baseline length, each with as many visibilities."""
 SIGMA = r"$\sigma$"
-MILLI = "mJy / pixel"
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class VisibilityScene:
-    """A fit to visibilities as the figures show it.
-
-    imaging: the first dataset, whose image grid all share. corrected: the datasets with their calibration taken
-    out. Images (H, W): `dirty`, `dirty_model` and `dirty_residual` in units of the dirty image's noise, `sky`
-    and its lensed part `source`, before the primary beam [Jy/pixel]. The rest is as in `Scene`.
-    """
-
-    imaging: Interferometer
-    corrected: tuple[Interferometer, ...]
-    model: LensModel
-    dirty: np.ndarray
-    dirty_model: np.ndarray
-    dirty_residual: np.ndarray
-    sky: np.ndarray
-    source: np.ndarray
-    seen: np.ndarray
-    field: Field
-    plane: Plane
-
-    @classmethod
-    def of(cls, observations: Observations, model: LensModel) -> VisibilityScene:
-        """Everything that the figures of a model of numbers need."""
-        likelihood = observations.held().likelihood()
-        images = _images(likelihood, model)
-        plane = Plane.of(model, unmasked_field(observations.datasets[0]))
-        return cls(model=model, plane=plane, **seen_by(observations, likelihood, *images))
-
-
-@jax.jit
-def _images(likelihood: InterferometerLikelihood, model: LensModel) -> tuple[jax.Array, ...]:
-    return likelihood.light(model), likelihood.light(model.only("source")), likelihood.image(model)
-
-
-def seen_by(
-    observations: Observations, likelihood: InterferometerLikelihood, sky: Any, source: Any, seen: Any
-) -> dict[str, Any]:
-    """The fields of a `VisibilityScene` that its images (H, W) decide; the likelihood is of the held calibration."""
-    frame = observations.datasets[0]
-    dirty = np.asarray(likelihood.dirty / likelihood.dirty_sigma)
-    residual = np.asarray(likelihood.dirty_residual(seen))
-    return {
-        "imaging": frame,
-        "corrected": observations.corrected(),
-        "dirty": dirty,
-        "dirty_model": dirty - residual,
-        "dirty_residual": residual,
-        "sky": np.asarray(sky),
-        "source": np.asarray(source),
-        "seen": np.asarray(seen),
-        "field": unmasked_field(frame),
-    }
 
 
 def dirty(axes: Axes, scene: VisibilityScene) -> None:
@@ -97,26 +36,21 @@ def dirty_model(axes: Axes, scene: VisibilityScene) -> None:
 
 def dirty_residual(axes: Axes, scene: VisibilityScene) -> None:
     """The dirty image of data less model, from -5 to 5 sigma."""
-    show(axes, scene.dirty_residual, scene.imaging, Normalize(-5, 5), RESIDUAL, SIGMA)
+    show(axes, scene.dirty_residual, scene.frame, Normalize(-5, 5), RESIDUAL, SIGMA)
     finish(axes, "Dirty residual", scene.field)
     note(axes, f"largest {np.abs(scene.dirty_residual).max():.2f} sigma")
 
 
 def sky(axes: Axes, scene: VisibilityScene) -> None:
     """The sky of the model with critical curves and the images of the source's centre."""
-    image = 1e3 * scene.sky
+    image = scene.scale * scene.sky
     peak = float(image.max())
     norm = AsinhNorm(linear_width=0.05 * peak, vmin=0, vmax=peak) if peak > 0 else Normalize(0, 1)
-    show(axes, image, scene.imaging, norm, LIGHT, MILLI)
+    show(axes, image, scene.frame, norm, LIGHT, scene.unit)
     show_critical_curves(axes, scene)
     show_images(axes, scene)
     finish(axes, "Model of the sky", scene.field)
     legend(axes)
-
-
-def source_plane(axes: Axes, scene: VisibilityScene) -> None:
-    """The source as it would be seen without the lens, with the caustics."""
-    show_source(axes, scene, 1e3 * scene.plane.source_plane, MILLI)
 
 
 def baselines(axes: Axes, scene: VisibilityScene) -> None:
@@ -165,22 +99,15 @@ def visibility_overview(scene: VisibilityScene) -> Figure:
     return in_two_rows(figure, (dirty, dirty_model, dirty_residual, sky, source_plane, baselines), scene)
 
 
-def visibility_single(panel: Callable[[Axes, VisibilityScene], None], scene: VisibilityScene) -> Figure:
-    """A figure of one panel."""
-    figure = new_figure(5.6, 4.8)
-    panel(figure.add_subplot(), scene)
-    return figure
-
-
 VISIBILITY_FIGURES: dict[str, Callable[[VisibilityScene], Figure]] = {
     "overview": visibility_overview,
-    "dirty": partial(visibility_single, dirty),
-    "dirty_model": partial(visibility_single, dirty_model),
-    "dirty_residual": partial(visibility_single, dirty_residual),
-    "sky": partial(visibility_single, sky),
-    "source": partial(visibility_single, source_plane),
-    "visibilities": partial(visibility_single, amplitudes),
-    "baselines": partial(visibility_single, baselines),
+    "dirty": partial(single, dirty),
+    "dirty_model": partial(single, dirty_model),
+    "dirty_residual": partial(single, dirty_residual),
+    "sky": partial(single, sky),
+    "source": partial(single, source_plane),
+    "visibilities": partial(single, amplitudes),
+    "baselines": partial(single, baselines),
 }
 """Every figure of a fit to visibilities, by the name of its file."""
 
@@ -203,6 +130,11 @@ def inspect_visibilities(observations: Observations) -> Figure:
     coverage.legend(fontsize=7, loc="upper right")
     real.axhline(0, color="0.6", lw=0.6)
     _baseline_axes(real, "mean real part about the field's middle [mJy]", "Visibilities")
+    _dirty_image_and_beam(image, beam, observations)
+    return figure
+
+
+def _dirty_image_and_beam(image: Axes, beam: Axes, observations: Observations) -> None:
     likelihood, frame = observations.likelihood(), observations.datasets[0]
     field = unmasked_field(frame)
     shown = np.asarray(likelihood.dirty / likelihood.dirty_sigma)
@@ -215,11 +147,10 @@ def inspect_visibilities(observations: Observations) -> Figure:
     half = 0.5 * min(frame.shape) * frame.pixel_scale
     show(beam, part, Field(0.0, 0.0, half), Normalize(-1, 1), RESIDUAL, "share of peak")
     finish(beam, "Dirty beam", Field(0.0, 0.0, half))
-    return figure
 
 
 def _dirty(axes: Axes, scene: VisibilityScene, image: np.ndarray, title: str) -> None:
-    show(axes, image, scene.imaging, Normalize(scene.dirty.min(), scene.dirty.max()), LIGHT, SIGMA)
+    show(axes, image, scene.frame, Normalize(scene.dirty.min(), scene.dirty.max()), LIGHT, SIGMA)
     finish(axes, title, scene.field)
 
 

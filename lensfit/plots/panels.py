@@ -2,19 +2,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
+from astropy.wcs import WCS
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import AsinhNorm, Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from lensfit.datasets import Imaging, Interferometer
+from lensfit.datasets import Dataset
 from lensfit.lensing import Field
-from lensfit.plots.compass import sky_axes
 
 MASKED = "#c4c4c4"
 DPI = 180
@@ -36,6 +36,13 @@ def in_two_rows(figure: Figure, panels: Sequence[Callable[[Axes, Any], None]], s
     return figure
 
 
+def single(panel: Callable[[Axes, Any], None], scene: Any) -> Figure:
+    """A figure of one panel of a scene."""
+    figure = new_figure(5.6, 4.8)
+    panel(figure.add_subplot(), scene)
+    return figure
+
+
 def stretch(image: np.ndarray, noise: float) -> AsinhNorm:
     """Linear up to a few times the noise, logarithmic above; ends at the brightest pixels of (H, W)."""
     top = max(float(np.nanpercentile(image, 99.9)), 5 * noise)
@@ -43,13 +50,13 @@ def stretch(image: np.ndarray, noise: float) -> AsinhNorm:
 
 
 def show(
-    axes: Axes, image: np.ndarray, extent: Field | Imaging | Interferometer, norm: Normalize, colours: str, unit: str
+    axes: Axes, image: np.ndarray, over: Dataset | Field, norm: Normalize, colours: str, unit: str
 ) -> None:
-    """Draw an image (H, W) in arcsec with its colour bar; NaN is masked."""
+    """Draw an image (H, W), on the pixels of a dataset or over a field, with its colour bar; NaN is masked."""
     shown = axes.imshow(
         np.ma.masked_invalid(image),
         origin="lower",
-        extent=_extent(extent),
+        extent=over.extent,
         norm=norm,
         cmap=_colormap(colours),
         interpolation="nearest",
@@ -57,7 +64,7 @@ def show(
     bar = axes.figure.colorbar(shown, ax=axes, fraction=0.046, pad=0.02, extend=_extend(image, norm))
     bar.set_label(unit, fontsize=8)
     if isinstance(norm, AsinhNorm):
-        ticks = _ticks(norm)
+        ticks = round_ticks(norm)
         bar.set_ticks(ticks, labels=[f"{tick:g}".replace("-", "\N{MINUS SIGN}") for tick in ticks])
         bar.ax.minorticks_off()
     bar.ax.tick_params(labelsize=7)
@@ -74,11 +81,11 @@ def finish(axes: Axes, title: str, field: Field) -> None:
     axes.set_ylim(field.y - field.half_width, field.y + field.half_width)
 
 
-def compass(axes: Axes, imaging: Imaging, field: Field) -> None:
+def compass(axes: Axes, wcs: WCS | None, field: Field) -> None:
     """Arrows to North and East in the lower left corner, nothing where the WCS is unknown."""
-    if imaging.wcs is None:
+    if wcs is None:
         return
-    east, north = sky_axes(imaging.wcs)
+    east, north = sky_axes(wcs)
     length = 0.2 * field.half_width
     tails = -np.minimum(np.minimum(east, north), 0)
     start = np.array([field.x, field.y]) - 0.88 * field.half_width + length * tails
@@ -88,6 +95,20 @@ def compass(axes: Axes, imaging: Imaging, field: Field) -> None:
         tip, place = start + length * vector, start + 1.35 * length * vector
         axes.annotate("", tuple(tip), tuple(start), arrowprops=arrow | {"path_effects": _outline()})
         axes.text(place[0], place[1], letter, text, path_effects=_outline())
+
+
+def sky_axes(wcs: WCS) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors (x, y) that point East and North, x along columns and y along rows."""
+    inverse = np.linalg.inv(wcs.pixel_scale_matrix)
+    east, north = inverse[:, 0], inverse[:, 1]
+    return east / np.hypot(*east), north / np.hypot(*north)
+
+
+def position_angle(wcs: WCS, phi: float) -> float:
+    """East of North [deg, 0 to 180] of an axis at phi [deg, counter-clockwise from +x]."""
+    direction = [np.cos(np.radians(phi)), np.sin(np.radians(phi))]
+    east, north = np.asarray(wcs.pixel_scale_matrix) @ direction
+    return float(np.degrees(np.arctan2(east, north)) % 180)
 
 
 def note(axes: Axes, text: str) -> None:
@@ -105,9 +126,11 @@ def outlined(axes: Axes, curves: Sequence[np.ndarray], field: Field, label: str,
         axes.plot(curve[:, 0], curve[:, 1], style, color="white", lw=1.1, label=word, path_effects=_outline())
 
 
-def data_unit(imaging: Imaging | Interferometer) -> str:
-    """The unit of the data as a label."""
-    return imaging.unit or "data unit"
+def legend(axes: Axes, place: Literal["best", "upper right", "lower left"] = "best") -> None:
+    """The legend of a panel on dark ground, away from its curves or at a place, if it has entries."""
+    if axes.get_legend_handles_labels()[1]:
+        room = {"handlelength": 1.4, "borderpad": 0.3, "labelspacing": 0.25, "handletextpad": 0.5}
+        axes.legend(loc=place, fontsize=6, framealpha=0.75, facecolor="#303030", labelcolor="white", **room)
 
 
 def _outline() -> list[Any]:
@@ -118,20 +141,13 @@ def _colormap(name: str) -> Colormap:
     return matplotlib.colormaps[name].with_extremes(bad=MASKED)
 
 
-def _extent(of: Field | Imaging | Interferometer) -> tuple[float, float, float, float]:
-    if isinstance(of, Field):
-        return of.x - of.half_width, of.x + of.half_width, of.y - of.half_width, of.y + of.half_width
-    half = of.pixel_scale / 2
-    return of.x[0, 0] - half, of.x[0, -1] + half, of.y[0, 0] - half, of.y[-1, 0] + half
-
-
 def _extend(image: np.ndarray, norm: Normalize) -> str:
     """Which ends of the colour bar stand for values beyond it."""
     low, high = np.nanmin(image) < norm.vmin, np.nanmax(image) > norm.vmax
     return {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[int(low), int(high)]
 
 
-def _ticks(norm: AsinhNorm) -> list[float]:
+def round_ticks(norm: AsinhNorm) -> list[float]:
     """Round numbers spread along the colour bar: zero first, then powers of ten, then twos and fives."""
     low, high = float(norm.vmin or 0), float(norm.vmax or 0)
     top = np.floor(np.log10(max(abs(low), abs(high))))
