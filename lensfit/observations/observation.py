@@ -157,12 +157,12 @@ class Observation(ABC):
 
     def document(self) -> dict[str, Any]:
         """What result.json says of the data, among it what the report shows and what `restored` needs."""
-        told = {role for role, _, _ in self.frame.sources} | {"note"}
+        told = {*((role, path) for role, path, _ in self.frame.sources), *(("note", note) for note in self.notes)}
         return {
             "kind": self.kind,
             "counted": self.counted,
             "overview": self.overview,
-            "described": [row for row in self.describe() if row[0] not in told],
+            "described": [row for row in self.describe() if row not in told],
             **self.frame.document(),
         }
 
