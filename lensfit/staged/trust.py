@@ -13,9 +13,7 @@ from lensfit.fitters._base import Check, Variant
 from lensfit.fitters.lm import Point
 from lensfit.model import LensModel
 from lensfit.space import Space
-from lensfit.staged.case import Basin
-from lensfit.staged.maps import to_z
-from lensfit.staged.roles import Roles
+from lensfit.staged.case import Basin, Roles, to_z
 from lensfit.surface import surfaces
 
 LEAST_SIGNAL = 25.0
