@@ -17,9 +17,10 @@ import numpy as np
 
 from lensfit.datasets import Imaging
 from lensfit.errors import FitError
-from lensfit.fitters._base import FitResult, NoCheckpoint, silent
+from lensfit.fitters.base import NoCheckpoint, silent
 from lensfit.fitters.importance import Importance
 from lensfit.fitters.nuts import NUTS
+from lensfit.fitters.result import FitResult
 from lensfit.instruments import gaussian_psf
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.model import LensModel

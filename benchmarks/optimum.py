@@ -14,7 +14,7 @@ import jax
 import numpy as np
 import population
 
-from lensfit.fitters._base import silent
+from lensfit.fitters.base import silent
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.model import LensModel
 from lensfit.space import Space, solve_amplitudes

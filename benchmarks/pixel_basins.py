@@ -33,7 +33,7 @@ from lensfit.companions import fit_without_companions
 from lensfit.datasets import Imaging
 from lensfit.errors import FitError
 from lensfit.field import choose_mask
-from lensfit.fitters._base import FitResult
+from lensfit.fitters.result import FitResult
 from lensfit.model import LensModel
 from lensfit.pixel_fit import ascend
 from lensfit.pixelised import trust

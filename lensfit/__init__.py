@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from lensfit import errors, priors, profiles, standard
     from lensfit.comparison import compare
     from lensfit.datasets import Imaging, Interferometer, read_imaging, read_interferometer
-    from lensfit.fitters._base import FitResult
+    from lensfit.fitters.result import FitResult
     from lensfit.likelihood.imaging import ImagingLikelihood
     from lensfit.likelihood.interferometer import InterferometerLikelihood
     from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "FitResult": "lensfit.fitters._base",
+    "FitResult": "lensfit.fitters.result",
     "Imaging": "lensfit.datasets",
     "ImagingLikelihood": "lensfit.likelihood.imaging",
     "Interferometer": "lensfit.datasets",

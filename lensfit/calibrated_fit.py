@@ -5,7 +5,8 @@ import dataclasses
 
 import numpy as np
 
-from lensfit.fitters._base import FitResult, Progress, silent
+from lensfit.fitters.base import Progress, silent
+from lensfit.fitters.result import FitResult
 from lensfit.likelihood.joint import Observations
 from lensfit.model import LensModel
 from lensfit.problem import Problem

@@ -14,12 +14,13 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, label, maximum_filter
 
 from lensfit.datasets import Imaging
-from lensfit.fitters._base import Check, FitResult, Trust
+from lensfit.fitters.result import FitResult
 from lensfit.lensing.local import in_chunks, traced
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.model import LensModel
 from lensfit.problem import Problem
 from lensfit.staged.search import floor_weights
+from lensfit.verdict import Check, Trust
 
 SMOOTHING = 1.5
 """Width of the smoothing before peaks are looked for [pixels]."""
@@ -199,5 +200,5 @@ def _with_check(first: FitResult, result: FitResult, masked: tuple[Companion, ..
         f"leaving out {len(masked)} companion{'s' * (len(masked) > 1)} ({where}) moved the Einstein radius by "
         f"{100 * change:.1f} % (less than {100 * AGREE:g} %)"
     )
-    check = Check("companions", bool(change < AGREE), finding)
+    check = Check.of("companions", bool(change < AGREE), finding)
     return dataclasses.replace(result, trust=Trust((*result.trust.checks, check)))

@@ -11,15 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.datasets import Imaging
-from lensfit.fitters._base import FitResult, Progress, Trust, Variant, silent
-from lensfit.fitters._integrated import Climb, climb
-from lensfit.fitters._result import Clock, result_of
+from lensfit.fitters.base import Progress, silent
 from lensfit.fitters.laplace import laplace, values_at
+from lensfit.fitters.optimum import Climb, climb
+from lensfit.fitters.result import Clock, FitResult, Variant, result_of
 from lensfit.likelihood.interferometer import OVERSAMPLING
 from lensfit.likelihood.joint import Observations
 from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
 from lensfit.likelihood.pixels import PixelImagingLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
+from lensfit.model import LensModel
 from lensfit.pixelised.judge import checked
 from lensfit.pixelised.mesh import Arcs, Mesh, neighbour, pixel_source
 from lensfit.pixelised.model import NAME, pixel_model
@@ -29,6 +30,7 @@ from lensfit.problem import Problem
 from lensfit.pytree import replace
 from lensfit.staged import family
 from lensfit.staged.trust import REJECTED
+from lensfit.verdict import Trust
 
 FIRST_WIDTH = 0.1
 """Widths of its prior that a parameter of the mesh is first moved by; one of the mass moves by its error."""
@@ -136,7 +138,8 @@ def _neighbours(
         f"{other} regularisation": dataclasses.replace(mesh, regularisation=other),
         "finer mesh": dataclasses.replace(mesh, pixels=round(FINER * mesh.pixels)),
     }
-    variants, notes, base = [_variant("as fitted", problem, first.theta, first.chi2)], [], problem.model.pixels()[NAME]
+    base, notes = problem.model.pixels()[NAME], []
+    variants = [_variant("as fitted", problem, first.theta, first.chi2, first.model)]
     for number, (name, changed) in enumerate(meshes.items()):
         source, strength = neighbour(base, changed, found)
         beside = Problem(replace(problem.model, source={NAME: source}), problem.likelihood)
@@ -145,17 +148,18 @@ def _neighbours(
         end = ascend(beside, dataclasses.replace(first, theta=theta), told)
         theta = np.asarray(beside.to_theta(end.z))
         values = values_at(beside.space, beside.likelihood, jnp.asarray(theta))
-        variants.append(_variant(name, beside, theta, float(values.chi2)))
+        model = beside.space.build(jnp.asarray(theta)).filled(values.amplitudes)
+        variants.append(_variant(name, beside, theta, float(values.chi2), model))
         gain = float(values.log_likelihood) - first.log_likelihood
         notes.append(describe_neighbour(name, gain, mesh, changed))
     return family.judged(tuple(variants), REJECTED * first.chi2), tuple(notes)
 
 
-def _variant(name: str, problem: Problem, theta: np.ndarray, chi2: float) -> Variant:
+def _variant(name: str, problem: Problem, theta: np.ndarray, chi2: float, model: LensModel) -> Variant:
     """Mass and place of the mesh: strengths of different meshes and regularisations mean different things."""
     asked = [p.role != "regularisation" for p in problem.space.parameters]
     named = zip(problem.names, theta.tolist(), asked, strict=True)
-    return Variant(name, chi2, {key: value for key, value, has in named if has}, counts=True)
+    return Variant(name, chi2, {key: value for key, value, has in named if has}, True, model)
 
 
 def _part(progress: Progress, stage: str, share: float) -> Callable[[float, int], None]:

@@ -13,20 +13,22 @@ from typing import Any
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import FitResult, Fitter, NoCheckpoint, Progress, Trust, silent
-from lensfit.fitters._calls import place
+from lensfit.fitters.base import Fitter, NoCheckpoint, Progress, silent
+from lensfit.fitters.calls import place
 from lensfit.fitters.checkpoint import Store
+from lensfit.fitters.result import FitResult
 from lensfit.pixelised import judge as of_pixels
 from lensfit.problem import Problem
 from lensfit.staged import judge as of_lens
+from lensfit.verdict import Trust
 
 GROUP = "lensfit.fitters"
 """Entry-point group under which other packages add their fitters."""
 FITTERS = {
     "staged": "lensfit.staged:Staged",
-    "lm": "lensfit.fitters.lm_starts:LM",
-    "lbfgs": "lensfit.fitters.lbfgs:LBFGS",
-    "adam": "lensfit.fitters.adam:Adam",
+    "lm": "lensfit.fitters.lm:LM",
+    "lbfgs": "lensfit.fitters.optax:LBFGS",
+    "adam": "lensfit.fitters.optax:Adam",
     "jaxopt-lbfgs": "lensfit.fitters.jaxopt:JaxoptLBFGS",
     "jaxopt-lbfgsb": "lensfit.fitters.jaxopt:JaxoptLBFGSB",
     "jaxopt-lm": "lensfit.fitters.jaxopt:JaxoptLM",

@@ -10,7 +10,7 @@ from matplotlib.animation import PillowWriter
 
 from lensfit.datasets import Imaging
 from lensfit.errors import DataError
-from lensfit.fitters._base import Progress
+from lensfit.fitters.base import Progress
 from lensfit.plots import Glance, draw_glance
 from lensfit.plots._panels import new_figure
 from lensfit.problem import Problem

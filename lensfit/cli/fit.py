@@ -27,8 +27,9 @@ from lensfit.cli._visibilities import are_visibilities, read_observations
 from lensfit.companions import fit_without_companions
 from lensfit.datasets import Imaging, Interferometer
 from lensfit.errors import FitError, ModelError
-from lensfit.fitters._base import FitResult, Fitter, Progress
+from lensfit.fitters.base import Fitter, Progress
 from lensfit.fitters.checkpoint import Store
+from lensfit.fitters.result import FitResult
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.interferometer import InterferometerLikelihood
 from lensfit.likelihood.joint import Observations
@@ -204,11 +205,7 @@ def _model(recipe: Recipe, data: Imaging | Interferometer) -> tuple[str | None, 
 
 def verdict(problem: Problem, result: FitResult) -> list[str]:
     """The result in a few lines: whether it is trusted, Einstein radius, chi2."""
-    checks = result.trust.checks
-    reasons = [f"  {reason}" for reason in result.trust.reasons]
-    lines = [f"NOT TRUSTED: {len(reasons)} of {len(checks)} checks failed", *reasons]
-    if result.trust.trusted:
-        lines = [f"TRUSTED: all {len(checks)} checks passed"]
+    lines = [result.trust.headline, *(f"  {reason}" for reason in result.trust.reasons)]
     for parameter in problem.space.parameters:
         if parameter.role == "einstein_radius":
             k = result.names.index(parameter.name)

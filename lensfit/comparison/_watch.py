@@ -12,8 +12,8 @@ import jax.monitoring
 import numpy as np
 from jax.core import Tracer
 
-from lensfit.fitters._base import Progress
-from lensfit.fitters._calls import log_normal
+from lensfit.fitters.base import Progress
+from lensfit.fitters.calls import log_normal
 from lensfit.problem import Problem
 
 COMPILING = (

@@ -11,7 +11,8 @@ import numpy as np
 from lensfit import registry
 from lensfit.comparison._watch import Stopped, Watch, Watched
 from lensfit.errors import FitError
-from lensfit.fitters._base import FitResult, Fitter, Progress, silent
+from lensfit.fitters.base import Fitter, Progress, silent
+from lensfit.fitters.result import FitResult
 from lensfit.problem import Problem
 
 ARRIVED = 10.0

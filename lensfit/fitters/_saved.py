@@ -12,14 +12,16 @@ import numpy as np
 
 from lensfit._version import __version__
 from lensfit.errors import DataError, ModelError
-from lensfit.fitters._base import Check, Diagnostics, FitResult, Trust, Variant
+from lensfit.fitters.diagnostics import Diagnostics
+from lensfit.fitters.result import Basin, FitResult, Search, Variant
 from lensfit.model import from_plain, to_plain
+from lensfit.verdict import Check, Outcome, Trust
 
-SCHEMA, VERSION = "lensfit.result", 2
+SCHEMA, VERSION = "lensfit.result", 3
 RESULT, SAMPLES = "result.json", "samples.ecsv"
 NUMBERS = ("log_likelihood", "log_posterior", "chi2", "seconds", "cpu_seconds")
 """Fields that are NaN where they are not known."""
-OPTIONAL = ("data_count", "evaluations", "gradients", "log_evidence", "log_evidence_error")
+OPTIONAL = ("data_count", "evaluations", "gradients", "log_evidence", "log_evidence_error", "gain")
 
 
 def save(folder: str | Path, result: FitResult) -> None:
@@ -56,7 +58,9 @@ def document_of(result: FitResult) -> dict[str, Any]:
         "fitter": result.fitter,
         "converged": result.converged,
         "trust": {
+            "word": result.trust.word,
             "trusted": result.trust.trusted,
+            "headline": result.trust.headline,
             "reasons": result.trust.reasons,
             "checks": [vars(check) for check in result.trust.checks],
         },
@@ -72,7 +76,9 @@ def document_of(result: FitResult) -> dict[str, Any]:
         "fit": {name: getattr(result, name) for name in (*NUMBERS, *OPTIONAL)},
         "diagnostics": None if result.diagnostics is None else vars(result.diagnostics),
         "samples": None if result.samples is None else len(result.samples),
-        "variants": [vars(variant) for variant in result.variants],
+        "variants": [vars(variant) | {"model": to_plain(variant.model)} for variant in result.variants],
+        "search": None if result.search is None else _plain_search(result.search),
+        "explored": result.explored,
         "model": to_plain(result.model),
         "notes": result.notes,
         "provenance": result.provenance,
@@ -162,7 +168,7 @@ def _fields(document: dict[str, Any]) -> dict[str, Any]:
     diagnostics, checks = document["diagnostics"], document["trust"]["checks"]
     return {
         "fitter": document["fitter"], "converged": document["converged"],
-        "trust": Trust(tuple(Check(**check) for check in checks)),
+        "trust": Trust(tuple(Check(**check | {"outcome": Outcome(check["outcome"])}) for check in checks)),
         "names": tuple(parameters), "units": _words(parameters, "unit"), "symbols": _words(parameters, "symbol"),
         "theta": _array(parameters, "value"), "errors": _array(parameters, "error"),
         "spread": _array(parameters, "spread"),
@@ -172,10 +178,23 @@ def _fields(document: dict[str, Any]) -> dict[str, Any]:
         **{name: float(np.nan if numbers[name] is None else numbers[name]) for name in NUMBERS},
         **{name: numbers[name] for name in OPTIONAL},
         "diagnostics": None if diagnostics is None else Diagnostics(**diagnostics),
-        "variants": tuple(Variant(**variant) for variant in document["variants"]),
+        "variants": tuple(Variant(**v | {"model": from_plain(v["model"])}) for v in document["variants"]),
+        "search": None if document["search"] is None else _search(document["search"]),
+        "explored": document["explored"],
         "model": from_plain(document["model"]),
         "notes": tuple(document["notes"]), "provenance": document["provenance"],
     }  # fmt: skip
+
+
+def _plain_search(search: Search) -> dict[str, Any]:
+    return {"basins": [vars(basin) for basin in search.basins], "other": search.other}
+
+
+def _search(content: dict[str, Any]) -> Search:
+    scores = [np.inf if basin["score"] is None else basin["score"] for basin in content["basins"]]
+    places = [np.array(basin["theta"], float) for basin in content["basins"]]
+    basins = tuple(Basin(theta, score) for theta, score in zip(places, scores, strict=True))
+    return Search(basins, np.array(content["other"], float))
 
 
 def _words(rows: dict[str, Any], key: str) -> tuple[str, ...]:

@@ -11,11 +11,10 @@ import numpy as np
 from jax import lax
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import Checkpoint, Diagnostics, FitResult, Progress, State
-from lensfit.fitters._pareto import effective
-from lensfit.fitters._result import Clock, Samples, result_of
-from lensfit.fitters._settings import at_least
-from lensfit.fitters._starts import drawn
+from lensfit.fitters.base import Checkpoint, Progress, State, at_least
+from lensfit.fitters.calls import drawn
+from lensfit.fitters.diagnostics import Diagnostics, kish
+from lensfit.fitters.result import Clock, FitResult, Samples, result_of
 from lensfit.problem import Problem, log_posterior
 
 BLOCK = 100
@@ -82,6 +81,7 @@ class NSS:
             fitter="nss",
             clock=clock,
             converged=True,
+            explored=True,
             evaluations=points.evaluations,
             gradients=None,
             samples=Samples(
@@ -90,7 +90,7 @@ class NSS:
                 log_likelihoods=log_l,
                 log_evidence=log_evidence,
                 log_evidence_error=float(np.sqrt(max(information, 0.0) / self.num_live)),
-                diagnostics=Diagnostics(effective_samples=effective(weights)),
+                diagnostics=Diagnostics(effective_samples=kish(weights)),
             ),
         )
 

@@ -3,11 +3,12 @@ from __future__ import annotations
 
 import dataclasses
 
-from lensfit.fitters._base import FitResult, Trust
+from lensfit.fitters.result import FitResult
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.pixelised.trust import check_source, measure
 from lensfit.problem import Problem
 from lensfit.staged.judge import own_checks
+from lensfit.verdict import Trust
 
 
 def judged(problem: Problem, result: FitResult) -> FitResult:

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from lensfit.fitters._base import FitResult
+from lensfit.fitters.result import FitResult
 from lensfit.model import LensModel, describe
 from lensfit.priors import Part, Prior, Solved, key
 from lensfit.profiles import PixelSource

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lensfit.fitters._base import FitResult
+from lensfit.fitters.result import FitResult
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.pixelised.mesh import Mesh
 from lensfit.pixelised.trust import einstein_radius

@@ -11,11 +11,11 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lensfit.fitters._base import Check
 from lensfit.inversion.regularisation import regularisation
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
 from lensfit.pixelised.shape import mean_images
+from lensfit.verdict import Check
 
 LEAST_SIGNAL = 40.0
 """Signal over noise of the whole lensed source below which a free one can be anything."""
@@ -66,12 +66,12 @@ def check_source(measures: Measures) -> list[Check]:
     """The checks that a reconstruction alone answers."""
     m = measures
     return [
-        Check(
+        Check.of(
             "lensed source",
             m.signal > LEAST_SIGNAL,
             f"signal over noise of the lensed source is {m.signal:.1f} (more than {LEAST_SIGNAL:.0f})",
         ),
-        Check(
+        Check.of(
             "multiple images",
             m.images > LEAST_IMAGES,
             f"the source's light is seen {m.images:.2f} times on average (more than {LEAST_IMAGES}: what is seen "
@@ -84,18 +84,18 @@ def check_basin(radius: float, flux: float, chi2: float) -> list[Check]:
     """The checks against the parametric fit that it began at: Einstein radius, lensed flux and chi2, over its own."""
     moved = abs(radius - 1)
     return [
-        Check(
+        Check.of(
             "parametric basin",
             moved < MOVED,
             f"the Einstein radius is {100 * moved:.1f} % from that of the parametric fit (less than "
             f"{100 * MOVED:.0f} %)",
         ),
-        Check(
+        Check.of(
             "flux",
             FLUX[0] < flux < FLUX[1],
             f"the lensed source has {flux:.2f} of the flux that it has in the parametric fit ({FLUX[0]} to {FLUX[1]})",
         ),
-        Check(
+        Check.of(
             "residuals",
             chi2 < WORSE,
             f"chi2 is {chi2:.2f} times that of the parametric fit (less than {WORSE}: a mesh that is too coarse, or "

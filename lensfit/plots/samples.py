@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
-from lensfit.fitters._base import FitResult
+from lensfit.fitters.result import FitResult
 from lensfit.plots._panels import new_figure
 
 MOST = 8

@@ -9,6 +9,7 @@ from typing import Any
 from lensfit.report._layout import PAGE, STYLE
 from lensfit.report._markup import figure, listed, number, numbers, pairs, row, table, text, uncertainty
 from lensfit.results import read_result, replacing
+from lensfit.verdict import Outcome
 
 CAPTIONS = {
     "overview": "Data, model and normalised residual; lens light, data without lens light, and the source "
@@ -41,6 +42,13 @@ VISIBILITIES = (
 )
 """What the overview of a fit to visibilities shows."""
 
+MARKS = {
+    Outcome.PASSED: ("\N{CHECK MARK} passed", "pass"),
+    Outcome.FAILED: ("\N{BALLOT X} FAILED", "fail"),
+    Outcome.UNCHECKED: ("\N{EN DASH} unchecked", "fail"),
+}
+"""How the answer to a check is shown: its words and their class."""
+
 SPREAD = "<p>± models: half the range of the value over the models next to this one, to the digits of the value.</p>"
 
 
@@ -62,7 +70,7 @@ def report_html(folder: Path) -> str:
     names = result["figures"]
     name = folder.resolve().name
     return PAGE.substitute(
-        title=f"{'trusted' if result['trust']['trusted'] else 'NOT TRUSTED'}: {text(name)}",
+        title=f"{result['trust']['word']}: {text(name)}",
         style=STYLE,
         verdict=_verdict(result["trust"]),
         heading=f"Lens model {text(name)}",
@@ -80,14 +88,10 @@ def report_html(folder: Path) -> str:
 
 def _verdict(trust: dict[str, Any]) -> str:
     if trust["trusted"]:
-        return (
-            '<div class="verdict trusted"><strong>\N{CHECK MARK} Trusted</strong>'
-            f"All {len(trust['checks'])} checks passed.</div>"
-        )
-    reasons = trust["reasons"] or ["No check was made of this fit."]
+        return f'<div class="verdict trusted"><strong>\N{CHECK MARK} {text(trust["headline"])}</strong></div>'
     return (
-        f'<div class="verdict untrusted"><strong>\N{BALLOT X} NOT TRUSTED</strong>{listed(reasons)}'
-        "Do not use these numbers before the cause is found.</div>"
+        f'<div class="verdict untrusted"><strong>\N{BALLOT X} {text(trust["headline"])}</strong>'
+        f'{listed(trust["reasons"])}Do not use these numbers before the cause is found.</div>'
     )
 
 
@@ -157,8 +161,7 @@ def _quantity(name: str, found: dict[str, Any]) -> str:
 def _checks(checks: list[dict[str, Any]]) -> str:
     if not checks:
         return "<p>No check was made.</p>"
-    marks = {True: ("\N{CHECK MARK} passed", "pass"), False: ("\N{BALLOT X} FAILED", "fail")}
-    rows = [row([(text(c["name"]), ""), marks[c["passed"]], (text(c["finding"]), "words")]) for c in checks]
+    rows = [row([(text(c["name"]), ""), MARKS[c["outcome"]], (text(c["finding"]), "words")]) for c in checks]
     return table(("check", "answer", "finding"), rows)
 
 

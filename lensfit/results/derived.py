@@ -9,7 +9,7 @@ import numpy as np
 
 from lensfit.datasets import Imaging, Interferometer
 from lensfit.errors import ModelError
-from lensfit.fitters._base import FitResult
+from lensfit.fitters.result import FitResult
 from lensfit.lensing import Field, bright_cells, critical_curves, einstein_radius, flux, unlensed
 from lensfit.model import LensModel
 from lensfit.plots import data_unit, position_angle, unmasked_field

@@ -10,8 +10,8 @@ from astropy.io import fits
 from lensfit.datasets import Imaging, Interferometer
 from lensfit.datasets.fits import _header as frame_header
 from lensfit.errors import DataError
-from lensfit.fitters._base import FitResult
 from lensfit.fitters._saved import RESULT, SAMPLES, replacing, samples_table, write_json
+from lensfit.fitters.result import FitResult
 from lensfit.likelihood.joint import Observations
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.plots import (

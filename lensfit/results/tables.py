@@ -12,8 +12,8 @@ import numpy as np
 from astropy.table import Column, Table
 
 from lensfit.datasets import Imaging
-from lensfit.fitters._base import FitResult
 from lensfit.fitters._saved import document_of, plain
+from lensfit.fitters.result import FitResult
 from lensfit.likelihood.joint import Observations
 from lensfit.plots import data_unit
 from lensfit.problem import Problem

@@ -11,6 +11,7 @@ import numpy as np
 from lensfit.datasets._rebin import blocks
 from lensfit.errors import FitError
 from lensfit.fitters.lm import Descent, Point, descend
+from lensfit.fitters.result import Basin
 from lensfit.grid import cut
 from lensfit.model import AnyModel
 from lensfit.pytree import replace
@@ -143,14 +144,6 @@ class Tally:
         self.evaluations += int(end.trials)
         self.gradients += int(end.systems)
         return end
-
-
-@dataclasses.dataclass(frozen=True)
-class Basin:
-    """A place found by the search: theta (n,), and the score it is ranked by (small is good, never NaN)."""
-
-    theta: np.ndarray
-    score: float
 
 
 def objective_score(point: Point, likelihood: Any) -> float:

@@ -7,12 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lensfit.fitters._base import Check, Variant
 from lensfit.fitters.lm import Point
+from lensfit.fitters.result import Variant
 from lensfit.model import LensModel
 from lensfit.operators.non_negative import non_negative_image
 from lensfit.staged.case import Roles
 from lensfit.staged.trust import Evidence, by_parity, ratio_of_last
+from lensfit.verdict import Check
 
 SECOND_SOURCE = tuple(
     (size, far * np.cos(angle), far * np.sin(angle))
@@ -70,7 +71,7 @@ def check_residual(likelihood: Any, point: Point) -> list[Check]:
     passed = abs(peak) < max(LEFT, LEFT_SHARE * bright)
     remedy = "fit the antennas' phases too (--antenna-phases), or a model with a further component (--standard)"
     return [
-        Check(
+        Check.of(
             "dirty residual",
             passed,
             f"the dirty image less the model's is largest at ({x:.2f}, {y:.2f}) arcsec: {peak:+.1f} sigma, "
@@ -85,7 +86,7 @@ def check_family(roles: Roles, variants: tuple[Variant, ...]) -> list[Check]:
     radii = np.array([v.values[roles.einstein_radius_name] for v in variants])
     share = 0.5 * np.ptp(radii) / radii[0]
     return [
-        Check(
+        Check.of(
             "neighbouring models",
             bool(share < STABLE),
             f"over {len(radii)} models that fit the Einstein radius lies between {radii.min():.4g} and "

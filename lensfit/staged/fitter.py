@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import Check, Checkpoint, FitResult, Progress, Trust, Variant
-from lensfit.fitters._result import Clock, result_of
+from lensfit.fitters.base import Checkpoint, Progress
 from lensfit.fitters.laplace import laplace_of_solved
 from lensfit.fitters.lm import Point, System
+from lensfit.fitters.result import Clock, FitResult, Variant, result_of
 from lensfit.problem import Problem
 from lensfit.space import Space, solve_amplitudes
 from lensfit.staged.case import Found, Roles, Tally, Tell
@@ -20,6 +20,7 @@ from lensfit.staged.stages import Stages
 from lensfit.staged.sum_search import SumSearch
 from lensfit.staged.trust import GAIN, check_fit, check_search
 from lensfit.terms import LeastSquares, Sum
+from lensfit.verdict import Check, Trust
 
 MORE = 10
 """How often a descent that still lowers chi2 goes on, 20 steps at a time."""

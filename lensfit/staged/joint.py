@@ -8,12 +8,13 @@ import jax
 import numpy as np
 
 from lensfit.fitters.lm import Descent, Point, System
+from lensfit.fitters.result import Basin
 from lensfit.model import AnyModel, LensModel
 from lensfit.priors import Part, Prior, Solved, renewed
 from lensfit.profiles import LightProfile
 from lensfit.pytree import replace
 from lensfit.space import Space, is_leaf
-from lensfit.staged.case import Basin, Case, Roles, Score, Tally, basin_of, to_theta, to_z
+from lensfit.staged.case import Case, Roles, Score, Tally, basin_of, to_theta, to_z
 
 GROUPS = ("light", "source")
 SUFFIX = "_second"

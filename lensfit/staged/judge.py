@@ -6,12 +6,13 @@ import dataclasses
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import Check, FitResult, Trust
+from lensfit.fitters.result import FitResult
 from lensfit.problem import Problem
 from lensfit.space import solve_amplitudes
 from lensfit.staged.joint import Joint
 from lensfit.staged.stages import Stages
 from lensfit.staged.trust import GAIN, check_fit
+from lensfit.verdict import Check, Trust
 
 POOR = 10.0
 """chi2 over the number of data from which on a fit that no search vouches for is taken to be in a wrong basin."""
@@ -20,7 +21,7 @@ POOR = 10.0
 def own_checks(result: FitResult) -> list[Check]:
     """Those that the fitter made, or whether it converged."""
     word = "it converged" if result.converged else "it did not converge; let it run longer or from elsewhere"
-    return [*result.trust.checks] or [Check("converged", result.converged, f"{result.fitter}: {word}")]
+    return [*result.trust.checks] or [Check.of("converged", result.converged, f"{result.fitter}: {word}")]
 
 
 def judged(problem: Problem, result: FitResult) -> FitResult:
@@ -47,5 +48,5 @@ def judged(problem: Problem, result: FitResult) -> FitResult:
     checks += stages.check_residual(problem.likelihood, here)
     ratio = result.chi2 / result.data_count
     found = f"chi2 is {ratio:.3g} times the number of data (less than {POOR:g}: no search says that no basin is better)"
-    checks.append(Check("residuals", bool(ratio < POOR), found))
+    checks.append(Check.of("residuals", bool(ratio < POOR), found))
     return dataclasses.replace(result, trust=Trust(tuple(checks)))

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from lensfit.fitters._base import Variant
 from lensfit.fitters.lm import Point
+from lensfit.fitters.result import Variant
 from lensfit.staged.joint import GROUPS, SUFFIX, Joint
 
 SHEAR = ("gamma1", "gamma2")
@@ -90,10 +90,12 @@ def _objective(point: Point) -> float:
 def _variant(
     name: str, joint: Joint, free: np.ndarray, shown: np.ndarray, theta: Any, amplitudes: Any, chi2: float
 ) -> Variant:
-    """The values of the parameters that are free and of the amplitudes that are shown."""
-    values = zip(joint.wide.names, np.asarray(theta).tolist(), free, strict=True)
-    solved = zip((p.name for p in joint.wide.amplitudes), np.asarray(amplitudes).tolist(), shown, strict=True)
-    return Variant(name, chi2, {key: value for key, value, has in (*values, *solved) if has}, counts=True)
+    """Of the parameters that are free and the amplitudes that are shown; those that are not are zero."""
+    theta, amplitudes = np.asarray(theta), np.where(shown, np.asarray(amplitudes), 0.0)
+    values = zip(joint.wide.names, theta.tolist(), free, strict=True)
+    solved = zip((p.name for p in joint.wide.amplitudes), amplitudes.tolist(), shown, strict=True)
+    model = joint.wide.build(theta).filled(amplitudes)  # pyright: ignore[reportArgumentType]
+    return Variant(name, chi2, {key: value for key, value, has in (*values, *solved) if has}, True, model)
 
 
 def _start(joint: Joint, theta: np.ndarray, second: tuple[float, float, float]) -> np.ndarray:

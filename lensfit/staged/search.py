@@ -9,8 +9,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from lensfit.fitters.lm import Point
+from lensfit.fitters.result import Basin
 from lensfit.space import Space
-from lensfit.staged.case import BRIGHT, Arcs, Basin, Case, Roles, basin_of, to_theta, to_z
+from lensfit.staged.case import BRIGHT, Arcs, Case, Roles, basin_of, to_theta, to_z
 
 STRATA = 16
 DRAWS = 64

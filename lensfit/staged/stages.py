@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import Check, Variant
 from lensfit.fitters.lm import Point
+from lensfit.fitters.result import Basin, Variant
 from lensfit.model import LensModel
 from lensfit.staged import evidence, image_stages, neighbours, search, trust, visibility_stages
-from lensfit.staged.case import Basin, Case, Found, Roles, Score, Tell, objective_score
+from lensfit.staged.case import Case, Found, Roles, Score, Tell, objective_score
 from lensfit.staged.joint import Joint
 from lensfit.terms import LeastSquares
+from lensfit.verdict import Check
 
 
 @dataclasses.dataclass(frozen=True)

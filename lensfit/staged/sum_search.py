@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from lensfit.fitters.lm import descend
+from lensfit.fitters.result import Basin
 from lensfit.model import Models
 from lensfit.space import Space
-from lensfit.staged.case import Basin, Case, Found, Tally, Tell, objective_score, to_theta, to_z
+from lensfit.staged.case import Case, Found, Tally, Tell, objective_score, to_theta, to_z
 from lensfit.staged.joint import Joint
 from lensfit.staged.stages import Stages
 from lensfit.terms import LeastSquares, Sum

@@ -9,12 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from lensfit.fitters._base import Check, Variant
 from lensfit.fitters.lm import Point
+from lensfit.fitters.result import Variant
 from lensfit.model import LensModel
 from lensfit.space import Space
 from lensfit.staged.case import Basin, Roles, to_z
 from lensfit.surface import surfaces
+from lensfit.verdict import Check
 
 LEAST_SIGNAL = 25.0
 """Signal over noise of the whole lensed source below which there is nothing to model."""
@@ -89,34 +90,34 @@ def check_fit(
     edges = ", ".join(f"{space.names[k]} = {theta[k]:.4g} ({z[k]:+.1f})" for k in far)
     tolerance = COUNTER_IMAGE + 3 * evidence.counter_error
     return [
-        Check(
+        Check.of(
             "lensed source",
             evidence.signal > LEAST_SIGNAL,
             f"signal over noise of the lensed source is {evidence.signal:.1f} (at least {LEAST_SIGNAL:.0f})",
         ),
-        Check(
+        Check.of(
             "arcs explained",
             evidence.explained > LEAST_EXPLAINED,
             f"the source explains {100 * evidence.explained:.0f} % of what lens light leaves "
             f"(at least {100 * LEAST_EXPLAINED:.0f} %)",
         ),
-        Check(
+        Check.of(
             "counter-image",
             bool(evidence.counter_signal > 5 and abs(evidence.counter - 1) < tolerance),
             f"the images of negative parity, signal over noise {evidence.counter_signal:.1f}, come out at "
             f"{evidence.counter:.2f} +- {evidence.counter_error:.2f} of what the others predict (1 expected)",
         ),
-        Check(
+        Check.of(
             "magnified",
             evidence.magnification > LEAST_MAGNIFICATION,
             f"the source is magnified {evidence.magnification:.1f} times (at least {LEAST_MAGNIFICATION})",
         ),
-        Check(
+        Check.of(
             "priors",
             not far,
             f"far out in their priors [widths]: {edges}" if far else "no mass and no size of a source is far out",
         ),
-        Check(
+        Check.of(
             "optimum",
             bool(gain < most),
             f"going on lowered chi2 by {gain:.2g} (less than {most:g})",
@@ -134,13 +135,13 @@ def check_search(
     gap = min((b.score - basins[0].score for b in rivals), default=np.inf)
     nearest = f"the next best basin is {gap:.0f} in chi2 away (at least {GAP:.0f})"
     return [
-        Check(
+        Check.of(
             "another seed",
             bool(abs(change) < AGREE),
             f"a search from another seed ends at an Einstein radius {100 * abs(change):.2f} % away "
             f"(less than {100 * AGREE:g} %)",
         ),
-        Check("next basin", bool(gap > GAP), nearest if rivals else "no other basin came near"),
+        Check.of("next basin", bool(gap > GAP), nearest if rivals else "no other basin came near"),
     ]
 
 

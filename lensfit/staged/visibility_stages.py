@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lensfit.fitters.result import Basin
 from lensfit.likelihood.joint import Observations
 from lensfit.model import LensModel
 from lensfit.operators.non_negative import FAINT, non_negative_image
-from lensfit.staged.case import BRIGHT, Arcs, Basin, Case, Found, Tell, to_theta, to_z
+from lensfit.staged.case import BRIGHT, Arcs, Case, Found, Tell, to_theta, to_z
 from lensfit.staged.joint import Joint, distinct
 from lensfit.staged.search import draws, place_sources
 

@@ -15,11 +15,11 @@ from lensfit.comparison._watch import Watch
 from lensfit.comparison.files import FILES
 from lensfit.comparison.runs import ARRIVED, FAILED, FINISHED, STOPPED
 from lensfit.errors import DataError, FitError
-from lensfit.fitters._base import silent
+from lensfit.fitters.base import silent
 from lensfit.fitters.dynesty import Dynesty
 from lensfit.fitters.emcee import Emcee
 from lensfit.fitters.importance import Importance
-from lensfit.fitters.lbfgs import LBFGS
+from lensfit.fitters.optax import LBFGS
 from lensfit.fitters.pyswarms import PySwarms
 from lensfit.plots import Course, comparison_figure
 from lensfit.registry import fit

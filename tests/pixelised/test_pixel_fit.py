@@ -10,8 +10,7 @@ from lensfit.cli import _jax, main
 from lensfit.cli._folder import PIXEL_FILES, SAMPLE_FILES
 from lensfit.datasets import write_imaging
 from lensfit.errors import FitError, ModelError
-from lensfit.fitters._base import Trust
-from lensfit.fitters._integrated import climb
+from lensfit.fitters.optimum import climb
 from lensfit.instruments import Instrument, gaussian_psf
 from lensfit.lensing import Field, image_positions
 from lensfit.likelihood.imaging import ImagingLikelihood
@@ -32,6 +31,7 @@ from lensfit.report import write_report
 from lensfit.results import read_result, write_results
 from lensfit.simulate import simulate_imaging
 from lensfit.standard import parametric
+from lensfit.verdict import Trust
 
 RADIUS = 0.8
 LENS = LensModel(

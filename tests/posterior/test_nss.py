@@ -5,7 +5,7 @@ import pytest
 from posterior.known import linear
 from posterior.test_importance import Kept
 
-from lensfit.fitters._base import NoCheckpoint, silent
+from lensfit.fitters.base import NoCheckpoint, silent
 from lensfit.fitters.nss import NSS
 
 

@@ -8,11 +8,10 @@ from posterior.known import Edged, cusped, linear, rings
 from posterior.test_importance import Kept
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import NoCheckpoint, silent
-from lensfit.fitters._chains import effective_size, r_hat
-from lensfit.fitters._no_u_turn import learnt
-from lensfit.fitters._optimum import optimum
-from lensfit.fitters.nuts import NUTS
+from lensfit.fitters.base import NoCheckpoint, silent
+from lensfit.fitters.diagnostics import effective_size, r_hat
+from lensfit.fitters.nuts import NUTS, learnt
+from lensfit.fitters.optimum import optimum
 from lensfit.problem import Problem
 
 with warnings.catch_warnings():

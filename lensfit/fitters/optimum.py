@@ -1,15 +1,18 @@
-"""Where a sampler begins: the optimum of the posterior in z and the normal distribution that touches it there."""
+"""The optimum of the posterior in z and the normal distribution that touches it there: where a sampler begins."""
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from scipy.optimize import minimize
 
 from lensfit.errors import FitError
-from lensfit.fitters._integrated import bend, climb
-from lensfit.fitters.laplace import NormalEquations, normal_equations
+from lensfit.fitters.laplace import NormalEquations, bend, evidence_slope, normal_equations
 from lensfit.problem import Problem
+from lensfit.space import Space
 from lensfit.terms import Evidence
 
 STEPS = 50
@@ -20,6 +23,15 @@ STALLED, RISE = 10, 0.5
 """Steps, and what ln posterior must gain in them for the climb to go on."""
 HALVINGS = 20
 """How often a step that does not help is halved."""
+MEMORY = 20
+"""Gradients that shape a step of the climb."""
+SMALL_GAIN = 0.01
+"""Gain in ln posterior over PATIENCE steps that is none."""
+PATIENCE = 5
+TRIES = 3
+"""How often the climb begins once more."""
+
+Told = Callable[[float, int], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,3 +125,68 @@ def _height(at: NormalEquations) -> float:
     """ln posterior of z."""
     z = np.asarray(at.values.z)
     return float(at.values.log_likelihood) - 0.5 * float(z @ z) - 0.5 * len(z) * np.log(2 * np.pi)
+
+
+@dataclasses.dataclass(frozen=True)
+class Climb:
+    """Where a climb ended: z (n,), ln posterior there, what it took, and whether the last steps gained nothing."""
+
+    z: np.ndarray
+    log_posterior: float
+    evaluations: int
+    arrived: bool
+
+
+def climb(
+    space: Space, likelihood: Any, z: np.ndarray, whitening: np.ndarray, most: int = 200, told: Told = lambda *_: None
+) -> Climb:
+    """From z (n,) to the nearest maximum of ln posterior by L-BFGS in w, z + W w with `whitening` W (n, n).
+
+    It begins once more where a line search gives up: where an amplitude reaches zero the slope has a small step.
+    told(ln posterior, evaluations) is called at each of at most `most` steps.
+
+    Raises:
+        FitError: ln posterior is not finite at z.
+    """
+    ascent = _Ascent(space, likelihood, z, whitening, told)
+    if not np.isfinite(ascent.depth(ascent.best)[0]):
+        raise FitError("ln evidence or the prior is not finite at the start; start from elsewhere")
+    options = {"maxcor": MEMORY, "maxiter": most, "gtol": 1e-3, "ftol": 0.0}
+    arrived = False
+    for _ in range(TRIES):
+        end = minimize(ascent.depth, ascent.best, jac=True, method="L-BFGS-B", callback=ascent.step, options=options)
+        arrived = bool(end.success) or ascent.arrived
+        if arrived:
+            break
+    return Climb(z + whitening @ ascent.best, ascent.height, ascent.evaluations, arrived)
+
+
+class _Ascent:
+    """ln posterior as the optimiser of scipy asks for it; remembers the best point."""
+
+    def __init__(self, space: Space, likelihood: Any, z: np.ndarray, whitening: np.ndarray, told: Told) -> None:
+        self.space, self.likelihood, self.z, self.whitening, self.told = space, likelihood, z, whitening, told
+        self.best, self.height, self.evaluations = np.zeros(len(z)), -np.inf, 0
+        self.heights: list[float] = []
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the last steps gained nothing."""
+        return len(self.heights) > PATIENCE and self.heights[-1] - self.heights[-1 - PATIENCE] < SMALL_GAIN
+
+    def depth(self, w: np.ndarray) -> tuple[float, np.ndarray]:
+        """-ln posterior at w (n,) and its slope (n,)."""
+        (value, _), slope = evidence_slope(self.space, self.likelihood, jnp.asarray(self.z + self.whitening @ w))
+        self.evaluations += 1
+        if not (np.isfinite(value) and np.all(np.isfinite(slope))):
+            return np.inf, np.zeros(len(w))
+        if value > self.height:
+            self.best, self.height = np.array(w), float(value)
+        return -float(value), -self.whitening.T @ np.asarray(slope)
+
+    def step(self, _: Any) -> None:
+        """After a step of the optimiser: end it where nothing is gained any more."""
+        self.heights.append(self.height)
+        self.told(self.height, self.evaluations)
+        if self.arrived:
+            raise StopIteration

@@ -1,19 +1,136 @@
-"""From what a fitter found to a `FitResult`: errors, amplitudes, model and densities, the same for all fitters."""
+"""What every fitter gives: `FitResult`, and `result_of`, which makes it of what a fitter found, the same for all."""
 from __future__ import annotations
 
 import dataclasses
 import time
+from pathlib import Path
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import Diagnostics, FitResult, Trust, Variant
+from lensfit.fitters.diagnostics import Diagnostics
 from lensfit.fitters.laplace import Laplace, laplace, values_at
+from lensfit.model import LensModel
 from lensfit.problem import Problem
+from lensfit.verdict import Trust
 
 DRAWS = 128
 """Samples over which the scatter of the solved amplitudes is measured."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """The same data under a neighbouring model: its name, chi2, the parameters it fits by name, and its numbers.
+
+    counts: it fits nearly as well as the fit itself, and the spread is over it too.
+    """
+
+    name: str
+    chi2: float
+    values: dict[str, float]
+    counts: bool
+    model: Any
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Basin:
+    """A place found by a search: theta (n,), and the score it is ranked by (small is good, never NaN)."""
+
+    theta: np.ndarray
+    score: float
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Search:
+    """What a search from the data found: the basins that came closest, best first, and the `other` theta (n,) at which
+    a search with other random numbers ended."""
+
+    basins: tuple[Basin, ...]
+    other: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class FitResult:
+    """What a fitter found; arrays follow the order of `names`, values in `units`.
+
+    theta, errors (n,): best values and one-sigma statistical errors. covariance (n, n) of theta.
+    amplitudes, amplitude_errors (K,): the solved ones, named in `amplitude_names`.
+    spread (n,): half the range over those `variants`, models next to this one, that fit nearly as well; NaN
+    where they do not have it.
+    samples (S, n) with weights (S,) and ln L (S,), their diagnostics, log_evidence and its error: of samplers,
+    else None.
+    chi2 and log_likelihood are the problem's at theta; data_count is the number of pixels they sum over.
+    evaluations and gradients count calls of the likelihood; None where the fitter does not count them.
+    search: of a fitter that searched from the data. explored: it looked at the whole prior. gain: by how much
+    chi2 + |z|^2 fell when its descent went on.
+    """
+
+    fitter: str
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    symbols: tuple[str, ...]
+    theta: np.ndarray
+    errors: np.ndarray
+    covariance: np.ndarray
+    amplitude_names: tuple[str, ...]
+    amplitudes: np.ndarray
+    amplitude_errors: np.ndarray
+    spread: np.ndarray
+    variants: tuple[Variant, ...]
+    model: LensModel
+    log_likelihood: float
+    log_posterior: float
+    chi2: float
+    data_count: int
+    evaluations: int | None
+    gradients: int | None
+    seconds: float
+    cpu_seconds: float
+    converged: bool
+    trust: Trust
+    notes: tuple[str, ...] = ()
+    provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
+    samples: np.ndarray | None = None
+    weights: np.ndarray | None = None
+    log_likelihoods: np.ndarray | None = None
+    diagnostics: Diagnostics | None = None
+    log_evidence: float | None = None
+    log_evidence_error: float | None = None
+    search: Search | None = None
+    explored: bool = False
+    gain: float | None = None
+
+    def save(self, folder: str | Path) -> None:
+        """Write result.json and, where there are samples, samples.ecsv into a folder, as `lensfit fit` does.
+
+        Raises DataError where it cannot be written.
+        """
+        _saved().save(folder, self)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> FitResult:
+        """The result that `save` or `lensfit fit` wrote into a folder; nothing in it is a pickle.
+
+        Units of the data come as the data named them. Raises DataError where files are missing or damaged.
+        """
+        return _saved().load(folder)
+
+    def __getitem__(self, name: str) -> float:
+        """Best value of a parameter or a solved amplitude, by its dotted name."""
+        if name in self.names:
+            return float(self.theta[self.names.index(name)])
+        if name in self.amplitude_names:
+            return float(self.amplitudes[self.amplitude_names.index(name)])
+        raise KeyError(f"{name}: the fit has {', '.join(self.names + self.amplitude_names)}")
+
+
+def _saved() -> Any:
+    """The module of the files, which itself needs what is defined here."""
+    from lensfit.fitters import _saved as module
+
+    return module
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +178,9 @@ def result_of(
     spread: np.ndarray | None = None,
     variants: tuple[Variant, ...] = (),
     trust: Trust = Trust(),  # noqa: B008 (frozen)
+    search: Search | None = None,
+    explored: bool = False,
+    gain: float | None = None,
 ) -> FitResult:
     """The result of a fitter named `fitter` that began at `clock` and ended at theta (n,), its best point.
 
@@ -105,6 +225,9 @@ def result_of(
         cpu_seconds=time.process_time() - clock.cpu,
         converged=converged,
         trust=trust,
+        search=search,
+        explored=explored,
+        gain=gain,
         notes=notes + _profiled(problem, samples),
         samples=None if samples is None else samples.theta,
         weights=None if samples is None else samples.weights,

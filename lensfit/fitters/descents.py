@@ -11,9 +11,9 @@ import numpy as np
 from jax import lax
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import Checkpoint, FitResult, Progress
-from lensfit.fitters._result import Clock, result_of
-from lensfit.fitters._starts import drawn
+from lensfit.fitters.base import Checkpoint, Progress
+from lensfit.fitters.calls import drawn
+from lensfit.fitters.result import Clock, FitResult, result_of
 from lensfit.problem import Problem, log_posterior
 from lensfit.pytree import pytree
 
