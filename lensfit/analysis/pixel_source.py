@@ -22,7 +22,7 @@ from lensfit.pixelised.trust import check_basin, einstein_radius, lensed_flux
 from lensfit.problem import Problem
 from lensfit.progress import Progress
 from lensfit.pytree import replace
-from lensfit.staged import family
+from lensfit.staged import neighbours
 from lensfit.staged.trust import REJECTED
 from lensfit.verdict import Trust
 
@@ -96,7 +96,7 @@ def fit_on_pixels(
     height = first.log_likelihood + float(problem.log_prior(theta))
     width = 0.5 * (problem.ndim * np.log(2 * np.pi) + float(np.linalg.slogdet(first.covariance)[1]))
     result = dataclasses.replace(
-        first, log_evidence=height + width, spread=family.spread(problem.names, variants), variants=variants,
+        first, log_evidence=height + width, spread=neighbours.spread(problem.names, variants), variants=variants,
         notes=(*first.notes, *notes), seconds=time.perf_counter() - clock.wall,
         cpu_seconds=time.process_time() - clock.cpu,
     )  # fmt: skip
@@ -153,7 +153,7 @@ def _neighbours(
         variants.append(_variant(name, beside, theta, float(values.chi2), model))
         gain = float(values.log_likelihood) - first.log_likelihood
         notes.append(describe_neighbour(name, gain, mesh, changed))
-    return family.judged(tuple(variants), REJECTED * first.chi2), tuple(notes)
+    return neighbours.judged(tuple(variants), REJECTED * first.chi2), tuple(notes)
 
 
 def _variant(name: str, problem: Problem, theta: np.ndarray, chi2: float, model: LensModel) -> Variant:

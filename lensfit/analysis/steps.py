@@ -25,7 +25,7 @@ from lensfit.recipe import FitSection
 from lensfit.registry import fit, fitter, name_of
 from lensfit.space import solve_amplitudes
 from lensfit.staged.case import Case
-from lensfit.staged.visibilities import run_stages
+from lensfit.staged.stages import Stages
 from lensfit.verdict import Check, Trust
 
 AGREE = 0.05
@@ -182,12 +182,13 @@ class Calibration:
 def _first_model(analysis: Analysis, progress: Progress) -> tuple[Analysis, Case, np.ndarray, float]:
     """The analysis aligned, its case, and theta (n,) of the case with its chi2: of the fit so far, or of the stages."""
     aligned = analysis.changed(seen=analysis.observation.aligned()).ready()
-    case = Case.of(solve_amplitudes(aligned.problem.model), aligned.problem.likelihood)
+    stages = Stages.of(aligned.problem.likelihood)
+    case = stages.case(solve_amplitudes(aligned.problem.model), aligned.problem.likelihood)
     if analysis.result is not None:
         return aligned, case, np.array([analysis.result[name] for name in case.space.names]), analysis.result.chi2
 
     def tell(stage: str, chi2: float, share: float, point: Any) -> None:
         progress(stage, chi2, share)
 
-    found = run_stages(case, np.random.default_rng(analysis.fit.seed), tell)
+    found = stages.run(case, np.random.default_rng(analysis.fit.seed), tell)
     return aligned, case, found.theta, float(found.point.chi2)

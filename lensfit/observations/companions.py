@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter, label, maximum_filter
 from lensfit.datasets import Imaging
 from lensfit.lensing import centers, in_chunks, traced
 from lensfit.model import LensModel
-from lensfit.staged.light import floor_weights
+from lensfit.staged.search import floor_weights
 
 SMOOTHING = 1.5
 """Width of the smoothing before peaks are looked for [pixels]."""

@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter, label
 from lensfit.datasets import Imaging, Interferometer, least_field
 from lensfit.errors import DataError
 from lensfit.likelihood.joint import Observations
-from lensfit.staged.calibrate import align, bright_image
+from lensfit.staged.visibility_stages import align, bright_image
 
 SMOOTHING = 1.5
 """Width of the smoothing before structure is looked for [pixels]."""

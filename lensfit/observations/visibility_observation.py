@@ -27,8 +27,8 @@ from lensfit.plots import (
     pixel_visibility_scene,
 )
 from lensfit.recipe import DataSection
-from lensfit.staged.calibrate import align, calibrate, seen
 from lensfit.staged.case import Case
+from lensfit.staged.visibility_stages import align, calibrate, seen
 from lensfit.standard import VISIBILITIES
 
 OVERVIEW = (
