@@ -42,7 +42,7 @@ from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe, write_r
 from lensfit.registry import fit, fitter
 from lensfit.report import write_report
 from lensfit.results import replacing, write_results
-from lensfit.standard import STANDARD, VISIBILITIES
+from lensfit.standard import standard_model
 
 
 @dataclass(frozen=True)
@@ -192,14 +192,7 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
 
 def _model(recipe: Recipe, data: Imaging | Interferometer) -> tuple[str | None, LensModel]:
     """The recipe's own model, or the standard one that it names, with that name."""
-    if recipe.model is not None:
-        return None, recipe.model
-    known, default = (STANDARD, "parametric") if isinstance(data, Imaging) else (VISIBILITIES, "one_source")
-    name = recipe.fit.standard or default
-    if name not in known:
-        kind = "images" if isinstance(data, Imaging) else "visibilities"
-        raise ModelError(f"the standard model {name} is not for {kind}: use {' or '.join(known)}")
-    return name, known[name](data)  # pyright: ignore[reportArgumentType]
+    return (None, recipe.model) if recipe.model is not None else standard_model(data, recipe.fit.standard)
 
 
 def verdict(problem: Problem, result: FitResult) -> list[str]:
