@@ -9,10 +9,8 @@ from scipy.optimize import minimize
 
 from lensfit.datasets import Interferometer
 from lensfit.errors import ModelError
-from lensfit.likelihood.calibration import Calibration
-from lensfit.likelihood.direct import model_visibilities, whitened_residuals
-from lensfit.likelihood.interferometer import OVERSAMPLING
-from lensfit.likelihood.joint import Observations
+from lensfit.likelihood.calibration import Calibration, Observations
+from lensfit.likelihood.interferometer import OVERSAMPLING, model_visibilities, whitened_residuals
 from lensfit.operators.nufft import ARCSEC
 from lensfit.tracks import earth_rotation, spiral
 

@@ -18,7 +18,7 @@ from lensfit.fitters.optimum import climb
 from lensfit.instruments import Instrument, gaussian_psf
 from lensfit.lensing import Field, image_positions
 from lensfit.likelihood.imaging import ImagingLikelihood
-from lensfit.likelihood.pixels import PixelImagingLikelihood
+from lensfit.likelihood.pixel_images import PixelImagingLikelihood
 from lensfit.model import LensModel
 from lensfit.pixelised.shape import FAINTEST, half_light_radius, mean_images
 from lensfit.pixelised.trust import Measures, check_basin, check_source, measure
