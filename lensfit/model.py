@@ -121,7 +121,7 @@ class LensModel:
     def solved_keys(self) -> list[tuple[str, int]]:
         """(K,) what tells each `Solved` amplitude from others, also from those of another model."""
         keys = [(getattr(p, p.amplitude).tag, k) for _, _, p in self._solved() for k in range(p.count)]
-        return keys + [(self.sky.tag, 0)] * isinstance(self.sky, Solved)
+        return [*keys, (self.sky.tag, 0)] if isinstance(self.sky, Solved) else keys
 
     def filled(self, amplitudes: Any) -> LensModel:
         """The model with numbers for its `Solved` amplitudes: (K,) in the order of the tree, sky last."""
