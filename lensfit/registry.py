@@ -195,7 +195,7 @@ def _culprits(problem: Problem, theta: np.ndarray) -> str:
     named = [f"{n} = {v:.6g}" for n, v, h in zip(problem.names, theta, helps, strict=True) if h]
     if named:
         return f"it is finite where one of these moves to the middle of its prior: {', '.join(named)}"
-    return f"at {place(problem, theta)}"
+    return f"at {place(problem.names, theta)}"
 
 
 def provenance(seed: int, started: datetime.datetime) -> dict[str, Any]:
