@@ -12,9 +12,8 @@ from lensfit.model import LensModel
 from lensfit.problem import Problem
 from lensfit.registry import fit
 from lensfit.space import solve_amplitudes
-from lensfit.staged.calibrate import align, calibrate, seen
-from lensfit.staged.case import Case
-from lensfit.staged.visibilities import run_stages
+from lensfit.staged.stages import Stages
+from lensfit.staged.visibility_stages import align, calibrate, seen
 
 PASSES = 3
 """Most times that a fit which moved away from its calibration is calibrated anew."""
@@ -46,8 +45,10 @@ def fit_observations(
         problem = Problem(model, observations.likelihood())
         return CalibratedFit(problem, fit(problem, fitter, seed=seed, progress=progress), observations)
     aligned = align(observations)
-    case = Case.of(solve_amplitudes(model), aligned.likelihood())
-    found = run_stages(case, np.random.default_rng(seed), lambda *told: _part(progress, 0.0, 0.3)(*told[:3]))
+    likelihood = aligned.likelihood()
+    stages = Stages.of(likelihood)
+    case = stages.case(solve_amplitudes(model), likelihood)
+    found = stages.run(case, np.random.default_rng(seed), lambda *told: _part(progress, 0.0, 0.3)(*told[:3]))
     now = calibrate(case, aligned, found.theta)
     for _ in range(PASSES):
         problem = Problem(model, now.likelihood())

@@ -19,7 +19,7 @@ from lensfit.lensing.local import in_chunks, traced
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.model import LensModel
 from lensfit.problem import Problem
-from lensfit.staged.light import floor_weights
+from lensfit.staged.search import floor_weights
 from lensfit.verdict import Check, Trust
 
 SMOOTHING = 1.5

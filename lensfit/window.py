@@ -11,7 +11,7 @@ from lensfit.datasets import Interferometer
 from lensfit.datasets.interferometer import least_field
 from lensfit.errors import DataError
 from lensfit.likelihood.joint import Observations
-from lensfit.staged.calibrate import align, bright_image
+from lensfit.staged.visibility_stages import align, bright_image
 
 WIDE, FINE = 0.5, 0.36
 """Pixels of the image that is searched for the lens, and of the window, in units of the largest one allowed."""

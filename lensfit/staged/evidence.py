@@ -11,7 +11,7 @@ from lensfit.fitters.lm import Point
 from lensfit.fitters.result import Variant
 from lensfit.model import LensModel
 from lensfit.operators.non_negative import non_negative_image
-from lensfit.staged.roles import Roles
+from lensfit.staged.case import Roles
 from lensfit.staged.trust import Evidence, by_parity, ratio_of_last
 from lensfit.verdict import Check
 
@@ -20,7 +20,7 @@ SECOND_SOURCE = tuple(
     for k, angle in enumerate(np.linspace(0, 2 * np.pi, 6, endpoint=False))
     for size, far in [((0.5, 1.5), (1.5, 1.2))[k % 2]]
 )
-"""Starts of a second source, see `lensfit.staged.family.fit_family`: all around the first."""
+"""Starts of a second source, see `lensfit.staged.neighbours.fit_family`: all around the first."""
 EASING = (0.7, 0.4, 0.2)
 """Shares of itself to which shear goes before it is taken away: visibilities have many optima."""
 REJECTED = 0.05

@@ -9,7 +9,6 @@ from lensfit.errors import FitError
 from lensfit.fitters.result import FitResult
 from lensfit.problem import Problem
 from lensfit.space import solve_amplitudes
-from lensfit.staged.case import Case
 from lensfit.staged.joint import Joint
 from lensfit.staged.stages import Stages
 from lensfit.staged.trust import GAIN, check_fit
@@ -34,7 +33,8 @@ def judged(problem: Problem, result: FitResult) -> FitResult:
     """
     checks = own_checks(result)
     try:
-        case = Case.of(solve_amplitudes(problem.model), problem.likelihood)
+        stages = Stages.of(problem.likelihood)
+        case = stages.case(solve_amplitudes(problem.model), problem.likelihood)
     except FitError as error:
         note = f"no checks of a lens: {error}"
         return dataclasses.replace(result, trust=Trust(tuple(checks)), notes=(*result.notes, note))
@@ -43,7 +43,6 @@ def judged(problem: Problem, result: FitResult) -> FitResult:
     here, end = (joint.descend(problem.likelihood, theta, n, 1e-3) for n in (0, 10))
     gain = float(here.objective) - float(end.objective)
     most = GAIN if result.samples is None else max(GAIN, float(problem.ndim))
-    stages = Stages.of(problem.likelihood)
     evidence = stages.gather(problem.likelihood, result.model, here)
     checks += check_fit(case.space, case.roles, theta, evidence, gain, most)
     checks += stages.check_residual(problem.likelihood, here)

@@ -13,9 +13,7 @@ from lensfit.fitters.lm import Point
 from lensfit.fitters.result import Variant
 from lensfit.model import LensModel
 from lensfit.space import Space
-from lensfit.staged.case import Basin
-from lensfit.staged.maps import to_z
-from lensfit.staged.roles import Roles
+from lensfit.staged.case import Basin, Roles, to_z
 from lensfit.surface import surfaces
 from lensfit.verdict import Check
 

@@ -27,10 +27,9 @@ from lensfit.recipe import read_recipe
 from lensfit.simulate import simulate_interferometer
 from lensfit.space import Space, solve_amplitudes
 from lensfit.staged import evidence
-from lensfit.staged.calibrate import align, calibrate, seen
-from lensfit.staged.case import Case
+from lensfit.staged.case import Roles
 from lensfit.staged.joint import Joint
-from lensfit.staged.roles import Roles
+from lensfit.staged.visibility_stages import align, calibrate, seen
 from lensfit.standard import one_source
 from lensfit.tracks import earth_rotation, spiral
 from lensfit.verdict import Check, Trust
@@ -97,7 +96,8 @@ def test_model_and_calibration_end_at_their_joint_optimum(joint):
     observations, _ = joint
     aligned = align(observations)
     assert np.hypot(*aligned.calibrations[1].numbers[1:3]) < 0.1
-    case = Case.of(solve_amplitudes(one_source(observations.datasets[0])), aligned.likelihood())
+    likelihood = aligned.likelihood()
+    case = Stages.of(likelihood).case(solve_amplitudes(one_source(observations.datasets[0])), likelihood)
     truth = np.array([true(name) for name in case.space.names])
     found = calibrate(case, aligned, truth + 0.02)
     likelihood = found.likelihood()

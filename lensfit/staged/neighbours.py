@@ -8,8 +8,7 @@ import numpy as np
 
 from lensfit.fitters.lm import Point
 from lensfit.fitters.result import Variant
-from lensfit.staged.joint import GROUPS, Joint
-from lensfit.staged.wider import SUFFIX
+from lensfit.staged.joint import GROUPS, SUFFIX, Joint
 
 SHEAR = ("gamma1", "gamma2")
 SECOND_SOURCE = (2.5, 0.35)
