@@ -30,12 +30,8 @@ class Stages:
     run: Callable[[Case, np.random.Generator, Tell], Found]
     search_again: Callable[[Case, Joint, np.ndarray, np.random.Generator], list[Basin]]
     finish: Callable[[Case, Joint, list[Basin]], Found]
-    gather: Callable[[Any, LensModel, Point], trust.Evidence]
     seconds: tuple[tuple[float, float, float], ...]
     easing: tuple[float, ...]
-    excess: Callable[[trust.Evidence, float], float]
-    check_residual: Callable[[Any, Point], list[Check]]
-    check_family: Callable[[Roles, tuple[Variant, ...]], list[Check]]
 
     @classmethod
     def of(cls, term: LeastSquares) -> Stages:
@@ -58,24 +54,16 @@ STAGES = {
         run=image_stages.run_stages,
         search_again=image_stages.search_again,
         finish=image_stages.finish,
-        gather=trust.gather,
         seconds=tuple((size, 0.0, 0.0) for size in neighbours.SECOND_SOURCE),
         easing=(),
-        excess=trust.excess,
-        check_residual=trust.check_residual,
-        check_family=trust.check_family,
     ),
     "visibilities": Stages(
         score=objective_score,
         run=visibility_stages.run_stages,
         search_again=visibility_stages.search_again,
         finish=visibility_stages.finish,
-        gather=evidence.gather,
-        seconds=evidence.SECOND_SOURCE,
-        easing=evidence.EASING,
-        excess=evidence.excess,
-        check_residual=evidence.check_residual,
-        check_family=evidence.check_family,
+        seconds=visibility_stages.SECOND_SOURCE,
+        easing=visibility_stages.EASING,
     ),
 }
 """By the kind of the term."""
