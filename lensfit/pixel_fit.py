@@ -15,30 +15,25 @@ from lensfit.fitters.base import Progress, silent
 from lensfit.fitters.laplace import laplace, values_at
 from lensfit.fitters.optimum import Climb, climb
 from lensfit.fitters.result import Clock, FitResult, Variant, result_of
+from lensfit.lensing import Field
 from lensfit.likelihood.interferometer import OVERSAMPLING
 from lensfit.likelihood.joint import Observations
 from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
 from lensfit.likelihood.pixels import PixelImagingLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
-from lensfit.pixelised.judge import checked
 from lensfit.pixelised.mesh import Arcs, Mesh, neighbour, pixel_source
 from lensfit.pixelised.model import NAME, pixel_model
 from lensfit.pixelised.notes import BIAS, describe_neighbour, describe_residuals, describe_start
-from lensfit.pixelised.trust import check_basin, einstein_radius, lensed_flux
 from lensfit.problem import Problem
 from lensfit.pytree import replace
-from lensfit.staged import family
-from lensfit.staged.trust import REJECTED
-from lensfit.verdict import Trust
+from lensfit.trust import examine
 
 FIRST_WIDTH = 0.1
 """Widths of its prior that a parameter of the mesh is first moved by; one of the mass moves by its error."""
 FINER = 1.25
 """Nodes along a side of the neighbouring mesh, over those of the mesh."""
 STRENGTH = f"source.{NAME}.strength"
-ABOUT_THE_BASIN = ("another seed", "next basin", "companions")
-"""Checks of the parametric fit that hold for what begins at its optimum."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -85,26 +80,16 @@ def fit_pixels(
     )  # fmt: skip
     found = problem.reconstruct(theta)
     variants, others = _neighbours(problem, first, found, mesh, progress)
-    notes = (describe_start(start), *describe_residuals(problem.likelihood, found), *others, BIAS)
+    field = Field.over(*problem.likelihood.grids[0].coordinates())
+    notes = (describe_start(start, field), *describe_residuals(problem.likelihood, found), *others, BIAS)
     height = first.log_likelihood + float(problem.log_prior(theta))
     width = 0.5 * (problem.ndim * np.log(2 * np.pi) + float(np.linalg.slogdet(first.covariance)[1]))
     result = dataclasses.replace(
-        first, log_evidence=height + width, spread=family.spread(problem.names, variants), variants=variants,
+        first, log_evidence=height + width, variants=variants,
         notes=(*first.notes, *notes), seconds=time.perf_counter() - clock.wall,
         cpu_seconds=time.process_time() - clock.cpu,
     )  # fmt: skip
-    return PixelFit(problem, compared(parametric, start, checked(problem, result, found), found))
-
-
-def compared(parametric: Problem, start: FitResult, result: FitResult, found: Reconstruction) -> FitResult:
-    """A result of any fitter, reconstructed, with the checks against the parametric fit that it began at."""
-    checks = check_basin(
-        einstein_radius(result.model) / einstein_radius(start.model),
-        float(found.lensed_flux) / lensed_flux(parametric.likelihood, start.model),
-        result.chi2 / start.chi2,
-    )
-    checks += [check for check in start.trust.checks if check.name in ABOUT_THE_BASIN]
-    return dataclasses.replace(result, trust=Trust((*result.trust.checks, *checks)))
+    return PixelFit(problem, examine(problem, result, parametric=start))
 
 
 def _likelihood(observed: Imaging | Observations, parametric: Problem) -> Any:
@@ -152,7 +137,7 @@ def _neighbours(
         variants.append(_variant(name, beside, theta, float(values.chi2), model))
         gain = float(values.log_likelihood) - first.log_likelihood
         notes.append(describe_neighbour(name, gain, mesh, changed))
-    return family.judged(tuple(variants), REJECTED * first.chi2), tuple(notes)
+    return tuple(variants), tuple(notes)
 
 
 def _variant(name: str, problem: Problem, theta: np.ndarray, chi2: float, model: LensModel) -> Variant:

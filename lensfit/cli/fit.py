@@ -35,7 +35,7 @@ from lensfit.likelihood.interferometer import InterferometerLikelihood
 from lensfit.likelihood.joint import Observations
 from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
 from lensfit.model import LensModel
-from lensfit.pixel_fit import compared, fit_pixels
+from lensfit.pixel_fit import fit_pixels
 from lensfit.pixelised.mesh import Mesh
 from lensfit.plots import Glance
 from lensfit.problem import Problem
@@ -44,6 +44,7 @@ from lensfit.registry import fit, fitter
 from lensfit.report import write_report
 from lensfit.results import replacing, write_results
 from lensfit.standard import STANDARD, VISIBILITIES
+from lensfit.trust import examine
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def run_task(task: Task, progress: Progress, store: Store) -> tuple[Task, FitRes
     if name == "staged":
         return on_pixels, done.result
     result = _chosen(on_pixels, done.result, progress, store)
-    return on_pixels, compared(task.problem, start, result, done.problem.reconstruct(result.theta))
+    return on_pixels, examine(done.problem, result, start=done.result, parametric=start)
 
 
 def _chosen(task: Task, start: FitResult | None, progress: Progress, store: Store) -> FitResult:

@@ -69,6 +69,18 @@ def einstein_radius(model: LensModel, curve: np.ndarray) -> float:
     return float(np.sqrt(_area(_on_curve(model, TANGENTIAL, curve)) / np.pi))
 
 
+def einstein_radius_of(model: LensModel, field: Field) -> float:
+    """Effective Einstein radius [arcsec] of a model of numbers, whatever its masses: that of its critical curve.
+
+    NaN where no tangential critical curve closes inside the field.
+    """
+    try:
+        curve = critical_curves(model, field).main
+    except ModelError:
+        return float("nan")
+    return einstein_radius(model, curve)
+
+
 def _area(points: np.ndarray) -> float:
     """Area inside a closed polygon (N, 2) [arcsec^2]."""
     x, y = points.T

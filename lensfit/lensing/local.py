@@ -29,6 +29,12 @@ class Field:
         x, y = np.meshgrid(self.x + steps, self.y + steps)
         return x, y
 
+    @classmethod
+    def over(cls, x: np.ndarray, y: np.ndarray) -> Field:
+        """About all points of a grid x, y (H, W) [arcsec]."""
+        half = 0.5 * max(float(np.ptp(x)), float(np.ptp(y)))
+        return cls(float(x.mean()), float(y.mean()), half)
+
 
 def jacobian(model: LensModel, x: Any, y: Any) -> jax.Array:
     """A (..., 2, 2) at the points x, y (...) [arcsec]; A[..., i, j] = d beta_i / d theta_j."""

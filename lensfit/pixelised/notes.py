@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from lensfit.fitters.result import FitResult
+from lensfit.lensing import Field, einstein_radius_of
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.pixelised.mesh import Mesh
-from lensfit.pixelised.trust import einstein_radius
 
 STANDS_OUT = 5.0
 """Normalised residual from which on it is told where it is."""
@@ -22,9 +22,9 @@ BIAS = (
 OPTIONS = {"pixels": "--mesh-pixels", "regularisation": "--regularisation"}
 
 
-def describe_start(start: FitResult) -> str:
-    """The parametric fit that it began at."""
-    return f"parametric fit: Einstein radius {einstein_radius(start.model):.4f} arcsec, chi2 {start.chi2:.1f}"
+def describe_start(start: FitResult, field: Field) -> str:
+    """The parametric fit that it began at, of a lens in a field."""
+    return f"parametric fit: Einstein radius {einstein_radius_of(start.model, field):.4f} arcsec, chi2 {start.chi2:.1f}"
 
 
 def describe_neighbour(name: str, gain: float, mesh: Mesh, changed: Mesh) -> str:

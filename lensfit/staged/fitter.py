@@ -14,7 +14,7 @@ from lensfit.fitters.result import Basin, Clock, FitResult, Search, result_of
 from lensfit.problem import Problem
 from lensfit.pytree import replace
 from lensfit.space import Space, solve_amplitudes
-from lensfit.staged.case import Found, Roles, Tally, Tell
+from lensfit.staged.case import Found, Tally, Tell
 from lensfit.staged.joint import Joint
 from lensfit.staged.neighbours import fit_family
 from lensfit.staged.stages import Stages

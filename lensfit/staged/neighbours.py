@@ -1,7 +1,6 @@
 """The final basin refitted as a small family of models: their spread is the honest error on real lenses."""
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np

@@ -3,27 +3,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters.lm import Point
-from lensfit.fitters.result import Basin, Variant
+from lensfit.fitters.result import Basin
 from lensfit.model import LensModel
-from lensfit.staged import evidence, image_stages, neighbours, search, trust, visibility_stages
-from lensfit.staged.case import Case, Found, Roles, Score, Tell, objective_score
+from lensfit.staged import image_stages, neighbours, search, visibility_stages
+from lensfit.staged.case import Case, Found, Score, Tell, objective_score
 from lensfit.staged.joint import Joint
 from lensfit.terms import LeastSquares
-from lensfit.verdict import Check
 
 
 @dataclasses.dataclass(frozen=True)
 class Stages:
-    """The stages of a fit, from the data alone; a search from another seed and its end; the questions.
+    """The stages of a fit, from the data alone; a search from another seed and its end.
 
     score: what basins are ranked by. seconds, easing: starts of a second source in the neighbouring models, and steps
-    in which shear goes. excess: how far chi2 of a neighbour may be above that of the fit, given its evidence and chi2.
+    in which shear goes.
     """
 
     score: Score

@@ -41,7 +41,7 @@ def examine(
         result, facts = gather(problem, result, parametric)
         checks = [*own, *(check for question in QUESTIONS for check in question.checks(facts))]
     else:
-        told = "no check of a lens was made: the model has no mass or no source, or its data are of no kind that is known"
+        told = "no check of a lens was made: the model has no mass or no source, or its data are of no known kind"
         checks = [*own, Check("lens", Outcome.UNCHECKED, told)]
     if start is not None:
         checks = _answered(checks, start, {*names, *ABOUT_THE_DATA})

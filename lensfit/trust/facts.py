@@ -17,9 +17,9 @@ from lensfit.problem import Problem
 from lensfit.pytree import replace
 from lensfit.space import Space, solve_amplitudes
 from lensfit.staged.case import Tally, objective_score
+from lensfit.staged.fitter import GAIN
 from lensfit.staged.joint import Joint
-from lensfit.terms import LeastSquares
-from lensfit.terms import Evidence
+from lensfit.terms import Evidence, LeastSquares
 from lensfit.trust.measures import Measures
 from lensfit.trust.of_image import of_image
 from lensfit.trust.of_pixels import lensed_flux, of_images_on_pixels, of_visibilities_on_pixels
@@ -44,8 +44,6 @@ PRIOR_WIDTHS = 3.5
 """Widths of its prior that a parameter may lie from its middle."""
 AGREE = 0.01
 """Relative difference in Einstein radius up to which two answers are one."""
-GAIN = 1.0
-"""Most that chi2 + |z|^2 may fall when the descent goes on."""
 MORE = 10
 """Steps for which a descent goes on that has ended."""
 
@@ -69,11 +67,15 @@ class Gain:
 
 @dataclasses.dataclass(frozen=True)
 class Rivals:
-    """What a search found beside the fit: relative change of the Einstein radius by other random numbers, infinite
-    where that end has none, and by how much the next basin is worse, infinite where there is none."""
+    """What a search found beside the fit.
 
-    change: float
-    gap: float
+    change: relative, of the Einstein radius, by other random numbers; infinite where that end has none. gap: by how
+    much the next basin is worse, infinite where there is none. whole: a sampler looked at the whole prior instead.
+    """
+
+    change: float = 0.0
+    gap: float = np.inf
+    whole: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,15 +105,13 @@ class Facts:
     """Of one fit; None where it is not known.
 
     far: the parameters far out in their priors, in words. radius, error, spread: the Einstein radius of the critical
-    curve [arcsec], its statistical error, and half its range over the neighbours that count. explored: whether the
-    fitter looked at the whole prior.
+    curve [arcsec], its statistical error, and half its range over the neighbours that count.
     """
 
     parts: tuple[Part, ...]
     far: tuple[str, ...]
     gain: Gain | None
     rivals: Rivals | None
-    explored: bool
     radius: float
     error: float
     spread: float
@@ -152,7 +152,6 @@ def gather(problem: Problem, result: FitResult, parametric: FitResult | None) ->
         far=_far_out(problem, result),
         gain=_gain(problem, result),
         rivals=_rivals(problem, result, radii, radius),
-        explored=result.explored,
         radius=radius,
         error=radii.error(result),
         spread=0.5 * float(np.ptp(shown)) if len(shown) > 1 else 0.0,
@@ -171,9 +170,7 @@ class _Radii:
 
     @classmethod
     def of(cls, term: Any, problem: Problem, name: str) -> _Radii:
-        x, y = term.grids[0].coordinates()
-        half = 0.5 * max(float(np.ptp(x)), float(np.ptp(y)))
-        return cls(problem, name, Field(float(x.mean()), float(y.mean()), half))
+        return cls(problem, name, Field.over(*term.grids[0].coordinates()))
 
     def radius(self, model: LensModel) -> float:
         """Of a model of numbers [arcsec], NaN where no critical curve closes in the field."""
@@ -266,7 +263,7 @@ def _gain(problem: Problem, result: FitResult) -> Gain | None:
 
 def _rivals(problem: Problem, result: FitResult, radii: _Radii, radius: float) -> Rivals | None:
     if result.search is None:
-        return None
+        return Rivals(whole=True) if result.explored and result.converged else None
     first, *others = result.search.basins
 
     def change(theta: np.ndarray) -> float:
@@ -282,7 +279,7 @@ def _neighbours(parts: tuple[Part, ...], result: FitResult, radii: _Radii) -> tu
     if not result.variants:
         return None
     first, name = result.variants[0], radii.name
-    signal = sum(part.measures.signal**2 for part in parts if part.measures.signal is not None)
+    signal = _signal_squared(parts)
     return tuple(
         Neighbour(
             name=v.name,
@@ -303,9 +300,13 @@ def counted(parts: tuple[Part, ...], result: FitResult) -> FitResult:
     first = result.variants[0].chi2
     excess = REJECTED * first
     if all(part.kind == "visibilities" for part in parts):  # most of their chi2 is noise
-        excess = REJECTED_VISIBILITIES * sum(part.measures.signal**2 for part in parts)
+        excess = REJECTED_VISIBILITIES * _signal_squared(parts)
     variants = tuple(dataclasses.replace(v, counts=v.chi2 <= first + excess) for v in result.variants)
     return dataclasses.replace(result, variants=variants, spread=spread(result.names, variants))
+
+
+def _signal_squared(parts: tuple[Part, ...]) -> float:
+    return sum(part.measures.signal**2 for part in parts if part.measures.signal is not None)
 
 
 def spread(names: tuple[str, ...], variants: tuple[Variant, ...]) -> np.ndarray:

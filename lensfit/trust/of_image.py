@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from lensfit.model import LensModel
-from lensfit.trust.measures import CounterImage, Measures, Left, Noise, by_parity, ratio_of_last
+from lensfit.trust.measures import CounterImage, Left, Measures, Noise, by_parity, ratio_of_last
 
 ARCS = 2.0
 """Signal over noise of a pixel, smoothed by one pixel, from which it shows an arc: of data or model."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lensfit.trust.facts import AGREE, Basin, Facts, Gain, Neighbour, Part, Rivals
-from lensfit.trust.measures import CounterImage, Left, Noise, Peak
+from lensfit.trust.measures import CounterImage, Noise, Peak
 from lensfit.verdict import Check, Outcome
 
 LEAST_SIGNAL = 25.0
@@ -109,7 +109,8 @@ def question(
 @question("lensed source", PROFILES, unknown="the signal of the lensed source is not known")
 def lensed_source(signal: float) -> Answer:
     """Is there a lensed source at all?"""
-    return signal > LEAST_SIGNAL, f"signal over noise of the lensed source is {signal:.1f} (at least {LEAST_SIGNAL:.0f})"
+    least = f"at least {LEAST_SIGNAL:.0f}"
+    return signal > LEAST_SIGNAL, f"signal over noise of the lensed source is {signal:.1f} ({least})"
 
 
 @question("lensed source", PIXELS, unknown="the signal of the lensed source is not known")
@@ -122,9 +123,8 @@ def lensed_source_on_pixels(signal: float) -> Answer:
 @question("arcs explained", PROFILES, unknown="what the source explains is not known")
 def arcs_explained(explained: float) -> Answer:
     """Does the source explain what the lens light leaves?"""
-    return explained > LEAST_EXPLAINED, (
-        f"the source explains {100 * explained:.0f} % of what lens light leaves (at least {100 * LEAST_EXPLAINED:.0f} %)"
-    )
+    least = f"at least {100 * LEAST_EXPLAINED:.0f} %"
+    return explained > LEAST_EXPLAINED, f"the source explains {100 * explained:.0f} % of what lens light leaves ({least})"
 
 
 @question("counter-image", PROFILES, unknown="the images of negative parity are not known")
@@ -154,7 +154,7 @@ def multiple_images(images: float) -> Answer:
     )
 
 
-@question("noise", ALL, unknown="the scatter of the data is not known: leave some pixels without lens and arcs in the mask")
+@question("noise", ALL, unknown="the scatter of the data is not known: use pixels without lens and arcs too")
 def noise_is_what_it_says(noise: Noise, kind: str) -> Answer:
     """Is the noise what it says?"""
     limit = TOO_SMALL_VISIBILITIES if kind.endswith("visibilities") else TOO_SMALL
@@ -195,12 +195,15 @@ def optimum(gain: Gain) -> Answer:
     return gain.fell < gain.most, f"going on lowered chi2 by {gain.fell:.2g} (less than {gain.most:g})"
 
 
+WHOLE = "the sampler explored the whole prior and ended by its own criterion"
 NO_SEARCH = "no search says that {}: fit with staged, or give its result as start"
 
 
 @question("another seed", ALL, once=True, unknown=NO_SEARCH.format("other random numbers end here too"))
 def another_seed(rivals: Rivals) -> Answer:
     """Does a search with other random numbers end there too?"""
+    if rivals.whole:
+        return True, WHOLE
     return rivals.change < AGREE, (
         f"a search from another seed ends at an Einstein radius {100 * rivals.change:.2f} % away "
         f"(less than {100 * AGREE:g} %)"
@@ -210,6 +213,8 @@ def another_seed(rivals: Rivals) -> Answer:
 @question("next basin", ALL, once=True, unknown=NO_SEARCH.format("no other basin is better"))
 def next_basin(rivals: Rivals) -> Answer:
     """Is the second best answer clearly worse?"""
+    if rivals.whole:
+        return True, WHOLE
     if rivals.gap == float("inf"):
         return True, "no other basin came near"
     return rivals.gap > GAP, f"the next best basin is {rivals.gap:.0f} in chi2 away (at least {GAP:.0f})"
