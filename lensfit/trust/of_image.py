@@ -41,7 +41,7 @@ def of_image(term: Any, model: LensModel) -> Measures:
         magnification=float(np.sum(source * sigma) / max(np.sum(bare * sigma), 1e-300)),
         misfit=float(np.mean(left[inverse > 0] ** 2)) / noise.most**2,
         noise=noise,
-        left=remains(left, source, bright, noise.most, np.asarray(term.psf)),
+        left=remains(left, source, bright, max(noise.most, 1.0), np.asarray(term.psf)),
     )
 
 

@@ -123,8 +123,9 @@ def lensed_source_on_pixels(signal: float) -> Answer:
 @question("arcs explained", PROFILES, unknown="what the source explains is not known")
 def arcs_explained(explained: float) -> Answer:
     """Does the source explain what the lens light leaves?"""
-    least = f"at least {100 * LEAST_EXPLAINED:.0f} %"
-    return explained > LEAST_EXPLAINED, f"the source explains {100 * explained:.0f} % of what lens light leaves ({least})"
+    share, least = 100 * explained, 100 * LEAST_EXPLAINED
+    told = f"the source explains {share:.0f} % of what lens light leaves (at least {least:.0f} %)"
+    return explained > LEAST_EXPLAINED, told
 
 
 @question("counter-image", PROFILES, unknown="the images of negative parity are not known")
