@@ -17,7 +17,7 @@ import numpy as np
 
 from lensfit.datasets import Imaging
 from lensfit.errors import FitError
-from lensfit.fitters.base import NoCheckpoint, silent
+from lensfit.fitters.base import NoCheckpoint
 from lensfit.fitters.importance import Importance
 from lensfit.fitters.nuts import NUTS
 from lensfit.fitters.result import FitResult
@@ -27,6 +27,7 @@ from lensfit.model import LensModel
 from lensfit.priors import Disk, LogNormal, Normal
 from lensfit.problem import Problem
 from lensfit.profiles import SIE, Exponential
+from lensfit.progress import silent
 from lensfit.results.samples import equal_draws
 
 SIZE, SCALE, NOISE, SUBPIXELS = 40, 0.1, 0.05, 4

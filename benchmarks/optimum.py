@@ -14,9 +14,9 @@ import jax
 import numpy as np
 import population
 
-from lensfit.fitters.base import silent
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.model import LensModel
+from lensfit.progress import silent
 from lensfit.space import Space, solve_amplitudes
 from lensfit.staged.joint import Joint
 from lensfit.staged.stages import Stages

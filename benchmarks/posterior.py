@@ -18,7 +18,7 @@ import jax
 import numpy as np
 
 from lensfit.datasets import read_imaging
-from lensfit.fitters.base import NoCheckpoint, silent
+from lensfit.fitters.base import NoCheckpoint
 from lensfit.fitters.importance import Importance
 from lensfit.fitters.nautilus import Nautilus
 from lensfit.fitters.nuts import NUTS
@@ -27,6 +27,7 @@ from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.model import LensModel
 from lensfit.priors import LogNormal, Normal, Part, Prior, Solved
 from lensfit.problem import Problem
+from lensfit.progress import silent
 from lensfit.registry import fit
 from lensfit.standard import parametric
 

@@ -17,14 +17,14 @@ from typing import Any
 
 import jax
 import numpy as np
+from lensfit.companions import fit_without_companions
+from lensfit.field import choose_mask
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from posterior import around
 from real_lenses import DATA
 
-from lensfit.companions import fit_without_companions
 from lensfit.datasets import read_imaging
-from lensfit.field import choose_mask
 from lensfit.fitters.importance import Importance
 from lensfit.fitters.nautilus import Nautilus
 from lensfit.fitters.nuts import NUTS

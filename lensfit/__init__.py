@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from lensfit._version import __version__
 
 if TYPE_CHECKING:
-    from lensfit import errors, priors, profiles, standard
+    from lensfit import analysis, errors, priors, profiles, progress, standard
+    from lensfit.analysis import Analysis, analyse, load
     from lensfit.comparison import compare
     from lensfit.datasets import Imaging, Interferometer, read_imaging, read_interferometer
     from lensfit.fitters.result import FitResult
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from lensfit.simulate import simulate_imaging, simulate_interferometer
 
 __all__ = [
+    "Analysis",
     "FitResult",
     "Imaging",
     "ImagingLikelihood",
@@ -32,11 +34,15 @@ __all__ = [
     "PixelInterferometerLikelihood",
     "Problem",
     "__version__",
+    "analyse",
+    "analysis",
     "compare",
     "errors",
     "fit",
+    "load",
     "priors",
     "profiles",
+    "progress",
     "read_imaging",
     "read_interferometer",
     "simulate_imaging",
@@ -45,6 +51,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Analysis": "lensfit.analysis",
     "FitResult": "lensfit.fitters.result",
     "Imaging": "lensfit.datasets",
     "ImagingLikelihood": "lensfit.likelihood.imaging",
@@ -54,14 +61,16 @@ _HOMES = {
     "PixelImagingLikelihood": "lensfit.likelihood.pixels",
     "PixelInterferometerLikelihood": "lensfit.likelihood.pixel_visibilities",
     "Problem": "lensfit.problem",
+    "analyse": "lensfit.analysis",
     "compare": "lensfit.comparison",
     "fit": "lensfit.registry",
+    "load": "lensfit.analysis",
     "read_imaging": "lensfit.datasets",
     "read_interferometer": "lensfit.datasets",
     "simulate_imaging": "lensfit.simulate",
     "simulate_interferometer": "lensfit.simulate",
 }
-_MODULES = ("errors", "priors", "profiles", "standard")
+_MODULES = ("analysis", "errors", "priors", "profiles", "progress", "standard")
 
 
 def __getattr__(name: str) -> Any:

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters.base import Fitter, NoCheckpoint, Progress, silent
+from lensfit.fitters.base import Fitter, NoCheckpoint
 from lensfit.fitters.calls import place
 from lensfit.fitters.checkpoint import Store
 from lensfit.fitters.result import FitResult
 from lensfit.problem import Problem
+from lensfit.progress import Progress, silent
 from lensfit.trust import examine
 
 GROUP = "lensfit.fitters"
@@ -71,6 +72,16 @@ def fitter(name: str, settings: Mapping[str, Any] | None = None) -> Fitter:
             near = difflib.get_close_matches(key, known, n=3) or known or ["none"]
             raise FitError(f"{name}: no setting named {key!r}; nearest: {', '.join(near)}")
     return cls(**given)
+
+
+def name_of(chosen: Fitter) -> str:
+    """The name under which a fitter of this class is found, that of the class where there is none."""
+    cls = type(chosen)
+    for name in fitters():
+        where = FITTERS[name] if name in FITTERS else _added()[name].value
+        if where.partition(":")[2] == cls.__name__ and _find(name) is cls:
+            return name
+    return cls.__name__
 
 
 def _find(name: str) -> type[Any]:

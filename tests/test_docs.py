@@ -13,16 +13,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lensfit.calibrated_fit import CalibratedFit
+from lensfit.cli._parser import parse
+from lensfit.pixel_fit import PixelFit
 from lensfit.staged.trust import LEAST_EXPLAINED, LEAST_SIGNAL
 
 from lensfit import cli, registry
 from lensfit.bench.rows import Row
-from lensfit.calibrated_fit import CalibratedFit
 from lensfit.cli import bench as bench_command
 from lensfit.cli import fit as fit_command
-from lensfit.cli._parser import parse
-from lensfit.datasets import _names
-from lensfit.pixel_fit import PixelFit
+from lensfit.datasets import image_files
 from lensfit.problem import Problem
 from lensfit.profiles import SIE, Sersic
 from lensfit.recipe import read_recipe
@@ -130,7 +130,7 @@ def test_trust_names_every_check():
 def test_data_tells_every_word_and_message():
     page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
     rows = " ".join(line for line in page.splitlines() if line.startswith("|"))
-    assert {word for words in _names._WORDS.values() for word in words} <= set(re.findall(r"\w+", rows))
+    assert {word for words in image_files.WORDS.values() for word in words} <= set(re.findall(r"\w+", rows))
     sources = (ROOT / "lensfit" / "datasets").glob("*.py")
     code = re.sub(r"\"\s*\n\s*f?\"", "", "".join(file.read_text(encoding="utf-8") for file in sources))
     messages = re.findall(r"^\| `([^`]+)` \|", page.partition("## Errors")[2], re.M)

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from lensfit.cli._folder import RUN_FILES, SAMPLE_FILES
 
 from lensfit import cli
 from lensfit.cli import _jax
-from lensfit.cli._folder import RUN_FILES, SAMPLE_FILES
 from lensfit.results import read_result
 
 ROOT = Path(__file__).resolve().parents[1]

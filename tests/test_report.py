@@ -6,11 +6,11 @@ import shutil
 from html.parser import HTMLParser
 
 import pytest
+from lensfit.report._markup import number, uncertainty
 from made_run import PASSED, REASON, written_run
 
 from lensfit.errors import DataError
 from lensfit.report import write_report
-from lensfit.report._markup import number, uncertainty
 from lensfit.results import read_result
 from lensfit.verdict import Trust
 

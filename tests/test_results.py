@@ -10,10 +10,10 @@ from astropy.wcs import WCS
 from made_run import made_problem, made_result, written_run
 
 from lensfit.errors import DataError
-from lensfit.fitters._saved import plain
 from lensfit.lensing import Field, critical_curves, einstein_radius
 from lensfit.plots import FIGURES, ModelImages
 from lensfit.results import derived_quantities, read_result, replacing, write_results
+from lensfit.results.document import plain
 
 
 @pytest.fixture(scope="module")

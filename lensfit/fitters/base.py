@@ -1,4 +1,4 @@
-"""What every fitter is and is given: `Fitter` with its settings, `Progress`, `Checkpoint`."""
+"""What every fitter is and is given: `Fitter` with its settings, and `Checkpoint`."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -9,26 +9,10 @@ import numpy as np
 from lensfit.errors import FitError
 from lensfit.fitters.result import FitResult
 from lensfit.problem import Problem
+from lensfit.progress import Progress
 
 State = dict[str, Any]
 """What a fitter needs to go on: NumPy arrays, bytes (a file of its library), or what JSON can hold, by name."""
-
-
-class Progress(Protocol):
-    """Is told how a fit goes on."""
-
-    def __call__(
-        self, stage: str, chi2: float, share: float, note: str = "", theta: np.ndarray | None = None
-    ) -> None:
-        """The stage, the best chi2 (NaN where unknown) and the share of the work that is done.
-
-        note: what else matters for this fitter, as "acceptance 0.31". theta (n,): the best point so far.
-        """
-        ...
-
-
-def silent(stage: str, chi2: float, share: float, note: str = "", theta: np.ndarray | None = None) -> None:
-    """Progress that nobody sees."""
 
 
 class Checkpoint(Protocol):

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
@@ -102,21 +101,6 @@ class FitResult:
     explored: bool = False
     gain: float | None = None
 
-    def save(self, folder: str | Path) -> None:
-        """Write result.json and, where there are samples, samples.ecsv into a folder, as `lensfit fit` does.
-
-        Raises DataError where it cannot be written.
-        """
-        _saved().save(folder, self)
-
-    @classmethod
-    def load(cls, folder: str | Path) -> FitResult:
-        """The result that `save` or `lensfit fit` wrote into a folder; nothing in it is a pickle.
-
-        Units of the data come as the data named them. Raises DataError where files are missing or damaged.
-        """
-        return _saved().load(folder)
-
     def __getitem__(self, name: str) -> float:
         """Best value of a parameter or a solved amplitude, by its dotted name."""
         if name in self.names:
@@ -124,13 +108,6 @@ class FitResult:
         if name in self.amplitude_names:
             return float(self.amplitudes[self.amplitude_names.index(name)])
         raise KeyError(f"{name}: the fit has {', '.join(self.names + self.amplitude_names)}")
-
-
-def _saved() -> Any:
-    """The module of the files, which itself needs what is defined here."""
-    from lensfit.fitters import _saved as module
-
-    return module
 
 
 @dataclasses.dataclass(frozen=True)

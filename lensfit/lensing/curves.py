@@ -7,7 +7,7 @@ import contourpy
 import numpy as np
 
 from lensfit.errors import ModelError
-from lensfit.lensing.local import Field, centers, eigenvalues, in_chunks, traced
+from lensfit.lensing.lens_equation import Field, centers, eigenvalues, in_chunks, traced
 from lensfit.model import LensModel
 
 CELLS = 300

@@ -7,8 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lensfit.datasets import Interferometer
-from lensfit.datasets._pixels import pixel_centers
+from lensfit.datasets import Interferometer, pixel_centers
 from lensfit.errors import ModelError
 from lensfit.grid import Grid, make_grid
 from lensfit.likelihood._numbers import with_numbers

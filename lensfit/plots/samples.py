@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
 from lensfit.fitters.result import FitResult
-from lensfit.plots._panels import new_figure
+from lensfit.plots.panels import new_figure
 
 MOST = 8
 """Parameters that a figure shows at most."""

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from lensfit.datasets._rebin import blocks
+from lensfit.datasets import blocks
 from lensfit.errors import FitError
 from lensfit.fitters.lm import Descent, Point, descend
 from lensfit.fitters.result import Basin

@@ -11,7 +11,7 @@ import numpy as np
 
 from lensfit.errors import ModelError
 from lensfit.fitters.result import FitResult, Variant
-from lensfit.lensing import Field, critical_curves, einstein_radius, einstein_radius_of
+from lensfit.lensing import Field, critical_curves, einstein_radius, einstein_radius_of, whole_field
 from lensfit.model import LensModel
 from lensfit.problem import Problem
 from lensfit.pytree import replace
@@ -170,39 +170,35 @@ class _Radii:
 
     @classmethod
     def of(cls, term: Any, problem: Problem, name: str) -> _Radii:
-        return cls(problem, name, Field.over(*term.grids[0].coordinates()))
+        return cls(problem, name, whole_field(term.grids[0]))
 
     def radius(self, model: LensModel) -> float:
         """Of a model of numbers [arcsec], NaN where no critical curve closes in the field."""
-        return einstein_radius_of(_mass_of(model), self.field)
+        return einstein_radius_of(model.only(), self.field)
 
     def at(self, theta: np.ndarray) -> float:
         """Of the model at theta (n,) of the problem."""
-        return self.radius(self._model(theta))
+        return einstein_radius_of(self._mass(theta), self.field)
 
     def error(self, result: FitResult) -> float:
         """Of the Einstein radius, from the covariance of the masses; NaN where that is not known."""
         masses = [k for k, p in enumerate(self.problem.space.parameters) if p.group == "mass"]
         covariance = result.covariance[np.ix_(masses, masses)]
         try:
-            curve = critical_curves(_mass_of(self._model(result.theta)), self.field).main
+            curve = critical_curves(self._mass(result.theta), self.field).main
         except ModelError:
             return np.nan
         slopes = []
         for k in masses:
             step = STEP * result.errors[k] * (np.arange(len(result.theta)) == k)
-            ahead, behind = (einstein_radius(_mass_of(self._model(result.theta + s)), curve) for s in (step, -step))
+            ahead, behind = (einstein_radius(self._mass(result.theta + s), curve) for s in (step, -step))
             slopes.append((ahead - behind) / (2 * STEP * result.errors[k]))
         return float(np.sqrt(np.array(slopes) @ covariance @ np.array(slopes)))
 
-    def _model(self, theta: np.ndarray) -> LensModel:
+    def _mass(self, theta: np.ndarray) -> LensModel:
+        """The mass alone: one structure, and so one compiled program, for a fit and all its neighbours."""
         model = self.problem.space.build(np.asarray(theta))
-        return model[self.name] if self.name else model
-
-
-def _mass_of(model: LensModel) -> LensModel:
-    """The mass alone: one structure, and so one compiled program, for a fit and all its neighbours."""
-    return LensModel(light={}, mass=model.mass, source={}, sky=0.0)
+        return (model[self.name] if self.name else model).only()
 
 
 def _far_out(problem: Problem, result: FitResult) -> tuple[str, ...]:

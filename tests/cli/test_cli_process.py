@@ -7,10 +7,10 @@ import sys
 import time
 
 import pytest
+from lensfit.cli._folder import FILM, PICTURE, RUN_FILES
 from PIL import Image
 from stand_in import files
 
-from lensfit.cli._folder import FILM, PICTURE, RUN_FILES
 from lensfit.recipe import read_recipe
 from lensfit.results import read_result
 from lensfit.space import Space

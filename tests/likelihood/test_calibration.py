@@ -152,7 +152,7 @@ def test_what_does_not_go_together_is_refused():
     with pytest.raises(ModelError, match=r"dataset 2 has primary_beam 30.0, the first 20.0"):
         Observations.of([data, replace(data, primary_beam=30.0)])
     with pytest.raises(ModelError, match=r"dataset 2 has shape \(20, 20\), the first \(40, 40\)"):
-        Observations.of([data, replace(data, shape=(20, 20))])
+        Observations.of([data, replace(data, mask=np.zeros((20, 20), bool))])
     unequal = replace(data, visibilities=replace(rows, sigma_im=2 * rows.sigma_re))
     with pytest.raises(ModelError, match="different noise"):
         Observations.of([data, unequal])

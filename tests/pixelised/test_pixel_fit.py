@@ -5,9 +5,14 @@ import json
 import numpy as np
 import pytest
 from astropy.io import fits
+from lensfit.cli._folder import PIXEL_FILES, SAMPLE_FILES
+from lensfit.pixel_fit import ascend, compared, fit_pixels
+from lensfit.pixelised.mesh import Arcs, Mesh, neighbour, pixel_source
+from lensfit.pixelised.model import pixel_model
+from lensfit.pixelised.notes import describe_neighbour, describe_residuals
+from lensfit.pixelised.trust import Measures, check_basin, check_source, measure
 
 from lensfit.cli import _jax, main
-from lensfit.cli._folder import PIXEL_FILES, SAMPLE_FILES
 from lensfit.datasets import write_imaging
 from lensfit.errors import FitError, ModelError
 from lensfit.fitters.optimum import climb
@@ -16,12 +21,7 @@ from lensfit.lensing import Field, image_positions
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.pixels import PixelImagingLikelihood
 from lensfit.model import LensModel
-from lensfit.pixel_fit import ascend, compared, fit_pixels
-from lensfit.pixelised.mesh import Arcs, Mesh, neighbour, pixel_source
-from lensfit.pixelised.model import pixel_model
-from lensfit.pixelised.notes import describe_neighbour, describe_residuals
 from lensfit.pixelised.shape import FAINTEST, half_light_radius, mean_images
-from lensfit.pixelised.trust import Measures, check_basin, check_source, measure
 from lensfit.priors import Uniform
 from lensfit.problem import Problem
 from lensfit.profiles import SIE, Sersic, Shear

@@ -8,11 +8,12 @@ from posterior.known import Edged, cusped, linear, rings
 from posterior.test_importance import Kept
 
 from lensfit.errors import FitError
-from lensfit.fitters.base import NoCheckpoint, silent
+from lensfit.fitters.base import NoCheckpoint
 from lensfit.fitters.diagnostics import effective_size, r_hat
 from lensfit.fitters.nuts import NUTS, learnt
 from lensfit.fitters.optimum import optimum
 from lensfit.problem import Problem
+from lensfit.progress import silent
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # that a refactor of arviz is coming

@@ -3,8 +3,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-
 from lensfit.companions import find_companions, fit_without_companions, leave_out
+
 from lensfit.instruments import Instrument, gaussian_psf
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.model import LensModel

@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
 from lensfit.calibrated_fit import CalibratedFit, describe
+from lensfit.window import choose_window
+
 from lensfit.cli import _jax, main
 from lensfit.datasets import Interferometer, read_interferometer, write_interferometer
 from lensfit.errors import DataError, ModelError
@@ -33,7 +34,6 @@ from lensfit.staged.visibility_stages import align, calibrate, seen
 from lensfit.standard import one_source
 from lensfit.tracks import earth_rotation, spiral
 from lensfit.verdict import Check, Trust
-from lensfit.window import choose_window
 
 TRUTH = LensModel(
     light={},
