@@ -16,6 +16,7 @@ import pytest
 from lensfit.calibrated_fit import CalibratedFit
 from lensfit.cli._parser import parse
 from lensfit.pixel_fit import PixelFit
+from lensfit.staged.trust import LEAST_EXPLAINED, LEAST_SIGNAL
 
 from lensfit import cli, registry
 from lensfit.bench.rows import Row
@@ -25,7 +26,6 @@ from lensfit.datasets import image_files
 from lensfit.problem import Problem
 from lensfit.profiles import SIE, Sersic
 from lensfit.recipe import read_recipe
-from lensfit.staged.trust import LEAST_EXPLAINED, LEAST_SIGNAL
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
