@@ -100,7 +100,7 @@ def test_everything_from_files_is_escaped(folder):
     document = read_document(folder)
     document["notes"] = [bad]
     document["data"]["notes"] = [bad]
-    document["data"]["unit"] = bad
+    document["data"]["described"].append(["unit", bad])
     document["variants"][0]["name"] = bad
     document["provenance"]["command"] = bad
     document["parameters"][bad] = document["parameters"]["mass.sie.e1"]

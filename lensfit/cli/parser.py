@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lensfit._version import __version__
+from lensfit.names import IMAGE_MODELS, REGULARISATIONS, VISIBILITY_MODELS
 
 CODES = """\
 exit codes:
@@ -18,8 +19,6 @@ exit codes:
   5    the fit failed
   130  interrupted
 """
-STANDARD = ("parametric", "flexible", "one_source", "two_sources", "one_source_and_core")
-
 _PIXEL_OPTIONS = ("source", "mesh_pixels", "regularisation", "positive")
 
 
@@ -82,8 +81,7 @@ def _add_pixel_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("source on pixels")
     group.add_argument("--source", choices=("pixels",), help="put the source on pixels once the model is fitted")
     group.add_argument("--mesh-pixels", metavar="N", type=_count, help="nodes along a side of the mesh; default: 28")
-    kinds = ("gradient", "curvature", "adaptive", "matern")
-    group.add_argument("--regularisation", choices=kinds, help="default: gradient")
+    group.add_argument("--regularisation", choices=REGULARISATIONS, help="default: gradient")
     group.add_argument("--positive", action="store_const", const=True, help="keep the source from being negative")
 
 
@@ -163,8 +161,8 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     model = parser.add_mutually_exclusive_group()
     model.add_argument("--model", metavar="FILE.toml", type=Path, help="recipe, as the recipe.toml of a run")
     model.add_argument(
-        "--standard", choices=STANDARD,
-        help="model to start from; default: parametric, for visibilities one_source",
+        "--standard", choices=(*IMAGE_MODELS, *VISIBILITY_MODELS),
+        help=f"model to start from; default: {IMAGE_MODELS[0]}, for visibilities {VISIBILITY_MODELS[0]}",
     )
 
 

@@ -10,12 +10,10 @@ from stand_in import write
 
 from lensfit.cli import main
 from lensfit.cli.fit import as_options, data_section
-from lensfit.cli.parser import STANDARD as CHOICES
 from lensfit.cli.parser import parse
 from lensfit.datasets import write_imaging
 from lensfit.fitters.emcee import Emcee
 from lensfit.recipe import DataSection
-from lensfit.standard import STANDARD, VISIBILITIES
 
 
 @pytest.mark.parametrize(
@@ -48,10 +46,6 @@ def test_help_tells_the_exit_codes(capsys):
             main(arguments)
         assert caught.value.code == 0
         assert "130  interrupted" in capsys.readouterr().out
-
-
-def test_the_choices_of_the_parser_are_the_standard_models():
-    assert set(CHOICES) == {*STANDARD, *VISIBILITIES}
 
 
 def test_the_recipe_of_a_run_runs_it_again(lensfit, fits, data, tmp_path):

@@ -1,7 +1,9 @@
-"""From a model to the lines of a recipe."""
+"""From a model to the lines of a recipe, in the part of TOML that recipes are written in."""
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 from typing import Any
 
 import jax
@@ -10,8 +12,7 @@ import numpy as np
 from lensfit.errors import ModelError
 from lensfit.model import GROUPS, LensModel
 from lensfit.priors import Part, Prior, Solved, key
-from lensfit.recipe import _toml
-from lensfit.recipe._reader import PRIORS, concrete, leaves_of, pairs_of, settings_of
+from lensfit.recipe.model_reader import PRIORS, concrete, leaves_of, pairs_of, settings_of
 from lensfit.space import describe
 
 
@@ -52,17 +53,17 @@ class _Writer:
 
     def lines(self) -> list[str]:
         """sky, then a table for each profile."""
-        lines = [_toml.line("sky", self._value("sky"))]
+        lines = [line("sky", self._value("sky"))]
         for group, name, profile in self.profiles:
             kind = type(profile)
             if concrete(group).get(kind.__name__) is not kind:
                 raise ModelError(
                     f"{group}.{name}: {kind.__name__} is not lensfit's, and a recipe names no other"
                 )
-            lines += ["", _toml.header(group, name), _toml.line("profile", kind.__name__)]
+            lines += ["", header(group, name), line("profile", kind.__name__)]
             entries = {key: getattr(profile, key) for key in settings_of(kind)}
             entries |= self._entries(f"{group}.{name}", kind)
-            lines += [_toml.line(key, value) for key, value in entries.items()]
+            lines += [line(key, value) for key, value in entries.items()]
         return lines
 
     def _entries(self, where: str, kind: type) -> dict[str, Any]:
@@ -107,3 +108,33 @@ class _Writer:
 
     def _hyper(self, value: Any, name: str) -> Any:
         return self._home(value, name) if isinstance(value, (Prior, Part)) else float(value)
+
+
+def line(key: str, value: Any) -> str:
+    """key = value."""
+    return f"{_bare_key(key)} = {_value(value)}"
+
+
+def header(*keys: str) -> str:
+    """[a.b]."""
+    return f"[{'.'.join(_bare_key(key) for key in keys)}]"
+
+
+def _bare_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _text(key)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(_value(item) for item in value)}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(line(key, item) for key, item in value.items())}}}"
+    return repr(value)
+
+
+def _text(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,18 +1,22 @@
-"""From the tables of a recipe to a model."""
+"""From the tables of a recipe to a model, and what can be wrong with a model whose tables are all in order."""
 from __future__ import annotations
 
 import dataclasses
 import inspect
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from lensfit import priors, profiles
 from lensfit.errors import ModelError
+from lensfit.inversion.regularisation import check_source
 from lensfit.model import GROUPS, LensModel
 from lensfit.priors import Part, Prior, Solved
-from lensfit.recipe import _words
-from lensfit.recipe._checks import check_lists, check_priors
+from lensfit.profiles import LightProfile, PixelSource
+from lensfit.pytree import replace
+from lensfit.recipe import values
 from lensfit.space import Space
 
 
@@ -56,7 +60,7 @@ def read_model(content: dict[str, Any]) -> LensModel:
     kinds = {
         (group, name): reader.enter(group, name, entries)
         for group in GROUPS
-        for name, entries in _words.table(content.get(group, {}), group).items()
+        for name, entries in values.table(content.get(group, {}), group).items()
     }
     reader.raw["sky"] = content.get("sky", 0.0)
     made: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
@@ -92,13 +96,13 @@ class _Reader:
     def enter(self, group: str, name: str, entries: Any) -> type:
         """Take in the entries of one profile; its class."""
         where = f"{group}.{name}"
-        entries = dict(_words.table(entries, where))
+        entries = dict(values.table(entries, where))
         known = concrete(group)
         if "profile" not in entries:
             raise ModelError(f"{where}: no profile; give profile = one of {', '.join(known)}")
         chosen = entries.pop("profile")
         if not isinstance(chosen, str) or chosen not in known:
-            _words.unknown(where, f"{group} profile", chosen, known)
+            values.unknown(where, f"{group} profile", chosen, known)
         kind = known[chosen]
         fields, settings, pairs = leaves_of(kind), settings_of(kind), pairs_of(kind)
         self.settings[where] = {key: entries.pop(key) for key in settings if key in entries}
@@ -108,7 +112,7 @@ class _Reader:
             elif key in fields:
                 self.raw[f"{where}.{key}"] = value
             else:
-                _words.unknown(where, f"{kind.__name__} parameter", key, [*fields, *settings, *pairs])
+                values.unknown(where, f"{kind.__name__} parameter", key, [*fields, *settings, *pairs])
         needed = [f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING]
         missing = [f for f in needed if f"{where}.{f}" not in self.raw and f not in self.settings[where]]
         if missing:
@@ -146,7 +150,7 @@ class _Reader:
         if isinstance(value, list):
             return _array(value, where)
         if not isinstance(value, dict):
-            return _words.number(value, where)
+            return values.number(value, where)
         if "solved" in value:
             return _solved(value, where)
         return self._prior(value, where, 1)
@@ -159,7 +163,7 @@ class _Reader:
     def _named(self, name: str, where: str) -> Any:
         """What stands at the leaf of this name, for another leaf or as a hyperparameter."""
         if name not in self.raw:
-            _words.unknown(where, "parameter", name, self.raw)
+            values.unknown(where, "parameter", name, self.raw)
         leaf = self.leaf(name)
         if isinstance(leaf, Solved):
             raise ModelError(f"{where}: {name} is solved and no parameter; write \"solved\" here too")
@@ -172,24 +176,24 @@ class _Reader:
         fitting = {name: kind for name, kind in PRIORS.items() if kind.size == size}
         chosen = entries.pop("prior")
         if not isinstance(chosen, str) or chosen not in fitting:
-            _words.unknown(where, f"prior of {size}", chosen, fitting)
+            values.unknown(where, f"prior of {size}", chosen, fitting)
         fields = [f for f in dataclasses.fields(fitting[chosen]) if not f.metadata.get("static")]
         for key in entries:
             if key not in [f.name for f in fields]:
-                _words.unknown(where, f"parameter of {chosen}", key, [f.name for f in fields])
+                values.unknown(where, f"parameter of {chosen}", key, [f.name for f in fields])
         missing = [f.name for f in fields if f.default is dataclasses.MISSING and f.name not in entries]
         if missing:
             raise ModelError(f"{where}: {chosen} has no {', '.join(missing)}")
         return fitting[chosen](**{key: self._hyper(item, f"{where}.{key}") for key, item in entries.items()})
 
     def _hyper(self, value: Any, where: str) -> Any:
-        return self._named(value, where) if isinstance(value, str) else _words.number(value, where)
+        return self._named(value, where) if isinstance(value, str) else values.number(value, where)
 
 
 def _array(value: list[Any], where: str) -> np.ndarray:
     """A list of numbers, or of such lists, all of one length."""
     if not (value and all(isinstance(item, list) for item in value)):
-        return np.array([_words.number(item, where) for item in value])
+        return np.array([values.number(item, where) for item in value])
     rows = [_array(item, where) for item in value]
     if len({row.shape for row in rows}) > 1:
         raise ModelError(f"{where}: its rows have several lengths")
@@ -199,8 +203,62 @@ def _array(value: list[Any], where: str) -> np.ndarray:
 def _solved(value: dict[str, Any], where: str) -> Solved:
     for key in value:
         if key not in ("solved", "positive"):
-            _words.unknown(where, "key", key, ("solved", "positive"))
+            values.unknown(where, "key", key, ("solved", "positive"))
     positive = value.get("positive", True)
     if value["solved"] is not True or not isinstance(positive, bool):
         raise ModelError(f"{where}: {value!r}; write {{solved = true, positive = true or false}}")
     return Solved(positive=positive)
+
+
+def check_lists(profile: Any, where: str) -> None:
+    """Raise ModelError where a profile has a list for a number or a number for a list."""
+    if isinstance(profile, PixelSource):
+        check_source(profile, where)
+        return
+    leaves = {f.name: getattr(profile, f.name) for f in dataclasses.fields(profile)}
+    try:
+        with jax.enable_x64(True):
+            good = _is_evaluable(profile, leaves)
+    except (TypeError, ValueError, IndexError):
+        good = False
+    if not good:
+        lists = [name for name, value in leaves.items() if np.ndim(value)]
+        raise ModelError(
+            f"{where}: {type(profile).__name__} cannot be evaluated with lists for "
+            f"{', '.join(lists) or 'nothing'}; give a number where it has one and a list where it has several"
+        )
+
+
+def _is_evaluable(profile: Any, leaves: dict[str, Any]) -> bool:
+    free = (Prior, Part, Solved)
+    numbers = {n: np.array(0.5) if isinstance(v, free) else np.asarray(v) for n, v in leaves.items()}
+    method = "deflection"
+    if isinstance(profile, LightProfile):
+        count = replace(profile, **numbers).count
+        expected = () if count == 1 else (count,)
+        if not isinstance(leaves[profile.amplitude], Solved) and numbers[profile.amplitude].shape != expected:
+            return False
+        numbers[profile.amplitude] = np.ones(expected)
+        method = "brightness"
+    images = jax.eval_shape(getattr(replace(profile, **numbers), method), 0.3, 0.4)
+    return all(image.shape == () for image in jax.tree.leaves(images))
+
+
+def check_priors(space: Space) -> None:
+    """Raise ModelError where a prior is no distribution, as with a width of zero or low above high."""
+    with jax.enable_x64(True):
+        middle, slopes = _at_middle(space)
+    good = np.isfinite(middle) & (np.diag(slopes) > 0)
+    bad = [name for name, fine in zip(space.names, good, strict=True) if not fine]
+    if bad:
+        raise ModelError(
+            f"{bad[0]}: its prior is no distribution; give positive widths, low < high (above 0 if "
+            "logarithmic), and a centre inside"
+        )
+
+
+@jax.jit
+def _at_middle(space: Space) -> tuple[jax.Array, jax.Array]:
+    """theta at z = 0, and its derivatives (ndim, ndim)."""
+    z = jnp.zeros(space.ndim)
+    return space.to_theta(z), jax.jacfwd(space.to_theta)(z)
