@@ -44,7 +44,7 @@ class VisibilityObservation(Observation):
     kind: ClassVar[str] = "visibilities"
     standard: ClassVar[Mapping[str, Callable[[Any], LensModel]]] = VISIBILITIES
     default: ClassVar[str] = "one_source"
-    counted: ClassVar[str] = "real numbers"
+    counted: ClassVar[str] = "numbers"
     overview: ClassVar[str] = OVERVIEW
 
     datasets: tuple[Interferometer, ...]
