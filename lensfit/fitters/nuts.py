@@ -247,7 +247,8 @@ def walk(
     """`count` steps from z (n,): the adaptation after them, and of each z, slope, ln posterior, divergence, gradients.
 
     The last of them, (S, n), is the z at an end of a trajectory where ln posterior is NaN, which the kernel counts as
-    a divergence, itself NaN where there is none. It walks in x, where a point is the start plus factor x; slopes are those along x. The step size is adapted
+    a divergence, itself NaN where there is none. It walks in x, where a point is the start plus factor x; slopes are
+    those along x. The step size is adapted
     where `adapting`, else it is the average that the adaptation came to.
     """
     import blackjax
