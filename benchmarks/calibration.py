@@ -17,15 +17,17 @@ import numpy as np
 
 from lensfit.datasets import Imaging
 from lensfit.errors import FitError
-from lensfit.fitters._base import FitResult, NoCheckpoint, silent
+from lensfit.fitters.base import NoCheckpoint
 from lensfit.fitters.importance import Importance
 from lensfit.fitters.nuts import NUTS
+from lensfit.fitters.result import FitResult
 from lensfit.instruments import gaussian_psf
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.model import LensModel
 from lensfit.priors import Disk, LogNormal, Normal
 from lensfit.problem import Problem
 from lensfit.profiles import SIE, Exponential
+from lensfit.progress import silent
 from lensfit.results.samples import equal_draws
 
 SIZE, SCALE, NOISE, SUBPIXELS = 40, 0.1, 0.05, 4

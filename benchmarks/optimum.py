@@ -14,13 +14,12 @@ import jax
 import numpy as np
 import population
 
-from lensfit.fitters._base import silent
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.model import LensModel
+from lensfit.progress import silent
 from lensfit.space import Space, solve_amplitudes
-from lensfit.staged.case import Case
 from lensfit.staged.joint import Joint
-from lensfit.staged.pipeline import run_stages
+from lensfit.staged.stages import Stages
 from lensfit.standard import parametric
 
 WITHIN = 10.0
@@ -49,8 +48,9 @@ def one(truth: LensModel, seed: int) -> dict[str, float]:
     imaging = population.observed(truth, seed)
     model, likelihood = solve_amplitudes(parametric(imaging)), ImagingLikelihood.of(imaging)
     start = time.process_time()
-    case = Case.of(model, likelihood)
-    found = run_stages(case, np.random.default_rng(seed), silent)
+    stages = Stages.of(likelihood)
+    case = stages.case(model, likelihood)
+    found = stages.run(case, np.random.default_rng(seed), silent)
     cpu = time.process_time() - start
     reference = Joint.of(case).descend(likelihood, true_theta(case.space, truth), 60, 1e-3)
     return {

@@ -23,22 +23,22 @@ from typing import Any
 
 import jax
 import numpy as np
+from lensfit.companions import fit_without_companions
+from lensfit.field import choose_mask
+from lensfit.pixel_fit import ascend
+from lensfit.pixelised.mesh import Arcs, Mesh, pixel_source
+from lensfit.pixelised.model import pixel_model
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from population import hard, observed, ordinary
 from real_lenses import DATA, SIMULATED, SLACS
 
 from lensfit import ImagingLikelihood, PixelImagingLikelihood, Problem, fit, read_imaging
-from lensfit.companions import fit_without_companions
 from lensfit.datasets import Imaging
 from lensfit.errors import FitError
-from lensfit.field import choose_mask
-from lensfit.fitters._base import FitResult
+from lensfit.fitters.result import FitResult
 from lensfit.model import LensModel
-from lensfit.pixel_fit import ascend
 from lensfit.pixelised import trust
-from lensfit.pixelised.mesh import Arcs, Mesh, pixel_source
-from lensfit.pixelised.model import pixel_model
 from lensfit.priors import Uniform
 from lensfit.pytree import replace
 from lensfit.standard import flexible

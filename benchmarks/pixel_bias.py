@@ -10,12 +10,12 @@ from pathlib import Path
 
 import jax
 import numpy as np
-
-from lensfit import ImagingLikelihood, PixelImagingLikelihood, Problem, fit
-from lensfit.instruments import jwst_f150w
 from lensfit.pixel_fit import ascend
 from lensfit.pixelised.mesh import Arcs, Mesh, pixel_source
 from lensfit.pixelised.model import pixel_model
+
+from lensfit import ImagingLikelihood, PixelImagingLikelihood, Problem, fit
+from lensfit.instruments import jwst_f150w
 from lensfit.simulate import simulate_imaging
 from lensfit.standard import parametric
 

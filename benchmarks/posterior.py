@@ -18,14 +18,16 @@ import jax
 import numpy as np
 
 from lensfit.datasets import read_imaging
-from lensfit.fitters._base import FitResult, NoCheckpoint, silent
+from lensfit.fitters.base import NoCheckpoint
 from lensfit.fitters.importance import Importance
 from lensfit.fitters.nautilus import Nautilus
 from lensfit.fitters.nuts import NUTS
+from lensfit.fitters.result import FitResult
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.model import LensModel
 from lensfit.priors import LogNormal, Normal, Part, Prior, Solved
 from lensfit.problem import Problem
+from lensfit.progress import silent
 from lensfit.registry import fit
 from lensfit.standard import parametric
 

@@ -17,18 +17,18 @@ from typing import Any
 
 import jax
 import numpy as np
+from lensfit.companions import fit_without_companions
+from lensfit.field import choose_mask
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from posterior import around
 from real_lenses import DATA
 
-from lensfit.companions import fit_without_companions
 from lensfit.datasets import read_imaging
-from lensfit.field import choose_mask
-from lensfit.fitters._base import FitResult
 from lensfit.fitters.importance import Importance
 from lensfit.fitters.nautilus import Nautilus
 from lensfit.fitters.nuts import NUTS
+from lensfit.fitters.result import FitResult
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.problem import Problem
 from lensfit.registry import fit

@@ -19,7 +19,7 @@ import numpy as np
 from astropy.io import fits
 
 from lensfit.datasets import read_chunks
-from lensfit.datasets._visibility_files import TRIPLE
+from lensfit.datasets.visibility_files import TRIPLE
 from lensfit.operators.nufft import ARCSEC, pixel_response
 from lensfit.operators.w_tilde import Sums, w_compact
 from lensfit.pytree import replace

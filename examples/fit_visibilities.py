@@ -6,13 +6,13 @@ import sys
 from pathlib import Path
 
 import jax
+from lensfit.calibrated_fit import fit_observations
+from lensfit.window import choose_window
 
 import lensfit
-from lensfit.calibrated_fit import fit_observations
-from lensfit.likelihood.joint import Observations
+from lensfit.likelihood.calibration import Observations
 from lensfit.report import write_report
 from lensfit.results import write_results
-from lensfit.window import choose_window
 
 jax.config.update("jax_enable_x64", True)  # before the first array is made
 

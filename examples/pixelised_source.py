@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 import jax
-
-import lensfit
 from lensfit.pixel_fit import fit_pixels
 from lensfit.pixelised.mesh import Mesh
-from lensfit.plots import PIXEL_FIGURES, pixel_scene
 from lensfit.results.pixels import source_file
+
+import lensfit
+from lensfit.plots import PIXEL_FIGURES, pixel_scene
 
 jax.config.update("jax_enable_x64", True)  # before the first array is made
 

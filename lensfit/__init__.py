@@ -8,20 +8,22 @@ from typing import TYPE_CHECKING, Any
 from lensfit._version import __version__
 
 if TYPE_CHECKING:
-    from lensfit import errors, priors, profiles, standard
+    from lensfit import analysis, errors, priors, profiles, progress, standard
+    from lensfit.analysis import Analysis, analyse, load
     from lensfit.comparison import compare
     from lensfit.datasets import Imaging, Interferometer, read_imaging, read_interferometer
-    from lensfit.fitters._base import FitResult
+    from lensfit.fitters.result import FitResult
     from lensfit.likelihood.imaging import ImagingLikelihood
     from lensfit.likelihood.interferometer import InterferometerLikelihood
+    from lensfit.likelihood.pixel_images import PixelImagingLikelihood
     from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
-    from lensfit.likelihood.pixels import PixelImagingLikelihood
     from lensfit.model import LensModel
     from lensfit.problem import Problem
     from lensfit.registry import fit
     from lensfit.simulate import simulate_imaging, simulate_interferometer
 
 __all__ = [
+    "Analysis",
     "FitResult",
     "Imaging",
     "ImagingLikelihood",
@@ -32,11 +34,15 @@ __all__ = [
     "PixelInterferometerLikelihood",
     "Problem",
     "__version__",
+    "analyse",
+    "analysis",
     "compare",
     "errors",
     "fit",
+    "load",
     "priors",
     "profiles",
+    "progress",
     "read_imaging",
     "read_interferometer",
     "simulate_imaging",
@@ -45,23 +51,26 @@ __all__ = [
 ]
 
 _HOMES = {
-    "FitResult": "lensfit.fitters._base",
+    "Analysis": "lensfit.analysis",
+    "FitResult": "lensfit.fitters.result",
     "Imaging": "lensfit.datasets",
     "ImagingLikelihood": "lensfit.likelihood.imaging",
     "Interferometer": "lensfit.datasets",
     "InterferometerLikelihood": "lensfit.likelihood.interferometer",
     "LensModel": "lensfit.model",
-    "PixelImagingLikelihood": "lensfit.likelihood.pixels",
+    "PixelImagingLikelihood": "lensfit.likelihood.pixel_images",
     "PixelInterferometerLikelihood": "lensfit.likelihood.pixel_visibilities",
     "Problem": "lensfit.problem",
+    "analyse": "lensfit.analysis",
     "compare": "lensfit.comparison",
     "fit": "lensfit.registry",
+    "load": "lensfit.analysis",
     "read_imaging": "lensfit.datasets",
     "read_interferometer": "lensfit.datasets",
     "simulate_imaging": "lensfit.simulate",
     "simulate_interferometer": "lensfit.simulate",
 }
-_MODULES = ("errors", "priors", "profiles", "standard")
+_MODULES = ("analysis", "errors", "priors", "profiles", "progress", "standard")
 
 
 def __getattr__(name: str) -> Any:

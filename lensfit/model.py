@@ -1,13 +1,15 @@
-"""The lens model: named profiles of lens light, mass and source, and a constant sky."""
+"""The lens model: named profiles of lens light, mass and source, and a constant sky; and models of several datasets."""
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import jax
 import numpy as np
 
 from lensfit.errors import ModelError
-from lensfit.priors import Solved
+from lensfit.priors import Part, Prior, Solved
 from lensfit.profiles import LightProfile, MassProfile, PixelSource
 from lensfit.pytree import pytree, replace
 
@@ -19,13 +21,17 @@ GROUPS: dict[str, tuple[type[Any], ...]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Parameter:
-    """What is known of a free parameter or a solved amplitude: where it stands in the tree."""
+    """What is known of a free parameter or a solved amplitude: where it stands in the tree.
+
+    group: "light", "mass", "source" or "sky". term: of the dataset whose model alone it belongs to, else empty.
+    """
 
     name: str
     unit: str
     symbol: str
     role: str
-    group: str  # "light", "mass", "source" or "sky"
+    group: str
+    term: str = ""
 
 
 @pytree
@@ -112,6 +118,11 @@ class LensModel:
         sky = [self.sky.positive] if isinstance(self.sky, Solved) else []
         return np.array([f for some in flags for f in some] + sky, bool)
 
+    def solved_keys(self) -> list[tuple[str, int]]:
+        """(K,) what tells each `Solved` amplitude from others, also from those of another model."""
+        keys = [(getattr(p, p.amplitude).tag, k) for _, _, p in self._solved() for k in range(p.count)]
+        return [*keys, (self.sky.tag, 0)] if isinstance(self.sky, Solved) else keys
+
     def filled(self, amplitudes: Any) -> LensModel:
         """The model with numbers for its `Solved` amplitudes: (K,) in the order of the tree, sky last."""
         changed = {"light": dict(self.light), "source": dict(self.source)}
@@ -134,8 +145,75 @@ class LensModel:
         )
 
 
-def to_plain(model: LensModel) -> dict[str, Any]:
+@pytree
+class Models(Mapping[str, LensModel]):
+    """The models of several datasets of one lens, by the names of their terms.
+
+    A prior that stands in several of them is one parameter, a `Solved` object that does is one amplitude.
+    """
+
+    terms: dict[str, LensModel]
+
+    def __getitem__(self, name: str) -> LensModel:
+        return self.terms[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self.terms))
+
+    def __len__(self) -> int:
+        return len(self.terms)
+
+    def places(self) -> dict[str, np.ndarray]:
+        """Of each model, where its `Solved` amplitudes stand among those (K,) of all."""
+        order: dict[tuple[str, int], int] = {}
+        return {
+            name: np.array([order.setdefault(key, len(order)) for key in model.solved_keys()], int)
+            for name, model in self.items()
+        }
+
+    def positive(self) -> np.ndarray:
+        """(K,) whether each `Solved` amplitude is kept non-negative."""
+        places = self.places()
+        flags = np.zeros(max((int(p.max(initial=-1)) + 1 for p in places.values()), default=0), bool)
+        for name, model in self.items():
+            flags[places[name]] = model.positive()
+        return flags
+
+    def filled(self, amplitudes: Any) -> Models:
+        """The models with numbers for their `Solved` amplitudes (K,)."""
+        places = self.places()
+        return Models(terms={name: model.filled(amplitudes[places[name]]) for name, model in self.items()})
+
+    def only(self, *groups: str) -> Models:
+        """Each model with the light of the named groups alone."""
+        return Models(terms={name: model.only(*groups) for name, model in self.items()})
+
+    def pixels(self) -> dict[str, PixelSource]:
+        """The sources on pixels, by name."""
+        return {f"{name}.{key}": p for name, model in self.items() for key, p in model.pixels().items()}
+
+
+AnyModel = LensModel | Models
+
+
+def as_formula(model: LensModel, method: Callable[..., Any]) -> tuple[Callable[..., Any], list[Any]]:
+    """A method of a model at a point as a formula (numbers, x, y) of its numbers, and these; `Solved` stay in place."""
+    leaves, treedef = jax.tree.flatten(model, is_leaf=lambda leaf: isinstance(leaf, Solved))
+    moving = [k for k, leaf in enumerate(leaves) if not isinstance(leaf, Solved)]
+
+    def formula(numbers: list[Any], x: Any, y: Any) -> Any:
+        every = list(leaves)
+        for k, number in zip(moving, numbers, strict=True):
+            every[k] = number
+        return method(treedef.unflatten(every), x, y)
+
+    return formula, [leaves[k] for k in moving]
+
+
+def to_plain(model: AnyModel) -> dict[str, Any]:
     """A model of numbers as JSON can hold it: of each profile its class by name, its numbers and its structure."""
+    if isinstance(model, Models):
+        return {"terms": {name: to_plain(one) for name, one in model.items()}}
 
     def numbers(profile: Any) -> dict[str, Any]:
         values = {f.name: (f.metadata.get("static"), getattr(profile, f.name)) for f in dataclasses.fields(profile)}
@@ -148,11 +226,13 @@ def to_plain(model: LensModel) -> dict[str, Any]:
     return {**groups, "sky": float(model.sky)}
 
 
-def from_plain(content: dict[str, Any]) -> LensModel:
+def from_plain(content: dict[str, Any]) -> AnyModel:
     """The model of numbers that `to_plain` wrote.
 
     Raises ModelError where no profile of a name is known: the module of another package's must be imported first.
     """
+    if "terms" in content:
+        return Models(terms={name: from_plain(one) for name, one in content["terms"].items()})  # pyright: ignore
 
     def made(group: str, numbers: dict[str, Any]) -> Any:
         kind, known = numbers["profile"], _kinds(GROUPS[group])
@@ -171,8 +251,12 @@ def _kinds(bases: tuple[type, ...]) -> dict[str, Any]:
     return made | {base.__name__: base for base in bases}
 
 
-def describe(model: LensModel, path: tuple[Any, ...]) -> Parameter:
-    """The parameter at a path of the model's tree: its dotted name, unit, symbol, role and group."""
+def describe(model: AnyModel, path: tuple[Any, ...]) -> Parameter:
+    """The parameter at a path of the model's tree: its dotted name, unit, symbol, role, group and term."""
+    if isinstance(model, Models):
+        term = path[1].key
+        inner = describe(model[term], path[2:])
+        return dataclasses.replace(inner, name=f"{term}.{inner.name}", term=term)
     keys = [str(getattr(k, "name", getattr(k, "key", getattr(k, "idx", k)))) for k in path]
     if keys == ["sky"]:
         return Parameter("sky", "data unit", r"\mathrm{sky}", "amplitude", "sky")
@@ -182,8 +266,37 @@ def describe(model: LensModel, path: tuple[Any, ...]) -> Parameter:
     return Parameter(".".join(keys), meta["unit"], meta["symbol"], meta["role"], keys[0])
 
 
-def owner_of(model: LensModel, path: tuple[Any, ...]) -> Any:
+def owner_of(model: AnyModel, path: tuple[Any, ...]) -> Any:
     """The profile that holds the leaf at a path of the model's tree; the model itself for its sky."""
+    if isinstance(model, Models):
+        return owner_of(model[path[1].key], path[2:])
     if len(path) < 2:
         return model
     return getattr(model, path[0].name)[path[1].key]
+
+
+def check_leaves(model: AnyModel) -> None:
+    """Raise ModelError where something stands at a leaf of a model that is no number, prior or `Solved`."""
+    if isinstance(model, Models):
+        for one in model.values():
+            check_leaves(one)
+        return
+    _check_leaf(model.sky, "sky")
+    for group, kinds in GROUPS.items():
+        for name, profile in getattr(model, group).items():
+            if not isinstance(profile, kinds):
+                raise ModelError(f"{group}.{name}: a {type(profile).__name__} is no {group} profile")
+            for field in dataclasses.fields(profile):
+                value = getattr(profile, field.name)
+                if not field.metadata.get("static") and not (value is None and field.default is None):
+                    _check_leaf(value, f"{group}.{name}.{field.name}")
+
+
+def _check_leaf(value: Any, where: str) -> None:
+    if isinstance(value, (Prior, Part, Solved)):
+        return
+    if value is None or isinstance(value, (str, tuple, list, dict, set)) or np.asarray(value).dtype.kind not in "fiub":
+        raise ModelError(
+            f"{where}: {value!r} is no number; a leaf is a number, an array of numbers, a prior, one of a prior's "
+            ".parts, or Solved()"
+        )

@@ -1,8 +1,8 @@
 """A model and a likelihood as one thing that every optimiser and sampler sees."""
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,36 +10,16 @@ import numpy as np
 from jax.core import Tracer
 
 from lensfit.errors import ModelError
-from lensfit.model import LensModel
+from lensfit.model import LensModel, Models
 from lensfit.space import Space
-
-
-class Likelihood(Protocol):
-    """A pytree that knows the data: ln L of a model, its whitened residuals, its amplitudes solved.
-
-    `columns` are the data of unit amplitude (K, ...) of the model's `Solved` amplitudes. Levenberg and Marquardt
-    ask for the `light` before the instrument, for the amplitudes of `least` chi2 with the residuals they leave,
-    and for the `normal` equations. One that `integrates_amplitudes` is called with the `Solved` leaves in place.
-    """
-
-    @property
-    def log_norm(self) -> Any: ...
-
-    @property
-    def data_count(self) -> int: ...
-    def __call__(self, model: LensModel) -> jax.Array: ...
-    def residuals(self, model: LensModel) -> jax.Array: ...
-    def amplitudes(self, model: LensModel) -> jax.Array: ...
-    def columns(self, model: LensModel) -> jax.Array: ...
-    def light(self, model: LensModel) -> jax.Array: ...
-    def least(self, model: LensModel, columns: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]: ...
-    def normal(
-        self, slopes: jax.Array, columns: jax.Array, residuals: jax.Array, exact: Any
-    ) -> tuple[jax.Array, jax.Array]: ...
+from lensfit.terms import Evidence, Residuals, Sum, Term
 
 
 class Problem:
-    """The posterior of the free parameters of `model` given the data of `likelihood`.
+    """The posterior of the free parameters of `model` given the data of `likelihood`, a term or a sum of terms.
+
+    The model of a sum is a mapping from the names of its terms to models that share the priors of what they share;
+    one model alone is that of every term.
 
     theta is (ndim,) in physical units and in the order of `names`, z (ndim,) standard normal a priori,
     u (ndim,) in the unit cube. Each method also takes a batch (B, ndim). All are compiled once for one
@@ -49,19 +29,32 @@ class Problem:
     are no derivatives.
     """
 
-    def __init__(self, model: LensModel, likelihood: Any, backend: str = "jax") -> None:
+    def __init__(
+        self, model: LensModel | Mapping[str, LensModel], likelihood: Term, backend: str = "jax"
+    ) -> None:
         if not jax.config.read("jax_enable_x64"):
             raise ModelError(
                 "lensfit computes in double precision, and JAX is set to single: call "
                 "jax.config.update('jax_enable_x64', True) before the first array is made, or set JAX_ENABLE_X64=1"
             )
-        self.model = model
-        self.likelihood = likelihood
-        self.space = Space.of(model)
-        self.backend = backend
-        self._by_numba = _numba_likelihood(self.space, likelihood) if backend == "numba" else None
         if backend not in ("jax", "numba"):
             raise ModelError(f"unknown backend {backend!r}; there are 'jax' and 'numba'")
+        if not isinstance(likelihood, Term):
+            raise ModelError(f"{type(likelihood).__name__} is no likelihood of lensfit: derive it from Term")
+        self.model = _model_of(model, likelihood)
+        self.likelihood = likelihood
+        self.space = Space.of(self.model)
+        self.backend = backend
+        self._by_numba = likelihood.by_numba(self.space) if backend == "numba" else None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Problem, (self.model, self.likelihood, self.backend)
+
+    def parts(self, model: Any) -> list[tuple[str, Term, LensModel]]:
+        """(name, term, model of it) for each term of a sum; where there is no sum one, its name empty."""
+        if isinstance(self.likelihood, Sum):
+            return [(name, term, model[name]) for name, term in self.likelihood.terms.items()]
+        return [("", self.likelihood, model)]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -131,12 +124,30 @@ class Problem:
         return self._call(_value_and_grad, theta)
 
     def residuals(self, theta: Any) -> jax.Array:
-        """Whitened residuals (model - data) / sigma, zero where data are left out."""
+        """Whitened residuals (model - data) / sigma, zero where data are left out.
+
+        Raises:
+            ModelError: the likelihood has none, as that of visibilities, of a sum, or of a source on pixels.
+        """
+        self._check_residuals()
         return self._call(_residuals, theta)
 
     def jacobian(self, theta: Any) -> jax.Array:
-        """Derivative of the residuals by theta, (ndim, *residuals.shape), amplitudes held."""
+        """Derivative of the residuals by theta, (ndim, *residuals.shape), amplitudes held.
+
+        Raises:
+            ModelError: as `residuals`.
+        """
+        self._check_residuals()
         return self._call(_jacobian, theta)
+
+    def _check_residuals(self) -> None:
+        if not isinstance(self.likelihood, Residuals):
+            raise ModelError(
+                f"{type(self.likelihood).__name__} has no residuals of its own: those of visibilities are "
+                "lensfit.likelihood.interferometer.whitened_residuals(data, image), those of a source on pixels are in "
+                "reconstruct(theta), and each term of a sum has its own"
+            )
 
     def amplitudes(self, theta: Any) -> jax.Array:
         """The solved amplitudes (K,) at theta, in the order of `space.amplitudes`."""
@@ -148,7 +159,7 @@ class Problem:
         Raises:
             ModelError: the likelihood is of no source on pixels, or the linear system cannot be solved.
         """
-        if not hasattr(self.likelihood, "reconstruct"):
+        if not isinstance(self.likelihood, Evidence):
             raise ModelError(f"{type(self.likelihood).__name__} solves no source on pixels")
         theta = jnp.asarray(theta, float)
         found = self._call(_reconstruct, theta)
@@ -166,15 +177,20 @@ class Problem:
         return np.asarray(self.to_theta(rng.standard_normal((count, self.ndim))))
 
 
-def _numba_likelihood(space: Space, likelihood: Any) -> Callable[[np.ndarray], float]:
-    if not hasattr(likelihood, "by_numba"):
-        raise ModelError(f"{type(likelihood).__name__} has no numba backend: make the problem with backend='jax'")
-    return likelihood.by_numba(space)
-
-
-def integrates(likelihood: Any) -> bool:
-    """Whether a likelihood integrates out what it solves, and so has no residuals to make steps from."""
-    return bool(getattr(likelihood, "integrates_amplitudes", False))
+def _model_of(model: Any, likelihood: Term) -> LensModel | Models:
+    """The model as the likelihood takes it."""
+    if not isinstance(likelihood, Sum):
+        if not isinstance(model, LensModel):
+            raise ModelError(f"{type(likelihood).__name__} is of one dataset and takes a LensModel, no mapping of them")
+        return model
+    names = list(likelihood.terms)
+    models = dict.fromkeys(names, model) if isinstance(model, LensModel) else dict(model)
+    if sorted(models) != names:
+        raise ModelError(
+            f"the terms of the sum are {', '.join(names)}, the models are of {', '.join(sorted(models)) or 'nothing'}: "
+            "give each term its model, by its name"
+        )
+    return Models(terms=models)
 
 
 def _model(space: Space, likelihood: Any, theta: jax.Array) -> LensModel:
@@ -189,7 +205,7 @@ def _solve(space: Space, likelihood: Any, theta: jax.Array) -> jax.Array:
 
 
 def _plain_log_likelihood(space: Space, likelihood: Any, theta: jax.Array) -> jax.Array:
-    if integrates(likelihood):
+    if isinstance(likelihood, Evidence):
         return likelihood(space.build(theta))
     return likelihood(_model(space, likelihood, theta))
 

@@ -9,7 +9,7 @@ from lensfit.datasets import Imaging, Interferometer
 from lensfit.errors import DataError, ModelError
 from lensfit.grid import Grid, evaluation_box, make_grid
 from lensfit.instruments import Instrument
-from lensfit.likelihood.direct import model_visibilities
+from lensfit.likelihood.interferometer import model_visibilities
 from lensfit.model import LensModel
 from lensfit.operators.psf import convolve, transfer_function
 from lensfit.pytree import replace
@@ -87,7 +87,8 @@ def simulate_interferometer(
         values = values * np.exp(1j * np.deg2rad(phase_errors) * _antenna_differences(layout, random))
     noise = rows.sigma_re * random.standard_normal(len(rows)) + 1j * rows.sigma_im * random.standard_normal(len(rows))
     notes = (f"simulated by lensfit with seed {seed}, antenna phases off by {phase_errors:g} degrees",)
-    return replace(layout, visibilities=replace(rows, values=values + noise, notes=notes, sources=()), notes=notes)
+    rows = replace(rows, values=values + noise, notes=notes, sources=())
+    return replace(layout, visibilities=rows, notes=notes, sources=())
 
 
 def _exact_visibilities(model: LensModel, layout: Interferometer) -> np.ndarray:
@@ -95,10 +96,8 @@ def _exact_visibilities(model: LensModel, layout: Interferometer) -> np.ndarray:
     noise = np.minimum(layout.visibilities.sigma_re, layout.visibilities.sigma_im)
     before, factor = None, 1
     while True:
-        fine = replace(
-            layout, pixel_scale=layout.pixel_scale / factor, shape=tuple(factor * n for n in layout.shape)
-        )
         used = np.kron(~layout.mask, np.ones((factor, factor), bool))
+        fine = replace(layout, pixel_scale=layout.pixel_scale / factor, mask=~used)
         grid = make_grid(fine.x, fine.y, 4 * used, fine.pixel_scale)
         image = np.asarray(_surface(model, grid)) * fine.beam / factor**2
         values = model_visibilities(fine, image, 4)

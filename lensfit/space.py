@@ -11,8 +11,8 @@ import numpy as np
 from jax.scipy.special import ndtri
 
 from lensfit.errors import ModelError
-from lensfit.model import LensModel, Parameter, describe, owner_of
-from lensfit.priors import Part, Prior, Solved
+from lensfit.model import AnyModel, LensModel, Models, Parameter, check_leaves, describe, owner_of
+from lensfit.priors import Part, Prior, Solved, key
 from lensfit.profiles import LightProfile
 from lensfit.pytree import pytree, replace, static
 
@@ -102,8 +102,8 @@ class Space:
             total = total + jnp.sum(jax.vmap(lambda p, t: p.log_density(t))(prior, theta[index]))
         return total
 
-    def build(self, theta: jax.Array) -> LensModel:
-        """The model at theta (ndim,); its `Solved` leaves stay in place (see `LensModel.filled`)."""
+    def build(self, theta: Any) -> Any:
+        """The model (or `Models`) at theta (ndim,); its `Solved` leaves stay in place (see `LensModel.filled`)."""
         leaves: list[Any] = []
         for slot in self.slots:
             if slot.kind == "fixed":
@@ -111,38 +111,49 @@ class Space:
             elif slot.kind == "free":
                 leaves.append(theta[slot.index])
             else:
-                leaves.append(Solved(positive=slot.positive))
+                leaves.append(Solved(positive=slot.positive, tag=str(slot.index)))
         return jax.tree.unflatten(self.treedef, leaves)
 
     @classmethod
-    def of(cls, model: LensModel) -> Space:
-        """Read the parameters off a model whose leaves are numbers, priors and `Solved`."""
-        return _Reader().read(model)
+    def of(cls, model: AnyModel) -> Space:
+        """Read the parameters off a model, or the models of several datasets.
+
+        Raises:
+            ModelError: a leaf is no number, prior or `Solved`, a prior is no distribution, or one part of a prior
+                stands nowhere.
+        """
+        check_leaves(model)
+        return _Reader(model).read()
 
 
-def _is_leaf(node: Any) -> bool:
+def is_leaf(node: Any) -> bool:
+    """Whether a node of a model's tree is a prior, a part of one, or `Solved`."""
     return isinstance(node, (Prior, Part, Solved))
 
 
 class _Reader:
     """One walk over a model: collects slots, parameters and the priors in an order that can be evaluated."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: AnyModel) -> None:
+        self.model = model
+        self.leaves, self.treedef = jax.tree_util.tree_flatten_with_path(model, is_leaf=is_leaf)
+        self.where = [describe(model, path) for path, _ in self.leaves]
+        self.shared = _shared(model, self.leaves, self.where)
         self.slots: list[Slot] = []
         self.fixed: list[Any] = []
         self.parameters: list[Parameter] = []
         self.amplitudes: list[Parameter] = []
-        self.index: dict[tuple[int, int], int] = {}
-        self.priors: dict[int, Prior] = {}
+        self.index: dict[tuple[str, int], int] = {}
+        self.priors: dict[str, Prior] = {}
+        self.solved: dict[tuple[str, int], tuple[int, Parameter]] = {}
 
-    def read(self, model: LensModel) -> Space:
-        paths, treedef = jax.tree_util.tree_flatten_with_path(model, is_leaf=_is_leaf)
-        for path, leaf in paths:
-            self.slots.append(self._slot(leaf, describe(model, path), owner_of(model, path)))
+    def read(self) -> Space:
+        for (path, leaf), where in zip(self.leaves, self.where, strict=True):
+            self.slots.append(self._slot(leaf, where, owner_of(self.model, path)))
         priors, blocks, groups = self._order()
         return Space(
-            treedef=treedef,
-            paths=tuple(describe(model, path).name for path, _ in paths),
+            treedef=self.treedef,
+            paths=tuple(where.name for where in self.where),
             slots=tuple(self.slots),
             parameters=tuple(self.parameters),
             amplitudes=tuple(self.amplitudes),
@@ -156,52 +167,60 @@ class _Reader:
         if isinstance(leaf, Solved):
             return self._solved(leaf, where, owner)
         if isinstance(leaf, (Prior, Part)):
-            prior, part = (leaf.prior, leaf.index) if isinstance(leaf, Part) else (leaf, 0)
+            prior = leaf.prior if isinstance(leaf, Part) else leaf
             if isinstance(leaf, Prior) and leaf.size > 1:
                 raise ModelError(f"{where.name}: a {type(leaf).__name__} prior holds {leaf.size} parameters; "
                                  "place its .parts at the leaves")
-            key = (id(prior), part)
-            if key not in self.index:
-                self.priors[id(prior)] = prior
-                self.index[key] = len(self.parameters)
-                self.parameters.append(where)
-            return Slot("free", self.index[key])
+            if key(leaf) not in self.index:
+                trouble = prior.trouble()
+                if trouble:
+                    raise ModelError(f"{where.name}: its {type(prior).__name__} prior is no distribution: {trouble}")
+                self.priors[prior.tag] = prior
+                self.index[key(leaf)] = len(self.parameters)
+                self.parameters.append(self.shared.get(key(leaf), where))
+            return Slot("free", self.index[key(leaf)])
         self.fixed.append(np.asarray(leaf, float))
         return Slot("fixed", len(self.fixed) - 1)
 
     def _solved(self, leaf: Solved, where: Parameter, owner: Any) -> Slot:
         if where.role != "amplitude":
             raise ModelError(f"{where.name}: only the amplitude of a light profile or the sky can be Solved")
+        if key(leaf) in self.solved:
+            start, first = self.solved[key(leaf)]
+            if first.term == where.term:
+                raise ModelError(f"{where.name}: the Solved of {first.name} stands here too; each takes one of its own")
+            return Slot("solved", start, leaf.positive)
         count = owner.count if isinstance(owner, LightProfile) else 1
-        start = len(self.amplitudes)
+        start, told = len(self.amplitudes), self.shared.get(key(leaf), where)
+        self.solved[key(leaf)] = start, where
         for k in range(count):
-            name = where.name if count == 1 else f"{where.name}[{k}]"
-            self.amplitudes.append(dataclasses.replace(where, name=name))
+            name = told.name if count == 1 else f"{told.name}[{k}]"
+            self.amplitudes.append(dataclasses.replace(told, name=name))
         return Slot("solved", start, leaf.positive)
 
     def _order(self) -> tuple[tuple[Prior, ...], tuple[tuple[int, ...], ...], tuple[tuple[int, ...], ...]]:
         """Priors with `Ref` in place of the priors they depend on, their blocks, and the groups of equals."""
-        done: dict[int, Prior] = {}
-        levels: dict[int, int] = {}
+        done: dict[str, Prior] = {}
+        levels: dict[str, int] = {}
         for prior in self.priors.values():
             self._visit(prior, (), done, levels)
-        keys = list(done)
-        kinds = sorted({(levels[k], type(done[k]).__name__) for k in keys})
+        tags = list(done)
+        kind = {tag: (levels[tag], type(done[tag]).__name__, repr(_structure(done[tag]))) for tag in tags}
         groups = tuple(
-            tuple(n for n, k in enumerate(keys) if (levels[k], type(done[k]).__name__) == kind) for kind in kinds
+            tuple(n for n, tag in enumerate(tags) if kind[tag] == one) for one in sorted(set(kind.values()))
         )
-        blocks = tuple(tuple(self.index[k, part] for part in range(done[k].size)) for k in keys)
+        blocks = tuple(tuple(self.index[tag, part] for part in range(done[tag].size)) for tag in tags)
         return tuple(done.values()), blocks, groups
 
     def _visit(
-        self, prior: Prior, above: tuple[int, ...], done: dict[int, Prior], levels: dict[int, int]
+        self, prior: Prior, above: tuple[str, ...], done: dict[str, Prior], levels: dict[str, int]
     ) -> None:
-        if id(prior) in done:
+        if prior.tag in done:
             return
         name = type(prior).__name__
-        if id(prior) in above:
+        if prior.tag in above:
             raise ModelError(f"{name} prior: its hyperparameters lead back to itself")
-        missing = [k for k in range(prior.size) if (id(prior), k) not in self.index]
+        missing = [k for k in range(prior.size) if (prior.tag, k) not in self.index]
         if missing:
             raise ModelError(
                 f"part {missing[0]} of a {name} prior stands at no leaf of the model; place every part, "
@@ -209,32 +228,73 @@ class _Reader:
             )
         changes, level = {}, 0
         for field in dataclasses.fields(prior):
+            hyper = getattr(prior, field.name)
             if field.metadata.get("static"):
                 continue
-            hyper = getattr(prior, field.name)
             if isinstance(hyper, (Prior, Part)):
-                parent, part = (hyper.prior, hyper.index) if isinstance(hyper, Part) else (hyper, 0)
-                self._visit(parent, (*above, id(prior)), done, levels)
-                changes[field.name] = Ref(index=self.index[id(parent), part])
-                level = max(level, levels[id(parent)] + 1)
+                parent = hyper.prior if isinstance(hyper, Part) else hyper
+                self._visit(parent, (*above, prior.tag), done, levels)
+                changes[field.name] = Ref(index=self.index[key(hyper)])
+                level = max(level, levels[parent.tag] + 1)
             else:
                 changes[field.name] = np.asarray(hyper, float)
-        done[id(prior)], levels[id(prior)] = replace(prior, tag="", **changes), level
+        done[prior.tag], levels[prior.tag] = replace(prior, tag="", **changes), level
 
 
-def solve_amplitudes(model: LensModel) -> LensModel:
-    """The model with every free light amplitude (a prior of its own at one leaf) solved instead of sampled."""
-    uses: dict[int, int] = {}
-    for leaf in jax.tree.leaves(model, is_leaf=_is_leaf):
-        uses[id(leaf)] = uses.get(id(leaf), 0) + 1
+def _structure(prior: Prior) -> dict[str, Any]:
+    """The static fields of a prior of a space."""
+    return {f.name: getattr(prior, f.name) for f in dataclasses.fields(prior) if f.metadata.get("static")}
 
-    def solved(profile: LightProfile) -> LightProfile:
-        amplitude = getattr(profile, profile.amplitude)
-        if isinstance(amplitude, Prior) and uses[id(amplitude)] == 1:
-            return replace(profile, **{profile.amplitude: Solved()})
+
+def _shared(model: AnyModel, leaves: Any, where: list[Parameter]) -> dict[tuple[str, int], Parameter]:
+    """What stands at one place in the models of all datasets, by its key: its name there, that of no dataset."""
+    if not isinstance(model, Models):
+        return {}
+    seen: dict[tuple[str, tuple[str, int]], list[Parameter]] = {}
+    for (_, leaf), here in zip(leaves, where, strict=True):
+        if is_leaf(leaf):
+            seen.setdefault((here.name.removeprefix(f"{here.term}."), key(leaf)), []).append(here)
+    found: dict[tuple[str, int], Parameter] = {}
+    for (name, leaf), places in seen.items():
+        if len(places) == len(model):
+            found.setdefault(leaf, dataclasses.replace(places[0], name=name, term=""))
+    return found
+
+
+def solve_amplitudes(model: AnyModel) -> Any:
+    """The model with every free light amplitude (a prior of its own at one leaf) solved instead of sampled.
+
+    One that stands once in each model of several datasets is one solved amplitude of all.
+    """
+    models = model.terms if isinstance(model, Models) else {"": model}
+    most = {name: _uses(one) for name, one in models.items()}
+    made: dict[tuple[str, int], Solved] = {}
+
+    def solved(prior: Any, positive: bool) -> Any:
+        once = isinstance(prior, Prior) and all(uses.get(key(prior), 0) <= 1 for uses in most.values())
+        return made.setdefault(key(prior), Solved(positive=positive)) if once else prior
+
+    def changed(one: LensModel) -> LensModel:
+        groups = {
+            group: {n: _with_amplitude(p, solved) for n, p in getattr(one, group).items()}
+            for group in ("light", "source")
+        }
+        return replace(one, **groups, sky=solved(one.sky, False))
+
+    done = {name: changed(one) for name, one in models.items()}
+    return Models(terms=done) if isinstance(model, Models) else done[""]
+
+
+def _with_amplitude(profile: Any, solved: Callable[[Any, bool], Any]) -> Any:
+    if not isinstance(profile, LightProfile):
         return profile
+    return replace(profile, **{profile.amplitude: solved(getattr(profile, profile.amplitude), True)})
 
-    sky = Solved(positive=False) if isinstance(model.sky, Prior) else model.sky
-    light = {name: solved(p) for name, p in model.light.items()}
-    source = {n: solved(p) if isinstance(p, LightProfile) else p for n, p in model.source.items()}
-    return replace(model, light=light, source=source, sky=sky)
+
+def _uses(model: LensModel) -> dict[tuple[str, int], int]:
+    """How often each prior, part of one, or `Solved` stands in a model."""
+    uses: dict[tuple[str, int], int] = {}
+    for leaf in jax.tree.leaves(model, is_leaf=is_leaf):
+        if is_leaf(leaf):
+            uses[key(leaf)] = uses.get(key(leaf), 0) + 1
+    return uses

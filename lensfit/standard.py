@@ -1,12 +1,15 @@
 """The models that people start from, with priors scaled from the data."""
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from lensfit.datasets import Imaging, Interferometer
+from lensfit.datasets import Dataset, Imaging, Interferometer
+from lensfit.errors import ModelError
 from lensfit.model import LensModel
+from lensfit.names import IMAGE_MODELS, STANDARD_MODELS, VISIBILITY_MODELS
 from lensfit.priors import Disk, LogNormal, LogUniform, Normal, Part, Prior, Solved, TruncatedNormal, Uniform
 from lensfit.profiles import SIE, Exponential, LightProfile, MultiGaussian, PixelSource, Sersic, Shear
 from lensfit.pytree import replace
@@ -108,7 +111,7 @@ def one_source(data: Interferometer) -> LensModel:
     """For visibilities of a dusty or line-emitting source: SIE, shear and a Sersic source, amplitude solved.
 
     The priors are scaled from the image grid, which must be a window about the lensed emission (see
-    `lensfit.field.choose_window`): the lens is near its middle, the source small in it.
+    `lensfit.window.choose_window`): the lens is near its middle, the source small in it.
     """
     half = 0.5 * min(data.shape) * data.pixel_scale
     (x, y), width = data.origin, 0.15 * half
@@ -146,10 +149,23 @@ def one_source_and_core(data: Interferometer) -> LensModel:
     return replace(model, light={"core": core})
 
 
-STANDARD = {"parametric": parametric, "flexible": flexible}
+STANDARD: dict[str, Callable[..., LensModel]] = {name: globals()[name] for name in IMAGE_MODELS}
 """Models for images, by name."""
-VISIBILITIES = {"one_source": one_source, "two_sources": two_sources, "one_source_and_core": one_source_and_core}
+VISIBILITIES: dict[str, Callable[..., LensModel]] = {name: globals()[name] for name in VISIBILITY_MODELS}
 """Models for visibilities, by name."""
+
+
+def standard_model(data: Dataset, name: str | None = None) -> tuple[str, LensModel]:
+    """The standard model of a name, or the one by default for this kind of data, with its name.
+
+    Raises:
+        ModelError: the model is not for this kind of data.
+    """
+    known = STANDARD_MODELS[data.kind]
+    name = name or known[0]
+    if name not in known:
+        raise ModelError(f"the standard model {name} is not for {data.kind}: use {' or '.join(known)}")
+    return name, (STANDARD | VISIBILITIES)[name](data)
 
 
 def _compact(x: Any, y: Any, half: float) -> Sersic:

@@ -11,16 +11,17 @@ import jax.numpy as jnp
 import numpy as np
 from astropy.wcs import WCS
 
-from lensfit.fitters._base import Check, FitResult, Trust, Variant
+from lensfit.fitters.result import Basin, FitResult, Search, Variant
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.problem import Problem
 from lensfit.results import write_results
 from lensfit.space import solve_amplitudes
 from lensfit.standard import parametric
+from lensfit.verdict import Check, Trust
 
 REASON = "the residuals <b>on the arcs</b> & elsewhere exceed the noise"
-FAILED = Trust((Check("converged", True, "the last step gained 0.001"), Check("residuals", False, REASON)))
-PASSED = Trust((Check("converged", True, "the last step gained 0.001"),))
+FAILED = Trust((Check.of("converged", True, "the last step gained 0.001"), Check.of("residuals", False, REASON)))
+PASSED = Trust((Check.of("converged", True, "the last step gained 0.001"),))
 
 
 def sky(shape, scale, angle=0.4):
@@ -59,6 +60,8 @@ def made_result(problem, truth, trust=FAILED):
     amplitudes = np.asarray(problem.amplitudes(theta))
     mass = np.char.startswith(problem.names, "mass")
     best = dict(zip(problem.names, theta + errors, strict=True))
+    model = space.build(jnp.asarray(theta)).filled(jnp.asarray(amplitudes))
+    shown = {name: value for name, value in best.items() if name.startswith("mass")}
     return FitResult(
         fitter="staged",
         names=problem.names,
@@ -71,8 +74,10 @@ def made_result(problem, truth, trust=FAILED):
         amplitudes=amplitudes,
         amplitude_errors=np.full(amplitudes.shape, np.nan),
         spread=np.where(mass, errors, np.nan),
-        variants=(Variant("two sources", 1234.5, {k: best[k] for k in best if k.startswith("mass")}, counts=False),),
-        model=space.build(jnp.asarray(theta)).filled(jnp.asarray(amplitudes)),
+        variants=(Variant("two sources", 1234.5, shown, counts=False, model=model),),
+        search=Search((Basin(theta, 1300.0), Basin(theta, np.inf)), other=theta),
+        gain=0.3,
+        model=model,
         log_likelihood=log_likelihood,
         log_posterior=np.nan,
         chi2=-2 * (log_likelihood - float(problem.likelihood.log_norm)),

@@ -10,14 +10,17 @@ from lensfit.lensing import (
     bright_cells,
     critical_curves,
     einstein_radius,
+    einstein_radius_of,
     flux,
     image_positions,
+    in_chunks,
     jacobian,
     magnification,
     source_magnification,
+    traced,
     unlensed,
 )
-from lensfit.lensing.local import CHUNK, in_chunks, traced
+from lensfit.lensing.lens_equation import CHUNK
 from lensfit.model import LensModel
 from lensfit.profiles import SIE, Exponential, Gaussian, MassProfile, Shear, parameter
 from lensfit.pytree import pytree
@@ -122,6 +125,16 @@ def test_a_lens_with_a_core_has_a_radial_curve_and_no_cut():
 def test_a_field_without_a_closed_curve_says_so():
     with pytest.raises(ModelError, match="no closed tangential critical curve"):
         _ = critical_curves(lens(radius=0.01), Field(2.0, 2.0, 0.5)).main
+    assert np.isnan(einstein_radius_of(lens(radius=0.01), Field(2.0, 2.0, 0.5)))
+    assert np.isnan(einstein_radius_of(LensModel(light={}, mass={}, source={}), FIELD))
+
+
+def test_einstein_radius_of_two_masses_is_that_of_the_curve_about_both():
+    """Two spheres at one place are one of their summed Einstein radii."""
+    sie = SIE(center_x=0.0, center_y=0.0, e1=0.0, e2=0.0, einstein_radius=0.5)
+    model = LensModel(light={}, mass={"first": sie, "second": sie}, source={})
+    assert einstein_radius_of(model, FIELD) == pytest.approx(1.0, rel=1e-4)
+    assert einstein_radius_of(lens(), FIELD) == einstein_radius(lens(), critical_curves(lens(), FIELD).main)
 
 
 def test_images_of_the_isothermal_sphere():

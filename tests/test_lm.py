@@ -12,7 +12,8 @@ from lensfit.model import LensModel
 from lensfit.priors import Normal, Solved
 from lensfit.profiles import Gaussian
 from lensfit.space import Space
-from lensfit.staged.search import basin_of
+from lensfit.staged.case import basin_of
+from lensfit.staged.search import sharp_score
 
 
 def run(problem, theta, iterations=40, tolerance=1e-4, free=None):
@@ -140,5 +141,5 @@ def test_a_start_that_is_not_finite_is_never_good(small):
     start = np.full(small.problem.ndim, np.nan)
     point = run(small.problem, start).point
     assert float(point.objective) == np.inf
-    basin = basin_of(point, small.problem.likelihood, start)
+    basin = basin_of(point, small.problem.likelihood, start, sharp_score)
     assert basin.score == np.inf and basin.theta is start

@@ -12,9 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from lensfit.datasets import read_imaging
-from lensfit.plots import FIGURES, ModelImages, Scene, inspect_figure
-from lensfit.plots._panels import _ticks, stretch
-from lensfit.plots.compass import position_angle, sky_axes
+from lensfit.plots import FIGURES, ModelImages, Scene, inspect_figure, position_angle, sky_axes
+from lensfit.plots.panels import round_ticks, stretch
 
 SLACS = Path(__file__).parents[2] / "shared/data/slacs/J0029-0055"
 
@@ -167,7 +166,7 @@ def test_position_angle_is_that_of_astropy(angle, phi):
 @pytest.mark.parametrize("top", [0.02, 1.0, 3e4])
 def test_ticks_are_few_and_hold_zero(top):
     norm = stretch(np.linspace(-top, top, 1000), 0.01 * top)
-    ticks = _ticks(norm)
+    ticks = round_ticks(norm)
     assert 0.0 in ticks and 3 <= len(ticks) <= 10
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import nnls
 
-from lensfit.likelihood.quadratic import RIDGE, Quadratic
+from lensfit.quadratic import RIDGE, Quadratic
 
 solve = jax.jit(lambda columns, target, positive: Quadratic.of(columns, target).solve(positive))
 PIXELS = 60

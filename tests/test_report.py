@@ -6,12 +6,13 @@ import shutil
 from html.parser import HTMLParser
 
 import pytest
-from made_run import REASON, written_run
+from lensfit.report._markup import number, uncertainty
+from made_run import PASSED, REASON, written_run
 
 from lensfit.errors import DataError
 from lensfit.report import write_report
-from lensfit.report._markup import number, uncertainty
 from lensfit.results import read_result
+from lensfit.verdict import Trust
 
 VOID = {"meta", "img", "br"}
 
@@ -58,6 +59,12 @@ def changed(folder, **changes):
     (folder / "result.json").write_text(json.dumps(document))
 
 
+def plain_trust(trust):
+    """A verdict as result.json holds it."""
+    words = {name: getattr(trust, name) for name in ("word", "trusted", "headline", "reasons")}
+    return words | {"checks": [vars(check) for check in trust.checks]}
+
+
 def test_the_verdict_comes_first(folder):
     page = parsed(write_report(folder))
     assert "NOT TRUSTED" in page.body[0]
@@ -65,17 +72,16 @@ def test_the_verdict_comes_first(folder):
 
 
 def test_a_trusted_fit_says_so_first(folder):
-    checks = read_result(folder)["trust"]["checks"][:1]
-    changed(folder, trust={"trusted": True, "reasons": [], "checks": checks})
+    changed(folder, trust=plain_trust(PASSED))
     page = parsed(write_report(folder))
-    assert "Trusted" in page.body[0]
+    assert "TRUSTED: all 1 checks passed" in page.body[0]
     assert not any("NOT TRUSTED" in word for word in page.body)
 
 
 def test_a_fit_without_checks_is_not_trusted(folder):
-    changed(folder, trust={"trusted": False, "reasons": [], "checks": []})
+    changed(folder, trust=plain_trust(Trust()))
     page = parsed(write_report(folder))
-    assert "NOT TRUSTED" in page.body[0] and "No check was made" in page.body[1]
+    assert "UNCHECKED: no check was made" in page.body[0] and not any("TRUSTED" in word for word in page.body)
 
 
 def test_the_page_needs_nothing_else(folder):

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import FitResult
-from lensfit.fitters._result import Clock, Samples, result_of
 from lensfit.fitters.laplace import laplace, laplace_of_solved
 from lensfit.fitters.lm import descend
+from lensfit.fitters.result import Clock, FitResult, Samples, result_of
 from lensfit.priors import LogNormal
 from lensfit.problem import Problem
 from lensfit.pytree import replace

@@ -10,10 +10,10 @@ from astropy.wcs import WCS
 from made_run import made_problem, made_result, written_run
 
 from lensfit.errors import DataError
-from lensfit.fitters._saved import plain
 from lensfit.lensing import Field, critical_curves, einstein_radius
 from lensfit.plots import FIGURES, ModelImages
 from lensfit.results import derived_quantities, read_result, replacing, write_results
+from lensfit.results.document import plain
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_result_is_strict_json(run):
 def test_result_holds_every_number(run):
     folder, imaging, problem, result = run
     document = read_result(folder)
-    assert (document["schema"], document["version"]) == ("lensfit.result", 2)
+    assert (document["schema"], document["version"]) == ("lensfit.result", 3)
     assert tuple(document["parameters"]) == problem.names
     radius = document["parameters"]["mass.sie.einstein_radius"]
     index = problem.names.index("mass.sie.einstein_radius")
@@ -61,7 +61,7 @@ def test_trust_is_kept_with_its_reasons(run):
     trust = read_result(run[0])["trust"]
     assert trust["trusted"] is False
     assert trust["reasons"] == list(run[3].trust.reasons)
-    assert [check["passed"] for check in trust["checks"]] == [True, False]
+    assert [check["outcome"] for check in trust["checks"]] == ["passed", "failed"]
 
 
 def test_no_file_is_left_half_written(run):
@@ -184,7 +184,7 @@ def test_writing_into_no_folder_says_so(run, tmp_path):
         (None, "no such file"),
         ("{", "not valid JSON"),
         ("[1]", "reads schema"),
-        ('{"schema": "lensfit.result", "version": 99}', "version 2"),
+        ('{"schema": "lensfit.result", "version": 99}', "version 3"),
     ],
 )
 def test_a_result_that_cannot_be_read_says_why(tmp_path, content, words):

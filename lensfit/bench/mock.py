@@ -1,20 +1,23 @@
-"""Mock observations to measure on: Earth-rotation tracks, and a lensed source on a mesh."""
+"""Mock observations to measure on, Earth-rotation tracks and a lensed source on a mesh, and exact sums over them."""
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.spatial import KDTree
 
+from lensfit.datasets import ARCSEC
 from lensfit.errors import DataError
-from lensfit.operators.nufft import ARCSEC
 from lensfit.tracks import earth_rotation, spiral
 
 PIXEL_SCALE = 0.1
 ANTENNAS, LATITUDE, DECLINATION, HOURS, WAVELENGTH = 30, -23.0, -40.0, (-2.5, 2.5), 1e-3
 LONGEST = 0.9
 """Longest baseline as a share of what the pixels can carry."""
+OFFSETS, SOURCES = 48, 16
+"""Values of w_tilde, and rows and columns of F, that are compared with the exact sum."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,3 +87,43 @@ def lensed_mapping(mask: np.ndarray, source_pixels: int, neighbours: int) -> tup
     away, indices = (np.reshape(part, (len(traced), neighbours)) for part in found)
     weights = 1 / (away + 1e-3)
     return indices.astype(np.int64), weights / weights.sum(1, keepdims=True)
+
+
+def w_tilde_error(tracks: Tracks, result: Any) -> float:
+    """Largest difference of w_tilde, over w_tilde(0), at OFFSETS offsets; `result` compact or (M, M).
+
+    The sum is made term by term in extended precision.
+    """
+    out = np.asarray(result)
+    y, x = np.nonzero(tracks.mask)
+    random = np.random.default_rng(0)
+    m, n = random.integers(0, len(y), (2, OFFSETS))
+    j, i = y[m] - y[n], x[m] - x[n]
+    compact = out.shape == (2 * tracks.grid - 1, 2 * tracks.grid - 1)
+    values = out[j + tracks.grid - 1, i + tracks.grid - 1] if compact else out[m, n]
+    turn = 2 * np.arccos(np.longdouble(-1)) * np.longdouble(tracks.radians)
+    phase = turn * (i[:, None] * tracks.u.astype(np.longdouble) + j[:, None] * tracks.v.astype(np.longdouble))
+    exact = np.cos(phase) @ tracks.weights.astype(np.longdouble)
+    return float(np.abs(values - exact).max() / tracks.weights.sum())
+
+
+def curvature_block(
+    tracks: Tracks, indices: np.ndarray, weights: np.ndarray, chosen: np.ndarray, chunk: int = 4096
+) -> np.ndarray:
+    """F_st = sum_k w_k Re[conj(V_ks) V_kt] of the source pixels `chosen`, V_ks the visibilities of column s of T.
+
+    No w_tilde takes part, so that it checks w_tilde as well.
+    """
+    columns = np.zeros((len(chosen), len(indices)))
+    for row, source in enumerate(chosen):
+        columns[row] = np.sum(weights * (indices == source), axis=1)
+    seen = columns.any(axis=0)
+    y, x = (axis[seen].astype(float) for axis in np.nonzero(tracks.mask))
+    turn = 2 * np.pi * tracks.radians
+    total = np.zeros((len(chosen), len(chosen)))
+    for start in range(0, len(tracks.u), chunk):
+        part = slice(start, start + chunk)
+        phase = turn * (x[:, None] * tracks.u[part] + y[:, None] * tracks.v[part])
+        visibilities = columns[:, seen] @ np.exp(-1j * phase)
+        total += (visibilities.conj() * tracks.weights[part] @ visibilities.T).real
+    return total

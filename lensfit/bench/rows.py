@@ -1,4 +1,7 @@
-"""Measured rows: how long each implementation takes, how far it is off an exact sum, and what memory it needs."""
+"""Measured rows: how long each implementation takes, how far it is off an exact sum, and what memory it needs.
+
+They are told as a table and as a picture.
+"""
 from __future__ import annotations
 
 import time
@@ -7,6 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 Case = TypeVar("Case")
 OURS = "lensfit"
@@ -15,6 +20,8 @@ PATIENCE = 8.0
 REPEATS, ENOUGH = 15, 2.0
 """Calls whose median counts, or as many as fit into ENOUGH seconds."""
 GIB = 2.0**30
+COLOURS = {"numpy": "#4878a8", "numba": "#d98b3a", "jax": "#6aa36f", OURS: "#a83c5a"}
+"""Of a bar, by the word with which the implementation's name begins."""
 
 
 @dataclass(frozen=True)
@@ -109,18 +116,48 @@ def table(rows: Sequence[Row]) -> str:
     for row in rows:
         cells, mark = ["-", "-", "-"], "~" if row.remark else ""
         if row.seconds is not None:
-            cells = [mark + _time(row.seconds), mark + ratio_text(row.ratio), f"{row.error:.0e}"]
+            cells = [mark + _time(row.seconds), mark + _ratio(row.ratio), f"{row.error:.0e}"]
         cells.append(_memory(row.memory))
         line = "{:30s} {:>11s} {:>10s} {:>8s} {:>11s}  {}".format(row.implementation, *cells, row.remark)
         lines.append(line.rstrip())
     return "\n".join(lines)
 
 
+def picture(rows: Sequence[Row], title: str) -> Figure:
+    """Bars of CPU time on a logarithmic axis, with ratio and error; what was not run has its reason."""
+    figure = Figure(figsize=(8.5, 1.2 + 0.38 * len(rows)), dpi=160, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    shown = [row.seconds for row in rows if row.seconds is not None]
+    axes.set_xscale("log")
+    axes.set_xlim(min(shown) / 3, (max(shown) / min(shown)) ** 0.7 * 10 * max(shown))  # room for the labels
+    axes.set_ylim(-0.6, len(rows) - 0.4)
+    for place, row in enumerate(rows):
+        kind = row.implementation.split("_")[0]
+        if row.seconds is None:
+            axes.text(min(shown) / 2.5, place, row.remark, va="center", fontsize=8, color="0.4", style="italic")
+            continue
+        measured = not row.remark
+        axes.barh(place, row.seconds, color=COLOURS[kind], alpha=1 if measured else 0.45, height=0.7)
+        axes.text(row.seconds * 1.15, place, _label(row), va="center", fontsize=8)
+    axes.set_yticks(range(len(rows)), [row.implementation for row in rows], fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlabel("CPU time of one call [s], one core, float64")
+    axes.set_title(title, fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _label(row: Row) -> str:
+    words = [f"{'~' if row.remark else ''}{_ratio(row.ratio)} x", f"error {row.error:.0e}"]
+    return ", ".join([*words, row.remark] if row.remark else words)
+
+
 def _time(seconds: float) -> str:
     return f"{float(f'{seconds:.3g}'):g} s" if seconds >= 1 else f"{1e3 * seconds:.3g} ms"
 
 
-def ratio_text(ratio: float | None) -> str:
+def _ratio(ratio: float | None) -> str:
     """Three digits, without an exponent."""
     if ratio is None:
         return "-"

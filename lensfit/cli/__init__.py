@@ -1,8 +1,8 @@
 """The command line: arguments in, library calls, exit codes out.
 
 Exit codes: 0 a trusted fit, or the command did what it was asked; 1 unexpected error; 2 wrong usage;
-3 the data, the model or the output folder cannot be used; 4 a fit that is not trusted (its results are
-written); 5 the fit failed; 130 interrupted.
+3 the data, the model or the output folder cannot be used; 4 a fit that is NOT TRUSTED, or UNCHECKED (its results
+are written); 5 the fit failed; 130 interrupted.
 """
 from __future__ import annotations
 
@@ -12,9 +12,15 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from lensfit.cli._parser import parse
+from lensfit.cli.parser import parse
 from lensfit.errors import DataError, FitError, ModelError
 
+COMMANDS = {
+    "fit": ("fit", "run"),
+    "bench": ("bench", "run"),
+    **{name: ("commands", name) for name in ("inspect", "report", "simulate", "compare")},
+}
+"""Of each command its module and function, imported when it is called."""
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 """Read when numpy and numba are imported; a benchmark of one core sets them."""
 
@@ -27,9 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     try:
         importlib.import_module("lensfit.cli._jax").prepare_jax()
-        return importlib.import_module(f"lensfit.cli.{arguments.command}").run(arguments)
+        module, function = COMMANDS[arguments.command]
+        return getattr(importlib.import_module(f"lensfit.cli.{module}"), function)(arguments)
     except (DataError, ModelError) as error:
-        return _say(str(error), 3)
+        return _say(importlib.import_module("lensfit.cli.fit").as_options(str(error)), 3)
     except FitError as error:
         return _say(str(error), 5)
     except KeyboardInterrupt as error:

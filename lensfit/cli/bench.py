@@ -8,10 +8,9 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from lensfit.bench import curvature, exact, inversion, w_tilde
-from lensfit.bench.mock import Tracks
-from lensfit.bench.picture import picture
-from lensfit.bench.rows import Row, measure, table
+from lensfit.bench import curvature, w_tilde
+from lensfit.bench.mock import Tracks, w_tilde_error
+from lensfit.bench.rows import Row, measure, picture, table
 
 JSON = ("implementation", "seconds", "ratio", "error", "memory")
 
@@ -32,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _w_tilde(arguments: argparse.Namespace) -> tuple[str, list[Row]]:
     tracks = Tracks.of(arguments.grid, arguments.visibilities)
     title = f"w_tilde: N = {arguments.grid}, M = {tracks.mask.sum()}, K = {arguments.visibilities}"
-    return title, measure(tracks, w_tilde.implementations(), exact.w_tilde_error, arguments.memory, _fewer)
+    return title, measure(tracks, w_tilde.implementations(), w_tilde_error, arguments.memory, _fewer)
 
 
 def _fewer(tracks: Tracks, share: float) -> tuple[Tracks, float, str]:
@@ -43,15 +42,15 @@ def _fewer(tracks: Tracks, share: float) -> tuple[Tracks, float, str]:
 
 def _curvature(arguments: argparse.Namespace) -> tuple[str, list[Row]]:
     tracks = Tracks.of(arguments.grid, arguments.visibilities)
-    case = inversion.Inversion(
+    case = curvature.Inversion(
         tracks=tracks, source_pixels=arguments.source_pixels, neighbours=arguments.weights
     )
     sizes = f"N = {arguments.grid}, M = {tracks.mask.sum()}, S = {case.source_pixels}, B = {case.neighbours}"
-    rows = measure(case, curvature.implementations(), inversion.error, arguments.memory, _not_less)
+    rows = measure(case, curvature.implementations(), curvature.curvature_error, arguments.memory, _not_less)
     return f"curvature matrix: {sizes}", rows
 
 
-def _not_less(case: inversion.Inversion, share: float) -> tuple[inversion.Inversion, float, str]:
+def _not_less(case: curvature.Inversion, share: float) -> tuple[curvature.Inversion, float, str]:
     return case, 0.0, ""
 
 

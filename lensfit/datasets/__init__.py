@@ -1,21 +1,37 @@
 """Observed data, checked at the door, and the readers and writers of their files."""
 
-from lensfit.datasets.fits import read_imaging, write_imaging
-from lensfit.datasets.imaging import Imaging
-from lensfit.datasets.interferometer import Interferometer
-from lensfit.datasets.masks import annular_mask, circular_mask
-from lensfit.datasets.visibilities import Visibilities
-from lensfit.datasets.visibility_files import read_chunks, read_interferometer, write_interferometer
+from lensfit.datasets.dataset import Dataset, annular_mask, circular_mask, pixel_centers
+from lensfit.datasets.image_files import read_parts
+from lensfit.datasets.imaging import Imaging, blocks
+from lensfit.datasets.interferometer import Interferometer, least_field
+from lensfit.datasets.reading import (
+    read,
+    read_imaging,
+    read_interferometer,
+    write_imaging,
+    write_interferometer,
+)
+from lensfit.datasets.visibilities import ARCSEC, Visibilities, check_pixel
+from lensfit.datasets.visibility_files import holds_visibilities, read_chunks
 
 __all__ = [
+    "ARCSEC",
+    "Dataset",
     "Imaging",
     "Interferometer",
     "Visibilities",
     "annular_mask",
+    "blocks",
+    "check_pixel",
     "circular_mask",
+    "holds_visibilities",
+    "least_field",
+    "pixel_centers",
+    "read",
     "read_chunks",
     "read_imaging",
     "read_interferometer",
+    "read_parts",
     "write_imaging",
     "write_interferometer",
 ]

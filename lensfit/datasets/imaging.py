@@ -2,19 +2,35 @@
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 from astropy.wcs import WCS
+from scipy.ndimage import zoom
 
-from lensfit.datasets import _checks, _rebin
-from lensfit.datasets import masks as _masks
-from lensfit.datasets._pixels import pixel_centers
+from lensfit.datasets.dataset import (
+    MASKING_NOISE,
+    Dataset,
+    Source,
+    check_shapes,
+    check_some_used,
+    checked_mask,
+    checked_scale,
+    count_and_first,
+    native,
+    place,
+    read_only,
+    source_rows,
+)
 from lensfit.errors import DataError
+
+NanPolicy: TypeAlias = Literal["error", "mask"]
+FINE = 8
+"""Sub-pixels per axis on which the width of the PSF is measured."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Imaging:
+class Imaging(Dataset):
     """One image of a lens, made by `from_arrays`; unmasked data are finite and unmasked noise is > 0.
 
     Arrays are read-only native float64 `[row, column]`, row 0 at the bottom of the sky.
@@ -30,8 +46,10 @@ class Imaging:
         wcs: celestial coordinates of the array, None if unknown.
         notes: what was done to the input, in plain words.
         sources: (role, path, sha256) of each file read.
+        scale_from: who states the pixel scale.
     """
 
+    kind: ClassVar[Literal["images", "visibilities"]] = "images"
     data: np.ndarray
     noise: np.ndarray
     psf: np.ndarray
@@ -41,7 +59,8 @@ class Imaging:
     unit: str | None = None
     wcs: WCS | None = None
     notes: tuple[str, ...] = ()
-    sources: tuple[_checks.Source, ...] = ()
+    sources: tuple[Source, ...] = ()
+    scale_from: str = "pixel_scale="
 
     @classmethod
     def from_arrays(
@@ -52,12 +71,13 @@ class Imaging:
         *,
         pixel_scale: float,
         mask: Any = None,
-        nan: _checks.NanPolicy = "error",
+        nan: NanPolicy = "error",
         origin: tuple[float, float] = (0.0, 0.0),
         unit: str | None = None,
         wcs: WCS | None = None,
         notes: tuple[str, ...] = (),
-        sources: tuple[_checks.Source, ...] = (),
+        sources: tuple[Source, ...] = (),
+        scale_from: str = "pixel_scale=",
     ) -> Self:
         """Check everything and build the dataset.
 
@@ -67,37 +87,23 @@ class Imaging:
             pixel_scale: arcsec per pixel.
             mask: (H, W), anything but 0 = left out; None leaves out nothing but bad pixels.
             nan: "error" refuses NaN and inf in unmasked pixels, "mask" masks these pixels.
-            origin, unit, wcs, notes, sources: see the class.
+            origin, unit, wcs, notes, sources, scale_from: see the class.
 
         Raises:
             DataError: anything that a fit could not trust; the message says what, where and the way on.
         """
-        pixel_scale = _checks.checked_scale(pixel_scale)
-        arrays, remarks = _checks.checked_arrays(data, noise, psf, mask, nan, sources)
+        pixel_scale = checked_scale(pixel_scale)
+        arrays, remarks = checked_arrays(data, noise, psf, mask, nan, sources)
         return cls(
-            **{role: _read_only(array) for role, array in arrays.items()},
+            **{role: read_only(array) for role, array in arrays.items()},
             pixel_scale=pixel_scale,
             origin=(float(origin[0]), float(origin[1])),
             unit=unit,
             wcs=wcs,
             notes=(*notes, *remarks),
             sources=sources,
+            scale_from=scale_from,
         )
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(H, W) in pixels."""
-        return self.data.shape[0], self.data.shape[1]
-
-    @property
-    def x(self) -> np.ndarray:
-        """(H, W) pixel centres along the columns in arcsec, rightwards."""
-        return pixel_centers(self.shape, self.pixel_scale, self.origin)[0]
-
-    @property
-    def y(self) -> np.ndarray:
-        """(H, W) pixel centres along the rows in arcsec, upwards from row 0."""
-        return pixel_centers(self.shape, self.pixel_scale, self.origin)[1]
 
     @property
     def hash(self) -> str:
@@ -108,31 +114,40 @@ class Imaging:
             digest.update(array.tobytes())
         return digest.hexdigest()
 
-    def with_mask(self, extra: Any) -> Self:
-        """The same data with the pixels of `extra` ((H, W), anything but 0 = left out) masked as well.
+    def describe(self) -> list[tuple[str, str]]:
+        """(label, text) of everything that is understood of the image."""
+        good = ~self.mask
+        used, noise = int(np.count_nonzero(good)), self.noise[good]
+        unit = self.unit or "unknown unit"
+        height, width = self.psf.shape
+        return [
+            *((role, path) for role, path, _ in self.sources),
+            ("shape", f"{self.shape[0]} rows x {self.shape[1]} columns"),
+            ("pixel scale", f"{self.pixel_scale:.6g} arcsec, from {self.scale_from}"),
+            ("centre", f"x = {self.origin[0]:.6g}, y = {self.origin[1]:.6g} arcsec"),
+            ("sky", "no celestial coordinates" if self.wcs is None else "celestial coordinates of the header"),
+            ("unit", unit),
+            ("pixels", f"{used} used, {self.mask.sum()} masked"),
+            ("data", f"{self.data[good].min():.4g} to {self.data[good].max():.4g} {unit}"),
+            ("noise", f"{noise.min():.4g} to {noise.max():.4g} {unit}, median {np.median(noise):.4g}"),
+            ("signal/noise", f"up to {np.max(self.data[good] / noise):.4g}"),
+            ("PSF", f"{height} x {width} pixels, FWHM {fwhm(self.psf) * self.pixel_scale:.3g} arcsec, sum 1"),
+            *(("note", note) for note in self.notes),
+        ]
 
-        Raises:
-            DataError: the shape differs or no pixel is left.
-        """
-        mask = self.mask | _checks.checked_mask(extra, self.shape, "extra mask")
-        _checks.check_some_used(mask, _checks.place("data", self.sources))
-        return replace(self, mask=_read_only(mask))
-
-    def circular_mask(self, radius: float, center: tuple[float, float] = (0.0, 0.0)) -> Self:
-        """Keep the disc of `radius` arcsec about `center` (x, y) in arcsec.
-
-        Raises:
-            DataError: the radius is not positive or no pixel is left.
-        """
-        return self.with_mask(_masks.circular_mask(self.x, self.y, radius, center))
-
-    def annular_mask(self, inner: float, outer: float, center: tuple[float, float] = (0.0, 0.0)) -> Self:
-        """Keep the ring between the radii `inner` and `outer` in arcsec about `center` (x, y) in arcsec.
-
-        Raises:
-            DataError: the radii are not 0 <= inner < outer or no pixel is left.
-        """
-        return self.with_mask(_masks.annular_mask(self.x, self.y, inner, outer, center))
+    def document(self) -> dict[str, Any]:
+        """What result.json says of the image."""
+        return {
+            "shape": self.shape,
+            "pixel_scale": self.pixel_scale,
+            "unit": self.unit,
+            "pixels_used": int(np.count_nonzero(~self.mask)),
+            "psf_shape": self.psf.shape,
+            "has_wcs": self.wcs is not None,
+            "hash": self.hash,
+            "sources": source_rows(self.sources),
+            "notes": self.notes,
+        }
 
     def cutout(self, half_width: float, center: tuple[float, float] = (0.0, 0.0)) -> Self:
         """The pixels within `half_width` arcsec of `center` (x, y) along both axes, coordinates unchanged.
@@ -148,7 +163,7 @@ class Imaging:
                 f"its x runs from {self.x.min():.3f} to {self.x.max():.3f} and its y from {self.y.min():.3f} "
                 f"to {self.y.max():.3f} arcsec"
             )
-        rows, columns = _extent(near_y), _extent(near_x)
+        rows, columns = _span(near_y), _span(near_x)
         part = np.s_[rows, columns]
         return self._regridded(
             part,
@@ -177,24 +192,24 @@ class Imaging:
         rows, columns = (side // factor * factor for side in self.shape)
         return self._regridded(
             np.s_[0:rows, 0:columns],
-            data=_rebin.blocks(self.data, factor).mean(axis=-1),
-            noise=np.sqrt((_rebin.blocks(self.noise, factor) ** 2).sum(axis=-1)) / factor**2,
-            mask=_rebin.blocks(self.mask, factor).max(axis=-1),
-            psf=_rebin.rebinned_psf(self.psf, factor),
-            wcs=None if self.wcs is None else _rebin.rebinned_wcs(self.wcs, factor),
+            data=blocks(self.data, factor).mean(axis=-1),
+            noise=np.sqrt((blocks(self.noise, factor) ** 2).sum(axis=-1)) / factor**2,
+            mask=blocks(self.mask, factor).max(axis=-1),
+            psf=rebinned_psf(self.psf, factor),
+            wcs=None if self.wcs is None else rebinned_wcs(self.wcs, factor),
             pixel_scale=self.pixel_scale * factor,
             note=f"binned {factor} x {factor}",
         )
 
     def _regridded(self, part: tuple[slice, slice], *, note: str, mask: np.ndarray, **fields: Any) -> Self:
         """Replace the arrays by those that cover the pixels `part`, moving the origin along."""
-        _checks.check_some_used(mask, f"{_checks.place('data', self.sources)}, {note}")
-        _checks.check_psf_fits(fields.get("psf", self.psf), mask.shape, f"psf, {note}")
+        check_some_used(mask, f"{place('data', self.sources)}, {note}")
+        check_psf_fits(fields.get("psf", self.psf), mask.shape, f"psf, {note}")
         middle = [(span.start + span.stop - side) / 2 for span, side in zip(part, self.shape, strict=True)]
-        fields = {name: _read_only(v) if isinstance(v, np.ndarray) else v for name, v in fields.items()}
+        fields = {name: read_only(v) if isinstance(v, np.ndarray) else v for name, v in fields.items()}
         return replace(
             self,
-            mask=_read_only(mask),
+            mask=read_only(mask),
             origin=(
                 self.origin[0] + middle[1] * self.pixel_scale,
                 self.origin[1] + middle[0] * self.pixel_scale,
@@ -204,13 +219,173 @@ class Imaging:
         )
 
 
-def _extent(chosen: np.ndarray) -> slice:
+def fwhm(psf: np.ndarray) -> float:
+    """Diameter in pixels of the disc as large as the part of the PSF above half of its peak."""
+    fine = np.asarray(zoom(psf, FINE, order=3, grid_mode=True, mode="grid-constant"))
+    return 2 * float(np.sqrt(np.count_nonzero(fine > fine.max() / 2) / np.pi)) / FINE
+
+
+def _span(chosen: np.ndarray) -> slice:
     """The slice from the first to the last True."""
     indices = np.flatnonzero(chosen)
     return slice(int(indices[0]), int(indices[-1]) + 1)
 
 
-def _read_only(array: np.ndarray) -> np.ndarray:
-    array = np.ascontiguousarray(array)
-    array.flags.writeable = False
-    return array
+
+def checked_arrays(
+    data: Any, noise: Any, psf: Any, mask: Any, nan: NanPolicy, sources: tuple[Source, ...]
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """All arrays of a dataset by their role, trusted from here on, with notes of what was done to them."""
+    data = native(data, place("data", sources))
+    noise = native(noise, place("noise", sources))
+    check_shapes(noise.shape, data.shape, place("noise", sources))
+    mask = checked_mask(mask, data.shape, place("mask", sources))
+    psf, psf_notes = checked_psf(psf, data.shape, place("psf", sources))
+    data, noise, mask, notes = checked_pixels(data, noise, mask, nan, sources)
+    return {"data": data, "noise": noise, "psf": psf, "mask": mask}, [*psf_notes, *notes]
+
+
+def checked_psf(psf: Any, shape: tuple[int, int], where: str) -> tuple[np.ndarray, list[str]]:
+    """The PSF with sum 1, odd sides and its peak in the middle, with notes of what was done to it."""
+    psf = native(psf, where)
+    bad = ~np.isfinite(psf)
+    if bad.any():
+        raise DataError(f"{where}: NaN or infinite in {count_and_first(bad)}; give a finite PSF")
+    if psf.shape[0] % 2 == 0 or psf.shape[1] % 2 == 0:
+        raise DataError(f"{where}: shape {psf.shape} has no central pixel; resample it to odd sides")
+    check_psf_fits(psf, shape, where)
+    total = psf.sum()
+    if not total > 0:
+        raise DataError(f"{where}: its sum is {total:g}; an empty PSF cannot be normalised, give another")
+    bad = psf < -0.1 * psf.max()
+    if bad.any():
+        raise DataError(
+            f"{where}: below -0.1 of its peak in {count_and_first(bad)}; "
+            "subtract its background properly, or give another"
+        )
+    _check_psf_centred(psf, where)
+    if abs(total - 1) <= 1e-12:
+        return psf, []
+    notes = [f"PSF divided by its sum {total:.6g}"] if abs(total - 1) > 1e-6 else []
+    return psf / total, notes
+
+
+def check_psf_fits(psf: np.ndarray, shape: tuple[int, int], where: str) -> None:
+    """Raise DataError where the PSF is larger than the image."""
+    if psf.shape[0] > shape[0] or psf.shape[1] > shape[1]:
+        raise DataError(
+            f"{where}: PSF of shape {psf.shape} is larger than the image of shape {shape}; "
+            "trim the PSF about its centre, keep more of the image, or check that files are not swapped"
+        )
+
+
+def _check_psf_centred(psf: np.ndarray, where: str) -> None:
+    centre = (np.array(psf.shape) - 1) / 2
+    peaks = np.argwhere(psf == psf.max())
+    peak = peaks[np.abs(peaks - centre).max(axis=1).argmin()]
+    rows, columns = np.indices(psf.shape)
+    centroid = np.array([(rows * psf).sum(), (columns * psf).sum()]) / psf.sum()
+    for name, position in (("peak", peak), ("centroid", centroid)):
+        if np.abs(position - centre).max() > 1:
+            raise DataError(
+                f"{where}: its {name} is at row {position[0]:.4g}, column {position[1]:.4g}, more than one "
+                f"pixel from the centre ({centre[0]:g}, {centre[1]:g}); shift or crop the PSF to centre it"
+            )
+
+
+def checked_pixels(
+    data: np.ndarray,
+    noise: np.ndarray,
+    mask: np.ndarray,
+    nan: NanPolicy,
+    sources: tuple[Source, ...],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
+    """Data, noise and mask where every unmasked pixel is finite with noise > 0 and every other one safe."""
+    if nan not in ("error", "mask"):
+        raise DataError(f"nan={nan!r} is not known; give 'error' or 'mask'")
+    notes = []
+    mask = _masked(mask, noise >= MASKING_NOISE, f"noise >= {MASKING_NOISE:.0e}", notes)
+    for role, values in (("data", data), ("noise", noise)):
+        bad = ~np.isfinite(values) & ~mask
+        if bad.any() and nan == "error":
+            raise DataError(
+                f"{place(role, sources)}: NaN or infinite in {count_and_first(bad)}; "
+                "mask these pixels, or give nan='mask' to have it done"
+            )
+        mask = _masked(mask, bad, f"{role} NaN or infinite", notes)
+    bad = ~(noise > 0) & ~mask
+    if bad.any():
+        raise DataError(
+            f"{place('noise', sources)}: zero or negative in {count_and_first(bad)}; "
+            "mask these pixels or give a noise map of standard deviations"
+        )
+    check_some_used(mask, place("data", sources))
+    unsafe_data, unsafe_noise = ~np.isfinite(data), ~(np.isfinite(noise) & (noise > 0))
+    if unsafe_data.any() or unsafe_noise.any():
+        number = np.count_nonzero(unsafe_data | unsafe_noise)
+        notes.append(f"{number} masked pixels without a number filled with data 0 or noise 1")
+    return np.where(unsafe_data, 0.0, data), np.where(unsafe_noise, 1.0, noise), mask, notes
+
+
+def _masked(mask: np.ndarray, bad: np.ndarray, reason: str, notes: list[str]) -> np.ndarray:
+    new = bad & ~mask
+    if new.any():
+        notes.append(f"{np.count_nonzero(new)} pixels masked: {reason}")
+    return mask | new
+
+
+def blocks(image: np.ndarray, factor: int) -> np.ndarray:
+    """An (H, W) image as (H // factor, W // factor, factor^2), trailing rows and columns cut."""
+    rows, columns = image.shape[0] // factor, image.shape[1] // factor
+    kept = image[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor)
+    return kept.swapaxes(1, 2).reshape(rows, columns, factor * factor)
+
+
+def rebinned_wcs(wcs: WCS, factor: int) -> WCS:
+    """The WCS of the image on pixels `factor` times coarser, with the same first pixel edge.
+
+    Raises:
+        DataError: the WCS holds a distortion, which is not rescaled here.
+    """
+    if wcs.has_distortion:
+        raise DataError("binning: the WCS has a distortion; bin dataclasses.replace(imaging, wcs=None)")
+    coarse = wcs.deepcopy()
+    coarse.wcs.crpix = (wcs.wcs.crpix - 0.5) / factor + 0.5
+    if wcs.wcs.has_cd():
+        coarse.wcs.cd = wcs.wcs.cd * factor
+    else:
+        coarse.wcs.cdelt = wcs.wcs.cdelt * factor
+    if wcs.pixel_shape is not None:
+        coarse.pixel_shape = [side // factor for side in wcs.pixel_shape]
+    coarse.wcs.set()
+    return coarse
+
+
+def rebinned_psf(psf: np.ndarray, factor: int) -> np.ndarray:
+    """The PSF on pixels `factor` times coarser, odd-sided and centred for odd and even factors alike.
+
+    A fine PSF pixel k moves the light by k / factor coarse pixels. That shift is written as cubic
+    interpolation between whole coarse pixels, PSF_c = W PSF W^T with W[K, k] = w(K - k / factor), which
+    keeps sum, centroid and second moments exactly. Summing the PSF in blocks would broaden it.
+
+    Args:
+        psf: (h, w) odd-sided.
+        factor: fine pixels per coarse pixel along each axis.
+    """
+    rows, columns = (_shift_weights(side, factor) for side in psf.shape)
+    return rows @ psf @ columns.T
+
+
+def _shift_weights(side: int, factor: int) -> np.ndarray:
+    half = side // 2
+    reach = (half - 1) // factor + 2 if half else 0
+    fine = np.arange(-half, half + 1) / factor
+    return _cubic(np.arange(-reach, reach + 1)[:, None] - fine)
+
+
+def _cubic(t: np.ndarray) -> np.ndarray:
+    """Keys (1981) cubic convolution kernel, exact for quadratics; support |t| < 2."""
+    t = np.abs(t)
+    near = 1.5 * t**3 - 2.5 * t**2 + 1
+    far = -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
+    return np.where(t <= 1, near, np.where(t < 2, far, 0.0))

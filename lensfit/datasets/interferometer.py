@@ -1,41 +1,54 @@
 """Visibilities of a lens with the image grid on which they are modelled, checked once at the door."""
 
 import hashlib
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+from astropy.wcs import WCS
 
-from lensfit.datasets import _checks
-from lensfit.datasets import _visibility_checks as _rows
-from lensfit.datasets._pixels import pixel_centers
-from lensfit.datasets.visibilities import Visibilities
+from lensfit.datasets.dataset import (
+    Dataset,
+    Source,
+    check_some_used,
+    checked_mask,
+    checked_scale,
+    place,
+    read_only,
+    source_rows,
+)
+from lensfit.datasets.visibilities import ARCSEC, FIELD, Visibilities, check_field, check_pixel, check_units
 from lensfit.errors import DataError
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Interferometer:
+class Interferometer(Dataset):
     """Visibilities and the pixels of the sky that may emit, made by `of` or `from_arrays`.
 
     The phase centre is the origin (0, 0) of x and y, and the pointing centre.
 
     Attributes:
         visibilities: the data, K rows.
+        mask: (H, W) bool of the image, True = no emission is modelled there.
         pixel_scale: arcsec per pixel.
-        shape: (H, W) of the image.
-        mask: (H, W) bool, True = no emission is modelled there.
         origin: (x, y) in arcsec of the centre of the image.
         primary_beam: full width at half maximum of the antennas' Gaussian response in arcsec, None = flat.
         notes: what was done to the input, in plain words.
+        sources: (role, path, sha256) of each file read.
+        unit: of the images that are modelled.
+        wcs: none; x and y count from the phase centre.
     """
 
+    kind: ClassVar[Literal["images", "visibilities"]] = "visibilities"
     visibilities: Visibilities
-    pixel_scale: float
-    shape: tuple[int, int]
     mask: np.ndarray
+    pixel_scale: float
     origin: tuple[float, float] = (0.0, 0.0)
     primary_beam: float | None = None
     notes: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
+    unit: str | None = field(default="Jy / pixel", init=False)
+    wcs: WCS | None = field(default=None, init=False)
 
     @classmethod
     def of(
@@ -54,25 +67,24 @@ class Interferometer:
             DataError: u and v are not in wavelengths, the pixels are too coarse for the longest baseline or the
                 field too small for the shortest, the beam is not positive, or the mask leaves no pixel.
         """
-        pixel_scale = _checks.checked_scale(pixel_scale)
+        pixel_scale = checked_scale(pixel_scale)
         shape = _checked_shape(shape)
         lengths = np.hypot(visibilities.u, visibilities.v)
-        _rows.check_units(float(lengths.max()), _checks.place("u", visibilities.sources))
-        _rows.check_pixel(visibilities.u, visibilities.v, pixel_scale)
-        _rows.check_field(float(lengths[lengths > 0].min()), shape, pixel_scale)
+        check_units(float(lengths.max()), place("u", visibilities.sources))
+        check_pixel(visibilities.u, visibilities.v, pixel_scale)
+        check_field(float(lengths[lengths > 0].min()), shape, pixel_scale)
         if primary_beam is not None and not (np.isfinite(primary_beam) and primary_beam > 0):
             raise DataError(f"primary_beam is {primary_beam}; give its full width at half maximum in arcsec")
-        mask = _checks.checked_mask(mask, shape, "mask")
-        _checks.check_some_used(mask, "mask")
-        mask.flags.writeable = False
+        mask = checked_mask(mask, shape, "mask")
+        check_some_used(mask, "mask")
         return cls(
             visibilities=visibilities,
+            mask=read_only(mask),
             pixel_scale=pixel_scale,
-            shape=shape,
-            mask=mask,
             origin=(float(origin[0]), float(origin[1])),
             primary_beam=None if primary_beam is None else float(primary_beam),
             notes=visibilities.notes,
+            sources=visibilities.sources,
         )
 
     @classmethod
@@ -105,16 +117,6 @@ class Interferometer:
         )
 
     @property
-    def x(self) -> np.ndarray:
-        """(H, W) pixel centres along the columns in arcsec, rightwards."""
-        return pixel_centers(self.shape, self.pixel_scale, self.origin)[0]
-
-    @property
-    def y(self) -> np.ndarray:
-        """(H, W) pixel centres along the rows in arcsec, upwards from row 0."""
-        return pixel_centers(self.shape, self.pixel_scale, self.origin)[1]
-
-    @property
     def beam(self) -> np.ndarray:
         """(H, W) response of the primary beam at the pixel centres, 1 at the phase centre."""
         if self.primary_beam is None:
@@ -122,19 +124,9 @@ class Interferometer:
         return np.exp(-4 * np.log(2) * (self.x**2 + self.y**2) / self.primary_beam**2)
 
     @property
-    def wcs(self) -> None:
-        """Visibilities carry no celestial coordinates; x and y count from the phase centre."""
-        return None
-
-    @property
-    def unit(self) -> str:
-        """Unit of the images that are modelled."""
-        return "Jy / pixel"
-
-    @property
     def nyquist(self) -> float:
         """The largest pixel in arcsec that the longest baseline allows."""
-        return 1 / (2 * max(np.abs(self.visibilities.u).max(), np.abs(self.visibilities.v).max()) * _rows.ARCSEC)
+        return 1 / (2 * max(np.abs(self.visibilities.u).max(), np.abs(self.visibilities.v).max()) * ARCSEC)
 
     @property
     def hash(self) -> str:
@@ -161,16 +153,36 @@ class Interferometer:
             primary_beam=self.primary_beam,
         )
 
-    def with_mask(self, extra: Any) -> Self:
-        """The same data with the pixels of `extra` ((H, W), anything but 0 = no emission) masked as well.
+    def describe(self) -> list[tuple[str, str]]:
+        """(label, text) of everything that is understood of the visibilities and of their image grid."""
+        table = self.visibilities
+        length = np.hypot(table.u, table.v)
+        known = "unknown" if table.antenna1 is None else "known"
+        beam = "flat" if self.primary_beam is None else f"{self.primary_beam:.4g} arcsec wide at half maximum"
+        return [
+            *((role, path) for role, path, _ in self.sources),
+            ("visibilities", f"{len(table)}, antennas {known}"),
+            ("baselines", f"{length.min():.4g} to {length.max():.4g} wavelengths"),
+            ("noise", f"{1e3 * table.sigma_re.min():.4g} to {1e3 * table.sigma_re.max():.4g} mJy per real part"),
+            *(("note", note) for note in self.notes),
+            ("primary beam", beam),
+            ("image", f"{self.shape[0]} rows x {self.shape[1]} columns of {self.pixel_scale:.4g} arcsec"),
+            ("centre", f"x = {self.origin[0]:.4g}, y = {self.origin[1]:.4g} arcsec from the phase centre"),
+        ]
 
-        Raises:
-            DataError: the shape differs or no pixel is left.
-        """
-        mask = self.mask | _checks.checked_mask(extra, self.shape, "extra mask")
-        _checks.check_some_used(mask, "mask")
-        mask.flags.writeable = False
-        return replace(self, mask=mask)
+    def document(self) -> dict[str, Any]:
+        """What result.json says of the visibilities."""
+        return {
+            "visibilities": len(self.visibilities),
+            "shape": self.shape,
+            "pixel_scale": self.pixel_scale,
+            "origin": self.origin,
+            "unit": self.unit,
+            "primary_beam": self.primary_beam,
+            "hash": self.hash,
+            "sources": source_rows(self.sources),
+            "notes": self.notes,
+        }
 
 
 def _checked_shape(shape: Any) -> tuple[int, int]:
@@ -183,12 +195,12 @@ def _checked_shape(shape: Any) -> tuple[int, int]:
 def least_field(visibilities: Visibilities) -> float:
     """Side in arcsec of the smallest field that the shortest baseline allows."""
     shortest = float(np.hypot(visibilities.u, visibilities.v).min())
-    return _rows.FIELD / max(shortest, 1e-300) / _rows.ARCSEC if shortest > 0 else 0.0
+    return FIELD / max(shortest, 1e-300) / ARCSEC if shortest > 0 else 0.0
 
 
 def wide_grid(visibilities: Visibilities, primary_beam: float | None) -> tuple[float, tuple[int, int]]:
     """Pixel [arcsec] and shape of an image of all that may emit: the primary beam, or 128 pixels where it is flat."""
-    pixel = 0.5 / (2 * max(np.abs(visibilities.u).max(), np.abs(visibilities.v).max()) * _rows.ARCSEC)
+    pixel = 0.5 / (2 * max(np.abs(visibilities.u).max(), np.abs(visibilities.v).max()) * ARCSEC)
     side = max(1.01 * least_field(visibilities), 1.2 * primary_beam if primary_beam else 128 * pixel)
     count = 2 * int(np.ceil(side / pixel / 2))
     return float(pixel), (count, count)

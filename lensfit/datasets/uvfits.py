@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from lensfit.datasets import _files
+from lensfit.datasets.array_files import check_size, reading, unpacked
 from lensfit.errors import DataError
 
 _PARALLEL = {1: "I", -1: "RR", -2: "LL", -5: "XX", -6: "YY"}
@@ -16,7 +16,7 @@ _PARALLEL = {1: "I", -1: "RR", -2: "LL", -5: "XX", -6: "YY"}
 
 def is_uvfits(path: Path) -> bool:
     """Whether the first header of a FITS file announces random groups."""
-    with _files.unpacked(path) as file:
+    with unpacked(path) as file:
         header = file.read(36 * 80).decode("ascii", "replace")
     cards = [header[k : k + 80] for k in range(0, len(header), 80)]
     return any(card.startswith("GROUPS  =") and "T" in card[10:30] for card in cards)
@@ -29,14 +29,14 @@ def uvfits_columns(path: Path) -> dict[str, np.ndarray]:
     Raises:
         DataError: the file is broken or is no UVFITS of total intensity.
     """
-    with _files.unpacked(path) as file, warnings.catch_warnings(), _files.reading(path, "UVFITS"):
+    with unpacked(path) as file, warnings.catch_warnings(), reading(path, "UVFITS"):
         warnings.simplefilter("ignore")  # AIPS writes keywords that astropy finds unusual
         with fits.open(file, memmap=False) as hdus:
             first: Any = hdus[0]
             if not isinstance(first, fits.GroupsHDU):
                 raise DataError(f"{path}: holds no random groups, so it is no UVFITS; export it as UVFITS")
             header: Any = first.header
-            _files.check_size(8 * header["GCOUNT"] * int(np.prod(first.shape)), str(path))
+            check_size(8 * header["GCOUNT"] * int(np.prod(first.shape)), str(path))
             cube = _cube(first, header, path)
             frequencies = _frequencies(hdus, header, cube.shape[1:3], path)
             values, weights = _intensity(cube, _stokes(header, cube.shape[3], path))

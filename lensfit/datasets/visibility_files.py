@@ -1,97 +1,164 @@
-"""From files to an `Interferometer` or to chunks of visibilities, and back."""
+"""The raw columns of visibilities in a UVFITS or npz file or in a folder, with what is stated beside them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
 
-from lensfit.datasets import _files
-from lensfit.datasets._visibility_checks import East, NanRows, Sign, check_length, check_units
-from lensfit.datasets._visibility_files import TRIPLE, read_table
-from lensfit.datasets.interferometer import Interferometer, wide_grid
-from lensfit.datasets.visibilities import Visibilities
+from lensfit.datasets.array_files import file_format, open_images, reading, sha256
+from lensfit.datasets.dataset import Source
+from lensfit.datasets.uvfits import is_uvfits, uvfits_columns
+from lensfit.datasets.visibilities import East, Sign, Visibilities, check_length
 from lensfit.errors import DataError
 
+NAMES = {
+    "u": ("u", "uu"),
+    "v": ("v", "vv"),
+    "values": ("values", "visibilities", "vis", "data"),
+    "re": ("re", "real", "data_re", "vis_re"),
+    "im": ("im", "imag", "data_im", "vis_im"),
+    "uv": ("uv_wavelengths", "uv"),
+    "noise": ("noise", "noise_map", "sigma"),
+    "weights": ("weights", "weight"),
+    "sigma_re": ("sigma_re",),
+    "sigma_im": ("sigma_im",),
+    "flags": ("flags", "flag"),
+    "antenna1": ("antenna1", "ant1"),
+    "antenna2": ("antenna2", "ant2"),
+    "time": ("time",),
+    "track": ("track",),
+    "mask": ("mask",),
+    "primary_beam": ("primary_beam", "pb_fwhm_arcsec"),
+}
+"""The names of arrays by which each column is known."""
+STATED = ("sign", "east", "wavelength", "primary_beam", "pixel_scale", "shape", "origin")
+"""What an `info.json` may state, and `read_interferometer` may be given."""
+TRIPLE = {"values": "visibilities.fits", "noise": "noise_map.fits", "uv": "uv_wavelengths.fits"}
+"""The files of PyAutoLens, each (K, 2): real and imaginary part, or u and v."""
 CHUNK = 2**20
-"""Rows that are read at once; arrays of more than 32 MiB the allocator would fetch anew each time."""
+"""Rows that `read_chunks` reads at once; arrays of more than 32 MiB the allocator would fetch anew each time."""
 
 
-def read_interferometer(
-    path: str | Path,
-    *,
-    pixel_scale: float | None = None,
-    shape: tuple[int, int] | None = None,
-    sign: Sign | None = None,
-    east: East | None = None,
-    wavelength: float | None = None,
-    primary_beam: float | None = None,
-    origin: tuple[float, float] | None = None,
-    nan: NanRows = "error",
-) -> Interferometer:
-    """Read visibilities from a UVFITS or npz file, or from a folder that holds one or PyAutoLens's FITS triple.
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Raw columns by name, what is stated beside them, and where they come from."""
 
-    An npz has u, v, visibilities (or re and im), sigma (or noise or weights), perhaps flags, ant1, ant2, time,
-    track. What is not given here is taken from the folder's `info.json`, then from the file, then from its
-    format: a UVFITS has sign -1 and East to the left, PyAutoLens's files have sign -1 and x along u.
+    columns: dict[str, Any]
+    stated: dict[str, Any] = field(default_factory=dict)
+    sources: tuple[Source, ...] = ()
 
-    Args:
-        path: file or folder.
-        pixel_scale: arcsec per pixel of the image on which the lens is modelled; without it and without shape a
-            field as wide as the primary beam, for `lensfit.window.choose_window` to look for the lens in.
-        shape: (H, W) of that image; origin: (x, y) in arcsec of its centre from the phase centre.
-        sign: -1 or +1 in V = sum I exp(sign 2 pi i (u l + v m)).
-        east: side of the image to which l (East) counts.
-        wavelength: in metres, where u and v are in metres.
-        primary_beam: full width at half maximum in arcsec.
-        nan: "error" refuses NaN and inf, "drop" leaves such rows out.
+
+def holds_visibilities(path: Path) -> bool:
+    """Whether a file or folder looks like visibilities rather than an image."""
+    if path.is_dir():
+        return (path / TRIPLE["uv"]).exists() or any(holds_visibilities(file) for file in _candidates(path))
+    kind = file_format(path)
+    if kind == "npz":
+        with open_images(path) as arrays:
+            return bool({"u", "uu", *NAMES["uv"]} & {name.lower() for name in arrays.names})
+    return kind == "FITS" and is_uvfits(path)
+
+
+def read_table(path: Path) -> Table:
+    """The table of a file, or of the one file or triple of a folder with its `info.json`.
 
     Raises:
-        DataError: a file is missing, ambiguous or broken, something is not stated, or the data are not fit for
-            a fit.
+        DataError: nothing or several things there could be visibilities, or a file is broken.
     """
-    path = Path(path)
-    table = read_table(path)
-    given = {
-        "pixel_scale": pixel_scale, "shape": shape, "sign": sign, "east": east,
-        "wavelength": wavelength, "primary_beam": primary_beam, "origin": origin,
-    }  # fmt: skip
-    stated = table.stated | {key: value for key, value in given.items() if value is not None}
-    _check_stated(path, stated, ("sign", "east"))
-    columns = dict(table.columns)
-    mask = columns.pop("mask", None)
-    visibilities = Visibilities.from_arrays(
-        columns.pop("u"),
-        columns.pop("v"),
-        columns.pop("values"),
-        nan=nan,
-        sources=table.sources,
-        **columns,
-        **{key: stated[key] for key in ("sign", "east", "wavelength") if stated.get(key) is not None},
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder; check the path")
+    if not path.is_dir():
+        return _npz(path) if file_format(path) == "npz" else _uvfits(path)
+    info = _info(path)
+    if (path / TRIPLE["uv"]).exists():
+        table = _triple(path)
+    else:
+        found = [file for file in _candidates(path) if holds_visibilities(file)]
+        if len(found) != 1:
+            raise DataError(
+                f"{path}: {len(found) or 'no'} files that could be visibilities "
+                f"({', '.join(file.name for file in found) or 'UVFITS, npz, or ' + ', '.join(TRIPLE.values())}); "
+                "give the file itself as the path"
+            )
+        table = read_table(found[0])
+    return Table(
+        columns=table.columns, stated=table.stated | info.stated, sources=table.sources + info.sources
     )
-    if stated.get("pixel_scale") is None and stated.get("shape") is None:
-        check_units(visibilities.longest, str(path))
-        stated["pixel_scale"], stated["shape"] = wide_grid(visibilities, stated.get("primary_beam"))
-    _check_stated(path, stated, ("pixel_scale", "shape"))
-    grid = ("primary_beam", "pixel_scale", "shape", "origin")
-    given = {key: stated[key] for key in grid if stated.get(key) is not None}
-    return Interferometer.of(visibilities, mask=mask, **given)
 
 
-def _check_stated(path: Path, stated: dict[str, Any], keys: tuple[str, ...]) -> None:
-    for key in keys:
-        if stated.get(key) is None:
-            raise DataError(f"{path}: states no {key}; give {_REMEDIES[key]}, or write it into the folder's info.json")
+def _candidates(folder: Path) -> list[Path]:
+    suffixes = (".npz", ".uvfits", ".uvf", ".fits", ".fits.gz", ".uvfits.gz")
+    return sorted(file for file in folder.iterdir() if file.is_file() and file.name.lower().endswith(suffixes))
 
 
-_REMEDIES = {
-    "sign": "sign=-1 or sign=+1, that of V = sum I exp(sign 2 pi i (u l + v m))",
-    "east": "east='left' or east='right', the side of the image to which l (East) counts",
-    "pixel_scale": "pixel_scale= in arcsec, at most half a fringe of the longest baseline",
-    "shape": "shape=(H, W), the rows and columns of an image that holds all emission",
-}
+def _uvfits(path: Path) -> Table:
+    """The kernel's sign is -1 by the standard, and u counts to the East, the left of a northern-up image."""
+    sources = (("visibilities", str(path), sha256(path)),)
+    return Table(columns=uvfits_columns(path), stated={"sign": -1, "east": "left"}, sources=sources)
+
+
+def _npz(path: Path) -> Table:
+    with open_images(path) as arrays:
+        lower = {name.lower(): name for name in arrays.names}
+        found = {role: [n for n in names if n in lower] for role, names in NAMES.items()}
+        for role, names in found.items():
+            if len(names) > 1:
+                raise DataError(f"{path}: several arrays for {role}: {', '.join(names)}; keep one of them")
+        columns = {role: arrays.array(lower[names[0]]) for role, names in found.items() if names}
+        stated = {key: arrays.array(lower[key]).tolist() for key in STATED if key in lower}
+    if "primary_beam" in columns:
+        stated["primary_beam"] = columns.pop("primary_beam").tolist()
+    return Table(
+        columns=_joined(columns, path), stated=stated, sources=(("visibilities", str(path), sha256(path)),)
+    )
+
+
+def _triple(folder: Path) -> Table:
+    """PyAutoLens has V = sum I exp(-2 pi i (u x + v y)) with x to the right."""
+    columns, sources = {}, []
+    for role, name in TRIPLE.items():
+        with open_images(folder / name) as images:
+            columns[role] = images.array(images.names[0])
+        sources.append(("visibilities" if role == "values" else role, str(folder / name), sha256(folder / name)))
+    return Table(
+        columns=_joined(columns, folder), stated={"sign": -1, "east": "right"}, sources=tuple(sources)
+    )
+
+
+def _joined(columns: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Pairs of columns as the one that `Visibilities.from_arrays` takes."""
+    for both, parts in (("values", ("re", "im")), ("noise", ("sigma_re", "sigma_im"))):
+        if set(parts) <= set(columns):
+            first, second = (np.asarray(columns.pop(part), float) for part in parts)
+            if first.shape != second.shape:
+                raise DataError(f"{path}: {parts[0]} has shape {first.shape}, {parts[1]} {second.shape}")
+            columns[both] = first + 1j * second
+    if "uv" in columns:
+        pairs = np.asarray(columns.pop("uv"))
+        if pairs.ndim != 2 or pairs.shape[1] != 2:
+            raise DataError(f"{path}: uv_wavelengths of shape {pairs.shape}; give (K, 2), u and v")
+        columns["u"], columns["v"] = pairs.T
+    missing = [name for name in ("u", "v", "values") if name not in columns]
+    if missing:
+        raise DataError(f"{path}: no {', '.join(missing)} among its arrays; name them {', '.join(missing)}")
+    return columns
+
+
+def _info(folder: Path) -> Table:
+    """What the `info.json` of a folder states, an empty table where there is none."""
+    path = folder / "info.json"
+    if not path.exists():
+        return Table(columns={})
+    with reading(path, "JSON"):
+        stated = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(stated, Mapping):
+        raise DataError(f"{path}: no JSON object; write for example " + '{"pixel_scale": 0.05, "shape": [128, 128]}')
+    known = {key: value for key, value in stated.items() if key in STATED}
+    return Table(columns={}, stated=known, sources=(("info", str(path), sha256(path)),))
 
 
 def read_chunks(
@@ -104,7 +171,7 @@ def read_chunks(
     """
     paths = {role: Path(folder) / name for role, name in TRIPLE.items()}
     for path in paths.values():
-        _files.file_format(path)
+        file_format(path)
     opened: dict[str, Any] = {role: fits.open(path, memmap=False) for role, path in paths.items()}
     try:
         parts = {role: hdus[0] for role, hdus in opened.items()}
@@ -114,36 +181,10 @@ def read_chunks(
                 raise DataError(f"{paths[role]}: shape {part.shape}; give (K, 2)")
             check_length(part.shape[0], count, str(paths[role]))
         for start in range(0, count, rows):
-            with _files.reading(Path(folder), "FITS"):
+            with reading(Path(folder), "FITS"):
                 cut = {role: part.section[start : min(start + rows, count)] for role, part in parts.items()}
             u, v = cut["uv"].T
             yield Visibilities.from_arrays(u, v, cut["values"], cut["noise"], sign=sign, east=east)
     finally:
         for hdus in opened.values():
             hdus.close()
-
-
-def write_interferometer(interferometer: Interferometer, folder: str | Path) -> None:
-    """Write visibilities.npz, in the house's frame, and info.json; `read_interferometer(folder)` gives the same.
-
-    Raises:
-        DataError: the folder holds one of these files already.
-    """
-    data, rows, folder = interferometer, interferometer.visibilities, Path(folder)
-    table, info = folder / "visibilities.npz", folder / "info.json"
-    for path in (table, info):
-        if path.exists():
-            raise DataError(f"{path}: is there already; write to another folder or remove it")
-    folder.mkdir(parents=True, exist_ok=True)
-    same = np.array_equal(rows.sigma_re, rows.sigma_im)
-    columns: dict[str, Any] = {"u": rows.u, "v": rows.v, "re": np.real(rows.values), "im": np.imag(rows.values)}
-    columns |= {"sigma": rows.sigma_re} if same else {"sigma_re": rows.sigma_re, "sigma_im": rows.sigma_im}
-    labels = {"ant1": rows.antenna1, "ant2": rows.antenna2, "time": rows.time, "track": rows.track}
-    columns |= {name: column for name, column in labels.items() if column is not None}
-    if data.mask.any():
-        columns["mask"] = data.mask
-    np.savez(table, **columns)
-    stated = {"sign": -1, "east": "right", "pixel_scale": data.pixel_scale, "shape": data.shape, "origin": data.origin}
-    if data.primary_beam is not None:
-        stated["primary_beam"] = data.primary_beam
-    info.write_text(json.dumps(stated) + "\n", encoding="utf-8")

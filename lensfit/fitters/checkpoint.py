@@ -2,12 +2,17 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import hashlib
+import importlib.metadata
 import io
 import json
 import logging
 import os
+import pickle
+import re
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,18 +20,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
+from lensfit._version import __version__
 from lensfit.errors import FitError
-from lensfit.fitters._base import Fitter, State
-from lensfit.fitters._identity import difference, identity
-from lensfit.fitters._lock import locked
+from lensfit.fitters.base import Fitter, State
 from lensfit.problem import Problem
 
 MANIFEST, FORMAT = "manifest.json", 1
 GENERATIONS = 2
 STATES = "[0-9]" * 8 + ".*"
 """The files of states in a store."""
+VERSIONED = ("jax", "jaxlib", "numpy", "scipy")
+"""Packages whose version every resumed fit needs to be the same, beside those the fitter names."""
 logger = logging.getLogger("lensfit")
 
 
@@ -229,3 +236,124 @@ def _flush_folder(folder: Path) -> None:
 def _unwritable(folder: Path, error: OSError) -> FitError:
     return FitError(f"{folder}: the state of the fit cannot be written ({error.strerror}); states kept before are "
                     "intact: make room or choose another folder, and repeat the fit to go on")
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, a file that names the host and the process.
+
+    The system lets go of the lock of a process that dies, so on one host it cannot go stale. Where another
+    host's name is still in it, only the user can know whether that process is gone.
+
+    Raises FitError where another process holds it.
+    """
+    path = folder / "lock"
+    try:
+        file = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise FitError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise FitError(f"{folder}: in use by {_holder(path)}; wait for it, or choose another folder") from error
+        found, here = _holder(path), socket.gethostname()
+        if found and f"host {here}" != found.partition(",")[0]:
+            raise FitError(f"{folder}: in use by {found}; if that process is gone, remove {path}")
+        file.truncate(0)
+        file.write(json.dumps({"host": here, "process": os.getpid()}))
+        file.flush()
+        try:
+            yield
+        finally:
+            file.truncate(0)
+
+
+def _holder(path: Path) -> str:
+    """Host and process that the file names, in words; empty where it names none."""
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        return f"host {told['host']}, process {told['process']}"
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def identity(problem: Problem, fitter: Fitter, seed: int, start: np.ndarray | None) -> dict[str, Any]:
+    """What must be the same for a fit to go on, as JSON can hold it."""
+    settings = {f.name: _plain(getattr(fitter, f.name)) for f in dataclasses.fields(fitter)}  # pyright: ignore
+    versions = {name: importlib.metadata.version(name) for name in (*VERSIONED, *fitter.packages)}
+    found = {
+        "data": _hash(problem.likelihood),
+        "model": _hash(problem.space),
+        "fitter": f"{type(fitter).__module__}:{type(fitter).__qualname__}",
+        "settings": settings,
+        "seed": seed,
+        "start": None if start is None else _hash(np.asarray(start)),
+        "version": {"lensfit": __version__} | versions,
+    }
+    return json.loads(json.dumps(found))
+
+
+def difference(kept: dict[str, Any], now: dict[str, Any]) -> str:
+    """In which points two identities differ, in words; empty where they do not."""
+    found = []
+    for name in now:
+        before, after = kept.get(name), now[name]
+        if before == after:
+            continue
+        if isinstance(before, dict) and isinstance(after, dict):
+            keys = sorted(k for k in before | after if before.get(k) != after.get(k))
+            found += [f"{name} {k}: {before.get(k)!r}, now {after.get(k)!r}" for k in keys]
+        elif name in ("data", "model", "start"):
+            found.append(f"other {name}")
+        else:
+            found.append(f"{name}: {before!r}, now {after!r}")
+    return "; ".join(found)
+
+
+def _plain(value: Any) -> Any:
+    """A setting as JSON can hold it."""
+    return value if isinstance(value, (int, float, str, bool, type(None))) else repr(value)
+
+
+def _hash(tree: Any) -> str:
+    """sha256 of a pytree: its structure, and the numbers in it."""
+    leaves, structure = jax.tree.flatten(tree)
+    total = hashlib.sha256(re.sub(r" at 0x[0-9a-f]+", "", str(structure)).encode())
+    for leaf in leaves:
+        array = np.ascontiguousarray(leaf)
+        total.update(f"{array.dtype.str}{array.shape}".encode())
+        total.update(array.tobytes())
+    return total.hexdigest()
+
+
+def pickled(value: Any, ours: dict[str, Any]) -> bytes:
+    """The pickle of a value, in which our objects stand by their names alone."""
+    names = {id(thing): name for name, thing in ours.items()}
+
+    class Writer(pickle.Pickler):
+        def persistent_id(self, obj: Any) -> str | None:
+            return names.get(id(obj))
+
+    stream = io.BytesIO()
+    Writer(stream, protocol=5).dump(value)
+    return stream.getvalue()
+
+
+def unpickled(data: bytes, ours: dict[str, Any], allowed: frozenset[str]) -> Any:
+    """The value of a pickle that names nothing but what is `allowed`, as "module:name", and our objects.
+
+    Raises FitError where it names anything else.
+    """
+
+    class Reader(pickle.Unpickler):
+        def find_class(self, module: str, name: str) -> Any:
+            if f"{module}:{name}" not in allowed:
+                raise FitError(f"the checkpoint names {module}.{name}, which no checkpoint of lensfit does; "
+                               "it is damaged or foreign, choose another folder")
+            return super().find_class(module, name)
+
+        def persistent_load(self, pid: str) -> Any:
+            return ours[pid]
+
+    return Reader(io.BytesIO(data)).load()

@@ -8,12 +8,11 @@ import numpy as np
 from scipy.special import ndtri
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import Checkpoint, Diagnostics, FitResult, Progress, State
-from lensfit.fitters._calls import Calls, log_normal
-from lensfit.fitters._pareto import effective
-from lensfit.fitters._pickles import dumps, loads
-from lensfit.fitters._result import Clock, Samples, result_of
-from lensfit.fitters._settings import at_least, one_of
+from lensfit.fitters.base import Checkpoint, Progress, State, at_least, one_of
+from lensfit.fitters.calls import Calls, log_normal
+from lensfit.fitters.checkpoint import pickled, unpickled
+from lensfit.fitters.diagnostics import Diagnostics, kish
+from lensfit.fitters.result import Clock, FitResult, Samples, result_of
 from lensfit.problem import Problem
 
 SAMPLES = ("auto", "unif", "rwalk", "rslice")
@@ -130,7 +129,7 @@ class _Watch:
             self.checkpoint.offer(self._state)
 
     def _state(self) -> State:
-        return {"sampler": dumps(self.sampler, self.ours), "count": self.density.count}
+        return {"sampler": pickled(self.sampler, self.ours), "count": self.density.count}
 
     def _report(self, results: Any, batch: int) -> None:
         left = float(results.delta_logz)
@@ -157,7 +156,7 @@ def _run(
     watch = _Watch(name, density, ours, progress, checkpoint)
     kept = checkpoint.load()
     if kept is not None:
-        watch.sampler, density.count = loads(kept["sampler"], ours, ALLOWED), kept["count"]
+        watch.sampler, density.count = unpickled(kept["sampler"], ours, ALLOWED), kept["count"]
     else:
         watch.sampler = fitter.begin(density, ours["transform"], problem.ndim, np.random.default_rng(seed))
     fitter.go(watch.sampler, watch, kept is not None)
@@ -166,9 +165,9 @@ def _run(
     best = int(np.argmax(log_l + log_normal(ndtri(u))))
     weights = np.asarray(found.importance_weights())
     samples = Samples(theta=theta, weights=weights, log_likelihoods=log_l,
-                      diagnostics=Diagnostics(effective_samples=effective(weights)),
+                      diagnostics=Diagnostics(effective_samples=kish(weights)),
                       log_evidence=float(found["logz"][-1]),
                       log_evidence_error=float(found["logzerr"][-1]))
     notes = (f"{1 / np.sum(weights**2):.0f} effective samples",)
     return result_of(problem, theta[best], fitter=name, clock=clock, converged=True, evaluations=density.count,
-                     gradients=None, samples=samples, notes=notes)
+                     gradients=None, samples=samples, notes=notes, explored=True)

@@ -7,11 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from lensfit.fitters._base import Checkpoint, Diagnostics, FitResult, Progress, State
-from lensfit.fitters._calls import Calls, log_normal
-from lensfit.fitters._result import Clock, Samples, result_of
-from lensfit.fitters._settings import at_least, one_of
-from lensfit.fitters._starts import around, drawn
+from lensfit.fitters.base import Checkpoint, Progress, State, at_least, one_of
+from lensfit.fitters.calls import Calls, around, drawn, log_normal
+from lensfit.fitters.diagnostics import Diagnostics
+from lensfit.fitters.result import Clock, FitResult, Samples, result_of
 from lensfit.problem import Problem
 
 CHUNK = 50

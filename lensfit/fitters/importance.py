@@ -5,17 +5,16 @@ import dataclasses
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import logsumexp
+from scipy.special import gammaln, logsumexp
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import Check, Checkpoint, Diagnostics, FitResult, Progress, Trust
-from lensfit.fitters._calls import log_normal
-from lensfit.fitters._optimum import Optimum, optimum
-from lensfit.fitters._pareto import effective, smooth
-from lensfit.fitters._proposal import BLOCK, Draws, Proposal
-from lensfit.fitters._result import Clock, Samples, result_of
-from lensfit.fitters._settings import at_least
+from lensfit.fitters.base import Checkpoint, Progress, State, at_least
+from lensfit.fitters.calls import log_normal, refuse_undefined
+from lensfit.fitters.diagnostics import Diagnostics, kish, smooth
+from lensfit.fitters.optimum import Optimum, optimum
+from lensfit.fitters.result import Clock, FitResult, Samples, result_of
 from lensfit.problem import Problem
+from lensfit.verdict import Check, Trust
 
 FIRST = 1000
 """Draws from a new proposal before it is judged, by them alone: those before it have been used to choose it."""
@@ -27,6 +26,88 @@ POOR = 0.1
 """Effective samples per draw below which the proposal is changed although it can be used."""
 CAUTION = 2.0
 """Effective samples per parameter at which weighted moments count as much as the proposal before."""
+BLOCK = 250
+"""Draws whose ln L are computed in one call."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Proposal:
+    """Multivariate t distribution of z: mean (n,), scale matrix (n, n), degrees of freedom."""
+
+    mean: np.ndarray
+    scale: np.ndarray
+    degrees: float
+
+    def draw(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """(count, n) draws."""
+        normal = rng.standard_normal((count, len(self.mean)))
+        stretch = np.sqrt(self.degrees / rng.chisquare(self.degrees, (count, 1)))
+        return self.mean + stretch * normal @ np.linalg.cholesky(self.scale).T
+
+    def log_density(self, z: np.ndarray) -> np.ndarray:
+        """ln q (S,) at z (S, n)."""
+        n, degrees = len(self.mean), self.degrees
+        factor = np.linalg.cholesky(self.scale)
+        distance = np.sum(np.linalg.solve(factor, (z - self.mean).T) ** 2, axis=0)
+        norm = gammaln((degrees + n) / 2) - gammaln(degrees / 2) - 0.5 * n * np.log(degrees * np.pi)
+        return norm - np.sum(np.log(np.diag(factor))) - 0.5 * (degrees + n) * np.log1p(distance / degrees)
+
+
+@dataclasses.dataclass(frozen=True)
+class Draws:
+    """Draws z (S, n) with their ln posterior (S,): `counts[p]` of them from, or planned from, `proposals[p]`."""
+
+    proposals: tuple[Proposal, ...]
+    counts: tuple[int, ...]
+    z: np.ndarray
+    log_posterior: np.ndarray
+
+    @classmethod
+    def planned(cls, first: Proposal, count: int) -> Draws:
+        """Nothing drawn yet."""
+        return cls((first,), (count,), np.zeros((0, len(first.mean))), np.zeros(0))
+
+    @classmethod
+    def loaded(cls, state: State, degrees: float) -> Draws:
+        """As `state` gave them."""
+        proposals = [Proposal(m, s, degrees) for m, s in zip(state["means"], state["scales"], strict=True)]
+        return cls(tuple(proposals), tuple(map(int, state["counts"])), state["z"], state["log_posterior"])
+
+    def state(self) -> State:
+        """What it takes to go on."""
+        return {
+            "means": np.array([p.mean for p in self.proposals]),
+            "scales": np.array([p.scale for p in self.proposals]),
+            "counts": np.array(self.counts),
+            "z": self.z,
+            "log_posterior": self.log_posterior,
+        }
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that was planned is drawn."""
+        return len(self.z) >= sum(self.counts)
+
+    def more(self, problem: Problem, seed: int) -> Draws:
+        """With one block more from the last proposal. Raises FitError where ln L is NaN or infinite."""
+        z = self.proposals[-1].draw(np.random.default_rng([seed, len(self.z)]), BLOCK)
+        found = np.asarray(problem.log_posterior(z))
+        refuse_undefined(problem.names, z, found, problem.to_theta)
+        return dataclasses.replace(
+            self, z=np.concatenate([self.z, z]), log_posterior=np.concatenate([self.log_posterior, found])
+        )
+
+    @property
+    def last(self) -> Draws:
+        """Those of the last proposal alone."""
+        skipped = sum(self.counts[:-1])
+        return Draws(self.proposals[-1:], self.counts[-1:], self.z[skipped:], self.log_posterior[skipped:])
+
+    def log_weights(self) -> np.ndarray:
+        """ln weights (S,) against the mixture that the draws come from: their mean is the evidence."""
+        shares = np.log(np.array(self.counts) / sum(self.counts))
+        densities = np.array([p.log_density(self.z) for p in self.proposals])
+        return self.log_posterior - logsumexp(densities + shares[:, None], axis=0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +126,7 @@ class Weighted:
         logs, k = smooth(draws.log_weights())
         total = logsumexp(logs)
         weights = np.exp(logs - total)
-        worth, count = effective(weights), len(logs)
+        worth, count = kish(weights), len(logs)
         return cls(weights, k, worth, float(total - np.log(count)), float(np.sqrt(1 / worth - 1 / count)))
 
     @property
@@ -157,7 +238,7 @@ class Importance:
                 diagnostics=Diagnostics(effective_samples=weighted.effective, pareto_k=k),
             ),
             notes=(*peak.notes, *short),
-            trust=Trust((Check("importance weights", enough, finding),)),
+            trust=Trust((Check.of("importance weights", enough, finding),)),
         )
 
 

@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lensfit.fitters._base import Checkpoint, FitResult, Progress
-from lensfit.fitters._descents import Moved, Objective, Plan, run_descents
-from lensfit.fitters._settings import at_least
+from lensfit.fitters.base import Checkpoint, Progress, at_least
+from lensfit.fitters.descents import Moved, Objective, Plan, run_descents
+from lensfit.fitters.result import FitResult
 from lensfit.problem import Problem
 
 

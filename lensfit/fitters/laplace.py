@@ -1,19 +1,31 @@
-"""Errors from the curvature at the optimum: the normal distribution that touches the posterior there."""
+"""Errors from the curvature at the optimum: the normal distribution that touches the posterior there.
+
+Of a likelihood with residuals the curvature is that of Gauss and Newton. Where it is an evidence there are none to
+linearise, and whatever it integrates out bends with the parameters: there it comes from differences of the gradient.
+"""
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters._integrated import bend, integrated
-from lensfit.fitters.lm import Point, System
-from lensfit.problem import Problem, integrates
+from lensfit.problem import Problem
 from lensfit.pytree import pytree
 from lensfit.space import Space
+from lensfit.terms import Evidence
+
+if TYPE_CHECKING:
+    from lensfit.fitters.lm import Point, System
+
+
+FIRST_STEP, STEP = 0.01, 0.3
+"""Steps of the differences: of the first look in z, then in standard deviations of the posterior."""
+WIDEST = 1.0
+"""Standard deviation in z given to a direction in which the posterior does not fall: that of the prior."""
 
 
 @pytree
@@ -67,7 +79,7 @@ def laplace(space: Space, likelihood: Any, theta: np.ndarray) -> Laplace:
 
     Of a likelihood that integrates its amplitudes out it is that of its evidence.
     """
-    if integrates(likelihood):
+    if isinstance(likelihood, Evidence):
         return _of_evidence(space, likelihood, theta)
     equations = normal_equations(space, likelihood, jnp.asarray(theta))
     to_z = np.eye(len(equations.moving()))
@@ -147,7 +159,7 @@ def _slopes(space: Space, z: jax.Array) -> jax.Array:
 @jax.jit
 def values_at(space: Space, likelihood: Any, theta: jax.Array) -> Values:
     """The values at theta (n,)."""
-    if integrates(likelihood):
+    if isinstance(likelihood, Evidence):
         found = integrated(space, likelihood, theta)
         return Values(z=space.to_z(theta), amplitudes=found.amplitudes, log_likelihood=found.log_likelihood,
                       chi2=found.chi2)
@@ -170,11 +182,11 @@ def normal_equations(space: Space, likelihood: Any, theta: jax.Array) -> NormalE
     columns = likelihood.columns(model)
     amplitudes, residuals, chi2 = likelihood.least(model, columns)
 
-    def light(z: jax.Array) -> jax.Array:
+    def light(z: jax.Array) -> Any:
         return likelihood.light(space.build(space.to_theta(z)).filled(amplitudes))
 
     _, push = jax.linearize(light, z)
-    curvature, slope = likelihood.normal(jax.vmap(push)(jnp.eye(space.ndim)), columns, residuals, True)
+    curvature, slope = likelihood.normal(model, jax.vmap(push)(jnp.eye(space.ndim)), columns, residuals, True)
     held = jnp.zeros_like(amplitudes)
     return NormalEquations(
         values=Values(z=z, amplitudes=amplitudes, log_likelihood=likelihood.log_norm - 0.5 * chi2, chi2=chi2),
@@ -182,4 +194,82 @@ def normal_equations(space: Space, likelihood: Any, theta: jax.Array) -> NormalE
         slope=slope + jnp.concatenate([z, held]),
         to_theta=jax.jacfwd(space.to_theta)(z),
         positive=jnp.asarray(model.positive()),
+    )
+
+
+@pytree
+class Integrated:
+    """What holds at a point: ln L (an evidence), its chi2, the amplitudes (K,) and their covariance given theta."""
+
+    log_likelihood: jax.Array
+    chi2: jax.Array
+    amplitudes: jax.Array
+    amplitude_covariance: jax.Array
+
+
+@jax.jit
+def integrated(space: Space, likelihood: Any, theta: jax.Array) -> Integrated:
+    """At theta (n,)."""
+    found = likelihood.solution(space.build(theta))
+    first = len(found.s) - len(space.amplitudes)
+    return Integrated(
+        log_likelihood=found.log_evidence,
+        chi2=found.chi2,
+        amplitudes=found.s[first:],
+        amplitude_covariance=found.covariance()[first:, first:],
+    )
+
+
+@jax.jit
+def evidence_slope(space: Space, likelihood: Any, z: jax.Array) -> tuple[Any, jax.Array]:
+    """(ln posterior, amplitudes) at z (n,), and its slope (n,)."""
+
+    def value(z: jax.Array) -> tuple[jax.Array, jax.Array]:
+        model = space.build(space.to_theta(z))
+        normal = -0.5 * jnp.sum(z * z + jnp.log(2 * jnp.pi))
+        found = likelihood.solution(model)
+        return found.log_evidence + normal, found.s[len(found.s) - len(space.amplitudes) :]
+
+    return jax.value_and_grad(value, has_aux=True)(z)
+
+
+@dataclasses.dataclass(frozen=True)
+class Bend:
+    """-ln posterior about z (n,): its curvature (n, n), and d amplitudes / d z (K, n). evaluations: with gradient."""
+
+    slope: np.ndarray
+    curvature: np.ndarray
+    amplitude_slopes: np.ndarray
+    evaluations: int
+
+    def whitening(self) -> np.ndarray:
+        """W (n, n): z + W w with w standard normal is about the posterior; no wider than the prior."""
+        values, vectors = np.linalg.eigh(self.curvature)
+        return vectors / np.sqrt(np.maximum(values, WIDEST**-2))
+
+
+def bend(space: Space, likelihood: Any, z: np.ndarray) -> Bend:
+    """The curvature at z (n,), from central differences over STEP standard deviations each way."""
+    near = _differences(space, likelihood, z, FIRST_STEP * np.eye(len(z)))
+    return _differences(space, likelihood, z, STEP * near.whitening())
+
+
+def _differences(space: Space, likelihood: Any, z: np.ndarray, steps: np.ndarray) -> Bend:
+    """From differences over the columns of steps (n, n)."""
+    slopes, amplitudes = [], []
+    for step in steps.T:
+        (_, ahead), uphill = evidence_slope(space, likelihood, jnp.asarray(z + step))
+        (_, behind), downhill = evidence_slope(space, likelihood, jnp.asarray(z - step))
+        slopes.append(np.asarray(uphill - downhill) / 2)
+        amplitudes.append(np.asarray(ahead - behind) / 2)
+    _, slope = evidence_slope(space, likelihood, jnp.asarray(z))
+    back = np.linalg.inv(steps)
+    curvature = -back.T @ np.array(slopes)
+    if not np.all(np.isfinite(curvature)):
+        raise FitError("the curvature is not finite: ln evidence has no finite slope beside the optimum")
+    return Bend(
+        slope=-np.asarray(slope),
+        curvature=0.5 * (curvature + curvature.T),
+        amplitude_slopes=np.array(amplitudes).T @ back,
+        evaluations=2 * len(z) + 1,
     )

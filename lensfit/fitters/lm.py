@@ -1,13 +1,21 @@
-"""Levenberg-Marquardt with variable projection: the amplitudes solved exactly at every point."""
+"""Levenberg-Marquardt with variable projection, the amplitudes solved exactly at every point: one descent, and many."""
 from __future__ import annotations
 
+import dataclasses
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
+from lensfit.errors import FitError
+from lensfit.fitters.base import Checkpoint, Progress, at_least
+from lensfit.fitters.calls import drawable, drawn, undefined
+from lensfit.fitters.descents import with_convergence
+from lensfit.fitters.result import Clock, FitResult, result_of
+from lensfit.problem import Problem
 from lensfit.pytree import pytree, replace
 from lensfit.space import Space
 
@@ -19,8 +27,9 @@ STEP = 0.5
 class Point:
     """A point of a descent: z and theta (n,), amplitudes (K,), objective = chi2 + |z|^2.
 
-    `residuals` (H, W) and `columns` (K, H, W), the images of unit amplitude, are what the likelihood's `least`
-    and `columns` say: half the gradient of chi2 in an amplitude is the product of its column and the residuals.
+    `residuals` (H, W) and `columns` (K, H, W), the images of unit amplitude, are what the term's `least` and
+    `columns` say: half the gradient of chi2 in an amplitude is the product of its column and the residuals. Of a
+    sum of terms both are dicts.
     """
 
     z: jax.Array
@@ -28,8 +37,8 @@ class Point:
     amplitudes: jax.Array
     objective: jax.Array
     chi2: jax.Array
-    residuals: jax.Array
-    columns: jax.Array
+    residuals: Any
+    columns: Any
 
 
 @pytree
@@ -44,7 +53,8 @@ class System:
 class Descent:
     """A descent under way: the best point, the system at it (or at its predecessor while `stale`).
 
-    `trials` counts evaluations of the likelihood, `systems` those of its derivatives.
+    `trials` counts evaluations of the likelihood, `systems` those of its derivatives. `undefined` is the last z (n,)
+    where chi2 was NaN, itself NaN where there was none: such a step is not taken.
     """
 
     point: Point
@@ -56,6 +66,7 @@ class Descent:
     systems: jax.Array
     small: jax.Array
     done: jax.Array
+    undefined: jax.Array
 
 
 @partial(jax.jit, static_argnames="groups")
@@ -92,6 +103,7 @@ def descend(
         systems=jnp.asarray(0),
         small=jnp.asarray(0),
         done=jnp.asarray(False),
+        undefined=jnp.full_like(z, jnp.nan),
     )
 
     def advance(now: Descent) -> Descent:
@@ -111,8 +123,7 @@ def evaluate(space: Space, likelihood: Any, z: jax.Array, groups: tuple[str, ...
     """The point at z with its amplitudes solved, those not flagged in shown (K,) zero."""
     theta = space.to_theta(z)
     model = space.build(theta).only(*groups)
-    columns = likelihood.columns(model)
-    columns = jnp.where(jnp.broadcast_to(shown, columns.shape[:1]), columns.T, 0.0).T
+    columns = likelihood.shown(model, likelihood.columns(model), shown)
     amplitudes, residuals, chi2 = likelihood.least(model, columns)
     return Point(
         z=z,
@@ -130,12 +141,13 @@ def linear_system(
 ) -> System:
     """Gauss-Newton system at a point; unless exact the likelihood may take single precision, which bends the step."""
 
-    def light(z: jax.Array) -> jax.Array:
+    def light(z: jax.Array) -> Any:
         return likelihood.light(space.build(space.to_theta(z)).only(*groups).filled(point.amplitudes))
 
     _, push = jax.linearize(light, point.z)
     slopes = jax.vmap(push)(jnp.eye(point.z.shape[0]))
-    curvature, slope = likelihood.normal(slopes, point.columns, point.residuals, exact)
+    model = space.build(point.theta).only(*groups)
+    curvature, slope = likelihood.normal(model, slopes, point.columns, point.residuals, exact)
     prior = jnp.concatenate([jnp.ones_like(point.z), jnp.zeros_like(point.amplitudes)])
     value = jnp.concatenate([point.z, jnp.zeros_like(point.amplitudes)])
     return System(curvature=curvature + jnp.diag(prior), slope=slope + value)
@@ -165,6 +177,7 @@ def _advance(evaluation: Any, now: Descent, moving: jax.Array, tolerance: Any, o
         systems=now.systems + now.stale,
         small=small,
         done=now.done | stop | (small >= 2) | (damping > 1e8),
+        undefined=jnp.where(jnp.isnan(trial.objective), trial.z, now.undefined),
     )
 
 
@@ -181,3 +194,70 @@ def _damped_step(
     step = jnp.linalg.solve(matrix, -slope)
     promise = -(2 * slope @ step + step @ curvature @ step)
     return jnp.where(moving[:count], jnp.clip(step[:count], -STEP, STEP), 0.0), promise
+
+
+@dataclasses.dataclass(frozen=True)
+class LM:
+    """lensfit's own Levenberg-Marquardt (`fitters/lm.py`): solved amplitudes are exact at every point.
+
+    starts: descents from draws of the prior; one where a start is given. iterations: most accepted steps of
+    each. tolerance: gain in chi2 + |z|^2 that is none.
+    """
+
+    starts: int = 16
+    iterations: int = 60
+    tolerance: float = 1e-3
+    needs_gradient: ClassVar[bool] = True
+    needs_optimum: ClassVar[bool] = False
+    packages: ClassVar[tuple[str, ...]] = ()
+
+    def run(
+        self, problem: Problem, *, seed: int, start: np.ndarray | None, progress: Progress, checkpoint: Checkpoint
+    ) -> FitResult:
+        """The best of the descents; a safe point follows each."""
+        at_least(self, starts=1, iterations=1, tolerance=0.0)
+        clock = Clock.start()
+        kept = checkpoint.load()
+        if kept is not None:
+            ends, thetas, calls = kept["ends"], kept["thetas"], np.array(kept["calls"])
+        else:
+            ends, thetas, calls = np.zeros(0), np.zeros((0, problem.ndim)), np.zeros(2, int)
+        starts, drawing = self._starts(problem, seed, start)
+        for k in range(len(ends), len(starts)):
+            end, theta, more = self._descend(problem, starts[k])
+            ends, thetas, calls = np.append(ends, end), np.concatenate([thetas, theta[None]]), calls + more
+            best = int(np.argmin(ends))
+            note = f"chi2 + |z|^2 {ends[best]:.7g}, descent {k + 1} of {len(starts)}"
+            progress("lm", np.nan, (k + 1) / len(starts), note, thetas[best])
+            checkpoint.offer(partial(dict, ends=ends, thetas=thetas, calls=calls.tolist()))
+        best = int(np.argmin(ends))
+        if not np.isfinite(ends[best]):
+            raise FitError(f"lm: chi2 is not finite at any start; give a start, or narrow the priors of "
+                           f"{', '.join(problem.names)}")
+        near = int(np.sum(ends < ends[best] + 2))
+        notes = (f"{near} of {len(ends)} descents ended within 1 of the best ln posterior",) if len(ends) > 1 else ()
+        result = result_of(
+            problem, thetas[best], fitter="lm", clock=clock, converged=True,
+            evaluations=drawing + int(calls[0]), gradients=int(calls[1]),
+        )  # fmt: skip
+        return with_convergence(problem, result, notes)
+
+    def _starts(self, problem: Problem, seed: int, start: np.ndarray | None) -> tuple[np.ndarray, int]:
+        """theta (B, n) of the starts, and the evaluations it took to find them."""
+        if start is not None:
+            return start[None], 0
+        z, _, drawing = drawn(problem, np.random.default_rng(seed), self.starts)
+        return np.asarray(problem.to_theta(z)), drawing
+
+    def _descend(self, problem: Problem, theta: np.ndarray) -> tuple[float, np.ndarray, Any]:
+        """Objective and theta (n,) at the end of a descent, and its evaluations and Jacobians.
+
+        Raises FitError where chi2 is NaN at a point that the descent tried.
+        """
+        free = np.ones(problem.ndim, bool)
+        end = descend(problem.space, problem.likelihood, theta, free, self.iterations, self.tolerance)
+        if drawable(end.undefined):
+            raise undefined(problem.names, problem.to_theta(end.undefined), "chi2 is NaN")
+        objective = float(end.point.objective)
+        calls = np.array([int(end.trials), int(end.accepted) - int(end.stale)])
+        return objective if np.isfinite(objective) else np.inf, np.asarray(end.point.theta), calls

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import Checkpoint, Diagnostics, FitResult, Progress, State
-from lensfit.fitters._calls import Calls, log_normal
-from lensfit.fitters._result import Clock, Samples, result_of
-from lensfit.fitters._settings import at_least
+from lensfit.fitters.base import Checkpoint, Progress, State, at_least
+from lensfit.fitters.calls import Calls, log_normal
+from lensfit.fitters.diagnostics import Diagnostics
+from lensfit.fitters.result import Clock, FitResult, Samples, result_of
 from lensfit.problem import Problem
 
 
@@ -73,7 +73,7 @@ class Nautilus:
                           log_evidence=float(sampler.log_z),
                           log_evidence_error=float(1 / np.sqrt(sampler.n_eff)))
         return result_of(problem, theta[best], fitter="nautilus", clock=clock, converged=True,
-                         evaluations=density.count, gradients=None, samples=samples,
+                         evaluations=density.count, gradients=None, samples=samples, explored=True,
                          notes=(f"{sampler.n_eff:.0f} effective samples",))
 
     def _begin(self, problem: Problem, density: Calls, seed: int, kept: State | None, path: Path) -> Any:

@@ -2,22 +2,22 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from itertools import pairwise
 from typing import Any, ClassVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import Check, Checkpoint, Diagnostics, FitResult, Progress, State, Trust
-from lensfit.fitters._calls import log_normal, place
-from lensfit.fitters._chains import worst
-from lensfit.fitters._no_u_turn import fresh, learnt, walk
-from lensfit.fitters._optimum import Optimum, optimum
-from lensfit.fitters._result import Clock, Samples, result_of
-from lensfit.fitters._settings import at_least, below
-from lensfit.fitters._starts import drawn
-from lensfit.problem import Problem
+from lensfit.fitters.base import Checkpoint, Progress, State, at_least, below
+from lensfit.fitters.calls import drawable, drawn, log_normal, undefined
+from lensfit.fitters.diagnostics import Diagnostics, worst
+from lensfit.fitters.optimum import Optimum, optimum
+from lensfit.fitters.result import Clock, FitResult, Samples, result_of
+from lensfit.problem import Problem, log_posterior
+from lensfit.verdict import Check, Trust
 
 BLOCK = 25
 """Steps of a chain between two safe points."""
@@ -29,6 +29,10 @@ ENOUGH = 100
 """Effective samples per chain below which neither R-hat nor errors mean much (the same)."""
 OVERDISPERSED = 1.5
 """Standard deviations by the curvature at the optimum of the points where chains begin: less where it is a cusp."""
+OLD_METRIC = 1
+"""Draws that the metric so far counts for when the next one is learnt."""
+FIRST_STEP = 0.5
+"""Step size before it is adapted, in standard deviations of the metric."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,18 +91,22 @@ class NUTS:
         ]
 
     def _block(self, problem: Problem, chains: Chains, task: Task, key: Any) -> Chains:
-        """The chains with one block of steps more. Raises FitError where ln posterior or its slope is not finite."""
+        """The chains with one block of steps more.
+
+        Raises FitError where ln posterior or its slope is not finite at a step, or NaN at the end of a trajectory.
+        """
         made = walk(
             problem.space, problem.likelihood, chains.positions[task.chain], chains.factor,
             chains.adaptations[task.chain], key, self.target_acceptance, task.warming,
             count=task.count, max_doublings=self.max_doublings,
         )  # fmt: skip
-        adaptation, z, slopes, log_p, diverged, gradients = jax.tree.map(np.asarray, made)
+        adaptation, z, slopes, log_p, diverged, gradients, undefined_ends = jax.tree.map(np.asarray, made)
         bad = ~np.isfinite(log_p + slopes.sum(axis=1))
         if bad.any():
-            where = place(problem, np.asarray(problem.to_theta(z[np.argmax(bad)])))
-            raise FitError(f"nuts: chain {task.chain + 1} is where ln posterior or its slope is not finite, {where}; "
-                           "narrow the prior that lets the model go there")  # fmt: skip
+            told = f"chain {task.chain + 1} stands where ln posterior or its slope is not finite,"
+            raise undefined(problem.names, problem.to_theta(z[np.argmax(bad)]), told)
+        for end in filter(drawable, undefined_ends):
+            raise undefined(problem.names, problem.to_theta(end))
         return dataclasses.replace(
             chains,
             positions=_with_row(chains.positions, task.chain, z[-1]),
@@ -114,10 +122,10 @@ class NUTS:
     def _result(self, problem: Problem, peak: Optimum, chains: Chains, tried: int, clock: Clock) -> FitResult:
         r_hat, size = worst(chains.z.reshape(self.chains, self.samples, -1))
         checks = (
-            Check("chains agree", bool(r_hat <= LARGEST_R_HAT and size >= ENOUGH * self.chains),
+            Check.of("chains agree", bool(r_hat <= LARGEST_R_HAT and size >= ENOUGH * self.chains),
                   f"R-hat of the worst parameter is {r_hat:.3f} (at most {LARGEST_R_HAT}) with {size:.0f} effective "
                   f"samples in {self.chains} chains (at least {ENOUGH * self.chains})"),
-            Check("no divergence", chains.divergences == 0,
+            Check.of("no divergence", chains.divergences == 0,
                   f"{chains.divergences} divergent trajectories (0 expected; raise target_acceptance)"),
         )  # fmt: skip
         return result_of(
@@ -222,3 +230,86 @@ def _best_draw(problem: Problem, seed: int) -> tuple[np.ndarray, int]:
     """theta (n,) of the highest ln L among draws of the prior, and how many were tried."""
     z, values, tried = drawn(problem, np.random.default_rng(seed), 100)
     return np.asarray(problem.to_theta(z[np.argmax(values)])), tried
+
+
+def fresh() -> np.ndarray:
+    """State (5,) of a dual averaging that has not begun; the second is the averaged ln step size."""
+    from blackjax.adaptation.step_size import dual_averaging_adaptation
+
+    return np.array(dual_averaging_adaptation(0.8)[0](FIRST_STEP), float)
+
+
+@partial(jax.jit, static_argnames=("count", "max_doublings"))
+def walk(
+    space: Any, likelihood: Any, z: Any, factor: Any, adaptation: Any, key: Any, target: Any, adapting: Any, *,
+    count: int, max_doublings: int,
+) -> tuple[Any, ...]:
+    """`count` steps from z (n,): the adaptation after them, and of each z, slope, ln posterior, divergence, gradients.
+
+    The last of them, (S, n), is the z at an end of a trajectory where ln posterior is NaN, which the kernel counts as
+    a divergence, itself NaN where there is none. It walks in x, where a point is the start plus factor x; slopes are those along x. The step size is adapted
+    where `adapting`, else it is the average that the adaptation came to.
+    """
+    import blackjax
+    from blackjax.adaptation.step_size import DualAveragingAdaptationState, dual_averaging_adaptation
+
+    def density(x: jax.Array) -> jax.Array:
+        return log_posterior(space, likelihood, z + factor @ x)
+
+    _, update, _ = dual_averaging_adaptation(target)
+    kernel = blackjax.nuts.build_kernel()
+    identity = jnp.ones(len(z))
+
+    def step(carry: Any, key: Any) -> Any:
+        state, adaptation = carry
+        size = jnp.exp(jnp.where(adapting, adaptation[0], adaptation[1]))
+        state, info = kernel(key, state, density, size, identity, max_doublings)
+        new = jnp.stack([jnp.asarray(v, float) for v in update(
+            DualAveragingAdaptationState(*adaptation), info.acceptance_rate)])  # fmt: skip
+        made = (z + factor @ state.position, state.logdensity_grad, state.logdensity, info.is_divergent,
+                info.num_integration_steps, _undefined_end(info, z, factor))  # fmt: skip
+        return (state, jnp.where(adapting, new, adaptation)), made
+
+    begin = (blackjax.nuts.init(jnp.zeros_like(z), density), jnp.asarray(adaptation))
+    (_, adaptation), made = jax.lax.scan(step, begin, jax.random.split(key, count))
+    return adaptation, *made
+
+
+def _undefined_end(info: Any, z: jax.Array, factor: jax.Array) -> jax.Array:
+    """z (n,) of the end of a trajectory at which ln posterior is NaN, NaN where it is at neither."""
+    left, right = info.trajectory_leftmost_state, info.trajectory_rightmost_state
+    end = jnp.where(jnp.isnan(left.logdensity), left.position, right.position)
+    return jnp.where(jnp.isnan(left.logdensity) | jnp.isnan(right.logdensity), z + factor @ end, jnp.nan)
+
+
+def learnt(factor: np.ndarray, z: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+    """Factor (n, n) of the metric that draws z (S, n) and slopes (S, n), along x of the old factor, ask for.
+
+    A normal posterior of covariance A in x has, whatever the draws are, A G A = C between the covariances C of
+    the draws and G of the slopes. So A is taken for the geometric mean of C and the inverse of G: the least
+    Fisher divergence (Seyboldt, Carlson & Carpenter 2026). C alone would need many more draws. Both count the old
+    metric as one draw more; with five draws a parameter variances are right within a third.
+
+    Raises:
+        FitError: the slopes differ by more than double precision can tell apart.
+    """
+    draws, axes = _half(np.linalg.solve(factor, (z - z.mean(axis=0)).T).T)
+    steep, directions = _half(slopes - slopes.mean(axis=0))
+    root, inverse = directions * steep @ directions.T, directions / steep @ directions.T
+    _, between, rows = np.linalg.svd((axes * draws @ axes.T) @ root)
+    mean = inverse @ (rows.T * between @ rows) @ inverse
+    try:
+        return factor @ np.linalg.cholesky(0.5 * (mean + mean.T))
+    except np.linalg.LinAlgError as error:
+        raise FitError(
+            f"nuts: no metric fits the warm-up, where slopes of ln posterior go up to {abs(slopes).max():.2g} per "
+            "standard deviation of the last metric; start from the optimum that `staged` finds, or raise warmup"
+        ) from error
+
+
+def _half(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Singular values (n,) and axes (n, n), in columns, of the root of the covariance of rows (S, n) about zero."""
+    count, width = rows.shape
+    with_old = np.concatenate([rows, np.sqrt(OLD_METRIC) * np.eye(width)])
+    _, values, axes = np.linalg.svd(with_old, full_matrices=False)
+    return values / np.sqrt(count + OLD_METRIC), axes.T

@@ -12,12 +12,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from lensfit.fitters._base import Checkpoint, FitResult, Progress, State
-from lensfit.fitters._calls import Calls
-from lensfit.fitters._descents import with_convergence
-from lensfit.fitters._result import Clock, result_of
-from lensfit.fitters._settings import at_least
-from lensfit.fitters._starts import around, drawn
+from lensfit.fitters.base import Checkpoint, Progress, State, at_least
+from lensfit.fitters.calls import Calls, around, drawn
+from lensfit.fitters.descents import with_convergence
+from lensfit.fitters.result import Clock, FitResult, result_of
 from lensfit.problem import Problem
 
 CHUNK = 10

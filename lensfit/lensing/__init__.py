@@ -1,8 +1,18 @@
 """What a lens does: magnification, critical curves and caustics, images of a point, Einstein radius."""
-from lensfit.lensing.curves import CriticalCurves, critical_curves, einstein_radius
+from lensfit.lensing.curves import CriticalCurves, critical_curves, einstein_radius, einstein_radius_of
 from lensfit.lensing.flux import Cells, bright_cells, brightness_at, flux, source_magnification, unlensed
-from lensfit.lensing.images import Image, image_positions
-from lensfit.lensing.local import Field, centers, jacobian, magnification
+from lensfit.lensing.lens_equation import (
+    Field,
+    Image,
+    centers,
+    image_positions,
+    in_chunks,
+    jacobian,
+    magnification,
+    traced,
+    unmasked_field,
+    whole_field,
+)
 
 __all__ = [
     "Cells",
@@ -14,10 +24,15 @@ __all__ = [
     "centers",
     "critical_curves",
     "einstein_radius",
+    "einstein_radius_of",
     "flux",
     "image_positions",
+    "in_chunks",
     "jacobian",
     "magnification",
     "source_magnification",
+    "traced",
     "unlensed",
+    "unmasked_field",
+    "whole_field",
 ]

@@ -7,7 +7,7 @@ import contourpy
 import numpy as np
 
 from lensfit.errors import ModelError
-from lensfit.lensing.local import Field, centers, eigenvalues, in_chunks, traced
+from lensfit.lensing.lens_equation import Field, centers, eigenvalues, in_chunks, traced
 from lensfit.model import LensModel
 
 CELLS = 300
@@ -67,6 +67,18 @@ def einstein_radius(model: LensModel, curve: np.ndarray) -> float:
     `curve` (N, 2) is the model's own (`CriticalCurves.main`), or that of a model that differs very little.
     """
     return float(np.sqrt(_area(_on_curve(model, TANGENTIAL, curve)) / np.pi))
+
+
+def einstein_radius_of(model: LensModel, field: Field) -> float:
+    """Effective Einstein radius [arcsec] of a model of numbers, whatever its masses: that of its critical curve.
+
+    NaN where no tangential critical curve closes inside the field.
+    """
+    try:
+        curve = critical_curves(model, field).main
+    except ModelError:
+        return float("nan")
+    return einstein_radius(model, curve)
 
 
 def _area(points: np.ndarray) -> float:

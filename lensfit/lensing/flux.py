@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from lensfit.lensing.local import Field, corners, in_chunks
+from lensfit.lensing.lens_equation import Field, corners, in_chunks
 from lensfit.model import LensModel
 from lensfit.pytree import replace
 

@@ -11,24 +11,25 @@ from jax import lax
 
 from lensfit.datasets import Imaging
 from lensfit.grid import Grid, cut, evaluation_box, make_grid
-from lensfit.likelihood._numbers import with_numbers
-from lensfit.likelihood.quadratic import Quadratic
-from lensfit.model import LensModel
+from lensfit.model import LensModel, as_formula
 from lensfit.operators.psf import convolve, convolve_float32, transfer_function
 from lensfit.oversampling import from_data
 from lensfit.priors import Solved
 from lensfit.pytree import pytree, replace
 from lensfit.space import Space
 from lensfit.surface import surface, surfaces
+from lensfit.terms import Residuals
 
 
 @pytree
-class ImagingLikelihood:
+class ImagingLikelihood(Residuals):
     """ln L = -1/2 sum over unmasked pixels of (d - m)^2 / sigma^2 + ln(2 pi sigma^2).
 
     All images are on the evaluation box (H, W): the unmasked pixels and a frame as wide as the PSF reaches,
     so that light from outside the mask is modelled too. `inverse_noise` is zero where a pixel is left out.
     """
+
+    kind = "image"
 
     grid: Grid
     psf: jax.Array
@@ -63,11 +64,6 @@ class ImagingLikelihood:
             log_norm=jnp.asarray(-0.5 * np.sum(np.log(2 * np.pi * imaging.noise[~imaging.mask] ** 2))),
         )
 
-    def __call__(self, model: LensModel) -> jax.Array:
-        """ln L of a model whose leaves are all numbers."""
-        residuals = self.residuals(model)
-        return -0.5 * jnp.sum(residuals * residuals) + self.log_norm
-
     def image(self, model: LensModel) -> jax.Array:
         """Model image (H, W), convolved and with sky; `Solved` amplitudes are left out."""
         return convolve(self.light(model), self.transfer)
@@ -75,7 +71,7 @@ class ImagingLikelihood:
     def light(self, model: LensModel) -> jax.Array:
         """Image (H, W) before convolution; the sky is in it, which a PSF of sum 1 leaves as it is."""
         sky = 0.0 if isinstance(model.sky, Solved) else model.sky
-        return surface(*with_numbers(model, LensModel.brightness), self.grid) + sky
+        return surface(*as_formula(model, LensModel.brightness), self.grid) + sky
 
     def whiten(self, light: jax.Array) -> jax.Array:
         """Images (..., H, W) of light convolved and over the noise."""
@@ -92,7 +88,7 @@ class ImagingLikelihood:
     def columns(self, model: LensModel) -> jax.Array:
         """Whitened images (K, H, W) of unit amplitude of what is `Solved` in the model, the sky last."""
         images = []
-        shapes = surfaces(*with_numbers(model, LensModel.solved_shapes), self.grid)
+        shapes = surfaces(*as_formula(model, LensModel.solved_shapes), self.grid)
         if len(shapes):
             images.append(convolve(shapes, self.transfer) * self.inverse_noise)
         if isinstance(model.sky, Solved):
@@ -104,14 +100,14 @@ class ImagingLikelihood:
         flat = rows.reshape(rows.shape[0], -1)
         return flat @ flat.T
 
-    def normal(
-        self, slopes: jax.Array, columns: jax.Array, residuals: jax.Array, exact: Any
-    ) -> tuple[jax.Array, jax.Array]:
-        """Half the curvature (n + K, n + K) and gradient (n + K,) of chi2 that Gauss and Newton see.
+    def rest(self, model: LensModel) -> jax.Array:
+        """Whitened data less the model (H, W), its `Solved` amplitudes left out."""
+        return -self.residuals(model)
 
-        slopes (n, H, W) are derivatives of the light; columns (K, H, W) and residuals (H, W) as in `least`.
-        Unless exact, from images in single precision.
-        """
+    def normal(
+        self, model: LensModel, slopes: jax.Array, columns: jax.Array, residuals: jax.Array, exact: Any
+    ) -> tuple[jax.Array, jax.Array]:
+        """See `LeastSquares`; unless exact, from images in single precision."""
 
         def system(slopes: jax.Array) -> tuple[jax.Array, jax.Array]:
             rows = jnp.concatenate([slopes, columns.astype(slopes.dtype)])
@@ -120,23 +116,14 @@ class ImagingLikelihood:
 
         return lax.cond(exact, lambda: system(self.whiten(slopes)), lambda: system(self.whiten_float32(slopes)))
 
-    def least(self, model: LensModel, columns: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """The best amplitudes (K,) of columns (K, H, W), the whitened residuals (H, W) they leave, and chi2."""
-        target = -self.residuals(model)
-        amplitudes = self.solve(model, columns, target)
-        residuals = jnp.tensordot(amplitudes, columns, 1) - target
-        return amplitudes, residuals, jnp.sum(residuals * residuals)
+    def contrast(self) -> float:
+        """See `LeastSquares`."""
+        return float(jnp.sum(self.whitened_data**2)) - self.data_count
 
-    def solve(self, model: LensModel, columns: jax.Array, target: jax.Array) -> jax.Array:
-        """The amplitudes (K,) of the columns that come nearest to a whitened target (H, W)."""
-        if not len(columns):
-            return jnp.zeros(0, target.dtype)
-        return Quadratic.of(columns, target).solve(model.positive())
-
-    def amplitudes(self, model: LensModel) -> jax.Array:
-        """The amplitudes (K,) solved, in the order of the model's tree. Carries no derivative."""
-        columns, target = self.columns(model), -self.residuals(model)
-        return lax.stop_gradient(self.solve(model, columns, target))
+    @property
+    def grids(self) -> tuple[Grid, ...]:
+        """The one of its image."""
+        return (self.grid,)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -1,32 +1,38 @@
-"""Gaussian likelihood of visibilities through w_tilde: its cost does not depend on their number."""
+"""Gaussian likelihood of visibilities through w_tilde: its cost does not depend on their number.
+
+`model_visibilities` and `whitened_residuals` go the direct way, by a non-uniform FFT, numpy in and out: for residuals
+in visibility space and as a check. Their cost grows with the number of visibilities, and no fit needs them.
+"""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
-from lensfit.datasets import Interferometer
-from lensfit.datasets._pixels import pixel_centers
+from lensfit.datasets import Interferometer, pixel_centers
 from lensfit.errors import ModelError
 from lensfit.grid import Grid, make_grid
-from lensfit.likelihood._numbers import with_numbers
-from lensfit.likelihood.quadratic import Quadratic
-from lensfit.model import LensModel
+from lensfit.model import LensModel, as_formula
+from lensfit.operators.nufft import pixel_response, to_visibilities
 from lensfit.operators.toeplitz import WTilde, quadratic_form
 from lensfit.operators.w_tilde import Sums
 from lensfit.priors import Solved
 from lensfit.pytree import pytree, replace
+from lensfit.quadratic import Quadratic
 from lensfit.surface import surface, surfaces
+from lensfit.terms import LeastSquares, hidden
 
 OVERSAMPLING = 4
 """Sub-pixels per axis by default."""
+BEAMS = 0.02
+"""Relative difference of two primary beams up to which they count as one."""
 
 
 @pytree
-class InterferometerLikelihood:
+class InterferometerLikelihood(LeastSquares):
     """ln L = -1/2 sum over visibilities of |d - V|^2 / sigma^2 + ln(2 pi sigma^2), per real and imaginary part.
 
     chi2(s) = s^T w_tilde s - 2 s^T d + constant for the image s of what the antennas see: the mean over each
@@ -36,6 +42,8 @@ class InterferometerLikelihood:
     `dirty` (H, W) is the noise-weighted dirty image d and `dirty_sigma` (H, W) its standard deviation [1/Jy].
     `count` is the number of visibilities.
     """
+
+    kind = "visibilities"
 
     grid: Grid
     w_tilde: WTilde
@@ -114,23 +122,16 @@ class InterferometerLikelihood:
     def light(self, model: LensModel) -> jax.Array:
         """Brightness (H, W) before the primary beam."""
         _refuse_sky(model)
-        return surface(*with_numbers(model, LensModel.brightness), self.grid)
+        return surface(*as_formula(model, LensModel.brightness), self.grid)
 
     def whiten(self, light: jax.Array) -> jax.Array:
         """Images (..., H, W) as the antennas see them: the metric of `gram` is the noise."""
         return light * self.response
 
-    def residuals(self, model: LensModel) -> jax.Array:
-        """Visibilities have no residuals on pixels."""
-        raise ModelError(
-            "residuals of visibilities do not lie on the pixels of an image: use dirty_residual(image(model)), or "
-            "lensfit.likelihood.direct.whitened_residuals(data, image(model)) for those of each visibility"
-        )
-
     def columns(self, model: LensModel) -> jax.Array:
         """Images (K, H, W) of unit amplitude of the model's `Solved` ones, as the antennas see them."""
         _refuse_sky(model)
-        return surfaces(*with_numbers(model, LensModel.solved_shapes), self.grid) * self.response
+        return surfaces(*as_formula(model, LensModel.solved_shapes), self.grid) * self.response
 
     def gram(self, images: jax.Array) -> jax.Array:
         """s_i^T w_tilde s_j (K, K) of images (K, H, W): half the curvature of chi2 in their amplitudes."""
@@ -142,39 +143,42 @@ class InterferometerLikelihood:
         return jnp.tensordot(images, left, 2)
 
     def normal(
-        self, slopes: jax.Array, columns: jax.Array, residuals: jax.Array, exact: Any
+        self, model: LensModel, slopes: jax.Array, columns: jax.Array, residuals: jax.Array, exact: Any
     ) -> tuple[jax.Array, jax.Array]:
-        """Half the curvature (n + K, n + K) and gradient (n + K,) of chi2 that Gauss and Newton see.
-
-        slopes (n, H, W) are derivatives of the light; columns (K, H, W) and residuals (H, W) as in `least`.
-        """
+        """See `LeastSquares`; always exact."""
         rows = jnp.concatenate([self.whiten(slopes), columns])
         return self.gram(rows), jnp.tensordot(rows, residuals, 2)
 
-    def least(self, model: LensModel, columns: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """The best amplitudes (K,) of columns (K, H, W), w_tilde s - d (H, W) of the image s, and chi2."""
-        rest = self.image(model)
-        amplitudes = jnp.zeros(0)
-        if len(columns):
-            amplitudes = self.quadratic(columns, rest).solve(model.positive())
-        image = jnp.tensordot(amplitudes, columns, 1) + rest
-        product = self.w_tilde.apply(image)
-        chi2 = jnp.sum(image * (product - 2 * self.dirty)) + self.constant
-        return amplitudes, product - self.dirty, chi2
+    def shown(self, model: LensModel, columns: jax.Array, flags: jax.Array) -> jax.Array:
+        """See `LeastSquares`."""
+        return hidden(columns, flags)
 
-    def quadratic(self, images: jax.Array, rest: jax.Array) -> Quadratic:
-        """chi2 of `rest` + sum_i a_i images_i as a function of the amplitudes a (K,)."""
+    def rest(self, model: LensModel) -> jax.Array:
+        """`image` of the model (H, W): what the columns are added to."""
+        return self.image(model)
+
+    def quadratic(self, model: LensModel, columns: jax.Array, rest: jax.Array) -> Quadratic:
+        """chi2 of `rest` + sum_i a_i columns_i as a function of the amplitudes a (K,)."""
         return Quadratic(
-            gram=self.gram(images), projection=self.projection(images, rest), constant=self.chi2(rest)
+            gram=self.gram(columns), projection=self.projection(columns, rest), constant=self.chi2(rest)
         )
 
-    def amplitudes(self, model: LensModel) -> jax.Array:
-        """The model's `Solved` amplitudes (K,), exact. Carries no derivative."""
-        columns = self.columns(model)
-        if not len(columns):
-            return jnp.zeros(0)
-        quadratic = self.quadratic(columns, self.image(model))
-        return lax.stop_gradient(quadratic.solve(model.positive()))
+    def remains(
+        self, model: LensModel, columns: jax.Array, rest: jax.Array, amplitudes: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """w_tilde s - d (H, W) of the image s, and chi2."""
+        image = jnp.tensordot(amplitudes, columns, 1) + rest
+        product = self.w_tilde.apply(image)
+        return product - self.dirty, jnp.sum(image * (product - 2 * self.dirty)) + self.constant
+
+    def contrast(self) -> float:
+        """See `LeastSquares`."""
+        return float(self.constant) - self.data_count
+
+    @property
+    def grids(self) -> tuple[Grid, ...]:
+        """The one of its image."""
+        return (self.grid,)
 
     def dirty_residual(self, image: jax.Array) -> jax.Array:
         """The dirty image (H, W) of data less model in units of its noise, for an image (H, W) [Jy/pixel].
@@ -182,6 +186,30 @@ class InterferometerLikelihood:
         Its pixels are correlated: the sum of its squares is not chi2.
         """
         return (self.dirty - self.w_tilde.apply(image)) / self.dirty_sigma
+
+    @classmethod
+    def pooled(cls, terms: Sequence[InterferometerLikelihood]) -> InterferometerLikelihood:
+        """ln L of all terms at the cost of one: theirs is the same image, seen with the same response.
+
+        Raises:
+            ModelError: their images or responses differ.
+        """
+        first = terms[0]
+        for term in terms[1:]:
+            same = term.shape == first.shape and np.allclose(term.grid.corner, first.grid.corner, atol=1e-9)
+            if not (same and np.allclose(term.response, first.response, rtol=2 * BEAMS)):
+                raise ModelError("visibilities on other image grids, or seen with other primary beams, are not pooled")
+        tables = [term.w_tilde.distinct() for term in terms]
+        hankel = [table for _, table in tables if table is not None]
+        w_tilde = replace(
+            WTilde.of(sum(table for table, _ in tables), sum(hankel) if hankel else None),  # pyright: ignore
+            removed=jnp.concatenate([term.w_tilde.removed for term in terms]),
+        )
+        total = lambda name: sum(getattr(term, name) for term in terms)  # noqa: E731
+        return replace(
+            first, w_tilde=w_tilde, dirty_sigma=jnp.sqrt(w_tilde.diagonal()), dirty=total("dirty"),
+            constant=total("constant"), log_norm=total("log_norm"), count=total("count"),
+        )  # fmt: skip
 
     @property
     def data_count(self) -> int:
@@ -213,6 +241,26 @@ class InterferometerLikelihood:
         """The same likelihood of the data less the visibilities of an image (H, W) [Jy/pixel]."""
         image = jnp.asarray(image)
         return replace(self, dirty=self.dirty - self.w_tilde.apply(image), constant=self.chi2(image))
+
+
+def model_visibilities(interferometer: Interferometer, image: Any, sub_pixels: int | None = None) -> np.ndarray:
+    """V (K,) [Jy] of what the antennas see, an image (H, W) [Jy/pixel] such as a likelihood's `image(model)`.
+
+    sub_pixels: the points per axis whose mean a pixel is, None = the true mean.
+    """
+    data, rows = interferometer, interferometer.visibilities
+    values = to_visibilities(rows.u, rows.v, np.asarray(image), data.pixel_scale, data.origin)
+    return values / pixel_response(rows.u, rows.v, data.pixel_scale, sub_pixels)
+
+
+def whitened_residuals(interferometer: Interferometer, image: Any, sub_pixels: int | None = None) -> np.ndarray:
+    """(data - model) / sigma (K,): the real part over sigma_re, the imaginary part over sigma_im.
+
+    The sum of their squares is the chi2 of `InterferometerLikelihood`.
+    """
+    rows = interferometer.visibilities
+    left = rows.values - model_visibilities(interferometer, image, sub_pixels)
+    return np.real(left) / rows.sigma_re + 1j * (np.imag(left) / rows.sigma_im)
 
 
 def _refuse_sky(model: LensModel) -> None:

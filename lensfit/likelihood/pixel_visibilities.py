@@ -11,25 +11,36 @@ from lensfit.inversion import MappingMatrix, curvature
 from lensfit.inversion.evidence import Normal, Solution, solution
 from lensfit.inversion.mesh import entries
 from lensfit.inversion.rays import sub_pixel_positions
-from lensfit.likelihood._pixels import WIDTH, amplitudes_of, columns_of, pixels_of
 from lensfit.likelihood.interferometer import InterferometerLikelihood
-from lensfit.likelihood.reconstruction import Reconstruction, Seen, brightness_of, reconstruction
+from lensfit.likelihood.reconstruction import (
+    WIDTH,
+    Reconstruction,
+    Seen,
+    amplitudes_of,
+    brightness_of,
+    columns_of,
+    pixels_of,
+    reconstruction,
+)
 from lensfit.model import LensModel
 from lensfit.profiles import PixelSource
 from lensfit.pytree import pytree, static
+from lensfit.terms import Evidence
 
 SUB_PIXELS = 2
 """Rays per pixel and axis, and points whose mean a pixel is taken to be."""
 
 
 @pytree
-class PixelInterferometerLikelihood:
+class PixelInterferometerLikelihood(Evidence):
     """ln evidence of visibilities, the source's coefficients and all `Solved` amplitudes integrated out.
 
     `visibilities` are the data, of one or of several datasets (see `of_likelihood`), `w_compact` and `h_compact`
     the distinct values of w_tilde. Rays start at x, y (M, Q) in the pixels (M,) that may hold emission. Amplitudes
     are normal about zero a priori with standard deviation `width` [Jy/pixel].
     """
+
+    kind = "pixels on visibilities"
 
     visibilities: InterferometerLikelihood
     w_compact: jax.Array
@@ -39,8 +50,6 @@ class PixelInterferometerLikelihood:
     pixels: jax.Array
     width: jax.Array
     route: str | None = static(default=None)
-
-    integrates_amplitudes = True
 
     @property
     def grids(self) -> tuple[Grid, ...]:
@@ -58,7 +67,7 @@ class PixelInterferometerLikelihood:
     def of_likelihood(
         cls, visibilities: InterferometerLikelihood, sub_pixels: int, width: float | None = None
     ) -> PixelInterferometerLikelihood:
-        """From the likelihood of one or several datasets, such as that of `lensfit.likelihood.joint.Observations`.
+        """From the likelihood of one or several datasets, see `lensfit.likelihood.calibration.Observations`.
 
         Args:
             sub_pixels: rays per pixel and axis, as many as the oversampling that it was made for.

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lensfit.datasets._visibility_checks import check_pixel
-from lensfit.datasets.visibilities import Visibilities
+from lensfit.datasets import Visibilities, check_pixel
 from lensfit.errors import DataError
 from lensfit.operators.nufft import ARCSEC, EPS, Adjoint, adjoint, phase, pixel_response
 

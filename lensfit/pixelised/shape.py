@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.grid import Grid
-from lensfit.lensing.local import in_chunks, traced
+from lensfit.lensing import in_chunks, traced
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
 

@@ -1,14 +1,18 @@
 """Figures of data and fits, each a function that returns a matplotlib Figure."""
-from lensfit.plots._panels import data_unit
 from lensfit.plots.comparison import Course, comparison_figure
-from lensfit.plots.compass import position_angle, sky_axes
-from lensfit.plots.fit import FIGURES, draw_glance, overview, profile_figure, single
-from lensfit.plots.inspect import inspect_figure
-from lensfit.plots.pixel_visibilities import PIXEL_VISIBILITY_FIGURES, pixel_visibility_scene
-from lensfit.plots.pixels import PIXEL_FIGURES, pixel_scene
+from lensfit.plots.image_figures import FIGURES, draw_glance, inspect_figure, overview, profile_figure
+from lensfit.plots.panels import new_figure, position_angle, single, sky_axes
+from lensfit.plots.pixel_source import (
+    PIXEL_FIGURES,
+    PIXEL_VISIBILITY_FIGURES,
+    pixel_overview,
+    pixel_scene,
+    pixel_visibility_overview,
+    pixel_visibility_scene,
+)
 from lensfit.plots.samples import SAMPLE_FIGURES, corner_figure, trace_figure
-from lensfit.plots.scene import Glance, ModelImages, Scene, unmasked_field
-from lensfit.plots.visibilities import VISIBILITY_FIGURES, VisibilityScene, inspect_visibilities
+from lensfit.plots.scene import Glance, ModelImages, Scene, VisibilityScene
+from lensfit.plots.visibility_figures import VISIBILITY_FIGURES, inspect_visibilities, visibility_overview
 
 __all__ = [
     "FIGURES",
@@ -23,17 +27,19 @@ __all__ = [
     "VisibilityScene",
     "comparison_figure",
     "corner_figure",
-    "data_unit",
     "draw_glance",
     "inspect_figure",
     "inspect_visibilities",
+    "new_figure",
     "overview",
+    "pixel_overview",
     "pixel_scene",
+    "pixel_visibility_overview",
     "pixel_visibility_scene",
     "position_angle",
     "profile_figure",
     "single",
     "sky_axes",
     "trace_figure",
-    "unmasked_field",
+    "visibility_overview",
 ]

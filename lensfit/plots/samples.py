@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
-from lensfit.fitters._base import FitResult
-from lensfit.plots._panels import new_figure
+from lensfit.fitters.result import FitResult
+from lensfit.plots.panels import new_figure
 
 MOST = 8
 """Parameters that a figure shows at most."""

@@ -18,10 +18,15 @@ from lensfit.lensing import (
     critical_curves,
     image_positions,
     unlensed,
+    unmasked_field,
 )
+from lensfit.likelihood.calibration import Observations
 from lensfit.likelihood.imaging import ImagingLikelihood
+from lensfit.likelihood.interferometer import InterferometerLikelihood
 from lensfit.model import LensModel
 
+Planes = tuple[tuple[str, np.ndarray, str | None, str], ...]
+"""Name, image (H, W), unit and meaning of each."""
 PIXELS = 400
 """Pixels along a side of the picture of the source plane."""
 FAINT = 0.03
@@ -110,6 +115,27 @@ class Scene:
     field: Field
     plane: Plane
 
+    @property
+    def unit(self) -> str:
+        """The unit in which brightness is shown."""
+        return self.imaging.unit_label
+
+    @property
+    def scale(self) -> float:
+        """What brightness is multiplied by to be shown."""
+        return 1.0
+
+    def planes(self) -> Planes:
+        """The images of the model on the frame of the data."""
+        unit, images = self.imaging.unit, self.images
+        return (
+            ("MODEL", images.model, unit, "lens light, lensed source and sky, convolved"),
+            ("RESIDUAL", images.residual, None, "(data - model) / sigma"),
+            ("LENS_LIGHT", images.light, unit, "lens light and sky, convolved"),
+            ("SOURCE", images.source, unit, "lensed source, convolved"),
+            ("MASK", self.imaging.mask.astype(np.uint8), None, "1 = left out of the fit"),
+        )
+
     @classmethod
     def of(cls, imaging: Imaging, likelihood: ImagingLikelihood, model: LensModel) -> Scene:
         """Everything that the figures of a model of numbers need."""
@@ -118,16 +144,86 @@ class Scene:
         return cls(imaging=imaging, images=images, model=model, field=field, plane=Plane.of(model, field))
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class VisibilityScene:
+    """A fit to visibilities as the figures show it.
+
+    frame: the first dataset, whose image grid all share. corrected: the datasets with their calibration taken
+    out. Images (H, W): `dirty`, `dirty_model` and `dirty_residual` in units of the dirty image's noise, `sky`
+    and its lensed part `source`, before the primary beam [Jy/pixel]. The rest is as in `Scene`.
+    """
+
+    frame: Interferometer
+    corrected: tuple[Interferometer, ...]
+    model: LensModel
+    dirty: np.ndarray
+    dirty_model: np.ndarray
+    dirty_residual: np.ndarray
+    sky: np.ndarray
+    source: np.ndarray
+    seen: np.ndarray
+    field: Field
+    plane: Plane
+
+    @property
+    def unit(self) -> str:
+        """The unit in which brightness is shown."""
+        return "mJy / pixel"
+
+    @property
+    def scale(self) -> float:
+        """What brightness is multiplied by to be shown."""
+        return 1e3
+
+    def planes(self) -> Planes:
+        """The images of the model on the frame of the data."""
+        unit = self.frame.unit
+        return (
+            ("MODEL", self.sky, unit, "sky of the model, before the primary beam"),
+            ("RESIDUAL", self.dirty_residual, None, "dirty image of data less model over its noise"),
+            ("DIRTY", self.dirty, None, "dirty image of the data over its noise"),
+            ("SOURCE", self.source, unit, "lensed source, before the primary beam"),
+            ("MASK", self.frame.mask.astype(np.uint8), None, "1 = no emission is modelled"),
+        )
+
+    @classmethod
+    def of(cls, observations: Observations, model: LensModel) -> VisibilityScene:
+        """Everything that the figures of a model of numbers need."""
+        likelihood = observations.held().likelihood()
+        images = _visibility_images(likelihood, model)
+        plane = Plane.of(model, unmasked_field(observations.datasets[0]))
+        return cls(model=model, plane=plane, **seen_by(observations, likelihood, *images))
+
+
+AnyScene = Scene | VisibilityScene
+
+
+@jax.jit
+def _visibility_images(likelihood: InterferometerLikelihood, model: LensModel) -> tuple[jax.Array, ...]:
+    return likelihood.light(model), likelihood.light(model.only("source")), likelihood.image(model)
+
+
+def seen_by(
+    observations: Observations, likelihood: InterferometerLikelihood, sky: Any, source: Any, seen: Any
+) -> dict[str, Any]:
+    """The fields of a `VisibilityScene` that its images (H, W) decide; the likelihood is of the held calibration."""
+    frame = observations.datasets[0]
+    dirty = np.asarray(likelihood.dirty / likelihood.dirty_sigma)
+    residual = np.asarray(likelihood.dirty_residual(seen))
+    return {
+        "frame": frame,
+        "corrected": observations.corrected(),
+        "dirty": dirty,
+        "dirty_model": dirty - residual,
+        "dirty_residual": residual,
+        "sky": np.asarray(sky),
+        "source": np.asarray(source),
+        "seen": np.asarray(seen),
+        "field": unmasked_field(frame),
+    }
+
+
 _image = jax.jit(ImagingLikelihood.image)
-
-
-def unmasked_field(imaging: Imaging | Interferometer) -> Field:
-    """The smallest square about the unmasked pixels, and a little more where the image goes on."""
-    good, pixel = ~imaging.mask, imaging.pixel_scale
-    places = [axis[good] for axis in (imaging.x, imaging.y)]
-    x, y = (0.5 * float(p.min() + p.max()) for p in places)
-    edge = max(np.abs(imaging.x - x).max(), np.abs(imaging.y - y).max()) + 0.5 * pixel
-    return Field(x, y, float(min(0.5 * max(map(np.ptp, places)) + 2 * pixel, edge)))
 
 
 def _pasted(image: np.ndarray, likelihood: ImagingLikelihood, imaging: Imaging) -> np.ndarray:

@@ -19,7 +19,13 @@
 
 [data], [fit] and [instrument] are described by `DataSection`, `FitSection` and `InstrumentSection`.
 """
-from lensfit.recipe.files import Recipe, read_recipe, write_recipe
-from lensfit.recipe.sections import DataSection, FitSection, InstrumentSection
+from lensfit.recipe.recipe_file import (
+    DataSection,
+    FitSection,
+    InstrumentSection,
+    Recipe,
+    read_recipe,
+    write_recipe,
+)
 
 __all__ = ["DataSection", "FitSection", "InstrumentSection", "Recipe", "read_recipe", "write_recipe"]

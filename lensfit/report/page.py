@@ -6,13 +6,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from lensfit.report._layout import PAGE, STYLE
-from lensfit.report._markup import figure, listed, number, numbers, pairs, row, table, text, uncertainty
-from lensfit.results import read_result, replacing
+from lensfit.report.markup import PAGE, STYLE, figure, listed, number, numbers, pairs, row, table, text, uncertainty
+from lensfit.results import read_document, replacing
+from lensfit.results.derived import RADIUS
+from lensfit.verdict import Outcome
 
 CAPTIONS = {
-    "overview": "Data, model and normalised residual; lens light, data without lens light, and the source "
-    "with the caustics. Data, model and lens light share one scale. Grey: masked.",
     "data": "Data, asinh scale.",
     "model": "Model image: lens light, lensed source and sky, convolved with the PSF; the scale of the data.",
     "residual": "Data minus model over the noise, from \N{MINUS SIGN}5 to 5.",
@@ -35,13 +34,24 @@ CAPTIONS = {
 }
 """What each figure shows, by the name of its file."""
 
-VISIBILITIES = (
-    "Dirty images of data, model and their difference over the noise; sky of the model with critical curves, source "
-    "plane with caustics, residuals of the visibilities against baseline length."
-)
-"""What the overview of a fit to visibilities shows."""
+MARKS = {
+    Outcome.PASSED: ("\N{CHECK MARK} passed", "pass"),
+    Outcome.FAILED: ("\N{BALLOT X} FAILED", "fail"),
+    Outcome.UNCHECKED: ("\N{EN DASH} unchecked", "open"),
+}
+"""How the answer to a check is shown: its words and their class."""
 
-SPREAD = "<p>± models: half the range of the value over the models next to this one, to the digits of the value.</p>"
+KINDS = {
+    "TRUSTED": ("trusted", "\N{CHECK MARK}", ""),
+    "UNCHECKED": ("unchecked", "?", "Look at what was not checked before these numbers are used."),
+    "NOT TRUSTED": ("untrusted", "\N{BALLOT X}", "Do not use these numbers before the cause is found."),
+}
+"""How each word of the verdict is shown: its class, its mark, and what to do."""
+
+SPREAD = (
+    "<p>± total: statistical error and spread in quadrature. ± models: half the range of the value over the models "
+    "next to this one, to the digits of the statistical error.</p>"
+)
 
 
 def write_report(folder: str | Path) -> Path:
@@ -58,11 +68,11 @@ def write_report(folder: str | Path) -> Path:
 
 def report_html(folder: Path) -> str:
     """The report of a run folder: one page with everything inside."""
-    result = read_result(folder)
+    result = read_document(folder)
     names = result["figures"]
     name = folder.resolve().name
     return PAGE.substitute(
-        title=f"{'trusted' if result['trust']['trusted'] else 'NOT TRUSTED'}: {text(name)}",
+        title=f"{result['trust']['word']}: {text(name)}",
         style=STYLE,
         verdict=_verdict(result["trust"]),
         heading=f"Lens model {text(name)}",
@@ -79,27 +89,18 @@ def report_html(folder: Path) -> str:
 
 
 def _verdict(trust: dict[str, Any]) -> str:
-    if trust["trusted"]:
-        return (
-            '<div class="verdict trusted"><strong>\N{CHECK MARK} Trusted</strong>'
-            f"All {len(trust['checks'])} checks passed.</div>"
-        )
-    reasons = trust["reasons"] or ["No check was made of this fit."]
-    return (
-        f'<div class="verdict untrusted"><strong>\N{BALLOT X} NOT TRUSTED</strong>{listed(reasons)}'
-        "Do not use these numbers before the cause is found.</div>"
-    )
+    kind, mark, advice = KINDS[trust["word"]]
+    reasons = listed(trust["reasons"]) if trust["reasons"] else ""
+    return f'<div class="verdict {kind}"><strong>{mark} {text(trust["headline"])}</strong>{reasons}{advice}</div>'
 
 
 def _summary(result: dict[str, Any]) -> str:
-    fit, radius = result["fit"], result["derived"].get("effective_einstein_radius")
-    parts = []
-    if radius is not None and radius["value"] is not None:
-        error = radius["error"]
-        parts.append(f"effective Einstein radius {number(radius['value'], error)} ± {uncertainty(error)} arcsec")
+    fit, parts = result["fit"], []
+    if (radius := _headline(result["derived"])) is not None:
+        parts.append(radius)
     if fit["chi2"] is not None:
         ratio = number(fit["chi2"] / fit["data_count"], 0.01)
-        counted = "real numbers" if "visibilities" in result["data"] else "pixels"
+        counted = text(result["data"]["counted"])
         parts.append(f"χ² {number(fit['chi2'], 1.0)} for {fit['data_count']} {counted} ({ratio} each)")
     if fit["log_evidence"] is not None:
         value, error = fit["log_evidence"], fit["log_evidence_error"]
@@ -114,12 +115,24 @@ def _summary(result: dict[str, Any]) -> str:
     return " · ".join(parts)
 
 
+def _headline(derived: dict[str, Any]) -> str | None:
+    """The Einstein radius with its total error, and what that is made of."""
+    radius = next((q for name, q in derived.items() if name.rpartition(".")[2] == RADIUS), None)
+    if radius is None or radius["value"] is None:
+        return None
+    both = f"statistical {uncertainty(radius['error'])}"
+    if radius["spread"] is not None:
+        both += f", spread over neighbouring models {uncertainty(radius['spread'])}"
+    value, total = number(radius["value"], radius["total"]), uncertainty(radius["total"])
+    return f"<strong>Einstein radius {value} ± {total} arcsec</strong> ({both})"
+
+
 def _parameters(result: dict[str, Any]) -> str:
-    header = ("parameter", "value", "± statistical", "± models", "unit")
-    shown = table(header, _by_owner(result["parameters"], _parameter), numeric=(1, 2, 3)) + SPREAD
+    header = ("parameter", "value", "± total", "± statistical", "± models", "unit")
+    shown = table(header, _by_owner(result["parameters"], _parameter), numeric=(1, 2, 3, 4)) + SPREAD
     if result["amplitudes"]:
         rows = [_parameter(name, found) for name, found in result["amplitudes"].items()]
-        solved = table(("amplitude", *header[1:]), rows, numeric=(1, 2, 3))
+        solved = table(("amplitude", *header[1:]), rows, numeric=(1, 2, 3, 4))
         shown += f"<details><summary>{len(rows)} amplitudes, solved exactly</summary>{solved}</details>"
     if result["fixed"]:
         items = [(name, numbers(value)) for name, value in result["fixed"].items()]
@@ -128,8 +141,8 @@ def _parameters(result: dict[str, Any]) -> str:
 
 
 def _derived(derived: dict[str, Any]) -> str:
-    header = ("quantity", "value", "± statistical", "unit", "meaning")
-    return table(header, _by_owner(derived, _quantity), numeric=(1, 2))
+    header = ("quantity", "value", "± total", "± statistical", "± models", "unit", "meaning")
+    return table(header, _by_owner(derived, _quantity), numeric=(1, 2, 3, 4))
 
 
 def _by_owner(found: dict[str, Any], as_row: Callable[[str, dict[str, Any]], str]) -> list[str]:
@@ -137,28 +150,32 @@ def _by_owner(found: dict[str, Any], as_row: Callable[[str, dict[str, Any]], str
     rows: list[str] = []
     for owner, members in groupby(found.items(), lambda item: item[0].rpartition(".")[0]):
         if owner:
-            rows.append(f'<tr><th class="group" colspan="5">{text(owner)}</th></tr>')
+            rows.append(f'<tr><th class="group" colspan="7">{text(owner)}</th></tr>')
         rows += [as_row(name.rpartition(".")[2], item) for name, item in members]
     return rows
 
 
 def _parameter(name: str, found: dict[str, Any]) -> str:
-    error, spread = found["error"], found.get("spread")
-    numbers = (number(found["value"], error), uncertainty(error), number(spread, error))
-    return row([(text(name), ""), *((cell, "number") for cell in numbers), (text(found["unit"]), "")])
+    return row([(text(name), ""), *_numbers(found), (text(found["unit"]), "")])
 
 
 def _quantity(name: str, found: dict[str, Any]) -> str:
-    numbers = (number(found["value"], found["error"]), uncertainty(found["error"]))
-    words = (text(found["unit"]), ""), (text(found["description"]), "words")
-    return row([(text(name), ""), *((cell, "number") for cell in numbers), *words])
+    return row([(text(name), ""), *_numbers(found), (text(found["unit"]), ""), (text(found["description"]), "words")])
+
+
+def _numbers(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Cells of value, total error, statistical error and spread, to the digits of the statistical error."""
+    error, whole = found["error"], found.get("total", found["error"])
+    cells = (
+        number(found["value"], error), uncertainty(whole), uncertainty(error), number(found.get("spread"), error),
+    )  # fmt: skip
+    return [(cell, "number") for cell in cells]
 
 
 def _checks(checks: list[dict[str, Any]]) -> str:
     if not checks:
         return "<p>No check was made.</p>"
-    marks = {True: ("\N{CHECK MARK} passed", "pass"), False: ("\N{BALLOT X} FAILED", "fail")}
-    rows = [row([(text(c["name"]), ""), marks[c["passed"]], (text(c["finding"]), "words")]) for c in checks]
+    rows = [row([(text(c["name"]), ""), MARKS[c["outcome"]], (text(c["finding"]), "words")]) for c in checks]
     return table(("check", "answer", "finding"), rows)
 
 
@@ -180,52 +197,32 @@ def _variants(result: dict[str, Any]) -> str:
 
 
 def _figures(folder: Path, names: list[str]) -> str:
-    return "\n".join(figure(folder / name, CAPTIONS.get(Path(name).stem, name)) for name in names)
+    """Each with its caption; of several data the names begin with that of each."""
+    return "\n".join(figure(folder / name, _caption(Path(name).stem)) for name in names)
+
+
+def _caption(stem: str) -> str:
+    known = [key for key in CAPTIONS if stem == key or stem.endswith(f"_{key}")]
+    return CAPTIONS[max(known, key=len)] if known else stem
 
 
 def _overview(folder: Path, result: dict[str, Any]) -> str:
-    if "visibilities" not in result["data"]:
-        return _figures(folder, result["figures"][:1])
-    return figure(folder / result["figures"][0], VISIBILITIES)
+    return figure(folder / result["figures"][0], result["data"]["overview"])
 
 
 def _data(data: dict[str, Any]) -> str:
-    height, width = data["shape"]
-    if "visibilities" in data:
-        return _visibilities(data)
-    items = [
-        ("image", f"{width} x {height} pixels of {data['pixel_scale']:.5g} arcsec"),
-        ("pixels used", text(data["pixels_used"])),
-        ("unit", text(data["unit"])),
-        ("PSF", f"{data['psf_shape'][1]} x {data['psf_shape'][0]} pixels"),
-        ("WCS", "known" if data["has_wcs"] else "unknown"),
-        ("sha256 of the arrays", text(data["hash"])),
-    ]
-    return _sources(items, data)
-
-
-def _visibilities(data: dict[str, Any]) -> str:
-    height, width = data["shape"]
-    beam = "flat" if data["primary_beam"] is None else f"{data['primary_beam']:.5g} arcsec wide at half maximum"
-    items = [
-        ("visibilities", ", ".join(str(count) for count in data["visibilities"])),
-        ("image", f"{width} x {height} pixels of {data['pixel_scale']:.5g} arcsec"),
-        ("centre", ", ".join(f"{value:.5g}" for value in data["origin"]) + " arcsec from the phase centre"),
-        ("primary beam", beam),
-        ("unit", text(data["unit"])),
-        ("sha256 of the arrays", text(data["hash"])),
-    ]
-    return _sources(items, data)
-
-
-def _sources(items: list[tuple[str, str]], data: dict[str, Any]) -> str:
-    items = items + [(s["role"], f"{text(s['path'])}<br>sha256 {text(s['sha256'])}") for s in data["sources"]]
+    items = [(label, text(told)) for label, told in data["described"]]
+    items.append(("sha256 of the arrays", text(data["hash"])))
+    items += [(s["role"], f"{text(s['path'])}<br>sha256 {text(s['sha256'])}") for s in data["sources"]]
     notes = data["notes"] or ["Nothing was changed."]
     return f"<p>What was done to the input:</p>{listed(notes)}{pairs(items)}"
 
 
 def _provenance(result: dict[str, Any]) -> str:
     items = []
+    steps = [f"{row['step']} {row['seconds']:.1f} s" for row in result["road"]]
+    if steps:
+        items.append(("road", text("; ".join(steps))))
     for name, value in result["provenance"].items():
         if isinstance(value, dict):
             value = ", ".join(f"{key} {item}" for key, item in value.items())

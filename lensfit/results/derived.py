@@ -1,20 +1,30 @@
-"""Quantities that follow from the parameters of a fit, with errors from its samples or its covariance."""
+"""Quantities that follow from the parameters of a fit: errors from its samples or covariance, spread over variants."""
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 
-from lensfit.datasets import Imaging, Interferometer
+from lensfit.datasets import Dataset
 from lensfit.errors import ModelError
-from lensfit.fitters._base import FitResult
-from lensfit.lensing import Field, bright_cells, critical_curves, einstein_radius, flux, unlensed
+from lensfit.fitters.result import FitResult
+from lensfit.lensing import (
+    Field,
+    bright_cells,
+    critical_curves,
+    einstein_radius,
+    flux,
+    unlensed,
+    unmasked_field,
+)
 from lensfit.model import LensModel
-from lensfit.plots import data_unit, position_angle, unmasked_field
+from lensfit.observations import Observation
+from lensfit.pixelised.shape import half_light_radius
+from lensfit.plots import position_angle
 from lensfit.problem import Problem
-from lensfit.results.pixels import measured
 
 WIDER = 3.0
 """How much wider than the unmasked field fluxes are summed."""
@@ -25,17 +35,43 @@ STEP = 0.01
 DRAWS = 200
 """Samples over which the scatter of a derived quantity is measured."""
 
-Values = dict[str, tuple[float, float]]
+RADIUS = "effective_einstein_radius"
+
+Values = dict[str, float]
+Measure = Callable[[LensModel], Callable[[LensModel], Values]]
+"""Of a model of numbers, a function that gives the quantities of models that differ very little from it."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Quantity:
-    """A derived number with its one-sigma error, NaN where that of a parameter it depends on is unknown."""
+    """A derived number with its one-sigma statistical error and its spread: half the range over neighbouring models.
+
+    The error is NaN where that of a parameter it depends on is unknown, the spread where no model but the fit has it.
+    """
 
     value: float
     error: float
     unit: str
     description: str
+    spread: float = np.nan
+
+    @property
+    def total(self) -> float:
+        """Error and spread in quadrature; the error alone where there is no spread."""
+        return self.error if np.isnan(self.spread) else float(np.hypot(self.error, self.spread))
+
+    def __str__(self) -> str:
+        both = f"statistical {self.error:.2g}"
+        if not np.isnan(self.spread):
+            both += f", spread over neighbouring models {self.spread:.2g}"
+        return f"{number_text(self.value, self.total)} +- {self.total:.2g} {self.unit} ({both})"
+
+
+def number_text(value: float, error: float) -> str:
+    """A number to two digits of its error, to five where that is unknown."""
+    if not (np.isfinite(error) and error > 0 and np.isfinite(value)):
+        return f"{value:.5g}"
+    return f"{value:.{min(max(0, 1 - int(np.floor(np.log10(error)))), 12)}f}"
 
 
 WORDS = {
@@ -55,41 +91,100 @@ WORDS = {
 """Unit and meaning of each derived quantity, by the last part of its name."""
 
 
-def derived_quantities(
-    problem: Problem, imaging: Imaging | Interferometer, result: FitResult
-) -> dict[str, Quantity]:
+def headline(derived: dict[str, Quantity]) -> Quantity:
+    """The Einstein radius: that of the critical curve, whatever the masses; of several data that of the first.
+
+    Raises:
+        ModelError: it was not measured.
+    """
+    for name, quantity in derived.items():
+        if name.rpartition(".")[2] == RADIUS:
+            return quantity
+    raise ModelError("no Einstein radius is among the derived quantities")
+
+
+def derived_quantities(problem: Problem, observation: Observation, result: FitResult) -> dict[str, Quantity]:
     """Shapes of all profiles, shear, effective Einstein radius, magnification and fluxes, by dotted name.
 
-    Fluxes are those within `WIDER` times the unmasked field, those of a source on pixels what its mesh holds.
-
-    Solved amplitudes are held at their best: their errors are left out of the propagation.
+    Fluxes are those within `WIDER` times the unmasked field, those of a source on pixels what its mesh holds. Solved
+    amplitudes are held at their best: their errors are left out of the propagation. Of several data the names begin
+    with that of each.
     """
 
-    def model(theta: np.ndarray) -> LensModel:
+    def model(theta: np.ndarray) -> Any:
         built = problem.space.build(theta)  # pyright: ignore[reportArgumentType]
         return built.filled(result.amplitudes) if problem.space.amplitudes else built
 
-    field = unmasked_field(imaging)
-    values = _einstein_radius(model, field, result)
-    values |= _fluxes(model, Field(field.x, field.y, WIDER * field.half_width), result)
-    if result.model.pixels():
-        values |= _with_errors(lambda theta: _of_pixels(problem, theta), result)
-    values |= _with_errors(lambda theta: _shapes(model(theta)), result)
-    found = {}
-    for name, (value, error) in values.items():
-        word = name.rpartition(".")[2]
-        if name.endswith("_flux"):
-            area, (words, meaning) = imaging.pixel_scale**2, WORDS[word]
-            found[name] = Quantity(value / area, error / area, f"{data_unit(imaging)}, {words}", meaning)
-            continue
-        if not name.endswith("_angle"):
-            found[name] = Quantity(value, error, *WORDS[word])
-            continue
-        found[name] = Quantity(value % 180, error, *WORDS[word])
-        if imaging.wcs is not None:
-            sky = position_angle(imaging.wcs, value)
-            found[f"{name}_sky"] = Quantity(sky, error, *WORDS[f"{word}_sky"])
+    found: dict[str, Quantity] = {}
+    for name, _, _ in problem.parts(result.model):
+        frame = observation.frames[name]
+        made = _of_part(problem, frame, result, lambda theta: _part(model(theta), name), name)  # noqa: B023
+        found |= {f"{name}.{key}" if name else key: quantity for key, quantity in made.items()}
     return found
+
+
+def _part(model: Any, name: str) -> LensModel:
+    return model[name] if name else model
+
+
+def _of_part(
+    problem: Problem, frame: Dataset, result: FitResult, model: Callable[[np.ndarray], LensModel], name: str
+) -> dict[str, Quantity]:
+    """The quantities of the model of one dataset on its frame."""
+    field, best = unmasked_field(frame), model(result.theta)
+    held = bool(result.amplitude_names)
+    found: dict[str, tuple[float, float, float]] = {}
+    for measure in (_radius(field), _fluxes(Field(field.x, field.y, WIDER * field.half_width))):
+        near = measure(best)
+        found |= _known(lambda theta: near(model(theta)), result, _variants(measure, result, name))  # noqa: B023
+    if held:
+        found = {n: (v, np.nan if n.endswith("_flux") else e, s) for n, (v, e, s) in found.items()}
+    if best.pixels():
+        found |= _known(lambda theta: _of_pixels(problem, theta), result, [])
+    found |= _known(lambda theta: _shapes(model(theta)), result, _variants(lambda _: _shapes, result, name))
+    return _in_words(found, frame)
+
+
+def _variants(measure: Measure, result: FitResult, name: str) -> list[Values]:
+    """What the variants that count have of a measure."""
+    models = [_part(variant.model, name) for variant in result.variants if variant.counts]
+    return [measure(model)(model) for model in models] if len(models) > 1 else []
+
+
+def _known(
+    function: Callable[[np.ndarray], Values], result: FitResult, others: list[Values]
+) -> dict[str, tuple[float, float, float]]:
+    """Value, error and spread of each."""
+    values = _propagated(function, result) if result.samples is None else _scattered(function, result)
+    return {name: (*both, _spread(name, both[0], others)) for name, both in values.items()}
+
+
+def _spread(name: str, value: float, others: list[Values]) -> float:
+    """Half the range of a quantity over the models that have it, NaN where fewer than two do."""
+    changes = [_change(name, other[name] - value) for other in others if np.isfinite(other.get(name, np.nan))]
+    return 0.5 * float(np.ptp(changes)) if len(changes) > 1 else np.nan
+
+
+def _change(name: str, change: Any) -> Any:
+    """A difference of two values of a quantity; angles are the same after half a turn."""
+    return (change + 90) % 180 - 90 if name.endswith("_angle") else change
+
+
+def _in_words(found: dict[str, tuple[float, float, float]], frame: Dataset) -> dict[str, Quantity]:
+    """With units and meaning; fluxes in the unit of the data, angles from North too where the sky is known."""
+    made = {}
+    for name, (value, error, spread) in found.items():
+        word = name.rpartition(".")[2]
+        unit, meaning = WORDS[word]
+        if name.endswith("_flux"):
+            value, error, spread = (number / frame.pixel_scale**2 for number in (value, error, spread))
+            unit = f"{frame.unit_label}, {unit}"
+        angle = name.endswith("_angle")
+        made[name] = Quantity(value % 180 if angle else value, error, unit, meaning, spread)
+        if angle and frame.wcs is not None:
+            sky = position_angle(frame.wcs, value)
+            made[f"{name}_sky"] = Quantity(sky, error, *WORDS[f"{word}_sky"], spread)
+    return made
 
 
 def _shapes(model: LensModel) -> dict[str, float]:
@@ -113,51 +208,60 @@ def _angle(first: Any, second: Any) -> float:
     return float(np.degrees(0.5 * np.arctan2(second, first)))
 
 
-def _einstein_radius(model: Callable[..., LensModel], field: Field, result: FitResult) -> Values:
-    try:
-        curve = critical_curves(model(result.theta), field).main
-    except ModelError:
-        return {"effective_einstein_radius": (np.nan, np.nan)}
-    return _with_errors(lambda t: {"effective_einstein_radius": einstein_radius(model(t), curve)}, result)
+def _radius(field: Field) -> Measure:
+    """The effective Einstein radius."""
+
+    def near(best: LensModel) -> Callable[[LensModel], Values]:
+        try:
+            curve = critical_curves(best.only(), field).main
+        except ModelError:
+            return lambda model: {RADIUS: np.nan}
+        return lambda model: {RADIUS: einstein_radius(model.only(), curve)}
+
+    return near
 
 
-def _fluxes(model: Callable[..., LensModel], field: Field, result: FitResult) -> Values:
-    """Magnification, and the fluxes [data unit times arcsec^2] inside the field.
+def _fluxes(field: Field) -> Measure:
+    """Magnification, and the fluxes [data unit times arcsec^2] inside the field."""
 
-    Fluxes have no errors where amplitudes were solved: they were held.
-    """
-    best = model(result.theta)
-    parts: dict[str, Callable[[LensModel], LensModel]] = {}
-    if best.light:
-        parts["lens_flux"] = lambda m: m.only("light")
-    analytic = bool(best.source) and not best.pixels()
-    if analytic:
-        parts |= {"lensed_source_flux": lambda m: m.only("source"), "source_flux": unlensed}
-    cells = {name: bright_cells(part(best), field) for name, part in parts.items()}
-
-    def measured(theta: np.ndarray) -> dict[str, float]:
-        now = model(theta)
-        found = {name: flux(part(now), cells[name]) for name, part in parts.items()}
+    def near(best: LensModel) -> Callable[[LensModel], Values]:
+        parts: dict[str, Callable[[LensModel], LensModel]] = {}
+        if best.light:
+            parts["lens_flux"] = lambda m: m.only("light")
+        analytic = bool(best.source) and not best.pixels()
         if analytic:
-            found["source_magnification"] = found["lensed_source_flux"] / found["source_flux"]
-        return found
+            parts |= {"lensed_source_flux": lambda m: m.only("source"), "source_flux": unlensed}
+        cells = {name: bright_cells(part(best), field) for name, part in parts.items()}
 
-    values = _with_errors(measured, result)
-    held = bool(result.amplitude_names)
-    return {n: (v, np.nan if held and n.endswith("_flux") else error) for n, (v, error) in values.items()}
+        def measured(model: LensModel) -> Values:
+            found = {name: flux(part(model), cells[name]) for name, part in parts.items()}
+            if analytic:
+                found["source_magnification"] = found["lensed_source_flux"] / found["source_flux"]
+            return found
+
+        return measured
+
+    return near
 
 
-def _of_pixels(problem: Problem, theta: np.ndarray) -> dict[str, float]:
-    found = measured(problem.space, problem.likelihood, theta)
+def _of_pixels(problem: Problem, theta: np.ndarray) -> Values:
+    found = _of_reconstruction(problem.space, problem.likelihood, theta)
     return {name: float(value) for name, value in found.items()}
 
 
-def _with_errors(function: Callable[[np.ndarray], dict[str, float]], result: FitResult) -> Values:
-    """Values of function(theta) at the best theta, and errors: from the samples where there are some."""
-    return _propagated(function, result) if result.samples is None else _scattered(function, result)
+@jax.jit
+def _of_reconstruction(space: Any, likelihood: Any, theta: jax.Array) -> dict[str, jax.Array]:
+    """Of the source at theta (n,): magnification, half-light radius, and fluxes [data unit times arcsec^2]."""
+    found = likelihood.reconstruct(space.build(theta))
+    return {
+        "source_magnification": found.magnification,
+        "source_half_light_radius": half_light_radius(found.brightness, found.x, found.y),
+        "source_flux": found.source_flux,
+        "lensed_source_flux": found.lensed_flux,
+    }
 
 
-def _scattered(function: Callable[[np.ndarray], dict[str, float]], result: FitResult) -> Values:
+def _scattered(function: Callable[[np.ndarray], Values], result: FitResult) -> dict[str, tuple[float, float]]:
     """Values of function(theta) and their scatter over samples: the root mean square about their mean."""
     assert result.samples is not None and result.weights is not None
     weights = result.weights / result.weights.sum()
@@ -166,14 +270,12 @@ def _scattered(function: Callable[[np.ndarray], dict[str, float]], result: FitRe
     found = [function(result.samples[k]) for k in places]
     values = {}
     for name, value in best.items():
-        change = np.array([draw[name] for draw in found]) - value
-        if name.endswith("_angle"):
-            change = (change + 90) % 180 - 90
+        change = _change(name, np.array([draw[name] for draw in found]) - value)
         values[name] = (value, float(np.std(change)))
     return values
 
 
-def _propagated(function: Callable[[np.ndarray], dict[str, float]], result: FitResult) -> Values:
+def _propagated(function: Callable[[np.ndarray], Values], result: FitResult) -> dict[str, tuple[float, float]]:
     """Values of function(theta) and the errors that the covariance of theta gives them.
 
     The derivatives are central differences over a small part of each parameter's error: they need no
@@ -189,9 +291,7 @@ def _propagated(function: Callable[[np.ndarray], dict[str, float]], result: FitR
         move = np.where(np.arange(len(steps)) == k, step, 0.0)
         above, below = function(result.theta + move), function(result.theta - move)
         for name, slope in slopes.items():
-            change = above[name] - below[name]
-            if name.endswith("_angle"):
-                change = (change + 90) % 180 - 90
+            change = _change(name, above[name] - below[name])
             moves = not above[name] == below[name] == best[name]
             slope[k] = change / (2 * step) if known[k] or not moves else np.nan
     covariance = np.where(known & known[:, None], result.covariance, 0.0)

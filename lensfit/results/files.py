@@ -1,129 +1,164 @@
-"""Writing of a run folder; every file appears whole or not at all."""
+"""Files of a run folder: every one appears whole, and all or none of them."""
 from __future__ import annotations
 
+import json
+import os
+import tempfile
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from astropy.io import fits
+from matplotlib.figure import Figure
 
-from lensfit.datasets import Imaging, Interferometer
-from lensfit.datasets.fits import _header as frame_header
+from lensfit._version import __version__
+from lensfit.datasets import Dataset
 from lensfit.errors import DataError
-from lensfit.fitters._base import FitResult
-from lensfit.fitters._saved import RESULT, SAMPLES, replacing, samples_table, write_json
-from lensfit.likelihood.joint import Observations
+from lensfit.fitters.result import FitResult
 from lensfit.likelihood.reconstruction import Reconstruction
+from lensfit.observations import Observation, Plane
 from lensfit.plots import (
     FIGURES,
     PIXEL_FIGURES,
     PIXEL_VISIBILITY_FIGURES,
     SAMPLE_FIGURES,
     VISIBILITY_FIGURES,
-    ModelImages,
-    Scene,
-    VisibilityScene,
-    pixel_scene,
-    pixel_visibility_scene,
 )
 from lensfit.problem import Problem
-from lensfit.results._planes import Images, image_file
-from lensfit.results.derived import derived_quantities
-from lensfit.results.pixels import source_file
+from lensfit.results.derived import Quantity
+from lensfit.results.document import RESULT, SAMPLES, as_document, as_table, samples_table, write_json
 from lensfit.results.samples import write_inference_data
-from lensfit.results.tables import as_document, as_table
+
+TABLE, MODEL, SOURCE, CHAINS, REPORT = "parameters.ecsv", "model.fits", "source.fits", "samples.h5", "report.html"
+LIVE = ("live.png", "live.gif")
+_EVERY = {*FIGURES, *VISIBILITY_FIGURES, *PIXEL_FIGURES, *PIXEL_VISIBILITY_FIGURES, *SAMPLE_FIGURES}
+MADE = frozenset({RESULT, TABLE, MODEL, SOURCE, SAMPLES, CHAINS, REPORT, *LIVE, *(f"{name}.png" for name in _EVERY)})
+"""What one run may hold and the next may not."""
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place when all went well."""
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def appearing(folder: Path, last: str, old: Collection[str] = ()) -> Iterator[Path]:
+    """A folder of the same name, whose files move into `folder` when all went well; `last` is the last.
+
+    Files of the names `old` that were there before go away then, `last` first of all.
+
+    Raises:
+        DataError: the folder cannot be made or written to, also by what fills it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".lensfit-") as name:
+            made = Path(name) / folder.resolve().name
+            made.mkdir()
+            yield made
+            for name in sorted(old, key=lambda name: name != last):
+                (folder / name).unlink(missing_ok=True)
+            for file in sorted(made.iterdir(), key=lambda file: file.name == last):
+                file.replace(folder / file.name)
+    except OSError as error:
+        told = f"{folder}: cannot be written ({error.strerror}); make room, or choose another folder"
+        raise DataError(told) from error
+
+
+def of_earlier_runs(folder: Path) -> set[str]:
+    """Names of the files that an earlier run may have left in a folder."""
+    try:
+        figures = json.loads((folder / RESULT).read_text(encoding="utf-8"))["figures"]
+    except (OSError, ValueError, KeyError, TypeError):
+        figures = []
+    return MADE | {name for name in figures if Path(name).name == name}
 
 
 def write_results(
-    folder: str | Path, problem: Problem, observed: Imaging | Observations, result: FitResult
+    folder: Path,
+    result: FitResult,
+    problem: Problem,
+    observation: Observation,
+    derived: dict[str, Quantity],
+    road: tuple[dict[str, Any], ...] = (),
 ) -> None:
-    """Write result.json, parameters.ecsv, model.fits and the figures (PNG) of a fit into its run folder.
+    """Write result.json, parameters.ecsv, model.fits and the figures (PNG) of a fit into an existing folder.
 
-    A source on pixels gets source.fits: its brightness at the nodes and the standard deviation of that.
-    A fit that has samples gets samples.ecsv, samples.h5 (for ArviZ), a corner and a trace figure as well.
-    `observed` is what the problem's likelihood was made of. result.json comes last: where it is, all is.
-
-    Raises:
-        DataError: the folder does not exist.
+    A source on pixels gets source.fits: its brightness at the nodes and the standard deviation of that. A fit that
+    has samples gets samples.ecsv, samples.h5 (for ArviZ), a corner and a trace figure as well.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; make it first, results go into an existing run folder")
-    frame: Imaging | Interferometer = observed if isinstance(observed, Imaging) else observed.datasets[0]
-    pixels = problem.reconstruct(result.theta) if result.model.pixels() else None
-    scene, figures, images = _shown(problem, observed, result, pixels)
-    if pixels is not None:
-        with replacing(folder / "source.fits") as path:
-            source_file(pixels, frame.unit).writeto(path)
-    for name, figure in figures.items():
-        with replacing(folder / f"{name}.png") as path:
-            figure(scene).savefig(path)  # pyright: ignore[reportArgumentType]
-    with replacing(folder / "model.fits") as path:
-        _model_file(frame, images, result).writeto(path)
-    derived = derived_quantities(problem, frame, result)
-    names = [f"{name}.png" for name in (*figures, *(SAMPLE_FIGURES if result.samples is not None else ()))]
-    document = as_document(problem, observed, result, derived, names)
+    found = problem.reconstruct(result.theta) if result.model.pixels() else None
+    shown = observation.shown(problem.likelihood, result.model, found)
+    for name, figure in shown.figures.items():
+        _draw(folder, name, figure())
+    names = [*shown.figures]
+    model_file(shown.planes, observation.frame, result).writeto(folder / MODEL)
+    if found is not None:
+        source_file(found, observation.frame.unit).writeto(folder / SOURCE)
     if result.samples is not None:
-        _write_samples(folder, problem, result)
-    with replacing(folder / "parameters.ecsv") as path:
-        as_table(document).write(path, format="ascii.ecsv")
-    with replacing(folder / RESULT) as path:
-        write_json(path, document)
+        for name, figure in SAMPLE_FIGURES.items():
+            _draw(folder, name, figure(result))
+        names += SAMPLE_FIGURES
+        samples_table(result).write(folder / SAMPLES, format="ascii.ecsv")
+        write_inference_data(folder / CHAINS, problem, result)
+    document = as_document(result, problem, observation, derived, [f"{name}.png" for name in names], road)
+    as_table(document).write(folder / TABLE, format="ascii.ecsv")
+    write_json(folder / RESULT, document)
 
 
-def _shown(
-    problem: Problem, observed: Imaging | Observations, result: FitResult, pixels: Reconstruction | None
-) -> tuple[Any, dict[str, Any], Images]:
-    """What the figures show, the figures, and the images of model.fits."""
-    scene: Any
-    if isinstance(observed, Imaging):
-        if pixels is None:
-            scene, figures = Scene.of(observed, problem.likelihood, result.model), FIGURES
-        else:
-            scene, figures = pixel_scene(observed, problem, pixels), PIXEL_FIGURES
-        return scene, figures, _of_image(observed, scene.images)
-    if pixels is None:
-        scene, figures = VisibilityScene.of(observed, result.model), VISIBILITY_FIGURES
-    else:
-        scene, figures = pixel_visibility_scene(observed, pixels), PIXEL_VISIBILITY_FIGURES
-    return scene, figures, _of_visibilities(scene)
+def _draw(folder: Path, name: str, figure: Figure) -> None:
+    figure.savefig(folder / f"{name}.png")
 
 
-def _write_samples(folder: Path, problem: Problem, result: FitResult) -> None:
-    for name, figure in SAMPLE_FIGURES.items():
-        with replacing(folder / f"{name}.png") as path:
-            figure(result).savefig(path)
-    with replacing(folder / SAMPLES) as path:
-        samples_table(result).write(path, format="ascii.ecsv")
-    with replacing(folder / "samples.h5") as path:
-        write_inference_data(path, problem, result)
-
-
-def _of_image(imaging: Imaging, images: ModelImages) -> Images:
-    return (
-        ("MODEL", images.model, imaging.unit, "lens light, lensed source and sky, convolved"),
-        ("RESIDUAL", images.residual, None, "(data - model) / sigma"),
-        ("LENS_LIGHT", images.light, imaging.unit, "lens light and sky, convolved"),
-        ("SOURCE", images.source, imaging.unit, "lensed source, convolved"),
-        ("MASK", imaging.mask.astype(np.uint8), None, "1 = left out of the fit"),
-    )
-
-
-def _of_visibilities(scene: Any) -> Images:
-    return (
-        ("MODEL", scene.sky, scene.imaging.unit, "sky of the model, before the primary beam"),
-        ("RESIDUAL", scene.dirty_residual, None, "dirty image of data less model over its noise"),
-        ("DIRTY", scene.dirty, None, "dirty image of the data over its noise"),
-        ("SOURCE", scene.source, scene.imaging.unit, "lensed source, before the primary beam"),
-        ("MASK", scene.imaging.mask.astype(np.uint8), None, "1 = no emission is modelled"),
-    )
-
-
-def _model_file(frame: Imaging | Interferometer, images: Images, result: FitResult) -> fits.HDUList:
+def model_file(planes: Sequence[Plane], frame: Dataset, result: FitResult) -> fits.HDUList:
     """The images on the frame of the data, with its WCS where it has one."""
-    about = {
+    trust = result.trust
+    hdus = _hdus({
         "FITTER": result.fitter,
-        "TRUSTED": (result.trust.trusted, "whether the fit passed all its checks"),
+        "VERDICT": (trust.word, "TRUSTED, NOT TRUSTED or UNCHECKED"),
+        "TRUSTED": (trust.trusted, "whether the fit passed all its checks"),
         "DATAHASH": (frame.hash[:16], "first digits of the sha256 of the data"),
-    }
-    return image_file(images, frame_header(frame), about)
+    })  # fmt: skip
+    for plane in planes:
+        hdus.append(_hdu(plane.name, plane.array, plane.frame.frame_header(), plane.unit, plane.words))
+    return hdus
+
+
+def source_file(found: Reconstruction, unit: str | None) -> fits.HDUList:
+    """SOURCE, its standard DEVIATION and the spline's COEFFICIENT at the nodes; offsets as the data's, in arcsec."""
+    header = fits.Header()
+    for axis, nodes in ((1, np.asarray(found.x)), (2, np.asarray(found.y))):
+        header[f"CRPIX{axis}"] = (len(nodes) + 1) / 2
+        header[f"CRVAL{axis}"] = float(nodes.mean())
+        header[f"CDELT{axis}"] = float(nodes[1] - nodes[0])
+        header[f"CUNIT{axis}"] = "arcsec"
+    hdus = _hdus({})
+    for name, array, words in (
+        ("SOURCE", found.brightness, "brightness at the nodes"),
+        ("DEVIATION", found.deviation, "posterior standard deviation of the brightness, lens and mesh held"),
+        ("COEFFICIENT", found.coefficients, "of the B-splines centred on the nodes, zero beyond them"),
+    ):
+        hdus.append(_hdu(name, np.asarray(array), header, unit, words))
+    return hdus
+
+
+def _hdus(about: dict[str, Any]) -> Any:
+    primary = fits.PrimaryHDU()
+    primary.header["CREATOR"] = f"lensfit {__version__}"
+    primary.header.update(about)
+    return fits.HDUList([primary])
+
+
+def _hdu(name: str, array: np.ndarray, header: fits.Header, unit: str | None, words: str) -> fits.ImageHDU:
+    hdu = fits.ImageHDU(array, header, name=name)
+    hdu.header["COMMENT"] = words
+    if unit is not None:
+        hdu.header["BUNIT"] = unit
+    return hdu

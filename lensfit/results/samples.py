@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from lensfit._version import __version__
-from lensfit.fitters._base import FitResult
+from lensfit.fitters.result import FitResult
 from lensfit.problem import Problem
 
 

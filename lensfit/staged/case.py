@@ -1,33 +1,161 @@
-"""What all stages of one fit share."""
+"""What all stages of one fit share: the model and its roles, the data on three levels, and the count of descents."""
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 
-from lensfit.datasets._rebin import blocks
-from lensfit.fitters.lm import Point
+from lensfit.datasets import blocks
+from lensfit.errors import FitError
+from lensfit.fitters.lm import Descent, Point, descend
+from lensfit.fitters.result import Basin
 from lensfit.grid import cut
-from lensfit.model import LensModel
+from lensfit.model import AnyModel
 from lensfit.pytree import replace
 from lensfit.space import Space
-from lensfit.staged.roles import Roles
-from lensfit.staged.tally import Tally
 
 Tell = Callable[[str, float, float, Point | None], None]
 """Is told the stage, its chi2 (NaN where unknown), the share of the work that is done, and the best point so far."""
+Score = Callable[[Point, Any], float]
+"""What basins are ranked by, of the end of a descent and its likelihood: small is good."""
 BRIGHT = 256
 """Most pixels that are traced back."""
+CHUNK = 64
+"""Points that the compiled map sees at a time: any number of points compiles once."""
+
+
+@jax.jit
+def to_z(space: Space, theta: jax.Array) -> jax.Array:
+    """z (n,) of theta (n,)."""
+    return space.to_z(theta)
+
+
+def to_theta(space: Space, z: np.ndarray) -> np.ndarray:
+    """theta (..., n) of z (..., n)."""
+    flat = z.reshape(-1, space.ndim)
+    filled = np.concatenate([flat, np.zeros((-len(flat) % CHUNK, space.ndim))])
+    parts = [np.asarray(_to_theta(space, part)) for part in filled.reshape(-1, CHUNK, space.ndim)]
+    return np.concatenate(parts)[: len(flat)].reshape(z.shape)
+
+
+@jax.jit
+def _to_theta(space: Space, z: jax.Array) -> jax.Array:
+    return jax.vmap(space.to_theta)(z)
 
 
 @dataclasses.dataclass(frozen=True)
-class Basin:
-    """A place found by the search: theta (n,), and the score it is ranked by (small is good, never NaN)."""
+class Source:
+    """Indices into theta of one source's centre, ellipticity and size; -1 where it has none that is free."""
 
-    theta: np.ndarray
-    score: float
+    center_x: int
+    center_y: int
+    e1: int
+    e2: int
+    radius: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Roles:
+    """Indices and masks (n,) of the parameters by what they do.
+
+    `low` and `high` (n,) are three widths of its prior from the middle of each: where a start may lie.
+    """
+
+    light: np.ndarray
+    mass: np.ndarray
+    source: np.ndarray
+    radii: np.ndarray
+    shapes: np.ndarray
+    einstein_radius: int
+    einstein_radius_name: str
+    low: np.ndarray
+    high: np.ndarray
+    mass_center: tuple[int, ...]
+    sources: tuple[Source, ...]
+
+    @classmethod
+    def of(cls, space: Space) -> Roles:
+        """Read the roles off a space, or say why the model cannot be staged."""
+        parameters = space.parameters
+        group = np.array([p.group for p in parameters])
+        role = np.array([p.role for p in parameters])
+        scale = np.flatnonzero((group == "mass") & (role == "einstein_radius"))
+        owners = sorted({p.name.rsplit(".", 1)[0] for p in parameters if p.group == "source"})
+        if len(scale) != 1:
+            found = ", ".join(parameters[k].name for k in scale) or "none"
+            raise FitError(
+                f"the staged fitter needs one free Einstein radius among the masses, and the model has {found}; "
+                "fix all but the main one, or use another fitter"
+            )
+        if not owners:
+            raise FitError("the staged fitter needs a source with free parameters, and the model has none")
+        light = np.isin(group, ["light", "sky"])
+        return cls(
+            light=light,
+            mass=group == "mass",
+            source=group == "source",
+            radii=np.flatnonzero(light & (role == "radius")),
+            shapes=np.flatnonzero(light & (role == "shape")),
+            einstein_radius=int(scale[0]),
+            einstein_radius_name=parameters[scale[0]].name,
+            low=to_theta(space, np.full(space.ndim, -3.0)),
+            high=to_theta(space, np.full(space.ndim, 3.0)),
+            mass_center=_center(space, parameters[scale[0]].name.rsplit(".", 1)[0]),
+            sources=tuple(_source(space, owner) for owner in owners),
+        )
+
+
+def _source(space: Space, owner: str) -> Source:
+    found = {p.role: k for k, p in enumerate(space.parameters) if p.name.rsplit(".", 1)[0] == owner}
+    return Source(**{f.name: found.get(f.name, -1) for f in dataclasses.fields(Source)})
+
+
+def _center(space: Space, owner: str) -> tuple[int, ...]:
+    """Indices of a profile's centre, also where it is tied to another profile's; empty where it is fixed."""
+    where = {path: slot.index for path, slot in zip(space.paths, space.slots, strict=True) if slot.kind == "free"}
+    found = [where.get(f"{owner}.{axis}") for axis in ("center_x", "center_y")]
+    return () if None in found else tuple(int(k) for k in found if k is not None)
+
+
+class Tally:
+    """Runs the descents of one fit and counts evaluations of the likelihood and of its derivatives."""
+
+    def __init__(self) -> None:
+        self.evaluations = 0
+        self.gradients = 0
+
+    def descend(
+        self,
+        space: Space,
+        likelihood: Any,
+        theta: np.ndarray,
+        free: np.ndarray,
+        iterations: int,
+        tolerance: float,
+        groups: tuple[str, ...],
+        shown: np.ndarray | bool = True,
+        exact: bool = False,
+    ) -> Descent:
+        """See `lensfit.fitters.lm.descend`."""
+        end = descend(space, likelihood, theta, free, iterations, tolerance, groups, shown, exact)
+        self.evaluations += int(end.trials)
+        self.gradients += int(end.systems)
+        return end
+
+
+def objective_score(point: Point, likelihood: Any) -> float:
+    """The objective itself."""
+    return float(point.objective)
+
+
+def basin_of(point: Point, likelihood: Any, start: np.ndarray, score: Score) -> Basin:
+    """The end of a descent as a basin; of one that never was finite, its start, which nothing is worse than."""
+    if not np.isfinite(float(point.objective)):
+        return Basin(start, np.inf)
+    return Basin(np.asarray(point.theta), score(point, likelihood))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,14 +211,15 @@ class Found:
 class Case:
     """One fit: the model whose amplitudes are solved, its space and roles, the data, and the tally of descents."""
 
-    model: LensModel
+    model: AnyModel
     space: Space
     roles: Roles
     levels: Levels
     tally: Tally
+    score: Score
 
     @classmethod
-    def of(cls, model: LensModel, likelihood: Any) -> Case:
+    def of(cls, model: AnyModel, likelihood: Any, score: Score) -> Case:
         """Raises FitError where the model cannot be staged."""
         space = Space.of(model)
-        return cls(model, space, Roles.of(space), Levels.of(likelihood), Tally())
+        return cls(model, space, Roles.of(space), Levels.of(likelihood), Tally(), score)

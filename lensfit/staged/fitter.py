@@ -1,4 +1,4 @@
-"""The staged fitter as others see it: from a problem to a result with errors, spread and trust."""
+"""The staged fitter as others see it: from a problem to a result with errors, and what its search found."""
 from __future__ import annotations
 
 import dataclasses
@@ -7,18 +7,22 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import Checkpoint, FitResult, Progress, Trust
-from lensfit.fitters._result import Clock, result_of
+from lensfit.fitters.base import Checkpoint, Progress
 from lensfit.fitters.laplace import laplace_of_solved
 from lensfit.fitters.lm import Point, System
+from lensfit.fitters.result import Basin, Clock, FitResult, Search, result_of
 from lensfit.problem import Problem
+from lensfit.pytree import replace
 from lensfit.space import Space, solve_amplitudes
-from lensfit.staged.case import Case, Found, Tell
-from lensfit.staged.family import better, fit_family, judged, spread
+from lensfit.staged.case import Found, Tally, Tell
 from lensfit.staged.joint import Joint
+from lensfit.staged.neighbours import fit_family
 from lensfit.staged.stages import Stages
-from lensfit.staged.trust import GAIN, check_fit, check_search
+from lensfit.staged.sum_search import SumSearch
+from lensfit.terms import LeastSquares, Sum
 
+GAIN = 1.0
+"""Most that chi2 + |z|^2 may fall when the descent goes on."""
 MORE = 10
 """How often a descent that still lowers chi2 goes on, 20 steps at a time."""
 EDGE = -3.0
@@ -33,6 +37,7 @@ class Staged:
     its solved value in the result.
     """
 
+    needs: ClassVar[type] = LeastSquares
     needs_gradient: ClassVar[bool] = True
     needs_optimum: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ()
@@ -47,45 +52,59 @@ class Staged:
         if start is not None:
             raise FitError("the staged fitter finds its own starts; leave start out, or choose another fitter, as lm")
         clock = Clock.start()
-        case = Case.of(solve_amplitudes(problem.model), problem.likelihood)
-        joint = Joint.of(case)
-        stages = Stages.of(problem.likelihood)
-        tell = _teller(problem, case.space, progress)
-        found = stages.run(case, np.random.default_rng(seed), tell)
-        tell("search, other seed", float(found.point.chi2), 0.7, found.point)
-        again = stages.search_again(case, joint, found.theta, np.random.default_rng([seed, 1]))
-        found, other = _better(found, stages.finish(case, joint, again))
+        stages, joint, found, other = _search(problem, seed, progress)
         if not np.isfinite(float(found.point.objective)):
             raise FitError("no finite chi2 was found: the model does not give finite brightness anywhere near the data")
         end, system, gain = _settled(joint, problem.likelihood, found.point)
-        theta, notes = _in_problem(problem, case.space, end)
+        theta, notes = _in_problem(problem, joint.space, end)
         progress("neighbouring models", float(end.chi2), 0.8, "", theta)
         variants = fit_family(joint, problem.likelihood, end, stages.seconds, stages.easing)
-        progress("errors and trust", float(end.chi2), 0.95)
-        best = np.asarray(end.theta)
-        numbers = case.space.build(best).filled(end.amplitudes)  # pyright: ignore[reportArgumentType]
-        evidence = stages.gather(problem.likelihood, numbers, end)
-        checks = check_fit(case.space, case.roles, best, evidence, gain)
-        checks += stages.check_residual(problem.likelihood, end)
-        checks += check_search(case.roles, best, found.basins, other)
-        variants = judged(variants, stages.excess(evidence, float(end.chi2)))
-        checks += stages.check_family(case.roles, tuple(v for v in variants if v.counts))
+        progress("errors", float(end.chi2), 0.95)
         result = result_of(
             problem,
             theta,
             fitter="staged",
             clock=clock,
             converged=gain < GAIN,
-            evaluations=case.tally.evaluations,
-            gradients=case.tally.gradients,
-            curvature=laplace_of_solved(problem, case.space, theta, end, system),
-            notes=notes + better(variants),
-            spread=spread(problem.names, variants),
+            evaluations=joint.tally.evaluations,
+            gradients=joint.tally.gradients,
+            curvature=laplace_of_solved(problem, joint.space, theta, end, system),
+            notes=notes,
             variants=variants,
-            trust=Trust(tuple(checks)),
+            search=_told(problem, joint.space, end, found, other),
+            gain=gain,
         )
         progress("done", result.chi2, 1.0)
         return result
+
+
+def _search(problem: Problem, seed: int, progress: Progress) -> tuple[Stages, Joint, Found, np.ndarray]:
+    """The stages, descents in all parameters, the best end of two searches, and the theta that the other ended at."""
+    model, likelihood = solve_amplitudes(problem.model), problem.likelihood
+    first, second = np.random.default_rng(seed), np.random.default_rng([seed, 1])
+    if isinstance(likelihood, Sum):
+        several = SumSearch.of(likelihood, model, Tally())
+        tell = _teller(problem, several.joint.space, progress)
+        found, lead = several.run(first, tell)
+        tell("search, other seed", float(found.point.chi2), 0.7, found.point)
+        return several.stages, several.joint, *_better(found, several.again(lead, second))
+    stages = Stages.of(likelihood)
+    case = stages.case(model, likelihood)
+    joint, tell = Joint.of(case), _teller(problem, case.space, progress)
+    found = stages.run(case, first, tell)
+    tell("search, other seed", float(found.point.chi2), 0.7, found.point)
+    again = stages.search_again(case, joint, found.theta, second)
+    return stages, joint, *_better(found, stages.finish(case, joint, again))
+
+
+def _told(problem: Problem, space: Space, end: Point, found: Found, other: np.ndarray) -> Search:
+    """What the search found, in the problem's theta; amplitudes that it samples are those of the end."""
+
+    def placed(theta: np.ndarray) -> np.ndarray:
+        return _in_problem(problem, space, replace(end, theta=theta))[0]
+
+    basins = tuple(Basin(placed(basin.theta), basin.score) for basin in found.basins)
+    return Search(basins, placed(other))
 
 
 def _teller(problem: Problem, space: Space, progress: Progress) -> Tell:

@@ -8,17 +8,17 @@ import jax
 import numpy as np
 
 from lensfit.fitters.lm import Descent, Point, System
-from lensfit.model import LensModel
+from lensfit.fitters.result import Basin
+from lensfit.model import AnyModel, LensModel
+from lensfit.priors import Part, Prior, Solved, renewed
+from lensfit.profiles import LightProfile
 from lensfit.pytree import replace
-from lensfit.space import Space
-from lensfit.staged.case import Basin, Case
-from lensfit.staged.maps import to_theta, to_z
-from lensfit.staged.roles import Roles
-from lensfit.staged.search import basin_of
-from lensfit.staged.tally import Tally
-from lensfit.staged.wider import with_second_source
+from lensfit.space import Space, is_leaf
+from lensfit.staged.case import Case, Roles, Score, Tally, basin_of, to_theta, to_z
 
 GROUPS = ("light", "source")
+SUFFIX = "_second"
+"""What is added to a source's name for the other one like it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,19 +35,26 @@ class Joint:
     place: np.ndarray
     shown: np.ndarray
     tally: Tally
+    score: Score
 
     @classmethod
     def of(cls, case: Case) -> Joint:
         """For the model of a case."""
-        space, model = case.space, case.model
-        wide = Space.of(with_second_source(model)) if len(model.source) == 1 else space
+        return cls.over(case.model, case.space, case.tally, case.score)
+
+    @classmethod
+    def over(cls, model: AnyModel, space: Space, tally: Tally, score: Score) -> Joint:
+        """For a model and its space; one of several datasets has no wider one."""
+        one = isinstance(model, LensModel) and len(model.source) == 1
+        wide = Space.of(with_second_source(model)) if one else space
         own = {p.name for p in space.amplitudes}
         return cls(
             space=space,
             wide=wide,
             place=np.array([wide.names.index(name) for name in space.names]),
             shown=np.array([p.name in own for p in wide.amplitudes], bool),
-            tally=case.tally,
+            tally=tally,
+            score=score,
         )
 
     def widened(self, theta: np.ndarray) -> np.ndarray:
@@ -72,7 +79,7 @@ class Joint:
 
     def fit(self, likelihood: Any, theta: np.ndarray, iterations: int, tolerance: float) -> Basin:
         """The end of a descent as a basin."""
-        return basin_of(self.descend(likelihood, theta, iterations, tolerance), likelihood, theta)
+        return basin_of(self.descend(likelihood, theta, iterations, tolerance), likelihood, theta, self.score)
 
     def lens_light(self, likelihood: Any, theta: np.ndarray) -> np.ndarray:
         """Whitened image (H, W) of the lens light and the sky at theta (n,), amplitudes solved with the source's."""
@@ -89,6 +96,8 @@ class Joint:
         )
 
     def _narrow(self, point: Point) -> Point:
+        if self.wide is self.space:
+            return point
         arrays = {
             "z": np.asarray(point.z)[self.place],
             "theta": np.asarray(point.theta)[self.place],
@@ -96,6 +105,23 @@ class Joint:
             "columns": np.asarray(point.columns)[self.shown],
         }
         return replace(point, **arrays)
+
+
+def with_second_source(model: LensModel) -> LensModel:
+    """The model with another source like its only one, parameters of its own and the amplitude solved."""
+    ((name, source),) = model.source.items()
+    own: dict[str, Prior] = {}
+
+    def another(leaf: Any) -> Any:
+        prior = leaf.prior if isinstance(leaf, Part) else leaf
+        if not isinstance(prior, Prior):
+            return leaf
+        copy = own.setdefault(prior.tag, renewed(prior))
+        return Part(copy, leaf.index) if isinstance(leaf, Part) else copy
+
+    second: LightProfile = jax.tree.map(another, source, is_leaf=is_leaf)
+    second = replace(second, **{second.amplitude: Solved()})
+    return replace(model, source={name: source, name + SUFFIX: second})
 
 
 def join(roles: Roles, light: np.ndarray, rest: np.ndarray) -> np.ndarray:

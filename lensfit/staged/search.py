@@ -9,12 +9,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from lensfit.fitters.lm import Point
-from lensfit.likelihood.imaging import ImagingLikelihood
+from lensfit.fitters.result import Basin
 from lensfit.space import Space
-from lensfit.staged.case import BRIGHT, Arcs, Basin, Case
-from lensfit.staged.light import floor_weights
-from lensfit.staged.maps import to_theta, to_z
-from lensfit.staged.roles import Roles
+from lensfit.staged.case import BRIGHT, Arcs, Case, Roles, basin_of, to_theta, to_z
 
 STRATA = 16
 DRAWS = 64
@@ -61,6 +58,11 @@ def search(
     return sorted(pool, key=lambda basin: basin.score)
 
 
+def floor_weights(image: np.ndarray, floor: float) -> np.ndarray:
+    """Weights (H, W) for a model that misses its light, of whitened image (H, W), by a share `floor` of it."""
+    return 1 / np.sqrt(1 + (floor * np.maximum(image, 0)) ** 2)
+
+
 def find_arcs(x: np.ndarray, y: np.ndarray, snr: np.ndarray) -> Arcs:
     """The brightest pixels of a map (H, W) of signal over noise, at most BRIGHT of them."""
     flat = snr.ravel()
@@ -72,18 +74,7 @@ def find_arcs(x: np.ndarray, y: np.ndarray, snr: np.ndarray) -> Arcs:
     return Arcs.of(x.ravel()[chosen], y.ravel()[chosen], weight)
 
 
-def basin_of(point: Point, likelihood: Any, start: np.ndarray) -> Basin:
-    """The end of a descent as a basin; of one that never was finite, its start, which nothing is worse than.
-
-    Images are scored by the sharp part of their residuals, visibilities by the objective.
-    """
-    if not np.isfinite(float(point.objective)):
-        return Basin(start, np.inf)
-    score = _sharp_score(point, likelihood) if isinstance(likelihood, ImagingLikelihood) else float(point.objective)
-    return Basin(np.asarray(point.theta), score)
-
-
-def _sharp_score(point: Point, likelihood: Any) -> float:
+def sharp_score(point: Point, likelihood: Any) -> float:
     """Objective with the smooth part of the residuals counting a tenth: arcs are sharp, haloes are not."""
     residuals = np.asarray(point.residuals)
     used = (np.asarray(likelihood.inverse_noise) > 0).astype(float)
@@ -158,7 +149,7 @@ def _descend(
 ) -> Basin:
     free = case.roles.mass | case.roles.source
     end = case.tally.descend(case.space, likelihood, theta, free, iterations, tolerance, ("source",))
-    return basin_of(end.point, likelihood, theta)
+    return basin_of(end.point, likelihood, theta, case.score)
 
 
 @jax.jit

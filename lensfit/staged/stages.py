@@ -1,65 +1,66 @@
-"""Which stages a kind of data goes through, and how their fit is questioned."""
+"""Which stages a kind of data goes through; a term says of what kind it is."""
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-from lensfit.fitters._base import Check, Variant
-from lensfit.fitters.lm import Point
-from lensfit.likelihood.interferometer import InterferometerLikelihood
+from lensfit.errors import FitError
+from lensfit.fitters.result import Basin
 from lensfit.model import LensModel
-from lensfit.staged import evidence, family, pipeline, trust, visibilities
-from lensfit.staged.case import Basin, Case, Found, Tell
+from lensfit.staged import image_stages, neighbours, search, visibility_stages
+from lensfit.staged.case import Case, Found, Score, Tell, objective_score
 from lensfit.staged.joint import Joint
-from lensfit.staged.roles import Roles
+from lensfit.terms import LeastSquares
 
 
 @dataclasses.dataclass(frozen=True)
 class Stages:
-    """The stages of a fit, from the data alone; a search from another seed and its end; the questions.
+    """The stages of a fit, from the data alone; a search from another seed and its end.
 
-    seconds, easing: starts of a second source in the neighbouring models, and steps in which shear goes.
-    excess: how far chi2 of a neighbour may be above that of the fit, given its evidence and chi2.
+    score: what basins are ranked by. seconds, easing: starts of a second source in the neighbouring models, and steps
+    in which shear goes.
     """
 
+    score: Score
     run: Callable[[Case, np.random.Generator, Tell], Found]
     search_again: Callable[[Case, Joint, np.ndarray, np.random.Generator], list[Basin]]
     finish: Callable[[Case, Joint, list[Basin]], Found]
-    gather: Callable[[Any, LensModel, Point], trust.Evidence]
     seconds: tuple[tuple[float, float, float], ...]
     easing: tuple[float, ...]
-    excess: Callable[[trust.Evidence, float], float]
-    check_residual: Callable[[Any, Point], list[Check]]
-    check_family: Callable[[Roles, tuple[Variant, ...]], list[Check]]
 
     @classmethod
-    def of(cls, likelihood: Any) -> Stages:
-        """Those for the data of a likelihood."""
-        return _VISIBILITIES if isinstance(likelihood, InterferometerLikelihood) else _IMAGE
+    def of(cls, term: LeastSquares) -> Stages:
+        """Those for the data of a term. Raises FitError where there are none."""
+        if term.kind not in STAGES:
+            raise FitError(
+                f"the staged fitter has stages for {' and '.join(STAGES)}, none for {term.kind}; use another fitter, "
+                "as lm"
+            )
+        return STAGES[term.kind]
+
+    def case(self, model: LensModel, term: LeastSquares) -> Case:
+        """The fit of a model whose amplitudes are solved. Raises FitError where it cannot be staged."""
+        return Case.of(model, term, self.score)
 
 
-_IMAGE = Stages(
-    run=pipeline.run_stages,
-    search_again=pipeline.search_again,
-    finish=pipeline.finish,
-    gather=trust.gather,
-    seconds=tuple((size, 0.0, 0.0) for size in family.SECOND_SOURCE),
-    easing=(),
-    excess=trust.excess,
-    check_residual=trust.check_residual,
-    check_family=trust.check_family,
-)
-_VISIBILITIES = Stages(
-    run=visibilities.run_stages,
-    search_again=visibilities.search_again,
-    finish=visibilities.finish,
-    gather=evidence.gather,
-    seconds=evidence.SECOND_SOURCE,
-    easing=evidence.EASING,
-    excess=evidence.excess,
-    check_residual=evidence.check_residual,
-    check_family=evidence.check_family,
-)
+STAGES = {
+    "image": Stages(
+        score=search.sharp_score,
+        run=image_stages.run_stages,
+        search_again=image_stages.search_again,
+        finish=image_stages.finish,
+        seconds=tuple((size, 0.0, 0.0) for size in neighbours.SECOND_SOURCE),
+        easing=(),
+    ),
+    "visibilities": Stages(
+        score=objective_score,
+        run=visibility_stages.run_stages,
+        search_again=visibility_stages.search_again,
+        finish=visibility_stages.finish,
+        seconds=visibility_stages.SECOND_SOURCE,
+        easing=visibility_stages.EASING,
+    ),
+}
+"""By the kind of the term."""

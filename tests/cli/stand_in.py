@@ -4,7 +4,8 @@ import warnings
 
 import numpy as np
 
-from lensfit.fitters._base import Check, FitResult, Trust
+from lensfit.fitters.result import FitResult
+from lensfit.verdict import Check, Trust
 
 
 class Fits:
@@ -24,7 +25,7 @@ class Fits:
             raise self.error
         progress("fine fit", 850.25, 0.9)
         n = problem.ndim
-        checks = (Check("chi2", True, "fine"), Check("basins", self.trusted, "two basins are as good"))
+        checks = (Check.of("chi2", True, "fine"), Check.of("basins", self.trusted, "two basins are as good"))
         return FitResult(
             fitter=fitter if isinstance(fitter, str) else "stand-in",
             names=problem.names, units=("",) * n, symbols=("",) * n,

@@ -7,11 +7,11 @@ import os
 import time
 
 import pytest
+from lensfit.cli._folder import RUN_FILES
+from lensfit.cli._log import Display
 from stand_in import files, write
 
 from lensfit.cli import fit as fit_command
-from lensfit.cli._folder import RUN_FILES
-from lensfit.cli._log import Display
 from lensfit.errors import FitError
 from lensfit.registry import fitter
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lensfit.cli._folder import FILM, PICTURE
+from lensfit.cli._live import Live
 from made_run import made_problem, made_result
 from matplotlib.figure import Figure
 from PIL import Image
 from stand_in import files
 
-from lensfit.cli._folder import FILM, PICTURE
-from lensfit.cli._live import Live
 from lensfit.errors import DataError
 from lensfit.plots import Glance
 

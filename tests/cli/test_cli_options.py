@@ -3,19 +3,19 @@
 import dataclasses
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from astropy.io.fits import open as open_fits
+from lensfit.cli._data import as_options, data_section
+from lensfit.cli._parser import parse
 from stand_in import write
 
 from lensfit.cli import main
-from lensfit.cli._data import as_options, data_section
-from lensfit.cli._parser import STANDARD as CHOICES
-from lensfit.cli._parser import parse
+from lensfit.cli._jax import prepare_jax
 from lensfit.datasets import write_imaging
 from lensfit.fitters.emcee import Emcee
 from lensfit.recipe import DataSection
-from lensfit.standard import STANDARD, VISIBILITIES
 
 
 @pytest.mark.parametrize(
@@ -48,10 +48,6 @@ def test_help_tells_the_exit_codes(capsys):
             main(arguments)
         assert caught.value.code == 0
         assert "130  interrupted" in capsys.readouterr().out
-
-
-def test_the_choices_of_the_parser_are_the_standard_models():
-    assert set(CHOICES) == {*STANDARD, *VISIBILITIES}
 
 
 def test_the_recipe_of_a_run_runs_it_again(lensfit, fits, data, tmp_path):
@@ -177,3 +173,17 @@ def test_an_interrupted_fit_is_gone_on_with(lensfit, fits, data, tmp_path):
     assert not (run / "checkpoint").exists()
     log = (run / "log.txt").read_text()
     assert "ERROR interrupted" in log and log.count("free parameters") == 2
+
+
+def test_compiled_programs_lie_where_the_user_keeps_them_or_in_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    before = jax.config.jax_compilation_cache_dir
+    try:
+        jax.config.update("jax_compilation_cache_dir", str(tmp_path / "own"))
+        prepare_jax()
+        assert jax.config.jax_compilation_cache_dir == str(tmp_path / "own")
+        jax.config.update("jax_compilation_cache_dir", None)
+        prepare_jax()
+        assert tmp_path / "lensfit" / "jax" in Path(jax.config.jax_compilation_cache_dir).parents
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)

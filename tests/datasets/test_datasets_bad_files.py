@@ -12,7 +12,7 @@ from astropy.io import fits
 from file_layouts import hdf5, hdus, multi_extension, npz, tile_compressed, triple, write_triple
 from mock_observation import SHAPE, sky_header
 
-from lensfit.datasets import _files, read_imaging
+from lensfit.datasets import array_files, read_imaging
 from lensfit.errors import DataError
 
 
@@ -150,7 +150,7 @@ def test_a_wcs_or_scale_that_cannot_be_read(tmp_path, arrays):
 
 
 def test_decompression_bombs_are_not_unpacked(tmp_path, arrays, monkeypatch):
-    monkeypatch.setattr(_files, "MAX_BYTES", 50_000)
+    monkeypatch.setattr(array_files, "MAX_BYTES", 50_000)
     message = "promises more than .* GiB, too much for the image of a lens"
     file = tmp_path / "lens.fits.gz"
     file.write_bytes(gzip.compress(multi_extension(tmp_path, arrays).read_bytes() + bytes(10**6)))

@@ -12,12 +12,12 @@ from lensfit.datasets import (
     Interferometer,
     Visibilities,
     circular_mask,
+    holds_visibilities,
     read_chunks,
     read_imaging,
     read_interferometer,
     write_interferometer,
 )
-from lensfit.datasets._visibility_files import holds_visibilities
 from lensfit.errors import DataError
 from lensfit.operators.w_tilde import dirty_image
 

@@ -12,6 +12,7 @@ from lensfit.priors import Normal
 from lensfit.problem import Problem
 from lensfit.profiles import Shear
 from lensfit.pytree import pytree, static
+from lensfit.terms import Residuals
 
 CALLS = {"values": 0}
 
@@ -21,7 +22,7 @@ def _count(*_):
 
 
 @pytree
-class Linear:
+class Linear(Residuals):
     """Data that are linear in the numbers of a model, with unit noise; `counted` counts the calls."""
 
     matrix: jax.Array
@@ -36,28 +37,11 @@ class Linear:
         return jnp.stack([jnp.asarray(v, float) for v in (model.mass["shear"].gamma1, model.mass["shear"].gamma2,
                                                            model.sky)])
 
-    def light(self, model):
-        return self.matrix @ self.numbers(model)
-
     def residuals(self, model):
-        found = self.light(model) - self.data
+        found = self.matrix @ self.numbers(model) - self.data
         if self.counted:
             jax.debug.callback(_count, lax.stop_gradient(found[0]))
         return found
-
-    def __call__(self, model):
-        residuals = self.residuals(model)
-        return -0.5 * jnp.sum(residuals * residuals) + self.log_norm
-
-    def columns(self, model):
-        return jnp.zeros((0, self.data.size))
-
-    def least(self, model, columns):
-        residuals = self.residuals(model)
-        return jnp.zeros(0), residuals, jnp.sum(residuals * residuals)
-
-    def normal(self, slopes, columns, residuals, exact):
-        return slopes @ slopes.T, slopes @ residuals
 
     @property
     def log_norm(self):

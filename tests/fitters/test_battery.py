@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from conftest import counter
 
-from lensfit.fitters._descents import with_convergence
-from lensfit.fitters._result import Clock, Samples, result_of
+from lensfit.fitters.descents import with_convergence
+from lensfit.fitters.result import Clock, Samples, result_of
 from lensfit.problem import Problem
 from lensfit.pytree import replace
 from lensfit.registry import fit, fitter

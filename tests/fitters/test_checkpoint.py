@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lensfit.errors import FitError
-from lensfit.fitters import _identity, _pickles
+from lensfit.fitters import checkpoint
 from lensfit.fitters.checkpoint import Store
 from lensfit.fitters.emcee import Emcee
 from lensfit.problem import Problem
@@ -104,7 +104,7 @@ def test_another_fit_is_refused_with_the_difference(kept, exact, monkeypatch):
             pass
     with opened(kept, exact, problem=other):  # the same, made anew
         pass
-    monkeypatch.setattr(_identity, "__version__", "99.0")
+    monkeypatch.setattr(checkpoint, "__version__", "99.0")
     with pytest.raises(FitError, match=r"version lensfit: .*now '99\.0'"):
         load(kept, exact)
 
@@ -146,13 +146,13 @@ class Evil:
 
 def test_pickles_name_only_what_is_allowed():
     ours = {"density": len}
-    assert _pickles.loads(_pickles.dumps([1.0, len], ours), ours, frozenset()) == [1.0, len]
+    assert checkpoint.unpickled(checkpoint.pickled([1.0, len], ours), ours, frozenset()) == [1.0, len]
     for thing in (Evil(), np.float64(1.0), os.path.join):
         with pytest.raises(FitError, match="which no checkpoint of lensfit does"):
-            _pickles.loads(pickle.dumps(thing), {}, frozenset())
+            checkpoint.unpickled(pickle.dumps(thing), {}, frozenset())
 
 
 def test_identity_is_json(exact):
-    found = _identity.identity(exact.problem, FITTER, 3, jnp.zeros(3))
+    found = checkpoint.identity(exact.problem, FITTER, 3, jnp.zeros(3))
     assert found == json.loads(json.dumps(found))
     assert found["settings"] == {"nwalkers": 8, "nsteps": 5000, "moves": "stretch"}

@@ -10,18 +10,17 @@ import pytest
 from astropy.table import Table
 
 import lensfit
-from lensfit.comparison import _watch, markdown, write_comparison
-from lensfit.comparison._watch import Watch
-from lensfit.comparison.files import FILES
-from lensfit.comparison.runs import ARRIVED, FAILED, FINISHED, STOPPED
+from lensfit.comparison import markdown, runs, write_comparison
+from lensfit.comparison.runs import ARRIVED, FAILED, FINISHED, STOPPED, Watch
+from lensfit.comparison.tables import FILES
 from lensfit.errors import DataError, FitError
-from lensfit.fitters._base import silent
 from lensfit.fitters.dynesty import Dynesty
 from lensfit.fitters.emcee import Emcee
 from lensfit.fitters.importance import Importance
-from lensfit.fitters.lbfgs import LBFGS
+from lensfit.fitters.optax import LBFGS
 from lensfit.fitters.pyswarms import PySwarms
 from lensfit.plots import Course, comparison_figure
+from lensfit.progress import silent
 from lensfit.registry import fit
 
 CHOSEN = {
@@ -114,9 +113,9 @@ def test_a_stopped_descent_shows_the_point_it_had(tiny_lens):
 def test_compilation_is_counted_once_where_events_lie_inside_each_other(tiny_lens, monkeypatch):
     clock = types.SimpleNamespace(now=0.0)
     fake = types.SimpleNamespace(perf_counter=lambda: clock.now, process_time=lambda: 0.5 * clock.now)
-    monkeypatch.setattr(_watch, "time", fake)
+    monkeypatch.setattr(runs, "time", fake)
     watch = Watch(tiny_lens[0], 60.0, silent)
-    trace, _, compile_ = _watch.COMPILING
+    trace, _, compile_ = runs.COMPILING
     with watch.measuring():
         for now, event, lasted in ((6.0, trace, 4.0), (10.0, trace, 9.0), (14.0, compile_, 2.0), (15.0, "other", 15.0)):
             clock.now = now

@@ -5,24 +5,23 @@ import json
 import numpy as np
 import pytest
 from astropy.io import fits
-
-from lensfit.cli import _jax, main
 from lensfit.cli._folder import PIXEL_FILES, SAMPLE_FILES
-from lensfit.datasets import write_imaging
-from lensfit.errors import FitError, ModelError
-from lensfit.fitters._base import Trust
-from lensfit.fitters._integrated import climb
-from lensfit.instruments import Instrument, gaussian_psf
-from lensfit.lensing import Field, image_positions
-from lensfit.likelihood.imaging import ImagingLikelihood
-from lensfit.likelihood.pixels import PixelImagingLikelihood
-from lensfit.model import LensModel
 from lensfit.pixel_fit import ascend, compared, fit_pixels
 from lensfit.pixelised.mesh import Arcs, Mesh, neighbour, pixel_source
 from lensfit.pixelised.model import pixel_model
 from lensfit.pixelised.notes import describe_neighbour, describe_residuals
-from lensfit.pixelised.shape import FAINTEST, half_light_radius, mean_images
 from lensfit.pixelised.trust import Measures, check_basin, check_source, measure
+
+from lensfit.cli import _jax, main
+from lensfit.datasets import write_imaging
+from lensfit.errors import FitError, ModelError
+from lensfit.fitters.optimum import climb
+from lensfit.instruments import Instrument, gaussian_psf
+from lensfit.lensing import Field, image_positions
+from lensfit.likelihood.imaging import ImagingLikelihood
+from lensfit.likelihood.pixel_images import PixelImagingLikelihood
+from lensfit.model import LensModel
+from lensfit.pixelised.shape import FAINTEST, half_light_radius, mean_images
 from lensfit.priors import Uniform
 from lensfit.problem import Problem
 from lensfit.profiles import SIE, Sersic, Shear
@@ -32,6 +31,7 @@ from lensfit.report import write_report
 from lensfit.results import read_result, write_results
 from lensfit.simulate import simulate_imaging
 from lensfit.standard import parametric
+from lensfit.verdict import Trust
 
 RADIUS = 0.8
 LENS = LensModel(

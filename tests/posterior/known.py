@@ -10,33 +10,11 @@ from lensfit.priors import Normal
 from lensfit.problem import Problem
 from lensfit.profiles import Shear
 from lensfit.pytree import pytree
-
-
-class Plain:
-    """What the descents ask of residuals that are a function of the model alone, with nothing solved."""
-
-    def light(self, model):
-        return self.residuals(model)
-
-    def amplitudes(self, model):
-        return jnp.zeros(0)
-
-    def columns(self, model):
-        return jnp.zeros((0, *self.residuals(model).shape))
-
-    def least(self, model, columns):
-        residuals = self.residuals(model)
-        return jnp.zeros(0), residuals, jnp.sum(residuals**2)
-
-    def normal(self, slopes, columns, residuals, exact):
-        return slopes @ slopes.T, slopes @ residuals
-
-    def __call__(self, model):
-        return -0.5 * jnp.sum(self.residuals(model) ** 2) + self.log_norm
+from lensfit.terms import Residuals
 
 
 @pytree
-class Linear(Plain):
+class Linear(Residuals):
     """ln L = -1/2 |A theta - b|^2 - N/2 ln 2 pi."""
 
     matrix: jax.Array
@@ -82,7 +60,7 @@ class Edged(Linear):
 
 
 @pytree
-class Rings(Plain):
+class Rings(Residuals):
     """Each pair of numbers lies on a ring of radius 1 and a width of 1 / (2 sharpness)."""
 
     sharpness: float

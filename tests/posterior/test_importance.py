@@ -7,10 +7,11 @@ import pytest
 from posterior.known import cusped, linear, rings
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import NoCheckpoint, silent
-from lensfit.fitters._optimum import optimum
-from lensfit.fitters._pareto import smooth
+from lensfit.fitters.base import NoCheckpoint
+from lensfit.fitters.diagnostics import smooth
 from lensfit.fitters.importance import Importance
+from lensfit.fitters.optimum import optimum
+from lensfit.progress import silent
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # that a refactor of arviz is coming

@@ -5,8 +5,9 @@ import pytest
 from posterior.known import linear
 from posterior.test_importance import Kept
 
-from lensfit.fitters._base import NoCheckpoint, silent
+from lensfit.fitters.base import NoCheckpoint
 from lensfit.fitters.nss import NSS
+from lensfit.progress import silent
 
 
 def run(problem, seed=1, checkpoint=None, **settings):

@@ -8,12 +8,12 @@ from posterior.known import Edged, cusped, linear, rings
 from posterior.test_importance import Kept
 
 from lensfit.errors import FitError
-from lensfit.fitters._base import NoCheckpoint, silent
-from lensfit.fitters._chains import effective_size, r_hat
-from lensfit.fitters._no_u_turn import learnt
-from lensfit.fitters._optimum import optimum
-from lensfit.fitters.nuts import NUTS
+from lensfit.fitters.base import NoCheckpoint
+from lensfit.fitters.diagnostics import effective_size, r_hat
+from lensfit.fitters.nuts import NUTS, learnt
+from lensfit.fitters.optimum import optimum
 from lensfit.problem import Problem
+from lensfit.progress import silent
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # that a refactor of arviz is coming
@@ -93,7 +93,7 @@ def test_a_chain_that_begins_where_ln_l_is_nan():
     problem, mean, covariance, _ = linear(3)
     edge = float(mean[0] + 0.5 * np.sqrt(covariance[0, 0]))
     problem = Problem(problem.model, Edged(**vars(problem.likelihood), edge=edge))
-    with pytest.raises(FitError, match=r"not finite, mass.s00.gamma1 = .*, sky = .*; narrow the prior"):
+    with pytest.raises(FitError, match=r"(not finite,|is NaN) at mass.s00.gamma1 = .*, sky = .*; narrow the priors"):
         run(problem, mean)
 
 

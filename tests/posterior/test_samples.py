@@ -9,7 +9,7 @@ from astropy.table import Table
 from made_run import made_problem, made_result
 from scipy.special import gamma
 
-from lensfit.fitters._base import Diagnostics
+from lensfit.fitters.diagnostics import Diagnostics
 from lensfit.plots import SAMPLE_FIGURES
 from lensfit.report import report_html
 from lensfit.results import derived_quantities, read_result, write_results

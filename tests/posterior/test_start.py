@@ -5,16 +5,18 @@ import dataclasses
 import numpy as np
 from posterior.known import linear
 
-from lensfit.fitters._base import Check, Trust, Variant
+from lensfit.fitters.result import Variant
 from lensfit.registry import fit
+from lensfit.verdict import Check, Trust
 
-KNOWN = Check("next basin", False, "two basins are as good")
+KNOWN = Check.of("next basin", False, "two basins are as good")
 
 
 def test_checks_spread_and_variants_of_the_same_optimum():
     problem, mean, *_ = linear(3)
     first = fit(problem, "importance", start=mean)
-    found = {"trust": Trust((KNOWN,)), "spread": np.ones(3), "variants": (Variant("other", 1.0, {}, counts=True),)}
+    other = Variant("other", 1.0, {}, counts=True, model=first.model)
+    found = {"trust": Trust((KNOWN,)), "spread": np.ones(3), "variants": (other,)}
     first = dataclasses.replace(first, **found)
     second = fit(problem, "importance", start=first, seed=3)
     assert KNOWN in second.trust.checks and not second.trust.trusted

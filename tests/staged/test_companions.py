@@ -3,9 +3,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-
 from lensfit.companions import find_companions, fit_without_companions, leave_out
-from lensfit.fitters._base import Check, Trust
+
 from lensfit.instruments import Instrument, gaussian_psf
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.model import LensModel
@@ -15,6 +14,7 @@ from lensfit.pytree import replace
 from lensfit.registry import fit
 from lensfit.simulate import simulate_imaging
 from lensfit.standard import parametric
+from lensfit.verdict import Check, Trust
 
 RADIUS = 0.8
 PSF = gaussian_psf(0.1, 0.05, 11)
@@ -114,7 +114,7 @@ def test_a_fit_is_made_again_without_its_companion(disturbed):
 
 def test_nothing_is_masked_on_a_fit_that_does_not_explain_the_arcs(disturbed):
     good = fit(disturbed[1])
-    bad = dataclasses.replace(good, trust=Trust((Check("arcs explained", False, "the source explains 20 %"),)))
+    bad = dataclasses.replace(good, trust=Trust((Check.of("arcs explained", False, "the source explains 20 %"),)))
     imaging, problem, result = fit_without_companions(*disturbed, lambda _: bad)
     assert imaging is disturbed[0]
     assert problem is disturbed[1]

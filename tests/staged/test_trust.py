@@ -3,6 +3,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from lensfit.staged.trust import check_fit, gather
 
 from lensfit.fitters.lm import descend
 from lensfit.instruments import Instrument, gaussian_psf
@@ -13,8 +14,7 @@ from lensfit.profiles import SIE, Exponential, Gaussian, Sersic, Shear
 from lensfit.registry import fit
 from lensfit.simulate import simulate_imaging
 from lensfit.space import solve_amplitudes
-from lensfit.staged.case import Case
-from lensfit.staged.trust import check_fit, gather
+from lensfit.staged.stages import Stages
 from lensfit.standard import flexible, parametric
 
 RADIUS = 0.8
@@ -107,7 +107,7 @@ def test_what_is_no_lens_is_not_trusted(data, standard):
 @pytest.mark.parametrize("factor", [0.5, 0.7, 0.85, 1.35])
 def test_a_wrong_basin_is_not_trusted(lens, factor, standard):
     problem = problem_of(lens, standard)
-    case = Case.of(solve_amplitudes(problem.model), problem.likelihood)
+    case = Stages.of(problem.likelihood).case(solve_amplitudes(problem.model), problem.likelihood)
     space, roles = case.space, case.roles
     right = dict(zip(problem.names, fit(problem, seed=1).theta, strict=True))
     theta = np.array([right[name] for name in space.names])

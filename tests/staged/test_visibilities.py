@@ -8,16 +8,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
 from lensfit.calibrated_fit import CalibratedFit, describe
+from lensfit.window import choose_window
+
 from lensfit.cli import _jax, main
 from lensfit.datasets import Interferometer, read_interferometer, write_interferometer
 from lensfit.errors import DataError, ModelError
-from lensfit.fitters._base import Check, Trust, Variant
-from lensfit.fitters._result import Clock, result_of
 from lensfit.fitters.laplace import laplace
 from lensfit.fitters.lm import evaluate, linear_system
-from lensfit.likelihood.joint import Observations
+from lensfit.fitters.result import Clock, Variant, result_of
+from lensfit.likelihood.calibration import Observations
 from lensfit.model import LensModel
 from lensfit.plots import VISIBILITY_FIGURES
 from lensfit.priors import LogNormal, Normal, Solved
@@ -28,13 +28,12 @@ from lensfit.recipe import read_recipe
 from lensfit.simulate import simulate_interferometer
 from lensfit.space import Space, solve_amplitudes
 from lensfit.staged import evidence
-from lensfit.staged.calibrate import align, calibrate, seen
-from lensfit.staged.case import Case
+from lensfit.staged.case import Roles
 from lensfit.staged.joint import Joint
-from lensfit.staged.roles import Roles
+from lensfit.staged.visibility_stages import align, calibrate, seen
 from lensfit.standard import one_source
 from lensfit.tracks import earth_rotation, spiral
-from lensfit.window import choose_window
+from lensfit.verdict import Check, Trust
 
 TRUTH = LensModel(
     light={},
@@ -97,7 +96,8 @@ def test_model_and_calibration_end_at_their_joint_optimum(joint):
     observations, _ = joint
     aligned = align(observations)
     assert np.hypot(*aligned.calibrations[1].numbers[1:3]) < 0.1
-    case = Case.of(solve_amplitudes(one_source(observations.datasets[0])), aligned.likelihood())
+    likelihood = aligned.likelihood()
+    case = Stages.of(likelihood).case(solve_amplitudes(one_source(observations.datasets[0])), likelihood)
     truth = np.array([true(name) for name in case.space.names])
     found = calibrate(case, aligned, truth + 0.02)
     likelihood = found.likelihood()
@@ -122,7 +122,7 @@ def test_two_runs_with_antenna_phases(lensfit, folders, joint, tmp_path, monkeyp
         curvature = laplace(problem.space, problem.likelihood, theta)
         result = result_of(
             problem, theta, fitter=fitter, clock=Clock.start(), converged=True, evaluations=1, gradients=0,
-            curvature=curvature, notes=tuple(describe(now, 0.0)), trust=Trust((Check("made", True, "by hand"),)),
+            curvature=curvature, notes=tuple(describe(now, 0.0)), trust=Trust((Check.of("made", True, "by hand"),)),
         )  # fmt: skip
         return CalibratedFit(problem, result, now)
 
@@ -221,7 +221,7 @@ def test_residuals_on_pixels_are_refused(folders):
 def test_neighbours_that_disagree_are_told(folders):
     roles = Roles.of(Space.of(one_source(read_interferometer(folders[0]))))
     name = "mass.sie.einstein_radius"
-    variants = [Variant("a", 1.0, {name: 0.9}, True), Variant("b", 1.0, {name: 1.03}, True)]
+    variants = [Variant("a", 1.0, {name: 0.9}, True, None), Variant("b", 1.0, {name: 1.03}, True, None)]
     (stable,) = evidence.check_family(roles, (variants[0], variants[0]))
     (unstable,) = evidence.check_family(roles, tuple(variants))
     assert stable.passed and not unstable.passed and "between 0.9 and 1.03" in unstable.finding

@@ -1,0 +1,22 @@
+"""The road from data to verdict: an analysis, and the steps that carry it forward."""
+from lensfit.analysis.analysis import Analysis, Step, load
+from lensfit.analysis.pixel_model import Mesh
+from lensfit.analysis.pixel_source import SourceOnPixels
+from lensfit.analysis.road import analyse, prepare, road
+from lensfit.analysis.steps import Calibration, Companions, Posterior, Region, Search
+
+__all__ = [
+    "Analysis",
+    "Calibration",
+    "Companions",
+    "Mesh",
+    "Posterior",
+    "Region",
+    "Search",
+    "SourceOnPixels",
+    "Step",
+    "analyse",
+    "load",
+    "prepare",
+    "road",
+]

@@ -1,0 +1,295 @@
+"""One fit on its road from data to verdict: a frozen value that steps carry forward."""
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+from astropy.io import fits
+
+from lensfit.errors import DataError, FitError, ModelError
+from lensfit.fitters.result import FitResult
+from lensfit.model import LensModel
+from lensfit.observations import Observation, observe, read
+from lensfit.problem import Problem
+from lensfit.progress import Progress, shown
+from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe, write_recipe
+from lensfit.registry import fitters
+from lensfit.report import write_report
+from lensfit.results import (
+    Quantity,
+    appearing,
+    derived_quantities,
+    headline,
+    of_earlier_runs,
+    read_result,
+    replacing,
+    write_results,
+)
+from lensfit.results.document import RESULT
+from lensfit.results.files import MODEL
+from lensfit.verdict import Trust
+
+RECIPE = "recipe.toml"
+logger = logging.getLogger("lensfit")
+
+Model = str | LensModel | Mapping[str, LensModel] | Callable[[Any], LensModel] | None
+"""What is to be fitted: a standard model by its name (None: the default one of the data), a model, one for each of
+several data by name, or a function of the dataset that gives one."""
+
+
+class Step(Protocol):
+    """One step of the road: a value that makes the next analysis of one."""
+
+    def __call__(self, analysis: Analysis, progress: Progress) -> Analysis:
+        """The analysis after this step."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Analysis:
+    """Data, model and what was found so far.
+
+    Attributes:
+        seen: the data as they are fitted, masked, on their window, calibrated; or where they are kept.
+        model: what was asked for; `problem.model` is what is fitted, and differs where the source went onto pixels.
+        result: of the last fit, None before one.
+        data: what the data were read from, as a recipe says it; None where a script gave them.
+        fit: how it is fitted, as a recipe says it, the seed among it.
+        road: what each step was and how many seconds it took.
+        posed: data and model as one problem, None before they are looked at so.
+        parametric: the analysis whose source was put on pixels, None before that.
+    """
+
+    seen: Observation | Kept
+    model: Model = None
+    result: FitResult | None = None
+    data: DataSection | None = None
+    fit: FitSection = dataclasses.field(default_factory=FitSection)
+    road: tuple[dict[str, Any], ...] = ()
+    posed: Problem | None = None
+    parametric: Analysis | None = None
+
+    # Made
+
+    @classmethod
+    def begin(cls, data: Any, model: Model = None, *, seed: int = 0, **reading: Any) -> Self:
+        """Data and model, nothing chosen or fitted yet.
+
+        Args:
+            data: file or folder, an `Imaging`, an `Interferometer`, several visibilities of one lens as a list, a
+                `DataSection`, or a mapping of names to any of these.
+            model: see `Model`.
+            reading: of data from files, the fields of `DataSection`, as psf="psf.fits" or mask_radius=2.0.
+
+        Raises:
+            DataError: the data cannot be used.
+        """
+        section = _section(data, reading)
+        observation = observe(data) if section is None else read(section)
+        standard = model if isinstance(model, str) else None
+        return cls(seen=observation, model=model, data=section, fit=FitSection(seed=seed, standard=standard))
+
+    @classmethod
+    def of(cls, problem: Problem, result: FitResult, data: Any) -> Self:
+        """Of a result that `lensfit.fit` gave for a problem of one's own, and the data that the problem is of."""
+        seed = result.provenance.get("seed", 0)
+        return cls(seen=observe(data), model=problem.model, result=result, posed=problem,
+                   fit=FitSection(fitter=result.fitter, seed=seed))  # fmt: skip
+
+    # Carried forward
+
+    def then(self, step: Step, progress: Progress | None = None) -> Analysis:
+        """After one more step; without `progress` a bar shows how it goes on."""
+        begun = time.perf_counter()
+        with shown(progress) as told:
+            made = step(self, told)
+        row = {"step": str(step), "seconds": time.perf_counter() - begun}
+        return made.changed(road=(*self.road, row))
+
+    def along(self, steps: tuple[Step, ...], progress: Progress | None = None) -> Analysis:
+        """After several steps."""
+        made: Analysis = self
+        with shown(progress) as told:
+            for step in steps:
+                made = made.then(step, told)
+        return made
+
+    def changed(self, **changes: Any) -> Analysis:
+        """With other fields; where data or model change the problem is posed anew."""
+        if changes.keys() & {"seen", "model"}:
+            changes = {"posed": None, "parametric": None} | changes
+        return dataclasses.replace(self, **changes)
+
+    def ready(self) -> Analysis:
+        """With its model made and its problem posed. Raises ModelError where data and model do not go together."""
+        problem = self.problem
+        return self if self.posed is problem else self.changed(model=problem.model, posed=problem)
+
+    @cached_property
+    def observation(self) -> Observation:
+        """The data as they are fitted."""
+        return self.seen.observation() if isinstance(self.seen, Kept) else self.seen
+
+    @cached_property
+    def problem(self) -> Problem:
+        """What is fitted now."""
+        if self.posed is not None:
+            return self.posed
+        if self.result is not None and self.result.model.pixels():
+            raise ModelError("the problem of a source on pixels is not kept: put the source on pixels again")
+        model = self.asked_model
+        return Problem(model, self.observation.term(model))
+
+    @property
+    def asked_model(self) -> Any:
+        """The model that was asked for, its standard one made from the data as they are now."""
+        if self.model is None or isinstance(self.model, str):
+            return self.observation.model(self.model)
+        if callable(self.model) and not isinstance(self.model, LensModel):
+            return self.model(self.observation.frame)
+        return self.model
+
+    # What was found
+
+    @property
+    def fitted(self) -> FitResult:
+        """The result. Raises FitError where there is none yet."""
+        if self.result is None:
+            raise FitError("nothing was fitted yet: take a step that does, as lensfit.analysis.Search()")
+        return self.result
+
+    @property
+    def trust(self) -> Trust:
+        """Whether the fit may be believed, and why not."""
+        return self.fitted.trust
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is worth telling of the fit beside its numbers."""
+        return self.fitted.notes
+
+    @cached_property
+    def derived(self) -> dict[str, Quantity]:
+        """Quantities that follow from the parameters, by dotted name, with error, spread and total error."""
+        if isinstance(self.seen, Kept):
+            return self.seen.derived
+        return derived_quantities(self.problem, self.observation, self.fitted)
+
+    @property
+    def einstein_radius(self) -> Quantity:
+        """That of the critical curve, whatever the masses: sqrt(area / pi) [arcsec]."""
+        return headline(self.derived)
+
+    def summary(self) -> str:
+        """Verdict with its reasons, Einstein radius and chi2, in a few lines."""
+        result, ratio = self.fitted, self.fitted.chi2 / self.fitted.data_count
+        label = f"chi2 / {self.counted}"
+        return "\n".join([
+            result.trust.headline,
+            *(f"  {reason}" for reason in result.trust.reasons),
+            f"{'Einstein radius':<17}{self.einstein_radius}",
+            f"{label:<17}{result.chi2:.1f} / {result.data_count} = {ratio:.3f}",
+        ])  # fmt: skip
+
+    @property
+    def counted(self) -> str:
+        """What chi2 sums over."""
+        return self.seen.document["data"]["counted"] if isinstance(self.seen, Kept) else self.seen.counted
+
+    def __repr__(self) -> str:
+        if self.result is None:
+            return f"<Analysis of {self.observation.kind}, nothing fitted yet>"
+        return f"<Analysis: {self.trust.word}, Einstein radius {self.einstein_radius}>"
+
+    # Kept
+
+    def save(self, folder: str | Path) -> Path:
+        """Write everything into a folder: result.json, tables, FITS files, samples, figures, recipe, report.
+
+        Files of an earlier run go away, other files stay; all appear or none. `lensfit.load` reads them back.
+
+        Raises:
+            DataError: the folder cannot be written to. FitError: nothing was fitted yet.
+        """
+        folder = Path(folder)
+        if folder.exists() and not folder.is_dir():
+            raise DataError(f"{folder}: is a file; choose a folder")
+        result, derived = self.fitted, self.derived
+        with appearing(folder, RESULT, of_earlier_runs(folder)) as made:
+            write_results(made, result, self.problem, self.observation, derived, self.road)
+            write_report(made)
+            self._write_recipe(folder)
+        return folder
+
+    def _write_recipe(self, folder: Path) -> None:
+        """recipe.toml, unless it holds what a recipe cannot name: several data, or profiles and priors of others."""
+        fit = dataclasses.replace(self.fit, standard=None) if self.fit.fitter in fitters() else None
+        try:
+            if not isinstance(self.model, LensModel):
+                raise ModelError("a recipe is of one model")
+            with replacing(folder / RECIPE) as path:
+                write_recipe(path, self.model, data=self.data, fit=fit)
+        except ModelError as error:
+            (folder / RECIPE).unlink(missing_ok=True)
+            logger.warning("no %s: %s", RECIPE, error)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Kept:
+    """Where a saved analysis lies: its files are read when they are asked for."""
+
+    folder: Path
+    document: dict[str, Any]
+    derived: dict[str, Quantity]
+    data: DataSection | None
+    model: Any
+
+    def observation(self) -> Observation:
+        """The data, read again, as they were fitted. Raises DataError where that cannot be."""
+        if self.data is None or self.data.path is None:
+            raise DataError(f"{self.folder}: the data came from a script and lie in no file; begin with them again")
+        with fits.open(self.folder / MODEL) as planes:
+            masks = {hdu.name: np.array(hdu.data, bool) for hdu in planes if hdu.name.endswith("MASK")}
+        made = read(self.data).restored(self.document["data"], masks, self.model)
+        if made.document()["hash"] != self.document["data"]["hash"]:
+            raise DataError(f"{self.data.path}: holds other data than those that were fitted")
+        return made
+
+
+def load(folder: str | Path) -> Analysis:
+    """The analysis that `Analysis.save`, or `lensfit fit`, wrote into a folder; nothing in it is a pickle.
+
+    Result, verdict, derived quantities, notes and model are as they were saved; the data are read again from where
+    the recipe says when they are asked for.
+
+    Raises:
+        DataError: files are missing or damaged. ModelError: recipe.toml is.
+    """
+    folder = Path(folder)
+    result, derived, document = read_result(folder)
+    recipe = read_recipe(folder / RECIPE) if (folder / RECIPE).is_file() else Recipe()
+    data = recipe.data if recipe.data.path is not None else None
+    kept = Kept(folder, document, derived, data, result.model)
+    return Analysis(seen=kept, model=recipe.model, result=result, data=data, fit=recipe.fit,
+                    road=tuple(document["road"]))  # fmt: skip
+
+
+def _section(data: Any, reading: dict[str, Any]) -> DataSection | None:
+    """What a recipe would say of data that are read from files, None where they are here already."""
+    several = isinstance(data, (list, tuple)) and bool(data) and all(isinstance(one, (str, Path)) for one in data)
+    if several:
+        data, reading = data[0], {"more": tuple(Path(one) for one in data[1:]), **reading}
+    if isinstance(data, (str, Path)):
+        data = DataSection(path=Path(data))
+    if not isinstance(data, DataSection):
+        if reading:
+            raise DataError(f"{', '.join(reading)}: can be given where the data are read from files")
+        return None
+    paths = {"noise", "psf", "mask"}
+    return dataclasses.replace(data, **{k: Path(v) if k in paths and v is not None else v for k, v in reading.items()})

@@ -1,0 +1,125 @@
+"""The whole road in one call, as the command line walks it."""
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import jax
+
+from lensfit.analysis.analysis import Analysis, Model, Step
+from lensfit.analysis.pixel_model import Mesh
+from lensfit.analysis.pixel_source import SourceOnPixels
+from lensfit.analysis.steps import Calibration, Companions, Posterior, Region, Search
+from lensfit.errors import ModelError
+from lensfit.fitters.base import Fitter
+from lensfit.fitters.checkpoint import Store
+from lensfit.progress import Progress, shown
+from lensfit.registry import fitter as fitter_of
+
+logger = logging.getLogger("lensfit")
+
+
+def analyse(
+    data: Any,
+    model: Model = None,
+    fitter: Fitter | str = "staged",
+    *,
+    seed: int = 0,
+    source: Literal["pixels"] | None = None,
+    mesh: Mesh | Mapping[str, Any] | None = None,
+    steps: tuple[Step, ...] | None = None,
+    progress: Progress | None = None,
+    **reading: Any,
+) -> Analysis:
+    """From data to a verdict, as `lensfit fit` goes.
+
+    The mask (of visibilities the window) is chosen from the data, the model is searched for, bright companions are
+    masked, visibilities calibrated, the source put on pixels if asked, and the fitter run from there.
+
+    Args:
+        data: file or folder, an `Imaging`, an `Interferometer`, several visibilities of one lens as a list, or a
+            mapping of names to any of these, which are then fitted together.
+        model: a standard model by its name ("parametric", "flexible", "one_source", ...; by default "parametric",
+            of visibilities "one_source"), a `LensModel` with priors, a function that makes one of the dataset, or of
+            several named data a mapping of their names to models that share priors.
+        fitter: by name, or as an object with its settings.
+        seed: same seed, same result.
+        source: "pixels" puts the source on pixels once the model is fitted; mesh: its `Mesh`, or its fields.
+        steps: the steps in place of those.
+        progress: None shows a bar, `lensfit.progress.silent` nothing.
+        reading: of data from files, the fields of `lensfit.recipe.DataSection`, as psf="psf.fits".
+
+    Returns:
+        The analysis: its `result`, `trust`, `einstein_radius`, `derived`; `save(folder)` writes it.
+
+    Raises:
+        DataError: the data cannot be used. ModelError: the model or the mesh cannot. FitError: the fit failed.
+    """
+    begun = prepare(data, model, seed=seed, **reading)
+    with shown(progress) as told:
+        return begun.along(steps or road(begun, fitter, source=source, mesh=mesh), told)
+
+
+def prepare(data: Any, model: Model = None, *, seed: int = 0, **reading: Any) -> Analysis:
+    """Data and model with the region chosen, ready to be fitted: see `analyse`."""
+    _check_setup()
+    begun = Analysis.begin(data, model, seed=seed, **reading).then(Region()).ready()
+    observation, frame = begun.observation, begun.observation.frame
+    where = begun.data.path if begun.data is not None else observation.kind
+    logger.info("data %s: %d x %d pixels of %.5g arcsec", where, *frame.shape, frame.pixel_scale)
+    for note in observation.notes:
+        logger.info("data: %s", note)
+    logger.info("model %s: %d free parameters", begun.fit.standard or "of its own", begun.problem.ndim)
+    return begun
+
+
+def road(
+    begun: Analysis,
+    fitter: Fitter | str = "staged",
+    *,
+    source: Literal["pixels"] | None = None,
+    mesh: Mesh | Mapping[str, Any] | None = None,
+    checkpoint: Store | None = None,
+) -> tuple[Step, ...]:
+    """The steps that `analyse` takes after `prepare`.
+
+    A fitter that needs no optimum goes its own way from the priors, where no step before it is needed.
+    """
+    chosen = fitter_of(fitter) if isinstance(fitter, str) else fitter
+    staged = fitter == "staged"
+    observation, on_pixels = begun.observation, source == "pixels"
+    if mesh is not None and not on_pixels:
+        raise ModelError("a mesh is for a source on pixels: give source=\"pixels\" too")
+    if not (staged or chosen.needs_optimum or on_pixels or observation.free):
+        return (Search(fitter, checkpoint),)
+    given = begun.data is not None and begun.data.mask is not None
+    steps: list[Step] = [Calibration() if observation.free else Search()]
+    if not given:
+        steps.append(Companions())
+    if on_pixels:
+        made = mesh if isinstance(mesh, Mesh) else Mesh(**mesh or {})
+        made.check()
+        steps.append(SourceOnPixels(made))
+    if not staged:
+        steps.append(Posterior(fitter, checkpoint))
+    return tuple(steps)
+
+
+def _check_setup() -> None:
+    """Say how to set JAX up where it is not.
+
+    Raises:
+        ModelError: JAX is set to single precision.
+    """
+    if not jax.config.read("jax_enable_x64"):
+        raise ModelError(
+            "lensfit computes in double precision, and JAX is set to single: call lensfit.setup() first, or "
+            "jax.config.update('jax_enable_x64', True) before the first array is made"
+        )
+    if not jax.config.jax_compilation_cache_dir:
+        warnings.warn(
+            "compiled programs are not kept from one run to the next: lensfit.setup() before the first fit keeps them",
+            stacklevel=4,
+        )

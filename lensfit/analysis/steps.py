@@ -1,0 +1,193 @@
+"""Steps of the road: the region, the search, companions, calibration, the posterior.
+
+Each is a value; called with an analysis and a progress it gives the next analysis. Any may be left out, or stand
+elsewhere, and one of your own is any such function.
+"""
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import Any
+
+import numpy as np
+
+from lensfit.analysis.analysis import Analysis, Step
+from lensfit.errors import ModelError
+from lensfit.fitters.base import Fitter
+from lensfit.fitters.checkpoint import Store
+from lensfit.fitters.result import FitResult
+from lensfit.lensing import einstein_radius_of, unmasked_field
+from lensfit.observations.companions import Companion
+from lensfit.problem import Problem
+from lensfit.progress import Progress, part
+from lensfit.recipe import FitSection
+from lensfit.registry import fit, fitter, name_of
+from lensfit.space import solve_amplitudes
+from lensfit.staged.case import Case
+from lensfit.staged.stages import Stages
+from lensfit.trust import examine
+from lensfit.verdict import Check, Trust
+
+AGREE = 0.05
+"""Relative change of the Einstein radius by leaving companions out up to which an answer stands."""
+NEEDED = ("lensed source", "arcs explained", "counter-image", "magnified")
+"""Checks that a fit must pass before its residuals say what is a companion."""
+MOVED = 1.0
+"""Change of chi2 by calibrating anew at the end of a fit up to which it stays."""
+
+logger = logging.getLogger("lensfit")
+
+
+@dataclasses.dataclass(frozen=True)
+class Region:
+    """Choose the mask of an image, or the window of visibilities, from the data, unless it was given."""
+
+    def __call__(self, analysis: Analysis, progress: Progress) -> Analysis:
+        """The analysis with its region chosen."""
+        return analysis.changed(seen=analysis.observation.region())
+
+
+@dataclasses.dataclass(frozen=True)
+class Search:
+    """Fit from the data and the priors alone, by any fitter; `checkpoint` is where it keeps what it needs to go on."""
+
+    fitter: Fitter | str = "staged"
+    checkpoint: Store | None = dataclasses.field(default=None, repr=False)
+
+    def __call__(self, analysis: Analysis, progress: Progress) -> Analysis:
+        """The analysis with what was found."""
+        analysis = analysis.ready()
+        result = fit(analysis.problem, self.fitter, seed=analysis.fit.seed, progress=progress,
+                     checkpoint=self.checkpoint)  # fmt: skip
+        return analysis.changed(result=result, fit=_by(analysis.fit, self.fitter))
+
+
+@dataclasses.dataclass(frozen=True)
+class Posterior:
+    """Fit by another fitter, a sampler for instance; one that needs an optimum begins at that of the analysis."""
+
+    fitter: Fitter | str = "importance"
+    checkpoint: Store | None = dataclasses.field(default=None, repr=False)
+
+    def __call__(self, analysis: Analysis, progress: Progress) -> Analysis:
+        """The analysis with the fitter's result."""
+        chosen = fitter(self.fitter) if isinstance(self.fitter, str) else self.fitter
+        start = analysis.fitted if chosen.needs_optimum else None
+        result = fit(analysis.problem, chosen, seed=analysis.fit.seed, start=start, progress=progress,
+                     checkpoint=self.checkpoint)  # fmt: skip
+        if analysis.parametric is not None:
+            result = examine(analysis.problem, result, start=start, parametric=analysis.parametric.fitted)
+        return analysis.changed(result=result, fit=_by(analysis.fit, self.fitter))
+
+
+def _by(section: FitSection, chosen: Fitter | str) -> FitSection:
+    """A section of a recipe with this fitter and those of its settings that are not as by default."""
+    if isinstance(chosen, str):
+        return dataclasses.replace(section, fitter=chosen, settings=None)
+    fields = [(f.name, getattr(chosen, f.name), f.default) for f in dataclasses.fields(chosen)]  # pyright: ignore
+    settings = {name: value for name, value, default in fields if value != default}
+    return dataclasses.replace(section, fitter=name_of(chosen), settings=settings or None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Companions:
+    """Mask the companions that a fit shows, and search again, at most `rounds` times.
+
+    A companion is bright light that neither lens nor source explains. None is masked where a fit does not explain
+    the arcs, or makes no checks that say so. The check `companions` asks whether the Einstein radius stayed.
+    """
+
+    search: Step = Search()
+    rounds: int = 2
+
+    def __call__(self, analysis: Analysis, progress: Progress) -> Analysis:
+        """The analysis without the companions."""
+        first = analysis.fitted
+        if first.model.pixels():
+            raise ModelError("companions are looked for on a fit with profiles, before the source goes onto pixels")
+        masked: tuple[Companion, ...] = ()
+        for _ in range(self.rounds):
+            found = _companions(analysis)
+            if not found:
+                break
+            before, observation = analysis.fitted, analysis.observation.without(found)
+            for note in observation.notes[-len(found) :]:
+                logger.info("data: %s", note)
+            analysis = self.search(analysis.changed(seen=observation), progress)
+            masked, analysis = (*masked, *found), analysis.changed(result=_with_time(analysis.fitted, before))
+        return analysis.changed(result=_with_check(analysis, first, masked)) if masked else analysis
+
+
+def _companions(analysis: Analysis) -> tuple[Companion, ...]:
+    passed = {check.name for check in analysis.trust.checks if check.passed}
+    if not passed.issuperset(NEEDED):
+        return ()
+    return analysis.observation.companions(analysis.problem.likelihood, analysis.fitted.model)
+
+
+def _with_time(result: FitResult, before: FitResult) -> FitResult:
+    spent = {name: getattr(before, name) + getattr(result, name) for name in ("seconds", "cpu_seconds")}
+    return dataclasses.replace(result, **spent)
+
+
+def _with_check(analysis: Analysis, first: FitResult, masked: tuple[Companion, ...]) -> FitResult:
+    """The result with the check whether leaving companions out moved the Einstein radius."""
+    result, field = analysis.fitted, unmasked_field(analysis.observation.frame)
+    before, after = (einstein_radius_of(found.model.only(), field) for found in (first, result))
+    change = abs(after / before - 1)
+    where = "; ".join(str(c) for c in masked)
+    finding = (
+        f"leaving out {len(masked)} companion{'s' * (len(masked) > 1)} ({where}) moved the Einstein radius by "
+        f"{100 * change:.1f} % (less than {100 * AGREE:g} %)"
+    )
+    check = Check.of("companions", bool(change < AGREE), finding)
+    return dataclasses.replace(result, trust=Trust((*result.trust.checks, check)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """Fit flux scales, shifts and antenna phases of visibilities together with the model.
+
+    Shifts are aligned on the non-negative image of all datasets; a model comes from the fit so far or, without one,
+    from the stages of the staged fitter. Model and calibration go to their joint optimum, and the search begins
+    again from the data as they are calibrated there, so that a basin which the first calibration alone favoured is
+    found out; a fit that moved away from its calibration is calibrated anew, at most `passes` times.
+
+    Nothing is done where the data have no calibration that is to be fitted.
+    """
+
+    search: Step = Search()
+    passes: int = 3
+
+    def __call__(self, analysis: Analysis, progress: Progress) -> Analysis:
+        """The analysis calibrated, and fitted so."""
+        if not analysis.observation.free:
+            return analysis
+        analysis, case, theta, chi2 = _first_model(analysis, part(progress, 0.0, 0.3))
+        now = analysis.observation.calibrated_with(case, theta)
+        for _ in range(self.passes):
+            analysis = self.search(analysis.changed(seen=now), part(progress, 0.4, 0.6))
+            problem, result = analysis.problem, analysis.fitted
+            now = now.calibrated(problem.likelihood, result.model)
+            after = Problem(problem.model, now.term(problem.model))
+            if abs(-2 * float(after.log_likelihood(result.theta) - result.log_likelihood)) < MOVED:
+                break
+            now = now.calibrated_with(case, np.array([result[name] for name in case.space.names]))
+        gain = f"{now.free} calibration parameters, fitted with the model, lowered chi2 by {chi2 - result.chi2:.0f}"
+        told = dataclasses.replace(result, notes=(*result.notes, gain, *now.calibration_notes()))
+        return analysis.changed(seen=now, posed=problem, result=told)
+
+
+def _first_model(analysis: Analysis, progress: Progress) -> tuple[Analysis, Case, np.ndarray, float]:
+    """The analysis aligned, its case, and theta (n,) of the case with its chi2: of the fit so far, or of the stages."""
+    aligned = analysis.changed(seen=analysis.observation.aligned()).ready()
+    stages = Stages.of(aligned.problem.likelihood)
+    case = stages.case(solve_amplitudes(aligned.problem.model), aligned.problem.likelihood)
+    if analysis.result is not None:
+        return aligned, case, np.array([analysis.result[name] for name in case.space.names]), analysis.result.chi2
+
+    def tell(stage: str, chi2: float, share: float, point: Any) -> None:
+        progress(stage, chi2, share)
+
+    found = stages.run(case, np.random.default_rng(analysis.fit.seed), tell)
+    return aligned, case, found.theta, float(found.point.chi2)

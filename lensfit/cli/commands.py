@@ -1,0 +1,84 @@
+"""The short commands: inspect, report, simulate and compare."""
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+import jax
+import numpy as np
+
+from lensfit.analysis import prepare
+from lensfit.cli.fit import as_options, data_section, read_asked
+from lensfit.cli.run_folder import Display, check_free
+from lensfit.comparison import compare as compare_fitters
+from lensfit.comparison import markdown, write_comparison
+from lensfit.datasets import write_imaging
+from lensfit.errors import DataError, ModelError
+from lensfit.model import LensModel
+from lensfit.observations import read
+from lensfit.recipe import DataSection, read_recipe
+from lensfit.report import write_report
+from lensfit.results import appearing, replacing
+from lensfit.simulate import simulate_imaging
+from lensfit.space import describe
+
+
+def inspect(arguments: argparse.Namespace) -> int:
+    """Print what is understood of the data, and write a picture where asked to."""
+    if arguments.out is not None and not arguments.out.parent.is_dir():
+        raise DataError(f"{arguments.out.parent}: no such folder; make it first")
+    observation = read(data_section(arguments, DataSection())).region()
+    for label, text in observation.describe():
+        print(f"{label:<13}{as_options(text)}")
+    if arguments.out is not None:
+        with replacing(arguments.out) as path:
+            observation.figure().savefig(path)
+        print(f"{'picture':<13}{arguments.out}")
+    return 0
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """Write report.html of a run folder again, and print its path."""
+    print(write_report(arguments.folder))
+    return 0
+
+
+def simulate(arguments: argparse.Namespace) -> int:
+    """Write the data of an observed model, and truth.json."""
+    check_free(arguments.out)
+    recipe = read_recipe(arguments.model)
+    shape = recipe.instrument.shape
+    if recipe.model is None or shape is None:
+        needed = "a model of numbers, and shape = [rows, columns] in [instrument]"
+        raise ModelError(f"{arguments.model}: to simulate, give {needed}")
+    imaging = simulate_imaging(recipe.model, recipe.instrument.instrument(), shape, seed=arguments.seed)
+    with appearing(arguments.out, "data.fits") as made:
+        text = json.dumps(truth(recipe.model), indent=1)
+        (made / "truth.json").write_text(text + "\n", encoding="utf-8")
+        write_imaging(imaging, made)
+    print(arguments.out)
+    return 0
+
+
+def truth(model: LensModel) -> dict[str, dict[str, Any]]:
+    """Value and unit of every number of a model, by its dotted name."""
+    paths, _ = jax.tree_util.tree_flatten_with_path(model)
+    known = [(describe(model, path), np.asarray(value, float).tolist()) for path, value in paths]
+    return {parameter.name: {"value": value, "unit": parameter.unit} for parameter, value in known}
+
+
+def compare(arguments: argparse.Namespace) -> int:
+    """Run the fitters on the data, write tables and picture, print the table; 0 also where some did not arrive."""
+    check_free(arguments.out)
+    asked = read_asked(arguments)
+    problem = prepare(asked.data, asked.model).problem
+    with Display(arguments.quiet) as display:
+        comparison = compare_fitters(
+            problem, arguments.fitters, seeds=arguments.seeds, budget=arguments.budget, progress=display
+        )
+    with appearing(arguments.out, "compare.json") as made:
+        write_comparison(made, comparison)
+    if not arguments.quiet:
+        print(markdown(comparison), end="")
+    return 0

@@ -1,0 +1,198 @@
+"""The arguments of every command. Nothing heavy is imported here: --help answers at once."""
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from lensfit._version import __version__
+from lensfit.names import IMAGE_MODELS, REGULARISATIONS, VISIBILITY_MODELS
+
+CODES = """\
+exit codes:
+  0    a trusted fit, or the command did what it was asked
+  1    unexpected error (its traceback is in the run folder's log.txt)
+  2    wrong usage
+  3    the data, the model or the output folder cannot be used
+  4    the fit is NOT TRUSTED, or UNCHECKED; its results are written, the reasons printed
+  5    the fit failed
+  130  interrupted
+"""
+_PIXEL_OPTIONS = ("source", "mesh_pixels", "regularisation", "positive")
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments of a command; wrong ones are told on standard error and end the process with 2."""
+    parser = _make_parser()
+    arguments = parser.parse_args(argv)
+    if arguments.command == "fit" and not arguments.data and arguments.model is None:
+        parser.error("fit: no data; give DATA, or a --model file that names the data")
+    return arguments
+
+
+def _make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lensfit",
+        description="Strong lens modelling, from image or visibilities to a model that says whether it can be trusted.",
+        epilog=CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"lensfit {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_fit(commands)
+    _add_inspect(commands)
+    _add_report(commands)
+    _add_simulate(commands)
+    _add_compare(commands)
+    _add_bench(commands)
+    return parser
+
+
+def _command(commands: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name, help=text, description=text, epilog=CODES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+
+
+def _add_fit(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "fit", "fit a model to an image or to visibilities, from the data alone")
+    parser.add_argument(
+        "data", metavar="DATA", type=Path, nargs="*",
+        help="file or folder, or several of visibilities; may be left out where the --model file names the data",
+    )
+    _add_data_options(parser)
+    _add_model_options(parser)
+    _add_pixel_options(parser)
+    parser.add_argument("--fitter", metavar="NAME", help="staged, lm, emcee, dynesty, ...; default: staged")
+    parser.add_argument("--seed", metavar="N", type=_seed, help="same seed, same result; default: 0")
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="run folder, new or empty")
+    folder = parser.add_mutually_exclusive_group()
+    folder.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run in DIR")
+    folder.add_argument("--resume", action="store_true", help="go on with the interrupted run in DIR")
+    parser.add_argument(
+        "--live", action="store_true",
+        help="draw data, model and residual into DIR/live.png while the fit runs, leave live.gif of how it converged",
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress, nothing on standard output")
+
+
+def _add_pixel_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("source on pixels")
+    group.add_argument("--source", choices=("pixels",), help="put the source on pixels once the model is fitted")
+    group.add_argument("--mesh-pixels", metavar="N", type=_count, help="nodes along a side of the mesh; default: 28")
+    group.add_argument("--regularisation", choices=REGULARISATIONS, help="default: gradient")
+    group.add_argument("--positive", action="store_const", const=True, help="keep the source from being negative")
+
+
+def _add_inspect(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "inspect", "show what is understood of data before they are fitted")
+    parser.add_argument("data", metavar="DATA", type=Path, nargs="+", help="file or folder, several of visibilities")
+    _add_data_options(parser)
+    parser.add_argument("--out", metavar="FILE.png", type=_picture, help="write a picture of the data")
+
+
+def _add_report(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "report", "make report.html of a run folder again")
+    parser.add_argument("folder", metavar="DIR", type=Path, help="run folder that `lensfit fit` wrote")
+
+
+def _add_simulate(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "simulate", "observe a model: data with noise, and truth.json")
+    parser.add_argument("model", metavar="MODEL.toml", type=Path, help="recipe of numbers with [instrument]")
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder, new or empty")
+    parser.add_argument("--seed", metavar="N", type=_seed, default=0, help="of the noise; default: 0")
+
+
+def _add_compare(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "compare", "run several fitters on the same data, show what each costs and finds")
+    parser.add_argument(
+        "data", metavar="DATA", type=Path, nargs="+", help="file or folder, or several of visibilities"
+    )
+    _add_data_options(parser)
+    _add_model_options(parser)
+    parser.add_argument("--fitters", metavar="A,B,C", type=_words, required=True, help="names, as staged,lm,emcee")
+    parser.add_argument(
+        "--budget", metavar="SECONDS", type=_seconds, default=60.0,
+        help="CPU time of each run, compilation not counted; one that needs more is stopped and shown; default: 60",
+    )
+    parser.add_argument("--seeds", metavar="N", type=_count, default=2, help="runs of each fitter; default: 2")
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder, new or empty")
+    parser.add_argument("--quiet", action="store_true", help="no progress, nothing on standard output")
+    parser.set_defaults(fitter=None, seed=None, **dict.fromkeys(_PIXEL_OPTIONS))  # those of the recipe do not count
+
+
+def _add_bench(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "bench", "measure ways to compute w_tilde or F, in NumPy, numba, JAX and lensfit")
+    whats = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+    for name, text in (("w-tilde", "w_tilde of mock tracks"), ("curvature", "F = T^T w_tilde T of a mock source")):
+        what = whats.add_parser(name, help=text, description=text)
+        what.add_argument("--grid", metavar="N", type=_count, default=64, help="pixels a side; default: 64")
+        what.add_argument("--visibilities", metavar="K", type=_count, default=32768, help="default: 32768")
+        if name == "curvature":
+            what.add_argument("--source-pixels", metavar="S", type=_count, default=256, help="default: 256")
+            what.add_argument("--weights", metavar="B", type=_count, default=3, help="of a pixel; default: 3")
+        what.add_argument("--memory", metavar="GIB", type=float, default=4.0, help="most to use; default: 4")
+        what.add_argument("--json", metavar="FILE", type=Path, help="write the rows")
+        what.add_argument("--out", metavar="FILE.png", type=_picture, help="write a picture of the table")
+
+
+def _add_data_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("data")
+    for name, what in (("noise", "noise map"), ("psf", "PSF"), ("mask", "mask, 1 = left out")):
+        group.add_argument(f"--{name}", metavar="FILE", type=Path, help=f"{what}; default: found at DATA")
+    group.add_argument(
+        "--mask-radius", metavar="R", type=float,
+        help="use the disc of R arcsec about the origin; default, without --mask: chosen from the data",
+    )
+    group.add_argument("--pixel-scale", metavar="S", type=float, help="arcsec per pixel; default: the file's")
+    group.add_argument("--nan", choices=("error", "mask"), help="pixels that hold no number; default: error")
+    group = parser.add_argument_group("visibilities")
+    group.add_argument("--sign", type=int, choices=(-1, 1), help="of V = sum I exp(sign 2 pi i (u l + v m))")
+    group.add_argument("--east", choices=("left", "right"), help="side of the image to which l (East) counts")
+    group.add_argument("--wavelength", metavar="M", type=float, help="in metres, where u and v are in metres")
+    group.add_argument("--primary-beam", metavar="W", type=float, help="full width at half maximum [arcsec]")
+    group.add_argument(
+        "--antenna-phases", action="store_const", const=True, help="fit the phases of the antennas with the model"
+    )
+
+
+def _add_model_options(parser: argparse.ArgumentParser) -> None:
+    model = parser.add_mutually_exclusive_group()
+    model.add_argument("--model", metavar="FILE.toml", type=Path, help="recipe, as the recipe.toml of a run")
+    model.add_argument(
+        "--standard", choices=(*IMAGE_MODELS, *VISIBILITY_MODELS),
+        help=f"model to start from; default: {IMAGE_MODELS[0]}, for visibilities {VISIBILITY_MODELS[0]}",
+    )
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return value
+
+
+def _picture(text: str) -> Path:
+    if Path(text).suffix not in (".png", ".pdf", ".svg"):
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in .png, .pdf or .svg")
+    return Path(text)

@@ -1,0 +1,344 @@
+"""The named arrays in one FITS, npz or HDF5 file, each read only when asked for and sized before.
+
+What stands beside them is read too: unit, celestial coordinates, and every statement of the pixel scale.
+"""
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import math
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, Protocol
+from zipfile import ZipFile
+
+import h5py
+import numpy as np
+from astropy import units
+from astropy.io import fits
+from astropy.wcs import WCS, FITSFixedWarning
+from astropy.wcs.utils import proj_plane_pixel_scales
+
+from lensfit.errors import DataError
+
+MAX_BYTES = 2**30
+"""Largest content of a compressed file, and largest single array as float64, that is read."""
+TOLERANCE = 0.01
+"""Relative difference from which on two pixel scales disagree."""
+
+_MAGIC = {b"SIMPLE": "FITS", b"\x1f\x8b": "FITS", b"PK\x03\x04": "npz", b"\x89HDF": "HDF5"}
+_SCALE_NAMES = ("pixel_scale", "ps")
+_MATRIX_NAME = "transform_pix2angle"
+
+
+class Images(Protocol):
+    """What the readers ask of an open file."""
+
+    path: Path
+    names: list[str]
+
+    def array(self, name: str) -> np.ndarray: ...
+    def unit(self, name: str) -> str | None: ...
+    def scales(self, name: str) -> tuple[Scale, ...]: ...
+    def wcs(self, name: str) -> WCS | None: ...
+    def header(self, name: str) -> Mapping[str, Any]: ...
+    def remarks(self) -> list[str]: ...
+
+
+@contextmanager
+def open_images(path: Path) -> Iterator[Images]:
+    """Open a file of any known format.
+
+    Raises:
+        DataError: it is missing, of another format, corrupt, cut short or too large.
+    """
+    opener = {"FITS": _open_fits, "npz": _open_npz, "HDF5": _open_hdf5}[file_format(path)]
+    with opener(path) as images:
+        yield images
+
+
+class FitsImages:
+    """The image extensions of an open FITS file."""
+
+    def __init__(self, path: Path, hdus: Any, caught: list[warnings.WarningMessage]):
+        self.path = path
+        self._hdus = hdus
+        self._caught = caught
+        self._images: dict[str, Any] = {_label(hdu): hdu for hdu in hdus if hdu.is_image and hdu.shape}
+        self.names = list(self._images)
+
+    def array(self, name: str) -> np.ndarray:
+        hdu = self._images[name]
+        check_size(8 * math.prod(hdu.shape), f"{self.path}[{name}]")
+        with reading(self.path, f"FITS extension {name}"):
+            return np.asarray(hdu.data)
+
+    def unit(self, name: str) -> str | None:
+        return str(self._images[name].header.get("BUNIT", "")).strip() or None
+
+    def scales(self, name: str) -> tuple[Scale, ...]:
+        wcs = self.wcs(name)
+        with reading(self.path, f"pixel scale of {name}"):
+            return header_scales(self._images[name].header, wcs, f"{self.path}[{name}]")
+
+    def wcs(self, name: str) -> WCS | None:
+        with reading(self.path, f"WCS of {name}"):
+            return celestial_wcs(self._images[name].header, self._hdus)
+
+    def header(self, name: str) -> Mapping[str, Any]:
+        return dict(self._hdus[0].header) | dict(self._images[name].header)
+
+    def remarks(self) -> list[str]:
+        return [f"{self.path}: astropy warns: {message}" for message in _messages(self._caught)]
+
+
+def _label(hdu: Any) -> str:
+    return hdu.name if hdu.ver == 1 else f"{hdu.name},{hdu.ver}"
+
+
+@contextmanager
+def _open_fits(path: Path) -> Iterator[FitsImages]:
+    with unpacked(path) as file, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        with reading(path, "FITS"):
+            hdus = fits.open(file, memmap=False, lazy_load_hdus=False)
+        with hdus:
+            for hdu in list[Any](hdus):
+                _check_complete(hdu.fileinfo(), hdu.name, size, path)
+            for message in _messages(caught):
+                if "validating header" in message:
+                    raise DataError(f"{path}: a header is corrupt or cut short ({message}); fetch it again")
+            yield FitsImages(path, hdus, caught)
+
+
+def _messages(caught: list[warnings.WarningMessage]) -> list[str]:
+    return [" ".join(str(warning.message).split()) for warning in caught]
+
+
+def _check_complete(info: dict[str, Any], name: str, size: int, path: Path) -> None:
+    promised = info["datLoc"] + info["datSpan"]
+    if promised > size:
+        raise DataError(
+            f"{path}[{name}]: the header promises {promised} bytes, the file holds {size}; it was cut short "
+            "or its header is wrong, fetch it again"
+        )
+
+
+class NamedArrays:
+    """The arrays of an open npz or HDF5 file."""
+
+    def __init__(self, path: Path, members: Mapping[str, Any], sizes: Mapping[str, int]):
+        self.path = path
+        self.names = list(sizes)
+        self._members = members
+        self._sizes = sizes
+
+    def array(self, name: str) -> np.ndarray:
+        where = f"{self.path}[{name}]"
+        check_size(self._sizes[name], where)
+        with reading(self.path, f"array {name}"):
+            try:
+                return np.asarray(self._members[name][()])
+            except ValueError as error:
+                if "allow_pickle" not in str(error):
+                    raise
+                raise DataError(
+                    f"{where}: holds pickled Python objects, which can run code and are never loaded; "
+                    "save it as a plain array of floats"
+                ) from error
+
+    def unit(self, name: str) -> str | None:
+        return None
+
+    def scales(self, name: str) -> tuple[Scale, ...]:
+        found = [self._stated(key) for key in _SCALE_NAMES if key in self.names]
+        if _MATRIX_NAME in self.names:
+            matrix = self.array(_MATRIX_NAME)
+            if matrix.shape != (2, 2):
+                raise DataError(f"{self.path}[{_MATRIX_NAME}]: shape {matrix.shape}; give a 2 x 2 matrix")
+            sides = np.hypot(matrix[0], matrix[1])
+            found.append(Scale(f"{self.path}[{_MATRIX_NAME}]", float(sides[0]), float(sides[1])))
+        return tuple(found)
+
+    def _stated(self, name: str) -> Scale:
+        value = self.array(name)
+        if value.size != 1 or value.dtype.kind not in "iuf":
+            raise DataError(f"{self.path}[{name}]: {value!r} is no pixel scale; store one number in arcsec")
+        return Scale(f"{self.path}[{name}]", value.item(), value.item())
+
+    def wcs(self, name: str) -> WCS | None:
+        return None
+
+    def header(self, name: str) -> Mapping[str, Any]:
+        return {}
+
+    def remarks(self) -> list[str]:
+        return []
+
+
+@contextmanager
+def _open_npz(path: Path) -> Iterator[NamedArrays]:
+    with reading(path, "npz"), ZipFile(path) as archive:
+        sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
+    with np.load(path, allow_pickle=False) as members:
+        yield NamedArrays(path, members, sizes)
+
+
+@contextmanager
+def _open_hdf5(path: Path) -> Iterator[NamedArrays]:
+    with reading(path, "HDF5"):
+        file = h5py.File(path, "r")
+    with file:
+        sizes: dict[str, int] = {}
+
+        def collect(name: str, item: Any) -> None:
+            if isinstance(item, h5py.Dataset):
+                sizes[name] = 8 * math.prod(item.shape)
+
+        with reading(path, "HDF5"):
+            file.visititems(collect)
+        yield NamedArrays(path, file, sizes)
+
+def file_format(path: Path) -> str:
+    """'FITS' (also gzipped), 'npz' or 'HDF5', judged by the first bytes.
+
+    Raises:
+        DataError: the file is missing or is none of these.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; check the path")
+    with path.open("rb") as file:
+        start = file.read(8)
+    for magic, name in _MAGIC.items():
+        if start.startswith(magic):
+            return name
+    raise DataError(f"{path}: starts with {start!r}, so it is no FITS, npz or HDF5 file; convert it to one")
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of the file as it lies on disk."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def unpacked(path: Path) -> Iterator[BinaryIO]:
+    """The bytes of a file to read from, decompressed if it is gzipped.
+
+    Raises:
+        DataError: the gzip stream is cut, corrupt or larger than MAX_BYTES.
+    """
+    with path.open("rb") as file:
+        is_gzip = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        if not is_gzip:
+            yield file
+            return
+        with reading(path, "gzip"), gzip.open(file) as stream:
+            content = stream.read(MAX_BYTES + 1)
+    check_size(len(content), str(path))
+    yield io.BytesIO(content)
+
+
+def check_size(number_of_bytes: int, where: str) -> None:
+    """Raise DataError where more is promised than MAX_BYTES."""
+    if number_of_bytes > MAX_BYTES:
+        raise DataError(
+            f"{where}: holds or promises more than {MAX_BYTES / 2**30:.3g} GiB, too much for the image of a "
+            "lens; cut out the lens first, or distrust the file"
+        )
+
+
+@contextmanager
+def reading(path: Path, form: str) -> Iterator[None]:
+    """Turn whatever a foreign reader raises on a broken file into a DataError that names the file."""
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:
+        raise DataError(
+            f"{path}: cannot be read as {form} ({type(error).__name__}: {error}); "
+            "it is corrupt or cut short, fetch it again"
+        ) from error
+
+
+class Scale(NamedTuple):
+    """Pixel sides along columns and rows in arcsec, and who states them."""
+
+    where: str
+    x: float
+    y: float
+
+
+def celestial_wcs(header: fits.Header, hdus: fits.HDUList) -> WCS | None:
+    """The celestial WCS with a scale of its own, None where the header has none.
+
+    Without CD and CDELT the scale would silently be one degree per pixel.
+    """
+    if "CDELT1" not in header and not any(f"CD{i}_{j}" in header for i in (1, 2) for j in (1, 2)):
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FITSFixedWarning)  # old spellings that astropy reads correctly
+        wcs = WCS(header, fobj=hdus)
+    return wcs.celestial if wcs.has_celestial else None
+
+
+def header_scales(header: Mapping[str, Any], wcs: WCS | None, where: str) -> tuple[Scale, ...]:
+    """Every statement of the pixel scale in a header, the most trustworthy first."""
+    scales = []
+    if wcs is not None:
+        sides = proj_plane_pixel_scales(wcs) * 3600
+        scales.append(Scale(f"the WCS of {where}", float(sides[0]), float(sides[1])))
+    elif {"CDELT1", "CDELT2", "CUNIT1", "CUNIT2"} <= set(header.keys()):
+        sides = [abs(header[f"CDELT{i}"]) * _arcsec(header[f"CUNIT{i}"]) for i in (1, 2)]
+        if all(sides):
+            scales.append(Scale(f"CDELT of {where}", *sides))
+    if header.get("PIXAR_A2"):
+        side = float(np.sqrt(header["PIXAR_A2"]))
+        scales.append(Scale(f"PIXAR_A2 of {where}", side, side))
+    for key_x, key_y in (("PIXSCAX", "PIXSCAY"), ("PIXSCALE", "PIXSCALE"), ("PIXELSCL", "PIXELSCL")):
+        if key_x in header and key_y in header:
+            scales.append(Scale(f"{key_x} of {where}", float(header[key_x]), float(header[key_y])))
+    return tuple(scales)
+
+
+def resolved_scale(scales: tuple[Scale, ...], where: str) -> tuple[float, list[str]]:
+    """The first statement, in arcsec per pixel, and a note for each later one that disagrees.
+
+    Raises:
+        DataError: there is none, or the first one's pixels are not square.
+    """
+    if not scales:
+        raise DataError(f"{where}: states no pixel scale; give pixel_scale= in arcsec per pixel")
+    first = scales[0]
+    if not abs(first.x - first.y) <= TOLERANCE * abs(first.x):
+        raise DataError(
+            f"{where}: {first.where} says pixels of {first.x:.6g} x {first.y:.6g} arcsec; resample to square "
+            "pixels, or give pixel_scale= if that statement is wrong"
+        )
+    used = (first.x + first.y) / 2
+    return used, disagreements(scales[1:], used, first.where)
+
+
+def disagreements(scales: tuple[Scale, ...], used: float, used_from: str) -> list[str]:
+    """Notes on the statements that are more than TOLERANCE away from the pixel scale in use."""
+    return [
+        f"pixel scale {used:.6g} from {used_from} used, {scale.where} says {scale.x:.6g} x {scale.y:.6g}"
+        for scale in scales
+        if max(abs(scale.x - used), abs(scale.y - used)) > TOLERANCE * abs(used)
+    ]
+
+
+def _arcsec(unit: str) -> float:
+    """Arcsec in one of a header's CUNIT, 0 where it is no angle."""
+    try:
+        return float(units.Unit(unit).to(units.arcsec))  # pyright: ignore[reportArgumentType]
+    except (ValueError, units.UnitConversionError):
+        return 0.0

@@ -1,0 +1,267 @@
+"""Which files of a folder, and which arrays of a file, are data, noise, PSF and mask: told by their names."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy.wcs import WCS
+
+from lensfit.datasets.array_files import Images, Scale, open_images, reading, sha256
+from lensfit.datasets.dataset import Source, check_shapes, count_and_first
+from lensfit.errors import DataError
+
+WORDS = {
+    "mask": {"mask", "dq"},
+    "psf": {"psf", "kernel"},
+    "weight": {"wht", "weight", "weights", "ivm", "ivar"},
+    "variance": {"var", "variance"},
+    "noise": {"noise", "noisemap", "rms", "err", "error", "sigma", "std"},
+    "data": {"data", "image", "img", "sci", "drz", "drc", "i2d"},
+}
+INGREDIENTS = {"background_rms", "exposure_time"}
+"""Arrays that noise is made from, none by itself a noise map."""
+
+KINDS = {
+    "data": ("data",),
+    "noise": ("noise", "variance", "weight"),
+    "psf": ("psf",),
+    "mask": ("mask",),
+}
+"""The kinds of array that can fill each role, best first."""
+
+_SUFFIXES = (".fits", ".fit", ".fts", ".fits.gz", ".fits.fz", ".npz", ".h5", ".hdf5")
+_DO_NOT_USE = 1
+"""The one bit of a JWST data-quality flag that says that the pixel is bad."""
+
+_WEIGHT_KEYS = ("WHT", "WGT", "WEIGHT", "WTYP", "WT_TYP")
+"""What keywords contain that say how a drizzled image was weighted."""
+
+
+def find_files(folder: Path, given: Mapping[str, Path]) -> dict[str, Path]:
+    """role -> file for the roles data, noise, psf and mask, those `given` included; data is always there.
+
+    Raises:
+        DataError: no file or several files could be the data, or several could be another role.
+    """
+    taken = {file.resolve() for file in given.values()}
+    files = {
+        file.name: file
+        for file in sorted(folder.iterdir())
+        if file.name.lower().endswith(_SUFFIXES) and file.resolve() not in taken
+    }
+    stems = {name: _stem(name) for name in files}
+    found = dict(given)
+    for role in (role for role in KINDS if role not in given):
+        _, chosen = candidates(stems.values(), role)
+        chosen = [name for name, stem in stems.items() if stem in chosen]
+        if role == "data" and not chosen:
+            chosen = [name for name, stem in stems.items() if kind_of(stem) is None]
+        if chosen:
+            remedy = "give the file itself as the path" if role == "data" else f"say which with {role}="
+            found[role] = files[only(chosen, role, str(folder), remedy)]
+    if "data" not in found:
+        raise DataError(
+            f"{folder}: no file that could be the data (data, image, sci, drz, ...) among "
+            f"{', '.join(files) or 'its files, none of them FITS, npz or HDF5'}; give the file as the path"
+        )
+    return found
+
+
+def _stem(name: str) -> str:
+    suffix = max((s for s in _SUFFIXES if name.lower().endswith(s)), key=len)
+    return name[: -len(suffix)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Info:
+    """What the `info.json` of a folder states: arcsec per pixel, and the array's centre (x, y) in arcsec."""
+
+    scales: tuple[Scale, ...] = ()
+    origin: tuple[float, float] = (0.0, 0.0)
+    sources: tuple[Source, ...] = ()
+
+
+def read_info(folder: Path) -> Info:
+    """The content of `info.json`, an empty Info where there is none.
+
+    Raises:
+        DataError: it is no JSON object, or its `pixel_scale` or `origin` are not numbers.
+    """
+    path = folder / "info.json"
+    if not path.exists():
+        return Info()
+    with reading(path, "JSON"):
+        stated = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        scale = [float(stated["pixel_scale"])] if "pixel_scale" in stated else []
+        x, y = stated.get("origin", (0.0, 0.0))
+        origin = (float(x), float(y))
+    except (TypeError, ValueError, AttributeError) as error:
+        example = '{"pixel_scale": 0.05, "origin": [0.0, 0.0]}'
+        raise DataError(f"{path}: no object with numbers ({error}); write for example {example}") from error
+    return Info(
+        scales=tuple(Scale(str(path), side, side) for side in scale),
+        origin=origin,
+        sources=(("info", str(path), sha256(path)),),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One array with what its file says about it."""
+
+    values: np.ndarray
+    sources: tuple[Source, ...]
+    unit: str | None = None
+    scales: tuple[Scale, ...] = ()
+    wcs: WCS | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read_parts(path: Path, role: str, also: tuple[str, ...] = ()) -> dict[str, Part]:
+    """The parts of one file: `role`, which must be there, and those of the roles `also` that are.
+
+    Raises:
+        DataError: the file cannot be read, or `role` is missing or has several candidates.
+    """
+    digest = sha256(path) if path.is_file() else ""
+    with open_images(path) as images:
+        parts = {role: _part(images, role, _required(images, role), digest)}
+        for other in also:
+            kind, found = candidates(images.names, other)
+            if found:
+                parts[other] = _part(images, other, (kind, found), digest)
+            elif other == "noise" and set(images.names) >= INGREDIENTS:
+                parts[other] = _count_noise(images, parts["data"].values, digest)
+    return parts
+
+
+def _required(images: Images, role: str) -> tuple[str | None, list[str]]:
+    """Kind and names of the arrays for a role; one nameless image is taken for what it is asked for."""
+    kind, found = candidates(images.names, role)
+    if found:
+        return kind, found
+    unnamed = [name for name in images.names if kind_of(name) is None]
+    rest = images.names if len(images.names) == 1 else unnamed
+    if not rest:
+        raise DataError(
+            f"{images.path}: no {role} among its images ({', '.join(images.names) or 'none'}); "
+            f"name one of them {role}, or give another file"
+        )
+    file_kind = kind_of(images.path.name)
+    return file_kind if file_kind in KINDS[role] else role, rest
+
+
+def _part(images: Images, role: str, chosen: tuple[str | None, list[str]], digest: str) -> Part:
+    kind, found = chosen
+    if kind == "variance":
+        total = [name for name in found if name.lower() in ("var", "variance")]
+        found = total or found
+    else:
+        only(found, role, str(images.path), "keep one of them in the file")
+    arrays = [images.array(name) for name in found]
+    values, notes = _as_role(images, kind, found, arrays)
+    return Part(
+        values=values,
+        sources=tuple((role, f"{images.path}[{name}]", digest) for name in found),
+        unit=images.unit(found[0]) if kind in ("data", "noise") else None,
+        scales=images.scales(found[0]) if role in ("data", "psf") else (),
+        wcs=images.wcs(found[0]) if role == "data" else None,
+        notes=(*notes, *images.remarks()),
+    )
+
+
+def _as_role(
+    images: Images, kind: str | None, names: list[str], arrays: list[np.ndarray]
+) -> tuple[np.ndarray, list[str]]:
+    """The arrays of one kind as the one array of their role, with notes."""
+    where = f"{images.path}[{'+'.join(names)}]"
+    if kind == "variance":
+        for array in arrays:
+            check_shapes(array.shape, arrays[0].shape, where)
+        return _signed_root(np.asarray(arrays, dtype=np.float64).sum(axis=0)), [f"noise = sqrt of {where}"]
+    if kind == "weight":
+        _refuse_exposure(images, names[0])
+        with np.errstate(divide="ignore"):
+            noise = 1 / _signed_root(_float(arrays[0]))
+        return noise, [f"noise = 1 / sqrt of {where}, read as inverse variance"]
+    is_flag = kind == "mask" and names[0].upper().startswith("DQ")
+    if is_flag and images.header(names[0]).get("TELESCOP") == "JWST":
+        flagged = (arrays[0].astype(np.int64) & _DO_NOT_USE) != 0
+        return flagged, [f"of {where} only DO_NOT_USE masks a pixel"]
+    return arrays[0], []
+
+
+def _signed_root(values: np.ndarray) -> np.ndarray:
+    """Square root that keeps the sign, so that a negative variance is refused as a negative noise."""
+    return np.copysign(np.sqrt(np.abs(values)), values + 0.0)  # + 0.0 turns -0.0 into 0.0
+
+
+def _float(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.float64)
+
+
+def _refuse_exposure(images: Images, name: str) -> None:
+    """Raise DataError where the header calls the weights exposure times."""
+    header = images.header(name)
+    seconds = str(header.get("BUNIT", "")).strip().lower() in ("s", "sec", "second", "seconds")
+    types = [value for key, value in header.items() if any(word in key for word in _WEIGHT_KEYS)]
+    if seconds or any(str(value).strip().upper().startswith("EXP") for value in types):
+        raise DataError(
+            f"{images.path}[{name}]: the header says that the weight is an exposure time, not an inverse "
+            "variance; drizzle with final_wht_type = IVM, or give a noise map as noise="
+        )
+
+
+def _count_noise(images: Images, data: np.ndarray, digest: str) -> Part:
+    """sigma^2 = background_rms^2 + max(data, 0) / exposure_time, for data in e-/s."""
+    rms = _float(images.array("background_rms"))
+    exposure = _float(images.array("exposure_time"))
+    where = f"{images.path}[exposure_time]"
+    if exposure.size != 1:
+        check_shapes(exposure.shape, data.shape, where)
+    bad = np.broadcast_to(~(exposure > 0), data.shape)
+    if bad.any():
+        count = count_and_first(bad)
+        raise DataError(f"{where}: not positive in {count}; give a noise map as noise=")
+    if rms.size != 1:
+        check_shapes(rms.shape, data.shape, f"{images.path}[background_rms]")
+    return Part(
+        values=np.sqrt(rms**2 + np.maximum(_float(data), 0) / exposure),
+        sources=tuple(
+            ("noise", f"{images.path}[{name}]", digest) for name in ("background_rms", "exposure_time")
+        ),
+        notes=(f"noise^2 = background_rms^2 + max(data, 0) / exposure_time, data in e-/s: {images.path}",),
+    )
+
+
+def kind_of(name: str) -> str | None:
+    """'mask', 'psf', 'weight', 'variance', 'noise', 'data' or None, in this order of precedence."""
+    if name in INGREDIENTS:
+        return None
+    words = {word.rstrip("0123456789") or word for word in re.split(r"[^a-z0-9]+", name.lower())}
+    return next((kind for kind, known in WORDS.items() if words & known), None)
+
+
+def candidates(names: Iterable[str], role: str) -> tuple[str | None, list[str]]:
+    """The best kind that is present for a role, with all names of that kind; (None, []) where none is."""
+    kinds = {name: kind_of(name) for name in names}
+    for kind in KINDS[role]:
+        found = [name for name, its_kind in kinds.items() if its_kind == kind]
+        if found:
+            return kind, found
+    return None, []
+
+
+def only(found: list[str], role: str, where: str, remedy: str) -> str:
+    """The one candidate for a role.
+
+    Raises:
+        DataError: there are several.
+    """
+    if len(found) > 1:
+        raise DataError(f"{where}: several candidates for the {role}: {', '.join(found)}; {remedy}")
+    return found[0]

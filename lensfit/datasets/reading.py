@@ -1,0 +1,262 @@
+"""From files to datasets, whatever their kind, and back."""
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy import units
+from astropy.io import fits
+
+from lensfit.datasets.array_files import Scale, disagreements, resolved_scale
+from lensfit.datasets.image_files import Info, Part, find_files, read_info, read_parts
+from lensfit.datasets.imaging import Imaging, NanPolicy
+from lensfit.datasets.interferometer import Interferometer, wide_grid
+from lensfit.datasets.visibilities import East, NanRows, Sign, Visibilities, check_units
+from lensfit.datasets.visibility_files import holds_visibilities, read_table
+from lensfit.errors import DataError
+
+
+def read(path: str | Path, **options: Any) -> Imaging | Interferometer:
+    """Read whatever lies at a path: visibilities with `read_interferometer`, else an image with `read_imaging`.
+
+    Args:
+        path: file or folder.
+        options: of the reader that fits; None = not given. nan="mask" drops the bad rows of visibilities.
+
+    Raises:
+        DataError: an option is for the other kind of data, or see the readers.
+    """
+    path = Path(path)
+    are_visibilities = path.exists() and holds_visibilities(path)
+    reader, other = (read_interferometer, read_imaging) if are_visibilities else (read_imaging, read_interferometer)
+    given = {name: value for name, value in options.items() if value is not None}
+    wrong = [name for name in given if name not in inspect.signature(reader).parameters]
+    if wrong:
+        held, wanted = ("visibilities", "images") if are_visibilities else ("an image", "visibilities")
+        known = all(name in inspect.signature(other).parameters for name in wrong)
+        remedy = f"can be given for {wanted} alone" if known else "no reader knows"
+        raise DataError(f"{path}: holds {held}, and {', '.join(wrong)} {remedy}")
+    if are_visibilities and given.get("nan") == "mask":
+        given["nan"] = "drop"
+    return reader(path, **given)
+
+
+def read_imaging(
+    path: str | Path,
+    *,
+    noise: str | Path | None = None,
+    psf: str | Path | None = None,
+    mask: str | Path | None = None,
+    pixel_scale: float | None = None,
+    nan: NanPolicy = "error",
+) -> Imaging:
+    """Read data, noise, PSF and mask from a folder or from a FITS (plain, gzip, fpack), npz or HDF5 file.
+
+    Arrays are recognised by the words in the names of files, extensions and arrays: data, image, sci, drz;
+    noise, rms, err, sigma, else var (variances, added), else wht, ivm (inverse variance); psf, kernel;
+    mask, dq (anything but 0 = left out). HDF5 with `background_rms` and `exposure_time` gives count noise.
+
+    Args:
+        path: file or folder with the data. The `info.json` of a folder may state `pixel_scale` and `origin`.
+        noise, psf, mask: files that take precedence over what is found at `path`.
+        pixel_scale: arcsec per pixel; takes precedence over `info.json`, which does so over the header.
+        nan: "error" refuses NaN and inf in unmasked pixels, "mask" masks these pixels.
+
+    Raises:
+        DataError: a file is missing, ambiguous, broken, too large, or not fit for a fit.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder; check the path")
+    named = {"noise": noise, "psf": psf, "mask": mask}
+    given = {role: Path(file) for role, file in named.items() if file is not None}
+    files = find_files(path, given) if path.is_dir() else {"data": path, **given}
+    info = read_info(path) if path.is_dir() else Info()
+    parts = _read_all(files)
+    scales = () if pixel_scale is None else (Scale("pixel_scale=", pixel_scale, pixel_scale),)
+    return _assembled(parts, (*scales, *info.scales), info, nan)
+
+
+def _read_all(files: dict[str, Path]) -> dict[str, Part]:
+    """The parts of all roles: each from its own file, or from the file of the data."""
+    inside = tuple(role for role in ("noise", "psf", "mask") if role not in files)
+    parts = read_parts(files["data"], "data", inside)
+    for role in ("noise", "psf"):
+        if role not in parts and role not in files:
+            raise DataError(
+                f"{files['data']}: no {role} found in it or beside it; give a file as {role}=, "
+                f"or name the file, extension or array {role}"
+            )
+    return parts | {role: read_parts(file, role)[role] for role, file in files.items() if role != "data"}
+
+
+def _assembled(
+    parts: dict[str, Part], scales: tuple[Scale, ...], info: Info, nan: NanPolicy
+) -> Imaging:
+    data, noise, psf = parts["data"], parts["noise"], parts["psf"]
+    _check_units(data, noise)
+    stated = (*scales, *data.scales)
+    scale, notes = resolved_scale(stated, data.sources[0][1])
+    notes += disagreements(psf.scales, scale, "the data")
+    return Imaging.from_arrays(
+        data.values,
+        noise.values,
+        psf.values,
+        pixel_scale=scale,
+        mask=parts["mask"].values if "mask" in parts else None,
+        nan=nan,
+        origin=info.origin,
+        unit=data.unit or noise.unit,
+        wcs=data.wcs,
+        notes=tuple(dict.fromkeys([*(note for part in parts.values() for note in part.notes), *notes])),
+        sources=(*(source for part in parts.values() for source in part.sources), *info.sources),
+        scale_from=stated[0].where,
+    )
+
+
+def _check_units(data: Part, noise: Part) -> None:
+    if data.unit is None or noise.unit is None or data.unit == noise.unit:
+        return
+    if _unit(data.unit) != _unit(noise.unit):
+        raise DataError(
+            f"{noise.sources[0][1]}: BUNIT is {noise.unit!r}, that of {data.sources[0][1]} is {data.unit!r}; "
+            "convert one of them, or correct its BUNIT"
+        )
+
+
+def _unit(name: str) -> Any:
+    return units.Unit(name, parse_strict="silent")  # pyright: ignore[reportCallIssue]
+
+
+def read_interferometer(
+    path: str | Path,
+    *,
+    pixel_scale: float | None = None,
+    shape: tuple[int, int] | None = None,
+    sign: Sign | None = None,
+    east: East | None = None,
+    wavelength: float | None = None,
+    primary_beam: float | None = None,
+    origin: tuple[float, float] | None = None,
+    nan: NanRows = "error",
+) -> Interferometer:
+    """Read visibilities from a UVFITS or npz file, or from a folder that holds one or PyAutoLens's FITS triple.
+
+    An npz has u, v, visibilities (or re and im), sigma (or noise or weights), perhaps flags, ant1, ant2, time,
+    track. What is not given here is taken from the folder's `info.json`, then from the file, then from its
+    format: a UVFITS has sign -1 and East to the left, PyAutoLens's files have sign -1 and x along u.
+
+    Args:
+        path: file or folder.
+        pixel_scale: arcsec per pixel of the image on which the lens is modelled; without it and without shape a
+            field as wide as the primary beam, for `lensfit.window.choose_window` to look for the lens in.
+        shape: (H, W) of that image; origin: (x, y) in arcsec of its centre from the phase centre.
+        sign: -1 or +1 in V = sum I exp(sign 2 pi i (u l + v m)).
+        east: side of the image to which l (East) counts.
+        wavelength: in metres, where u and v are in metres.
+        primary_beam: full width at half maximum in arcsec.
+        nan: "error" refuses NaN and inf, "drop" leaves such rows out.
+
+    Raises:
+        DataError: a file is missing, ambiguous or broken, something is not stated, or the data are not fit for
+            a fit.
+    """
+    path = Path(path)
+    table = read_table(path)
+    given = {
+        "pixel_scale": pixel_scale, "shape": shape, "sign": sign, "east": east,
+        "wavelength": wavelength, "primary_beam": primary_beam, "origin": origin,
+    }  # fmt: skip
+    stated = table.stated | {key: value for key, value in given.items() if value is not None}
+    _check_stated(path, stated, ("sign", "east"))
+    columns = dict(table.columns)
+    mask = columns.pop("mask", None)
+    visibilities = Visibilities.from_arrays(
+        columns.pop("u"),
+        columns.pop("v"),
+        columns.pop("values"),
+        nan=nan,
+        sources=table.sources,
+        **columns,
+        **{key: stated[key] for key in ("sign", "east", "wavelength") if stated.get(key) is not None},
+    )
+    if stated.get("pixel_scale") is None and stated.get("shape") is None:
+        check_units(visibilities.longest, str(path))
+        stated["pixel_scale"], stated["shape"] = wide_grid(visibilities, stated.get("primary_beam"))
+    _check_stated(path, stated, ("pixel_scale", "shape"))
+    grid = ("primary_beam", "pixel_scale", "shape", "origin")
+    given = {key: stated[key] for key in grid if stated.get(key) is not None}
+    return Interferometer.of(visibilities, mask=mask, **given)
+
+
+def _check_stated(path: Path, stated: dict[str, Any], keys: tuple[str, ...]) -> None:
+    for key in keys:
+        if stated.get(key) is None:
+            raise DataError(f"{path}: states no {key}; give {_REMEDIES[key]}, or write it into the folder's info.json")
+
+
+_REMEDIES = {
+    "sign": "sign=-1 or sign=+1, that of V = sum I exp(sign 2 pi i (u l + v m))",
+    "east": "east='left' or east='right', the side of the image to which l (East) counts",
+    "pixel_scale": "pixel_scale= in arcsec, at most half a fringe of the longest baseline",
+    "shape": "shape=(H, W), the rows and columns of an image that holds all emission",
+}
+
+
+def write_imaging(imaging: Imaging, folder: str | Path) -> None:
+    """Write data.fits, noise_map.fits, psf.fits, mask.fits (1 = left out) and info.json.
+
+    `read_imaging(folder)` gives the same arrays, pixel scale, origin, unit and WCS. Headers hold the WCS, or
+    offsets in arcsec where there is none.
+
+    Raises:
+        DataError: the folder holds one of these files already.
+    """
+    folder = Path(folder)
+    arrays = {
+        "data": imaging.data,
+        "noise_map": imaging.noise,
+        "psf": imaging.psf,
+        "mask": imaging.mask.astype(np.uint8),
+    }
+    info = folder / "info.json"
+    paths = {name: folder / f"{name}.fits" for name in arrays}
+    for path in (*paths.values(), info):
+        if path.exists():
+            raise DataError(f"{path}: is there already; write to another folder or remove it")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, array in arrays.items():
+        header = fits.Header() if name == "psf" else imaging.frame_header()
+        if imaging.unit is not None and name in ("data", "noise_map"):
+            header["BUNIT"] = imaging.unit
+        fits.PrimaryHDU(array, header).writeto(paths[name])
+    stated: dict[str, Any] = {"pixel_scale": imaging.pixel_scale, "origin": imaging.origin}
+    info.write_text(json.dumps(stated) + "\n", encoding="utf-8")
+
+
+def write_interferometer(interferometer: Interferometer, folder: str | Path) -> None:
+    """Write visibilities.npz, in the house's frame, and info.json; `read_interferometer(folder)` gives the same.
+
+    Raises:
+        DataError: the folder holds one of these files already.
+    """
+    data, rows, folder = interferometer, interferometer.visibilities, Path(folder)
+    table, info = folder / "visibilities.npz", folder / "info.json"
+    for path in (table, info):
+        if path.exists():
+            raise DataError(f"{path}: is there already; write to another folder or remove it")
+    folder.mkdir(parents=True, exist_ok=True)
+    same = np.array_equal(rows.sigma_re, rows.sigma_im)
+    columns: dict[str, Any] = {"u": rows.u, "v": rows.v, "re": np.real(rows.values), "im": np.imag(rows.values)}
+    columns |= {"sigma": rows.sigma_re} if same else {"sigma_re": rows.sigma_re, "sigma_im": rows.sigma_im}
+    labels = {"ant1": rows.antenna1, "ant2": rows.antenna2, "time": rows.time, "track": rows.track}
+    columns |= {name: column for name, column in labels.items() if column is not None}
+    if data.mask.any():
+        columns["mask"] = data.mask
+    np.savez(table, **columns)
+    stated = {"sign": -1, "east": "right", "pixel_scale": data.pixel_scale, "shape": data.shape, "origin": data.origin}
+    if data.primary_beam is not None:
+        stated["primary_beam"] = data.primary_beam
+    info.write_text(json.dumps(stated) + "\n", encoding="utf-8")

@@ -1,0 +1,203 @@
+"""The optimum of the posterior in z and the normal distribution that touches it there: where a sampler begins."""
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from scipy.optimize import minimize
+
+from lensfit.errors import FitError
+from lensfit.fitters.calls import drawable, undefined
+from lensfit.fitters.laplace import NormalEquations, bend, evidence_slope, normal_equations
+from lensfit.problem import Problem
+from lensfit.space import Space
+from lensfit.terms import Evidence
+
+STEPS = 50
+"""Gauss-Newton steps to the optimum at most."""
+ARRIVED = 1e-4
+"""Gain in ln posterior that one more step may promise at the optimum: a hundredth of a standard deviation."""
+STALLED, RISE = 10, 0.5
+"""Steps, and what ln posterior must gain in them for the climb to go on."""
+HALVINGS = 20
+"""How often a step that does not help is halved."""
+MEMORY = 20
+"""Gradients that shape a step of the climb."""
+SMALL_GAIN = 0.01
+"""Gain in ln posterior over PATIENCE steps that is none."""
+PATIENCE = 5
+TRIES = 3
+"""How often the climb begins once more."""
+
+Told = Callable[[float, int], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Optimum:
+    """The highest point of the posterior density of z: theta and z (n,), ln posterior, covariance (n, n) of z.
+
+    The covariance is that of the curvature (Gauss-Newton, the prior included), solved amplitudes free.
+    evaluations: of ln L with its derivatives. promise: what one more step should gain by slope and curvature.
+
+    Where a sub-pixel meets the steep centre of a source the density has a cusp, a narrow one and less than 1 high:
+    the slope promises much there and no step gains it. Across the cusp one combination of the numbers comes out
+    far too narrow; the errors of single numbers are hardly touched unless one of them lies along it.
+    """
+
+    theta: np.ndarray
+    z: np.ndarray
+    log_posterior: float
+    covariance: np.ndarray
+    evaluations: int
+    promise: float
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to say of it in a result."""
+        if self.promise < 100 * ARRIVED:
+            return ()
+        return (f"the optimum is a cusp: by its slope ln posterior should rise by {self.promise:.2g}, but it does not",)
+
+
+def optimum(problem: Problem, theta: np.ndarray) -> Optimum:
+    """Climb from theta (n,) to the nearest optimum: by damped Gauss-Newton steps in z, or L-BFGS on an evidence.
+
+    Raises:
+        FitError: ln L or the prior is not finite at theta, ln L is NaN on the way, or no optimum is reached.
+    """
+    if isinstance(problem.likelihood, Evidence):
+        return _of_evidence(problem, np.asarray(problem.to_z(theta)))
+    here = _equations(problem, np.asarray(problem.to_z(theta)))
+    if not np.isfinite(_height(here)):
+        raise FitError("the start is outside the prior, or ln L is not finite there; start from elsewhere")
+    evaluations, heights = 1, [_height(here)]
+    while True:
+        inverse, moving = here.inverse(), here.moving()
+        slope = np.asarray(here.slope)[moving]
+        step = -(inverse @ slope)[: problem.ndim]
+        promise = 0.5 * float(slope @ inverse @ slope)
+        if promise < ARRIVED or (len(heights) > STALLED and heights[-1] - heights[-1 - STALLED] < RISE):
+            break
+        if len(heights) > STEPS:
+            raise FitError(
+                f"no optimum near the start: ln posterior could still rise by {promise:.2g} after {evaluations} "
+                "evaluations; start from the result of a fitter that has converged"
+            )
+        there, tried = _uphill(problem, here, step)
+        evaluations += tried
+        if there is here:
+            break
+        here = there
+        heights.append(_height(here))
+    z = np.asarray(here.values.z)
+    covariance = inverse[: problem.ndim, : problem.ndim]
+    symmetric = 0.5 * (covariance + covariance.T)
+    return Optimum(np.asarray(problem.to_theta(z)), z, _height(here), symmetric, evaluations, promise)
+
+
+def _of_evidence(problem: Problem, z: np.ndarray) -> Optimum:
+    first = bend(problem.space, problem.likelihood, z)
+    end = climb(problem.space, problem.likelihood, z, first.whitening())
+    there = bend(problem.space, problem.likelihood, end.z)
+    whitening = there.whitening()
+    evaluations = first.evaluations + end.evaluations + there.evaluations
+    covariance = whitening @ whitening.T
+    promise = 0.5 * float(there.slope @ covariance @ there.slope)
+    return Optimum(np.asarray(problem.to_theta(end.z)), end.z, end.log_posterior, covariance, evaluations, promise)
+
+
+def _uphill(problem: Problem, here: NormalEquations, step: np.ndarray) -> tuple[NormalEquations, int]:
+    """The first point of the halved steps that lies higher, `here` if none does, and how many were tried."""
+    for halvings in range(HALVINGS):
+        z = np.asarray(here.values.z) + 0.5**halvings * step
+        there = _equations(problem, z)
+        if np.isnan(_height(there)) and drawable(z):
+            raise undefined(problem.names, problem.to_theta(z))
+        if _height(there) > _height(here):
+            return there, halvings + 1
+    return here, HALVINGS
+
+
+def _equations(problem: Problem, z: np.ndarray) -> NormalEquations:
+    return normal_equations(problem.space, problem.likelihood, jnp.asarray(problem.to_theta(z)))
+
+
+def _height(at: NormalEquations) -> float:
+    """ln posterior of z."""
+    z = np.asarray(at.values.z)
+    return float(at.values.log_likelihood) - 0.5 * float(z @ z) - 0.5 * len(z) * np.log(2 * np.pi)
+
+
+@dataclasses.dataclass(frozen=True)
+class Climb:
+    """Where a climb ended: z (n,), ln posterior there, what it took, and whether the last steps gained nothing."""
+
+    z: np.ndarray
+    log_posterior: float
+    evaluations: int
+    arrived: bool
+
+
+def climb(
+    space: Space, likelihood: Any, z: np.ndarray, whitening: np.ndarray, most: int = 200, told: Told = lambda *_: None
+) -> Climb:
+    """From z (n,) to the nearest maximum of ln posterior by L-BFGS in w, z + W w with `whitening` W (n, n).
+
+    It begins once more where a line search gives up: where an amplitude reaches zero the slope has a small step.
+    told(ln posterior, evaluations) is called at each of at most `most` steps.
+
+    Raises:
+        FitError: ln posterior is not finite at z, or it or its slope is NaN on the way.
+    """
+    ascent = _Ascent(space, likelihood, z, whitening, told)
+    if not np.isfinite(ascent.depth(ascent.best)[0]):
+        raise FitError("ln evidence or the prior is not finite at the start; start from elsewhere")
+    options = {"maxcor": MEMORY, "maxiter": most, "gtol": 1e-3, "ftol": 0.0}
+    arrived = False
+    for _ in range(TRIES):
+        end = minimize(ascent.depth, ascent.best, jac=True, method="L-BFGS-B", callback=ascent.step, options=options)
+        arrived = bool(end.success) or ascent.arrived
+        if arrived:
+            break
+    return Climb(z + whitening @ ascent.best, ascent.height, ascent.evaluations, arrived)
+
+
+class _Ascent:
+    """ln posterior as the optimiser of scipy asks for it; remembers the best point."""
+
+    def __init__(self, space: Space, likelihood: Any, z: np.ndarray, whitening: np.ndarray, told: Told) -> None:
+        self.space, self.likelihood, self.z, self.whitening, self.told = space, likelihood, z, whitening, told
+        self.best, self.height, self.evaluations = np.zeros(len(z)), -np.inf, 0
+        self.heights: list[float] = []
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the last steps gained nothing."""
+        return len(self.heights) > PATIENCE and self.heights[-1] - self.heights[-1 - PATIENCE] < SMALL_GAIN
+
+    def depth(self, w: np.ndarray) -> tuple[float, np.ndarray]:
+        """-ln posterior at w (n,) and its slope (n,); a wall without slope where it is impossible or out of the prior.
+
+        Raises FitError where the prior has draws and ln evidence or its slope is NaN.
+        """
+        z = jnp.asarray(self.z + self.whitening @ w)
+        (value, _), slope = evidence_slope(self.space, self.likelihood, z)
+        self.evaluations += 1
+        if np.isfinite(value) and np.all(np.isfinite(slope)):
+            if value > self.height:
+                self.best, self.height = np.array(w), float(value)
+            return -float(value), -self.whitening.T @ np.asarray(slope)
+        if value != -np.inf and drawable(z):
+            told = "the slope of ln evidence is not finite" if np.isfinite(value) else f"ln evidence is {value}"
+            raise undefined(self.space.names, self.space.to_theta(z), told)
+        return np.inf, np.zeros(len(w))
+
+    def step(self, _: Any) -> None:
+        """After a step of the optimiser: end it where nothing is gained any more."""
+        self.heights.append(self.height)
+        self.told(self.height, self.evaluations)
+        if self.arrived:
+            raise StopIteration

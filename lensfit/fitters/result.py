@@ -1,0 +1,253 @@
+"""What every fitter gives: `FitResult`, and `result_of`, which makes it of what a fitter found, the same for all."""
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from lensfit.errors import FitError
+from lensfit.fitters.diagnostics import Diagnostics
+from lensfit.fitters.laplace import Laplace, laplace, values_at
+from lensfit.model import LensModel
+from lensfit.problem import Problem
+from lensfit.verdict import Trust
+
+DRAWS = 128
+"""Samples over which the scatter of the solved amplitudes is measured."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """The same data under a neighbouring model: its name, chi2, the parameters it fits by name, and its numbers.
+
+    counts: it fits nearly as well as the fit itself, and the spread is over it too.
+    """
+
+    name: str
+    chi2: float
+    values: dict[str, float]
+    counts: bool
+    model: Any
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Basin:
+    """A place found by a search: theta (n,), and the score it is ranked by (small is good, never NaN)."""
+
+    theta: np.ndarray
+    score: float
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Search:
+    """What a search from the data found: the basins that came closest, best first, and the `other` theta (n,) at which
+    a search with other random numbers ended."""
+
+    basins: tuple[Basin, ...]
+    other: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class FitResult:
+    """What a fitter found; arrays follow the order of `names`, values in `units`.
+
+    theta, errors (n,): best values and one-sigma statistical errors. covariance (n, n) of theta.
+    amplitudes, amplitude_errors (K,): the solved ones, named in `amplitude_names`.
+    spread (n,): half the range over those `variants`, models next to this one, that fit nearly as well; NaN
+    where they do not have it.
+    samples (S, n) with weights (S,) and ln L (S,), their diagnostics, log_evidence and its error: of samplers,
+    else None.
+    chi2 and log_likelihood are the problem's at theta; data_count is the number of pixels they sum over.
+    evaluations and gradients count calls of the likelihood; None where the fitter does not count them.
+    search: of a fitter that searched from the data. explored: it looked at the whole prior. gain: by how much
+    chi2 + |z|^2 fell when its descent went on.
+    """
+
+    fitter: str
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    symbols: tuple[str, ...]
+    theta: np.ndarray
+    errors: np.ndarray
+    covariance: np.ndarray
+    amplitude_names: tuple[str, ...]
+    amplitudes: np.ndarray
+    amplitude_errors: np.ndarray
+    spread: np.ndarray
+    variants: tuple[Variant, ...]
+    model: LensModel
+    log_likelihood: float
+    log_posterior: float
+    chi2: float
+    data_count: int
+    evaluations: int | None
+    gradients: int | None
+    seconds: float
+    cpu_seconds: float
+    converged: bool
+    trust: Trust
+    notes: tuple[str, ...] = ()
+    provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
+    samples: np.ndarray | None = None
+    weights: np.ndarray | None = None
+    log_likelihoods: np.ndarray | None = None
+    diagnostics: Diagnostics | None = None
+    log_evidence: float | None = None
+    log_evidence_error: float | None = None
+    search: Search | None = None
+    explored: bool = False
+    gain: float | None = None
+
+    def __getitem__(self, name: str) -> float:
+        """Best value of a parameter or a solved amplitude, by its dotted name."""
+        if name in self.names:
+            return float(self.theta[self.names.index(name)])
+        if name in self.amplitude_names:
+            return float(self.amplitudes[self.amplitude_names.index(name)])
+        raise KeyError(f"{name}: the fit has {', '.join(self.names + self.amplitude_names)}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Clock:
+    """When a fit began, by the clock on the wall and by the processor's [s]."""
+
+    wall: float
+    cpu: float
+
+    @classmethod
+    def start(cls) -> Clock:
+        """Begin now."""
+        return cls(time.perf_counter(), time.process_time())
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Samples:
+    """Draws (S, n) of theta from the posterior with weights (S,); where known ln L (S,), ln evidence with its error."""
+
+    theta: np.ndarray
+    weights: np.ndarray
+    log_likelihoods: np.ndarray | None = None
+    diagnostics: Diagnostics | None = None
+    log_evidence: float | None = None
+    log_evidence_error: float | None = None
+
+    @classmethod
+    def equal(cls, theta: np.ndarray) -> Samples:
+        """Draws (S, n) of equal weight, as Markov chains give them."""
+        return cls(theta=theta, weights=np.full(len(theta), 1 / len(theta)))
+
+
+def result_of(
+    problem: Problem,
+    theta: np.ndarray,
+    *,
+    fitter: str,
+    clock: Clock,
+    converged: bool,
+    evaluations: int | None,
+    gradients: int | None,
+    samples: Samples | None = None,
+    curvature: Laplace | None = None,
+    notes: tuple[str, ...] = (),
+    spread: np.ndarray | None = None,
+    variants: tuple[Variant, ...] = (),
+    trust: Trust = Trust(),  # noqa: B008 (frozen)
+    search: Search | None = None,
+    explored: bool = False,
+    gain: float | None = None,
+) -> FitResult:
+    """The result of a fitter named `fitter` that began at `clock` and ended at theta (n,), its best point.
+
+    Errors and covariance are those of the samples, or without samples those of the curvature at theta
+    (`laplace`; a fitter that has them already gives them as `curvature`). Amplitudes, model, ln L and chi2
+    are the problem's at theta.
+
+    Raises FitError where the result would not be finite.
+    """
+    theta = np.asarray(theta, float)
+    found = curvature or (
+        laplace(problem.space, problem.likelihood, theta) if samples is None else _sampled(problem, theta, samples)
+    )
+    values = found.values
+    log_likelihood, z = float(values.log_likelihood), np.asarray(values.z)
+    amplitudes = np.asarray(values.amplitudes)
+    if not (np.isfinite(log_likelihood) and np.all(np.isfinite(z))):
+        raise FitError(f"{fitter}: ln L or the prior is not finite at the best point; start from elsewhere")
+    deviation = np.sqrt(np.diag(found.covariance))
+    parameters, n = problem.space.parameters, problem.ndim
+    return FitResult(
+        fitter=fitter,
+        names=problem.names,
+        units=tuple(p.unit for p in parameters),
+        symbols=tuple(p.symbol for p in parameters),
+        theta=theta,
+        errors=deviation[:n],
+        covariance=found.covariance[:n, :n],
+        amplitude_names=tuple(p.name for p in problem.space.amplitudes),
+        amplitudes=amplitudes,
+        amplitude_errors=deviation[n:],
+        spread=np.full(n, np.nan) if spread is None else spread,
+        variants=variants,
+        model=problem.space.build(theta).filled(amplitudes),  # pyright: ignore[reportArgumentType]
+        log_likelihood=log_likelihood,
+        log_posterior=log_likelihood - 0.5 * float(z @ z) - 0.5 * n * np.log(2 * np.pi),
+        chi2=float(values.chi2),
+        data_count=problem.likelihood.data_count,
+        evaluations=evaluations,
+        gradients=gradients,
+        seconds=time.perf_counter() - clock.wall,
+        cpu_seconds=time.process_time() - clock.cpu,
+        converged=converged,
+        trust=trust,
+        search=search,
+        explored=explored,
+        gain=gain,
+        notes=notes + _profiled(problem, samples),
+        samples=None if samples is None else samples.theta,
+        weights=None if samples is None else samples.weights,
+        log_likelihoods=None if samples is None else samples.log_likelihoods,
+        diagnostics=None if samples is None else samples.diagnostics,
+        log_evidence=None if samples is None else samples.log_evidence,
+        log_evidence_error=None if samples is None else samples.log_evidence_error,
+    )
+
+
+def _profiled(problem: Problem, samples: Samples | None) -> tuple[str, ...]:
+    """What an evidence means where amplitudes were solved: L was maximised over them, not integrated."""
+    count = len(problem.space.amplitudes)
+    if samples is None or samples.log_evidence is None or not count:
+        return ()
+    return (
+        f"ln evidence is that of L at its maximum over {count} solved amplitudes, which have no prior: it does not "
+        "pay for them, so compare it with that of the same light profiles only",
+    )
+
+
+def _sampled(problem: Problem, theta: np.ndarray, samples: Samples) -> Laplace:
+    """Values at theta with the covariance (n + K, n + K) of the samples and of the amplitudes solved at them.
+
+    At each sample the amplitudes scatter about their best as well: that part is measured at theta.
+    """
+    weights = samples.weights / samples.weights.sum()
+    spread = np.atleast_2d(np.cov(samples.theta, rowvar=False, aweights=weights))
+    if not problem.space.amplitudes:
+        return Laplace(values_at(problem.space, problem.likelihood, jnp.asarray(theta)), spread)
+    n = problem.ndim
+    held = laplace(problem.space, problem.likelihood, theta)
+    chosen = samples.theta[np.random.default_rng(0).choice(len(weights), DRAWS, p=weights)]
+    covariance = np.cov(np.concatenate([chosen, np.asarray(problem.amplitudes(chosen))], 1), rowvar=False)
+    covariance[:n, :n] = spread
+    covariance[n:, n:] += _given_theta(held.covariance, n)
+    return Laplace(held.values, covariance)
+
+
+def _given_theta(covariance: np.ndarray, n: int) -> np.ndarray:
+    """Covariance (K, K) of the amplitudes with theta (n,) held; zero for one that is held itself."""
+    known = np.isfinite(np.diag(covariance))
+    precision = np.linalg.inv(covariance[np.ix_(known, known)])
+    given = np.zeros((len(known) - n,) * 2)
+    given[np.ix_(known[n:], known[n:])] = np.linalg.inv(precision[n:, n:])
+    return given

@@ -1,0 +1,144 @@
+"""ln evidence of images of a lens whose source is on pixels."""
+from __future__ import annotations
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lensfit.datasets import Imaging
+from lensfit.errors import ModelError
+from lensfit.grid import Grid
+from lensfit.inversion.evidence import Normal, Solution, solution
+from lensfit.inversion.images import normal
+from lensfit.inversion.rays import Rays
+from lensfit.likelihood.imaging import ImagingLikelihood
+from lensfit.likelihood.reconstruction import (
+    WIDTH,
+    Reconstruction,
+    Seen,
+    amplitudes_of,
+    brightness_of,
+    columns_of,
+    pixels_of,
+    reconstruction,
+)
+from lensfit.model import LensModel
+from lensfit.operators.psf import convolve
+from lensfit.profiles import PixelSource
+from lensfit.pytree import pytree, static
+from lensfit.terms import Evidence
+
+SUB_PIXELS = 2
+"""Rays per pixel and axis."""
+
+
+@pytree
+class PixelImagingLikelihood(Evidence):
+    """ln evidence of one or several images, the source's coefficients and all `Solved` amplitudes integrated out.
+
+    The amplitudes are normal about zero a priori with standard deviation `width`, wide of anything the data say;
+    those that are to be positive are kept so. Lens light and sky with numbers are subtracted from the data.
+    """
+
+    kind = "pixels on image"
+
+    images: tuple[ImagingLikelihood, ...]
+    rays: tuple[Rays, ...]
+    width: jax.Array
+    engine: Literal["native", "xla"] = static(default="native")
+
+    @property
+    def grids(self) -> tuple[Grid, ...]:
+        """Of the datasets."""
+        return tuple(image.grid for image in self.images)
+
+    @classmethod
+    def of(
+        cls, *imaging: Imaging, sub_pixels: int = SUB_PIXELS, oversampling: int | np.ndarray | None = None,
+        width: float | None = None,
+    ) -> PixelImagingLikelihood:
+        """From checked data, images of one source in one unit of brightness.
+
+        Args:
+            sub_pixels: rays per pixel and axis.
+            oversampling: of the lens light, see `ImagingLikelihood.of`.
+            width: see the class; None = WIDTH times the largest datum.
+        """
+        if not imaging:
+            raise ModelError("PixelImagingLikelihood.of needs at least one image")
+        largest = max(float(np.max(np.abs(data.data[~data.mask]))) for data in imaging)
+        images = tuple(ImagingLikelihood.of(data, oversampling) for data in imaging)
+        return cls(
+            images=images,
+            rays=tuple(_rays(image, sub_pixels) for image in images),
+            width=jnp.asarray(WIDTH * largest if width is None else float(width)),
+        )
+
+    def __call__(self, model: LensModel) -> jax.Array:
+        """ln evidence of a model whose leaves are numbers or `Solved`."""
+        return self.solution(model).log_evidence
+
+    def solution(self, model: LensModel) -> Solution:
+        """The most probable source and amplitudes, and the terms of ln evidence."""
+        source, rest = pixels_of(model)
+        parts = [self._normal(k, model, source, rest) for k in range(len(self.images))]
+        total = parts[0]
+        for part in parts[1:]:
+            total = total.plus(part)
+        return solution(total, source, self.width, rest.positive(), self.engine)
+
+    def _normal(self, k: int, model: LensModel, source: PixelSource, rest: LensModel) -> Normal:
+        image, rays = self.images[k], self.rays[k]
+        target = -image.residuals(rest).ravel()[rays.seen]
+        columns = columns_of(image, rest).reshape(-1, image.shape[0] * image.shape[1])[:, rays.seen]
+        u, v = source.position(*model.source_position(rays.x, rays.y))
+        curvature, vector = normal(rays, u, v, columns, target, (source.pixels, source.order), self.engine)
+        return Normal(curvature=curvature, vector=vector, constant=target @ target, log_norm=image.log_norm)
+
+    def reconstruct(self, model: LensModel) -> Reconstruction:
+        """The source, its uncertainty and the images, for a model whose leaves are numbers or `Solved`."""
+        source, rest = pixels_of(model)
+        found = self.solution(model)
+        size = source.pixels**2
+        coefficients, filled = found.s[:size].reshape(source.pixels, -1), rest.filled(found.s[size:])
+        seen = [self._seen(k, model, source, filled, coefficients) for k in range(len(self.images))]
+        area = self.images[0].grid.pixel_scale ** 2
+        return reconstruction(model, source, found, tuple(seen), area * jnp.sum(seen[0].lensed))
+
+    def _seen(
+        self, k: int, model: LensModel, source: PixelSource, rest: LensModel, coefficients: jax.Array
+    ) -> Seen:
+        image, rays = self.images[k], self.rays[k]
+        values = brightness_of(source, coefficients, *model.source_position(rays.x, rays.y)).mean(-1)
+        zero = jnp.zeros(image.shape[0] * image.shape[1])
+        lensed = zero.at[rays.pixels].set(values).reshape(image.shape)
+        source_image, light = convolve(lensed, image.transfer), image.image(rest)
+        total = source_image + light
+        return Seen(
+            image=total, source=source_image, light=light, lensed=lensed,
+            residuals=total * image.inverse_noise - image.whitened_data, used=image.grid.gather >= 0,
+        )
+
+    def amplitudes(self, model: LensModel) -> jax.Array:
+        """The `Solved` amplitudes (K,) of lens light and sky, most probable together with the source."""
+        return amplitudes_of(self.solution(model), model)
+
+    @property
+    def data_count(self) -> int:
+        """Number of pixels with data."""
+        return sum(image.data_count for image in self.images)
+
+    @property
+    def log_norm(self) -> jax.Array:
+        """-1/2 sum ln(2 pi sigma^2)."""
+        return jnp.sum(jnp.stack([image.log_norm for image in self.images]))
+
+
+def _rays(image: ImagingLikelihood, sub_pixels: int) -> Rays:
+    return Rays.of(
+        *image.grid.coordinates(), needed=np.asarray(image.grid.gather) >= 0,
+        inverse_noise=np.asarray(image.inverse_noise), psf=np.asarray(image.psf),
+        pixel_scale=float(image.grid.pixel_scale), sub_pixels=sub_pixels,
+    )

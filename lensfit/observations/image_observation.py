@@ -1,0 +1,121 @@
+"""An image of a lens on the road."""
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from lensfit.datasets import Imaging
+from lensfit.errors import DataError
+from lensfit.likelihood.imaging import ImagingLikelihood
+from lensfit.likelihood.pixel_images import PixelImagingLikelihood
+from lensfit.likelihood.reconstruction import Reconstruction
+from lensfit.model import LensModel
+from lensfit.observations.companions import Companion, find_companions, leave_out
+from lensfit.observations.observation import Observation, Shown, planes_of
+from lensfit.observations.region import add_note, choose_mask, leaves_a_region
+from lensfit.plots import FIGURES, PIXEL_FIGURES, Glance, Scene, inspect_figure, pixel_scene
+from lensfit.recipe import DataSection
+from lensfit.standard import STANDARD
+
+OVERVIEW = (
+    "Data, model and normalised residual; lens light, data without lens light, and the source "
+    "with the caustics. Data, model and lens light share one scale. Grey: masked."
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class ImageObservation(Observation):
+    """One image. settled: its mask was given and stays as it is."""
+
+    kind: ClassVar[str] = "images"
+    standard: ClassVar[Mapping[str, Callable[[Any], LensModel]]] = STANDARD
+    default: ClassVar[str] = "parametric"
+    counted: ClassVar[str] = "pixels"
+    overview: ClassVar[str] = OVERVIEW
+    drawn_live: ClassVar[bool] = True
+
+    imaging: Imaging
+    settled: bool = False
+
+    @classmethod
+    def of(cls, data: Any) -> ImageObservation | None:
+        """Of an `Imaging`; a mask that leaves a region of it stays as it is."""
+        if not isinstance(data, Imaging):
+            return None
+        found = any(role == "mask" for role, _, _ in data.sources)
+        return cls(imaging=data, settled=not found and leaves_a_region(data))
+
+    def asked(self, section: DataSection) -> ImageObservation:
+        """With the disc of a radius that is named; a mask that is named stays as it is."""
+        radius, imaging = section.mask_radius, self.imaging
+        if radius is not None:
+            if not radius > 0:
+                raise DataError(f"a mask of mask_radius={radius:g} arcsec keeps no pixel; give a radius above 0")
+            imaging = imaging.circular_mask(radius)
+        return dataclasses.replace(self, imaging=imaging, settled=not (radius is None and section.mask is None))
+
+    @property
+    def frame(self) -> Imaging:
+        """The image."""
+        return self.imaging
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Those of the image."""
+        return self.imaging.notes
+
+    def region(self) -> ImageObservation:
+        """With a disc about the lens that holds its arcs, less what a mask found beside the data leaves out.
+
+        A mask found that leaves only a region of the image is used as it is.
+        """
+        if self.settled:
+            return self
+        if any(role == "mask" for role, _, _ in self.imaging.sources) and leaves_a_region(self.imaging):
+            chosen = add_note(self.imaging, "the mask found leaves only a region of the image: used as it is")
+        else:
+            chosen = choose_mask(self.imaging)
+        return dataclasses.replace(self, imaging=chosen, settled=True)
+
+    def term(self, model: LensModel) -> Any:
+        """ln L of the image, or its ln evidence."""
+        return PixelImagingLikelihood.of(self.imaging) if model.pixels() else ImagingLikelihood.of(self.imaging)
+
+    def companions(self, term: Any, model: LensModel) -> tuple[Companion, ...]:
+        """See `lensfit.observations.companions`."""
+        return find_companions(term, model)
+
+    def without(self, companions: tuple[Companion, ...]) -> ImageObservation:
+        """The same with discs about the companions masked."""
+        return dataclasses.replace(self, imaging=leave_out(self.imaging, companions))
+
+    def glance(self, term: Any, model: LensModel) -> Glance:
+        """Data, model and residual."""
+        return Glance.of(self.imaging, term, model)
+
+    def shown(self, term: Any, model: LensModel, found: Reconstruction | None) -> Shown:
+        """Figures on the frame of the image."""
+        if found is None:
+            scene, figures = Scene.of(self.imaging, term, model), FIGURES
+        else:
+            scene, figures = pixel_scene(self.imaging, term, found), PIXEL_FIGURES
+        made = {name: partial(figure, scene) for name, figure in figures.items()}
+        return Shown(made, planes_of(scene, self.imaging))
+
+    def describe(self) -> list[tuple[str, str]]:
+        """That of the image."""
+        return self.imaging.describe()
+
+    def figure(self) -> Figure:
+        """Data, noise map, signal over noise and PSF."""
+        return inspect_figure(self.imaging)
+
+    def restored(self, document: dict[str, Any], masks: Mapping[str, np.ndarray], model: Any) -> ImageObservation:
+        """With the mask of the fit."""
+        imaging = dataclasses.replace(self.imaging.with_mask(masks["MASK"]), notes=tuple(document["notes"]))
+        return dataclasses.replace(self, imaging=imaging, settled=True)

@@ -1,0 +1,172 @@
+"""What the road from data to verdict needs of a kind of data."""
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from lensfit.datasets import Dataset
+from lensfit.errors import ModelError
+from lensfit.likelihood.reconstruction import Reconstruction
+from lensfit.model import LensModel
+from lensfit.observations.companions import Companion
+from lensfit.plots import Glance
+from lensfit.plots.scene import AnyScene
+from lensfit.recipe import DataSection
+from lensfit.staged.case import Case
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Plane:
+    """An image of model.fits: its name, the array (H, W) on a frame, its unit (None = none) and what it shows."""
+
+    name: str
+    array: np.ndarray
+    frame: Dataset
+    unit: str | None
+    words: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """A fit as its files show it: figures by the name of their file, the overview first, and images."""
+
+    figures: Mapping[str, Callable[[], Figure]]
+    planes: tuple[Plane, ...]
+
+
+def planes_of(scene: AnyScene, frame: Dataset) -> tuple[Plane, ...]:
+    """The images of a scene."""
+    return tuple(Plane(name, array, frame, unit, words) for name, array, unit, words in scene.planes())
+
+
+class Observation(ABC):
+    """Data of one kind, and what is done with them on the road.
+
+    A new kind of data is its dataset, its term and its `Observation`.
+
+    kind: its name. standard: models to start from, by name, each a function of `frame`; default: the one that is
+    taken where none is named. counted: what chi2 sums over. overview: what the first figure shows.
+    """
+
+    kind: ClassVar[str]
+    standard: ClassVar[Mapping[str, Callable[[Any], LensModel]]]
+    default: ClassVar[str]
+    counted: ClassVar[str]
+    overview: ClassVar[str]
+
+    # Made
+
+    @classmethod
+    @abstractmethod
+    def of(cls, data: Any) -> Self | None:
+        """Of a dataset or of several, None where they are of another kind."""
+
+    @abstractmethod
+    def asked(self, section: DataSection) -> Self:
+        """With what a recipe says of the region and the calibration. Raises DataError where it cannot be had."""
+
+    # What is observed
+
+    @property
+    @abstractmethod
+    def frame(self) -> Dataset:
+        """The dataset whose image grid, unit and celestial coordinates are those of the fit."""
+
+    @property
+    def frames(self) -> dict[str, Dataset]:
+        """The frame of each dataset that has a model of its own, by name; of one alone the name is empty."""
+        return {"": self.frame}
+
+    @property
+    @abstractmethod
+    def notes(self) -> tuple[str, ...]:
+        """What was done to the input, in plain words."""
+
+    @abstractmethod
+    def region(self) -> Self:
+        """The same data with the part of the sky that is fitted chosen from them, unless it was given."""
+
+    def model(self, name: str | None) -> LensModel:
+        """The standard model of that name, None = the default, with priors scaled from the data."""
+        chosen = self.default if name is None else name
+        if chosen not in self.standard:
+            known = " or ".join(self.standard)
+            raise ModelError(f"the standard model {chosen} is not for {self.kind}: use {known}")
+        return self.standard[chosen](self.frame)
+
+    @abstractmethod
+    def term(self, model: LensModel) -> Any:
+        """ln L of these data, or their ln evidence where the model's source is on pixels."""
+
+    # What only some kinds have
+
+    def companions(self, term: Any, model: LensModel) -> tuple[Companion, ...]:
+        """Light that neither lens nor source of a fitted model of numbers explains, brightest first."""
+        return ()
+
+    def without(self, companions: tuple[Companion, ...]) -> Self:
+        """The same data with companions left out, and a note for each."""
+        raise ModelError(f"{self.kind} have no companions to leave out")
+
+    @property
+    def free(self) -> int:
+        """Number of calibration parameters that are fitted with the model."""
+        return 0
+
+    def aligned(self) -> Self:
+        """With what can be calibrated without a model."""
+        return self
+
+    def calibrated(self, term: Any, model: LensModel) -> Self:
+        """With the calibration at its best for a fitted model of numbers."""
+        return self
+
+    def calibrated_with(self, case: Case, theta: np.ndarray) -> Self:
+        """With the calibration at its joint optimum with the model, near theta (n,) of the case's space."""
+        return self
+
+    def calibration_notes(self) -> tuple[str, ...]:
+        """What the calibration came out at, in plain words."""
+        return ()
+
+    drawn_live: ClassVar[bool] = False
+    """Whether a fit under way can be drawn."""
+
+    def glance(self, term: Any, model: LensModel) -> Glance:
+        """What is drawn of a fit under way."""
+        raise ModelError(f"a fit of {self.kind} cannot be drawn while it runs")
+
+    # What is written
+
+    @abstractmethod
+    def shown(self, term: Any, model: LensModel, found: Reconstruction | None) -> Shown:
+        """The figures of a fitted model of numbers, or of the source that was found on pixels."""
+
+    @abstractmethod
+    def figure(self) -> Figure:
+        """What `lensfit inspect` draws."""
+
+    @abstractmethod
+    def describe(self) -> list[tuple[str, str]]:
+        """(label, text) of everything that is understood of the data."""
+
+    def document(self) -> dict[str, Any]:
+        """What result.json says of the data, among it what the report shows and what `restored` needs."""
+        told = {*((role, path) for role, path, _ in self.frame.sources), *(("note", note) for note in self.notes)}
+        return {
+            "kind": self.kind,
+            "counted": self.counted,
+            "overview": self.overview,
+            "described": [row for row in self.describe() if row not in told],
+            **self.frame.document(),
+        }
+
+    @abstractmethod
+    def restored(self, document: dict[str, Any], masks: Mapping[str, np.ndarray], model: Any) -> Self:
+        """These data, read again, with the region and the calibration of a fit of which were kept: `document`, the
+        MASKs (H, W) of model.fits by name, and the model of numbers."""

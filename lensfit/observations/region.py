@@ -1,0 +1,154 @@
+"""What part of the sky is fitted, read off the data: the mask of an image, the image grid of visibilities.
+
+An image: where the lens is and how far its arcs reach. Visibilities: where the emission is.
+"""
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.ndimage import gaussian_filter, label
+
+from lensfit.datasets import Imaging, Interferometer, least_field
+from lensfit.errors import DataError
+from lensfit.likelihood.calibration import Observations
+from lensfit.staged.visibility_stages import align, bright_image
+
+SMOOTHING = 1.5
+"""Width of the smoothing before structure is looked for [pixels]."""
+SIGNIFICANT = 8.0
+"""Least signal over noise of structure, after smoothing."""
+PROMINENT = 0.12
+"""Least share of the light that structure has."""
+COVERED = 0.1
+"""Share of a ring that structure must cover for the ring to belong to the arcs."""
+MASK_MARGIN = 1.15
+"""The mask's radius in units of the outermost such ring."""
+WIDE, FINE = 0.5, 0.36
+"""Pixels of the image that is searched for the lens, and of the window, in units of the largest one allowed."""
+LARGEST = 512
+"""Most pixels along a side of the image that is searched."""
+SHARE = 0.2
+"""Share of the peak of the smoothed image down to which emission belongs to the lens."""
+WINDOW_MARGIN = 1.7
+"""Half the side of the window in units of the distance to which that reaches."""
+
+
+def choose_mask(imaging: Imaging) -> Imaging:
+    """Leave out all but a circle about the lens that holds its arcs, and say so in the notes."""
+    x, y = lens_center(imaging)
+    largest = 0.5 * min(imaging.shape) * imaging.pixel_scale
+    radius = min(MASK_MARGIN * arc_radius(imaging, (x, y)) + 2 * imaging.pixel_scale, largest)
+    note = f'mask chosen from the data: a circle of radius {radius:.2f}" about ({x:.2f}", {y:.2f}")'
+    return add_note(imaging.circular_mask(radius, center=(x, y)), note)
+
+
+def add_note(imaging: Imaging, note: str) -> Imaging:
+    """The same data with one more note of what was done to them."""
+    return dataclasses.replace(imaging, notes=(*imaging.notes, note))
+
+
+def leaves_a_region(imaging: Imaging) -> bool:
+    """Whether the mask leaves only a region inside the image, rather than all of it but some neighbours.
+
+    What it leaves then touches no side of the image and lies within the largest circle about its centre.
+    """
+    used = ~imaging.mask
+    sides = (used[0], used[-1], used[:, 0], used[:, -1])
+    radius = np.hypot(imaging.x - imaging.origin[0], imaging.y - imaging.origin[1])
+    beyond = radius > 0.5 * min(imaging.shape) * imaging.pixel_scale
+    return not any(side.any() for side in sides) and not bool((used & beyond).any())
+
+
+def lens_center(imaging: Imaging) -> tuple[float, float]:
+    """(x, y) [arcsec] of the brightest place within the middle half of the image."""
+    smooth = gaussian_filter(np.where(imaging.mask, 0.0, imaging.data), 2.0)
+    radius = np.hypot(imaging.x - imaging.origin[0], imaging.y - imaging.origin[1])
+    near = ~imaging.mask & (radius < 0.25 * min(imaging.shape) * imaging.pixel_scale)
+    best = np.argmax(np.where(near if near.any() else ~imaging.mask, smooth, -np.inf))
+    return float(imaging.x.flat[best]), float(imaging.y.flat[best])
+
+
+def arc_radius(imaging: Imaging, center: tuple[float, float]) -> float:
+    """Outer radius [arcsec] of the rings about the lens that structure beyond a round galaxy covers.
+
+    Structure is light above the 35th percentile of its ring. The rings must hang together; of several sets
+    those count that hold at least a third of what the richest one holds.
+    """
+    good = ~imaging.mask
+    radius = np.hypot(imaging.x - center[0], imaging.y - center[1])
+    width = 2 * imaging.pixel_scale
+    ring = (radius / width).astype(int)
+    count = int(0.5 * min(imaging.shape) * imaging.pixel_scale / width) + 1
+    level = np.zeros(ring.max() + 1)
+    for k in range(count):
+        inside = imaging.data[(ring == k) & good]
+        level[k] = np.percentile(inside, 35) if inside.size else 0.0
+    flags = _structure(imaging, np.where(good, imaging.data - level[ring], 0.0))
+    covered = np.array([flags[(ring == k) & good].mean() if ((ring == k) & good).any() else 0 for k in range(count)])
+    runs = _runs(covered > COVERED, first=2)
+    if not runs:
+        return count * width
+    weight = [covered[a:b].sum() for a, b in runs]
+    return max(b for (_, b), w in zip(runs, weight, strict=True) if w >= 0.3 * max(weight)) * width
+
+
+def _structure(imaging: Imaging, excess: np.ndarray) -> np.ndarray:
+    """Where the excess (H, W) is significant and a good share of the light."""
+    good = ~imaging.mask
+    smooth = gaussian_filter(excess, SMOOTHING)
+    variance = gaussian_filter(np.where(good, imaging.noise, 0.0) ** 2, SMOOTHING)
+    noise = np.sqrt(variance) / (2 * SMOOTHING * np.sqrt(np.pi))
+    light = np.maximum(gaussian_filter(np.where(good, imaging.data, 0.0), SMOOTHING), 0)
+    return (smooth > SIGNIFICANT * noise) & (smooth > PROMINENT * light) & good
+
+
+def _runs(flags: np.ndarray, first: int) -> list[tuple[int, int]]:
+    """[start, stop) of the runs of True from index `first` on."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags[first:], [False]]).astype(int)))
+    return [(int(a) + first, int(b) + first) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def choose_window(datasets: Sequence[Interferometer]) -> list[Interferometer]:
+    """All datasets on one grid: a square about the brightest group of emission, fine enough for a fit.
+
+    It is searched for in the largest field of the datasets. The notes say what was chosen, and what emission
+    lies outside and is not modelled.
+    """
+    nyquist = min(data.nyquist for data in datasets)
+    side = max(min(data.shape) * data.pixel_scale for data in datasets)
+    count = min(2 * int(np.ceil(side / (WIDE * nyquist) / 2)), LARGEST)
+    first = datasets[0]
+    wide = [d.regridded(pixel_scale=WIDE * nyquist, shape=(count, count), origin=first.origin) for d in datasets]
+    likelihood = align(Observations.of(wide)).likelihood()
+    image = bright_image(likelihood)
+    x, y, reach, inside = emission(wide[0], image, nyquist)
+    least = max(least_field(d.visibilities) for d in datasets)
+    half = max(WINDOW_MARGIN * reach + nyquist, 0.5 * least)
+    pixel = FINE * nyquist
+    count = 16 * int(np.ceil(2 * half / pixel / 16))
+    note = (
+        f"window chosen from the data: {count} x {count} pixels of {pixel:.4g} arcsec about ({x:.3f}, {y:.3f}), "
+        f"with {100 * inside:.0f} % of the positive emission"
+    )
+    made = [d.regridded(pixel_scale=pixel, shape=(count, count), origin=(x, y)) for d in datasets]
+    return [dataclasses.replace(d, notes=(*d.notes, note)) for d in made]
+
+
+def emission(data: Interferometer, image: np.ndarray, nyquist: float) -> tuple[float, float, float, float]:
+    """Centre (x, y) and reach [arcsec] of the brightest group in an image (H, W), and its share of the flux.
+
+    Raises:
+        DataError: the image is dark.
+    """
+    if not image.any():
+        raise DataError("no emission in the field: the image made of the visibilities is dark; check sign and units")
+    smooth = gaussian_filter(image, 2 * nyquist / data.pixel_scale, mode="constant")
+    peak = np.argmax(smooth)
+    groups, _ = label(smooth > SHARE * smooth.flat[peak])  # pyright: ignore[reportGeneralTypeIssues]
+    group = np.where(groups == groups.flat[peak], image, 0.0)
+    x, y = (float(np.average(a, weights=group)) for a in (data.x, data.y))
+    used = group > SHARE * group.max()
+    reach = np.hypot(data.x[used] - x, data.y[used] - y).max()
+    return x, y, float(reach), float(group.sum() / image.sum())

@@ -1,0 +1,160 @@
+"""The grammar of a panel: an image in arcsec with its colour bar, its masked pixels and its compass."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import matplotlib
+import numpy as np
+from astropy.wcs import WCS
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import AsinhNorm, Colormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+from lensfit.datasets import Dataset
+from lensfit.lensing import Field
+
+MASKED = "#c4c4c4"
+DPI = 180
+LIGHT, SOURCE, RESIDUAL = "magma", "viridis", "RdBu_r"
+"""Colour maps that a colour-blind reader can tell apart by lightness."""
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure [inches] that belongs to no window and no global state."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def in_two_rows(figure: Figure, panels: Sequence[Callable[[Axes, Any], None]], scene: Any) -> Figure:
+    """The figure with an even number of panels of a scene."""
+    for axes, panel in zip(figure.subplots(2, len(panels) // 2).flat, panels, strict=True):
+        panel(axes, scene)
+    return figure
+
+
+def single(panel: Callable[[Axes, Any], None], scene: Any) -> Figure:
+    """A figure of one panel of a scene."""
+    figure = new_figure(5.6, 4.8)
+    panel(figure.add_subplot(), scene)
+    return figure
+
+
+def stretch(image: np.ndarray, noise: float) -> AsinhNorm:
+    """Linear up to a few times the noise, logarithmic above; ends at the brightest pixels of (H, W)."""
+    top = max(float(np.nanpercentile(image, 99.9)), 5 * noise)
+    return AsinhNorm(linear_width=2 * noise, vmin=-3 * noise, vmax=top)
+
+
+def show(
+    axes: Axes, image: np.ndarray, over: Dataset | Field, norm: Normalize, colours: str, unit: str
+) -> None:
+    """Draw an image (H, W), on the pixels of a dataset or over a field, with its colour bar; NaN is masked."""
+    shown = axes.imshow(
+        np.ma.masked_invalid(image),
+        origin="lower",
+        extent=over.extent,
+        norm=norm,
+        cmap=_colormap(colours),
+        interpolation="nearest",
+    )
+    bar = axes.figure.colorbar(shown, ax=axes, fraction=0.046, pad=0.02, extend=_extend(image, norm))
+    bar.set_label(unit, fontsize=8)
+    if isinstance(norm, AsinhNorm):
+        ticks = round_ticks(norm)
+        bar.set_ticks(ticks, labels=[f"{tick:g}".replace("-", "\N{MINUS SIGN}") for tick in ticks])
+        bar.ax.minorticks_off()
+    bar.ax.tick_params(labelsize=7)
+
+
+def finish(axes: Axes, title: str, field: Field) -> None:
+    """Title, axes in arcsec, and the part of the plane that is seen."""
+    axes.set_title(title, fontsize=10)
+    axes.set_xlabel("x [arcsec]", fontsize=8)
+    axes.set_ylabel("y [arcsec]", fontsize=8)
+    axes.tick_params(labelsize=7, direction="in", color="0.6")
+    axes.set_aspect("equal")
+    axes.set_xlim(field.x - field.half_width, field.x + field.half_width)
+    axes.set_ylim(field.y - field.half_width, field.y + field.half_width)
+
+
+def compass(axes: Axes, wcs: WCS | None, field: Field) -> None:
+    """Arrows to North and East in the lower left corner, nothing where the WCS is unknown."""
+    if wcs is None:
+        return
+    east, north = sky_axes(wcs)
+    length = 0.2 * field.half_width
+    tails = -np.minimum(np.minimum(east, north), 0)
+    start = np.array([field.x, field.y]) - 0.88 * field.half_width + length * tails
+    arrow = {"arrowstyle": "-|>", "color": "white", "lw": 1.0, "shrinkA": 0, "shrinkB": 0}
+    text = {"color": "white", "fontsize": 8, "weight": "bold", "ha": "center", "va": "center"}
+    for vector, letter in ((north, "N"), (east, "E")):
+        tip, place = start + length * vector, start + 1.35 * length * vector
+        axes.annotate("", tuple(tip), tuple(start), arrowprops=arrow | {"path_effects": _outline()})
+        axes.text(place[0], place[1], letter, text, path_effects=_outline())
+
+
+def sky_axes(wcs: WCS) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors (x, y) that point East and North, x along columns and y along rows."""
+    inverse = np.linalg.inv(wcs.pixel_scale_matrix)
+    east, north = inverse[:, 0], inverse[:, 1]
+    return east / np.hypot(*east), north / np.hypot(*north)
+
+
+def position_angle(wcs: WCS, phi: float) -> float:
+    """East of North [deg, 0 to 180] of an axis at phi [deg, counter-clockwise from +x]."""
+    direction = [np.cos(np.radians(phi)), np.sin(np.radians(phi))]
+    east, north = np.asarray(wcs.pixel_scale_matrix) @ direction
+    return float(np.degrees(np.arctan2(east, north)) % 180)
+
+
+def note(axes: Axes, text: str) -> None:
+    """A short text in the upper left corner of a panel."""
+    box = {"facecolor": "#202020", "alpha": 0.7, "edgecolor": "none", "boxstyle": "round,pad=0.3"}
+    axes.text(0.03, 0.97, text, transform=axes.transAxes, color="white", fontsize=7.5, va="top", bbox=box)
+
+
+def outlined(axes: Axes, curves: Sequence[np.ndarray], field: Field, label: str, style: str) -> None:
+    """Those curves (N, 2) that enter the field, seen on light and dark ground; one entry in the legend."""
+    middle = [field.x, field.y]
+    seen = [c for c in curves if np.any(np.abs(c - middle).max(axis=1) < field.half_width)]
+    for number, curve in enumerate(seen):
+        word = label if number == 0 else None
+        axes.plot(curve[:, 0], curve[:, 1], style, color="white", lw=1.1, label=word, path_effects=_outline())
+
+
+def legend(axes: Axes, place: Literal["best", "upper right", "lower left"] = "best") -> None:
+    """The legend of a panel on dark ground, away from its curves or at a place, if it has entries."""
+    if axes.get_legend_handles_labels()[1]:
+        room = {"handlelength": 1.4, "borderpad": 0.3, "labelspacing": 0.25, "handletextpad": 0.5}
+        axes.legend(loc=place, fontsize=6, framealpha=0.75, facecolor="#303030", labelcolor="white", **room)
+
+
+def _outline() -> list[Any]:
+    return [withStroke(linewidth=1.8, foreground="#202020")]
+
+
+def _colormap(name: str) -> Colormap:
+    return matplotlib.colormaps[name].with_extremes(bad=MASKED)
+
+
+def _extend(image: np.ndarray, norm: Normalize) -> str:
+    """Which ends of the colour bar stand for values beyond it."""
+    low, high = np.nanmin(image) < norm.vmin, np.nanmax(image) > norm.vmax
+    return {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[int(low), int(high)]
+
+
+def round_ticks(norm: AsinhNorm) -> list[float]:
+    """Round numbers spread along the colour bar: zero first, then powers of ten, then twos and fives."""
+    low, high = float(norm.vmin or 0), float(norm.vmax or 0)
+    top = np.floor(np.log10(max(abs(low), abs(high))))
+    decades = 10.0 ** (top - np.arange(5))
+    wanted = [sign * digit * decade for digit in (1, 2, 5) for decade in decades for sign in (1, -1)]
+    kept: list[float] = []
+    for value in [0.0, *wanted]:
+        if low <= value <= high and all(abs(norm(value) - norm(other)) > 0.09 for other in kept):
+            kept.append(value)
+    return sorted(kept)

@@ -1,0 +1,160 @@
+"""Figures of a fit whose source is on pixels, to an image or to visibilities."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import AsinhNorm, LogNorm, Normalize
+from matplotlib.figure import Figure
+
+from lensfit.datasets import Imaging
+from lensfit.lensing import Field, critical_curves, image_positions, magnification, unmasked_field
+from lensfit.likelihood.calibration import Observations
+from lensfit.likelihood.pixel_images import PixelImagingLikelihood
+from lensfit.likelihood.reconstruction import Reconstruction
+from lensfit.plots.image_figures import (
+    FIGURES,
+    arcs,
+    data,
+    image_plane,
+    lens_light,
+    model,
+    residual,
+    show_caustics,
+    show_critical_curves,
+)
+from lensfit.plots.panels import LIGHT, MASKED, SOURCE, finish, in_two_rows, legend, new_figure, note, show, single
+from lensfit.plots.scene import PIXELS, AnyScene, ModelImages, Plane, Scene, VisibilityScene, seen_by
+from lensfit.plots.visibility_figures import (
+    VISIBILITY_FIGURES,
+    baselines,
+    dirty,
+    dirty_model,
+    dirty_residual,
+    sky,
+)
+
+LARGEST = 100.0
+"""Magnification at which the picture of it ends."""
+MARGIN = 1.15
+"""The picture of the source plane over the square about mesh and caustics."""
+
+
+def pixel_plane(found: Reconstruction, field: Field) -> Plane:
+    """What a reconstruction looks like in a field of the image plane; the source's field holds mesh and caustics."""
+    curves = critical_curves(found.model, field)
+    x, y = np.asarray(found.x), np.asarray(found.y)
+    step = x[1] - x[0]
+    mesh = Field(float(x.mean()), float(y.mean()), 0.5 * float(np.ptp(x) + step))
+    row, column = np.unravel_index(np.argmax(found.brightness), found.brightness.shape)
+    source_field = _around(mesh, curves.tangential_caustics)
+    across, up = source_field.cells(PIXELS)
+    beyond = 0.5 * found.source.order * step  # where the outer splines end
+    inside = np.maximum(np.abs(across - mesh.x), np.abs(up - mesh.y)) < mesh.half_width + beyond
+    return Plane(
+        curves=curves,
+        positions=tuple(image_positions(found.model, float(x[column]), float(y[row]), field)),
+        source_field=source_field,
+        source_plane=np.where(inside, np.asarray(found.at(across, up)), np.nan),
+        mesh_field=mesh,
+        deviation=np.asarray(found.deviation),
+    )
+
+
+def pixel_scene(imaging: Imaging, likelihood: PixelImagingLikelihood, found: Reconstruction) -> Scene:
+    """Everything that the figures of a reconstruction need; `imaging` is what the likelihood is of."""
+    field, seen = unmasked_field(imaging), found.seen[0]
+    images = ModelImages.of_parts(imaging, likelihood.images[0], seen.light, seen.source)
+    return Scene(imaging=imaging, images=images, model=found.model, field=field, plane=pixel_plane(found, field))
+
+
+def pixel_visibility_scene(observations: Observations, found: Reconstruction) -> VisibilityScene:
+    """Everything that the figures of a reconstruction need; it is of the observations."""
+    likelihood, image = observations.held().likelihood(), found.seen[0]
+    above = image.lensed + likelihood.light(found.model.without_pixels())
+    images = seen_by(observations, likelihood, above, image.lensed, image.image)
+    plane = pixel_plane(found, unmasked_field(observations.datasets[0]))
+    return VisibilityScene(model=found.model, plane=plane, **images)
+
+
+def _around(mesh: Field, curves: tuple[np.ndarray, ...]) -> Field:
+    """The square about the mesh and some curves (N, 2), with a margin."""
+    corners = np.array([mesh.x, mesh.y]) + mesh.half_width * np.array([[-1.0, -1.0], [1.0, 1.0]])
+    points = np.concatenate([corners, *curves])
+    low, high = points.min(axis=0), points.max(axis=0)
+    middle = (low + high) / 2
+    return Field(float(middle[0]), float(middle[1]), 0.5 * MARGIN * float((high - low).max()))
+
+
+def source(axes: Axes, scene: AnyScene) -> None:
+    """The source as it was reconstructed, NaN beyond the mesh, with the caustics."""
+    image = scene.scale * scene.plane.source_plane
+    peak, lowest = float(np.nanmax(image)), float(np.nanmin(image))
+    norm = AsinhNorm(linear_width=0.1 * peak, vmin=max(lowest, -peak), vmax=peak) if peak > 0 else Normalize(0, 1)
+    show(axes, image, scene.plane.source_field, norm, SOURCE, scene.unit)
+    _with_caustics(axes, scene, "Source")
+
+
+def source_deviation(axes: Axes, scene: AnyScene) -> None:
+    """Posterior standard deviation of the source's brightness at each node, with the caustics."""
+    mesh, deviation = _mesh(scene)
+    shown = scene.scale * deviation
+    show(axes, shown, mesh, Normalize(0, float(shown.max()) or 1.0), LIGHT, scene.unit)
+    _with_caustics(axes, scene, "Its standard deviation")
+
+
+def magnification_map(axes: Axes, scene: AnyScene) -> None:
+    """|magnification| in the image plane, with the critical curves."""
+    x, y = scene.field.cells(PIXELS)
+    size = np.clip(np.abs(np.asarray(magnification(scene.model, x, y))), 1 / LARGEST, LARGEST)
+    show(axes, size, scene.field, LogNorm(0.1, LARGEST), LIGHT, r"|$\mu$|")
+    show_critical_curves(axes, scene)
+    finish(axes, "Magnification", scene.field)
+    legend(axes)
+
+
+def _with_caustics(axes: Axes, scene: AnyScene, title: str) -> None:
+    mesh, deviation = _mesh(scene)
+    axes.set_facecolor(MASKED)
+    show_caustics(axes, scene, title)
+    nodes = len(deviation)
+    note(axes, f"{nodes} x {nodes} nodes, {2 * mesh.half_width / nodes:.3g} arcsec apart")
+    legend(axes, "lower left")
+
+
+def _mesh(scene: AnyScene) -> tuple[Field, np.ndarray]:
+    """The field of the mesh, and the deviation (n, n) at its nodes."""
+    assert scene.plane.mesh_field is not None and scene.plane.deviation is not None
+    return scene.plane.mesh_field, scene.plane.deviation
+
+
+def pixel_overview(scene: Scene) -> Figure:
+    """Data, model, residual, lens light; arcs, image plane, source with its deviation."""
+    panels = (data, model, residual, lens_light, arcs, image_plane, source, source_deviation)
+    return in_two_rows(new_figure(13.2, 5.7), panels, scene)
+
+
+PIXEL_FIGURES: dict[str, Callable[[Scene], Figure]] = FIGURES | {
+    "overview": pixel_overview,
+    "source": partial(single, source),
+    "source_deviation": partial(single, source_deviation),
+    "magnification": partial(single, magnification_map),
+}
+"""Every figure of a fit of an image whose source is on pixels, by the name of its file."""
+
+
+def pixel_visibility_overview(scene: VisibilityScene) -> Figure:
+    """Dirty image, its model and residual, residuals by baseline; sky, source with deviation, magnification."""
+    panels = (dirty, dirty_model, dirty_residual, baselines, sky, source, source_deviation, magnification_map)
+    return in_two_rows(new_figure(14.6, 6.2), panels, scene)
+
+
+PIXEL_VISIBILITY_FIGURES: dict[str, Callable[[VisibilityScene], Figure]] = VISIBILITY_FIGURES | {
+    "overview": pixel_visibility_overview,
+    "source": partial(single, source),
+    "source_deviation": partial(single, source_deviation),
+    "magnification": partial(single, magnification_map),
+}
+"""Every figure of a fit to visibilities whose source is on pixels, by the name of its file."""

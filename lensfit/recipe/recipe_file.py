@@ -1,0 +1,251 @@
+"""The file of a recipe: model, data, fit and instrument, read and written."""
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+
+from lensfit import instruments
+from lensfit.datasets import read_parts
+from lensfit.errors import ModelError
+from lensfit.instruments import Instrument
+from lensfit.model import GROUPS, LensModel
+from lensfit.names import IMAGE_MODELS, VISIBILITY_MODELS
+from lensfit.recipe import values
+from lensfit.recipe.model_reader import read_model
+from lensfit.recipe.model_writer import header, line, model_lines
+from lensfit.registry import fitters
+
+S = TypeVar("S")
+PRESETS = {"jwst_f150w": instruments.jwst_f150w}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataSection:
+    """[data]: what `lensfit.read_imaging` or `read_interferometer` takes; None = not given.
+
+    mask_radius: of the mask of an image [arcsec]. more: further visibilities of the same lens, fitted jointly.
+    antenna_phases: fit them with the model.
+
+    In a file, paths are relative to the folder that the recipe lies in.
+    """
+
+    path: Path | None = None
+    noise: Path | None = None
+    psf: Path | None = None
+    mask: Path | None = None
+    mask_radius: float | None = None
+    pixel_scale: float | None = None
+    nan: Literal["error", "mask"] = "error"
+    more: tuple[Path, ...] = ()
+    shape: tuple[int, int] | None = None
+    origin: tuple[float, float] | None = None
+    sign: Literal[-1, 1] | None = None
+    east: Literal["left", "right"] | None = None
+    wavelength: float | None = None
+    primary_beam: float | None = None
+    antenna_phases: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FitSection:
+    """[fit]: the fitter, its settings and its seed; `standard` names a standard model, in place of profiles.
+
+    settings: the fitter's fields that are not as by default, as {nlive = 400}.
+    source: "pixels" puts the source on pixels once the model is fitted; mesh: the fields of
+    `lensfit.pixelised.mesh.Mesh` that are not as by default, as {pixels = 40}.
+    """
+
+    fitter: str = "staged"
+    seed: int = 0
+    settings: dict[str, Any] | None = None
+    standard: str | None = None
+    source: Literal["pixels"] | None = None
+    mesh: dict[str, Any] | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InstrumentSection:
+    """[instrument] of a simulation: shape [rows, columns] and the fields of `lensfit.instruments.Instrument`.
+
+    psf is a file or {fwhm = arcsec, size = pixels per side} of a Gaussian. `preset = "jwst_f150w"` gives all
+    but the shape; what stands beside it takes precedence.
+    """
+
+    shape: tuple[int, int] | None = None
+    preset: str | None = None
+    pixel_scale: float | None = None
+    psf: Path | dict[str, float] | None = None
+    exposure_time: float | None = None
+    gain: float | None = None
+    sky: float | None = None
+    read_noise: float | None = None
+    unit: str | None = None
+
+    def instrument(self) -> Instrument:
+        """The instrument.
+
+        Raises:
+            ModelError: something is missing. DataError: the file of the PSF cannot be used.
+        """
+        names = [f.name for f in dataclasses.fields(Instrument)]
+        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        known = vars(PRESETS[self.preset]()) if self.preset else {}
+        missing = [name for name in names if name not in known | given]
+        if missing:
+            raise ModelError(f"instrument: no {', '.join(missing)}; give them, or a preset")
+        made = known | given
+        if isinstance(made["psf"], dict):
+            fwhm, size = made["psf"]["fwhm"], int(made["psf"]["size"])
+            made["psf"] = instruments.gaussian_psf(fwhm, made["pixel_scale"], size)
+        elif isinstance(made["psf"], Path):
+            made["psf"] = _psf_of_file(made["psf"])
+        return Instrument(**made)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What a recipe says. `model` is None where it holds neither profiles nor sky."""
+
+    model: LensModel | None = None
+    data: DataSection = dataclasses.field(default_factory=DataSection)
+    fit: FitSection = dataclasses.field(default_factory=FitSection)
+    instrument: InstrumentSection = dataclasses.field(default_factory=InstrumentSection)
+
+
+def read_recipe(path: str | Path) -> Recipe:
+    """Read a recipe.
+
+    Raises:
+        ModelError: it is missing, no TOML, or says what is unknown or does not fit.
+    """
+    path = Path(path)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    except ValueError as error:
+        raise ModelError(f"{path}: is not valid TOML ({error}); correct it there") from error
+    try:
+        for key in content:
+            if key not in ("sky", *GROUPS, *SECTIONS):
+                values.unknown("top level", "section", key, ("sky", *GROUPS, *SECTIONS))
+        sections = {name: _read_section(kind, content, name, path.parent) for name, kind in SECTIONS.items()}
+        model = read_model(content) if content.keys() & {"sky", *GROUPS} else None
+        if model is not None and sections["fit"].standard is not None:
+            raise ModelError("fit.standard: the recipe holds a model of its own too; keep one of the two")
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+    return Recipe(model=model, **sections)
+
+
+def write_recipe(
+    path: str | Path, model: LensModel, *, data: DataSection | None = None, fit: FitSection | None = None
+) -> None:
+    """Write a model, and what it was fitted to and how; `read_recipe` gives the same model.
+
+    Raises:
+        ModelError: the model holds profiles or priors that are not lensfit's.
+    """
+    path = Path(path)
+    lines = model_lines(model)
+    end = lines.index("") if "" in lines else len(lines)
+    sections = [*_section("data", data, path.parent), *_section("fit", fit, path.parent)]
+    path.write_text("\n".join([*lines[:end], *sections, *lines[end:]]) + "\n", encoding="utf-8")
+
+
+def _section(name: str, section: DataSection | FitSection | None, folder: Path) -> list[str]:
+    if section is None:
+        return []
+    given = {f.name: getattr(section, f.name) for f in dataclasses.fields(section)}
+    said = {key: _portable(v, folder) for key, v in given.items() if v not in (None, (), False)}
+    lines = [line(key, value) for key, value in said.items()]
+    return ["", header(name), *lines]
+
+
+def _portable(value: Any, folder: Path) -> Any:
+    """A value of a section, paths relative to the folder of the recipe."""
+    if isinstance(value, tuple):
+        return [_portable(item, folder) for item in value]
+    return _relative(value, folder) if isinstance(value, Path) else value
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return os.path.relpath(path.resolve(), folder.resolve())
+
+
+def _read_section(kind: type[S], content: dict[str, Any], name: str, folder: Path) -> S:
+    """A section from its table; paths in it are relative to the folder."""
+    entries = values.table(content.get(name, {}), name)
+    readers = READERS[kind]
+    for key in entries:
+        if key not in readers:
+            values.unknown(name, "key", key, readers)
+    return kind(**{key: readers[key](value, f"{name}.{key}", folder) for key, value in entries.items()})
+
+
+def _psf_of_file(path: Path) -> np.ndarray:
+    psf = np.asarray(read_parts(path, "psf")["psf"].values, float)
+    return psf / psf.sum()
+
+
+def _fitter(value: Any, where: str, folder: Path) -> str:
+    if value not in fitters():
+        values.unknown(where, "fitter", value, fitters())
+    return value
+
+
+def _psf(value: Any, where: str, folder: Path) -> Path | dict[str, float]:
+    if isinstance(value, str):
+        return folder / value
+    for key in values.table(value, where):
+        if key not in ("fwhm", "size"):
+            values.unknown(where, "key", key, ("fwhm", "size"))
+    if len(value) < 2:
+        raise ModelError(f"{where}: give the path of a file, or {{fwhm = arcsec, size = pixels per side}}")
+    return {"fwhm": values.number(value["fwhm"], where), "size": values.integer(value["size"], where, folder)}
+
+
+SECTIONS = {"data": DataSection, "fit": FitSection, "instrument": InstrumentSection}
+READERS: dict[type, dict[str, values.Reader]] = {
+    DataSection: {
+        "path": values.path,
+        "noise": values.path,
+        "psf": values.path,
+        "mask": values.path,
+        "mask_radius": values.number,
+        "pixel_scale": values.number,
+        "nan": values.one_of("error", "mask"),
+        "more": values.paths,
+        "shape": values.shape,
+        "origin": values.place,
+        "sign": values.sign,
+        "east": values.one_of("left", "right"),
+        "wavelength": values.number,
+        "primary_beam": values.number,
+        "antenna_phases": values.boolean,
+    },
+    FitSection: {
+        "fitter": _fitter,
+        "seed": values.integer,
+        "settings": values.settings,
+        "standard": values.one_of(*IMAGE_MODELS, *VISIBILITY_MODELS),
+        "source": values.one_of("pixels"),
+        "mesh": values.settings,
+    },
+    InstrumentSection: {
+        "shape": values.shape,
+        "preset": values.one_of(*PRESETS),
+        "pixel_scale": values.number,
+        "psf": _psf,
+        "exposure_time": values.number,
+        "gain": values.number,
+        "sky": values.number,
+        "read_noise": values.number,
+        "unit": values.text,
+    },
+}

@@ -1,0 +1,112 @@
+"""The values of a recipe: what each must be, and what is told where it is not.
+
+A reader takes the value, where it stands, and the folder of the recipe, which paths start from.
+"""
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from lensfit.errors import ModelError
+
+Reader = Callable[[Any, str, Path], Any]
+
+
+def unknown(where: str, what: str, word: Any, known: Iterable[str]) -> NoReturn:
+    """Raise ModelError for a word that is not known, with the nearest ones first."""
+    names = sorted(known)
+    near = difflib.get_close_matches(str(word), names, n=2)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names) or 'none'}"
+    raise ModelError(f"{where}: no {what} {word!r}; {hint}")
+
+
+def table(value: Any, where: str) -> dict[str, Any]:
+    """The value if it is a table."""
+    if not isinstance(value, dict):
+        raise ModelError(f"{where}: {value!r} is no table; write [{where}] and its keys below")
+    return value
+
+
+def number(value: Any, where: str, folder: Path | None = None) -> float:
+    """The value as a finite float."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ModelError(f"{where}: {value!r} is no finite number; give one, as 0.1")
+    return float(value)
+
+
+def path(value: Any, where: str, folder: Path) -> Path:
+    """The path of a file, from the folder of the recipe on."""
+    return folder / text(value, where, folder)
+
+
+def paths(value: Any, where: str, folder: Path) -> tuple[Path, ...]:
+    """A list of paths."""
+    if not isinstance(value, list):
+        raise ModelError(f"{where}: {value!r} is no list; give [\"path\", ...]")
+    return tuple(path(item, where, folder) for item in value)
+
+
+def place(value: Any, where: str, folder: Path) -> tuple[float, float]:
+    """[x, y] in arcsec."""
+    if not isinstance(value, list) or len(value) != 2:
+        raise ModelError(f"{where}: {value!r} is no place; give [x, y] in arcsec")
+    x, y = (number(item, where) for item in value)
+    return x, y
+
+
+def sign(value: Any, where: str, folder: Path) -> int:
+    """-1 or 1."""
+    if value not in (-1, 1):
+        raise ModelError(f"{where}: {value!r} is no sign; give -1 or 1")
+    return value
+
+
+def boolean(value: Any, where: str, folder: Path) -> bool:
+    """true or false."""
+    if not isinstance(value, bool):
+        raise ModelError(f"{where}: {value!r} is neither true nor false")
+    return value
+
+
+def text(value: Any, where: str, folder: Path) -> str:
+    """A text."""
+    if not isinstance(value, str):
+        raise ModelError(f"{where}: {value!r} is no text; put it in quotes")
+    return value
+
+
+def integer(value: Any, where: str, folder: Path) -> int:
+    """A whole number from 0 on."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ModelError(f"{where}: {value!r} is no whole number from 0 on")
+    return value
+
+
+def one_of(*choices: str) -> Reader:
+    """The reader of one word of several."""
+
+    def read(value: Any, where: str, folder: Path) -> str:
+        if value not in choices:
+            unknown(where, "choice", value, choices)
+        return value
+
+    return read
+
+
+def shape(value: Any, where: str, folder: Path) -> tuple[int, int]:
+    """[rows, columns] of an image in pixels."""
+    if not isinstance(value, list) or len(value) != 2:
+        raise ModelError(f"{where}: {value!r} is no shape; give [rows, columns] in pixels, as [150, 150]")
+    rows, columns = (integer(side, where, folder) for side in value)
+    return rows, columns
+
+
+def settings(value: Any, where: str, folder: Path) -> dict[str, Any]:
+    """A table of numbers, texts, and true or false."""
+    for key, item in table(value, where).items():
+        if not isinstance(item, (str, int, float)):
+            raise ModelError(f"{where}.{key}: {item!r} is no setting; give a number, a text or true or false")
+    return value

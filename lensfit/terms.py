@@ -1,0 +1,314 @@
+"""What a term is: ln L of one dataset given a model, and what more it can do, said by its type.
+
+A term is a pytree whose data are arguments of compiled programs. `Term` has a density; `LeastSquares` has chi2 as a
+quadratic function of the light before the instrument; `Residuals` has whitened residuals as well; `Evidence`
+integrates a source on pixels out. `Sum` is the only joint likelihood.
+"""
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from lensfit.errors import ModelError
+from lensfit.grid import Grid
+from lensfit.model import Models
+from lensfit.pytree import pytree
+from lensfit.quadratic import Quadratic
+from lensfit.space import Space
+
+
+class Term(ABC):
+    """ln L of a model.
+
+    kind: of data, by which stages of a fit and measurements of it are chosen. log_norm: -1/2 sum ln(2 pi sigma^2),
+    ln L where chi2 is zero. data_count: numbers that ln L sums over.
+    """
+
+    kind: ClassVar[str]
+    log_norm: Any
+
+    @property
+    @abstractmethod
+    def data_count(self) -> int: ...
+
+    @property
+    @abstractmethod
+    def grids(self) -> tuple[Grid, ...]:
+        """Where models are evaluated, one for each image."""
+
+    @abstractmethod
+    def __call__(self, model: Any) -> jax.Array:
+        """ln L of a model: of numbers alone, or for an `Evidence` with its `Solved` leaves in place."""
+
+    @abstractmethod
+    def amplitudes(self, model: Any) -> jax.Array:
+        """The `Solved` amplitudes (K,) of a model at their best. Carries no derivative."""
+
+    def by_numba(self, space: Space) -> Callable[[np.ndarray], float]:
+        """theta (n,) -> ln L without XLA and without derivatives. Raises ModelError where there is no such thing."""
+        raise ModelError(f"{type(self).__name__} has no numba backend: make the problem with backend='jax'")
+
+
+class LeastSquares(Term):
+    """A term whose chi2 is quadratic in the light, as Levenberg and Marquardt ask for.
+
+    Light (H, W) is what the model says before the instrument; `columns` (K, H, W) are the data of unit amplitude of
+    the model's `Solved` ones. Of a `Sum` each of these is a dict with an entry for each term.
+    """
+
+    @abstractmethod
+    def light(self, model: Any) -> Any:
+        """Brightness (H, W) of a model before the instrument; `Solved` amplitudes are left out."""
+
+    @abstractmethod
+    def columns(self, model: Any) -> Any:
+        """What unit amplitudes of the model's `Solved` ones look like (K, H, W), in the order of the tree."""
+
+    @abstractmethod
+    def shown(self, model: Any, columns: Any, flags: jax.Array) -> Any:
+        """The columns with those not flagged in (K,) zero."""
+
+    @abstractmethod
+    def contrast(self) -> float:
+        """chi2 of an empty sky less its expectation: how far the data stand out of their noise."""
+
+    @abstractmethod
+    def rest(self, model: Any) -> Any:
+        """What is left for the columns to explain (H, W), as `quadratic` and `remains` take it."""
+
+    @abstractmethod
+    def quadratic(self, model: Any, columns: Any, rest: Any) -> Quadratic:
+        """chi2 as a function of the amplitudes (K,) of the columns."""
+
+    @abstractmethod
+    def remains(self, model: Any, columns: Any, rest: Any, amplitudes: jax.Array) -> tuple[Any, jax.Array]:
+        """Residuals (H, W) that amplitudes (K,) leave, and chi2.
+
+        The product of a column and the residuals is half the slope of chi2 in that amplitude.
+        """
+
+    @abstractmethod
+    def normal(
+        self, model: Any, slopes: Any, columns: Any, residuals: Any, exact: Any
+    ) -> tuple[jax.Array, jax.Array]:
+        """Half the curvature (n + K, n + K) and gradient (n + K,) of chi2 that Gauss and Newton see.
+
+        slopes (n, H, W) are derivatives of the light; columns and residuals as in `least`. Unless exact, in single
+        precision where that is faster.
+        """
+
+    def least(self, model: Any, columns: Any) -> tuple[jax.Array, Any, jax.Array]:
+        """The best amplitudes (K,) of the columns, the residuals that they leave, and chi2."""
+        rest = self.rest(model)
+        amplitudes = self.solve(model, columns, rest)
+        return amplitudes, *self.remains(model, columns, rest, amplitudes)
+
+    def solve(self, model: Any, columns: Any, rest: Any) -> jax.Array:
+        """The best amplitudes (K,) of the columns, those that are to be positive kept so."""
+        positive = model.positive()
+        if not len(positive):
+            return jnp.zeros(0)
+        return self.quadratic(model, columns, rest).solve(positive)
+
+    def amplitudes(self, model: Any) -> jax.Array:
+        """See `Term`."""
+        return lax.stop_gradient(self.solve(model, self.columns(model), self.rest(model)))
+
+
+def hidden(columns: jax.Array, flags: jax.Array) -> jax.Array:
+    """Columns (K, ...) with those not flagged in (K,) zero."""
+    return jnp.where(jnp.broadcast_to(flags, columns.shape[:1]), columns.T, 0.0).T
+
+
+class Residuals(LeastSquares):
+    """A term with one number for each datum: whitened residuals, from which all else follows.
+
+    A term of one's own writes `residuals`, `log_norm` and `data_count`; the rest is here to be made faster.
+    """
+
+    kind = "numbers"
+
+    @abstractmethod
+    def residuals(self, model: Any) -> jax.Array:
+        """(model - data) / sigma of a model, zero where data are left out; `Solved` amplitudes count as zero."""
+
+    @property
+    def grids(self) -> tuple[Grid, ...]:
+        """None that a picture could be drawn on."""
+        return ()
+
+    def __call__(self, model: Any) -> jax.Array:
+        """ln L of a model of numbers."""
+        residuals = self.residuals(model)
+        return -0.5 * jnp.sum(residuals * residuals) + self.log_norm
+
+    def light(self, model: Any) -> Any:
+        """The residuals themselves, where nothing stands between light and data."""
+        return self.residuals(model)
+
+    def whiten(self, light: jax.Array) -> jax.Array:
+        """Images (..., H, W) of light as the data show it, over the noise."""
+        return light
+
+    def columns(self, model: Any) -> jax.Array:
+        """See `LeastSquares`: residuals are linear in the amplitudes."""
+        one = jnp.eye(len(model.positive()))
+        nothing = self.residuals(model.filled(0 * one.sum(0)))
+        return jax.vmap(lambda amplitudes: self.residuals(model.filled(amplitudes)) - nothing)(one)
+
+    def shown(self, model: Any, columns: jax.Array, flags: jax.Array) -> jax.Array:
+        """See `LeastSquares`."""
+        return hidden(columns, flags)
+
+    def rest(self, model: Any) -> jax.Array:
+        """Data less the model over the noise, its `Solved` amplitudes left out."""
+        return -self.residuals(model.filled(jnp.zeros(len(model.positive()))))
+
+    def quadratic(self, model: Any, columns: jax.Array, rest: jax.Array) -> Quadratic:
+        """See `LeastSquares`."""
+        return Quadratic.of(columns, rest)
+
+    def remains(
+        self, model: Any, columns: jax.Array, rest: jax.Array, amplitudes: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """Whitened residuals, and the sum of their squares."""
+        residuals = jnp.tensordot(amplitudes, columns, 1) - rest
+        return residuals, jnp.sum(residuals * residuals)
+
+    def normal(
+        self, model: Any, slopes: jax.Array, columns: jax.Array, residuals: jax.Array, exact: Any
+    ) -> tuple[jax.Array, jax.Array]:
+        """See `LeastSquares`."""
+        rows = jnp.concatenate([self.whiten(slopes), columns]).reshape(len(slopes) + len(columns), -1)
+        return rows @ rows.T, rows @ residuals.ravel()
+
+    def contrast(self) -> float:
+        """Not known of data that are no image."""
+        return 0.0
+
+
+class Evidence(Term):
+    """A term that integrates the source's coefficients and all `Solved` amplitudes out."""
+
+    @abstractmethod
+    def solution(self, model: Any) -> Any:
+        """The most probable coefficients and amplitudes, see `lensfit.inversion.evidence.Solution`."""
+
+    @abstractmethod
+    def reconstruct(self, model: Any) -> Any:
+        """The source with its uncertainty, see `lensfit.likelihood.reconstruction.Reconstruction`."""
+
+
+@pytree
+class Sum(LeastSquares):
+    """ln L of several datasets: the sum of their terms, by name. Its models are `Models`, one of each term's name.
+
+    `Solved` amplitudes that stand in several models (the same object) are one number, solved on all their data.
+    """
+
+    kind = "sum"
+    terms: dict[str, LeastSquares]
+
+    @classmethod
+    def of(cls, terms: Mapping[str, LeastSquares]) -> Sum:
+        """Raises ModelError where there is no term, or one that is no sum of squares."""
+        if not terms:
+            raise ModelError("a sum needs at least one term")
+        for name, term in terms.items():
+            if not isinstance(term, LeastSquares) or isinstance(term, Sum):
+                raise ModelError(
+                    f"{name}: a sum is of terms of one image or one set of visibilities, and {type(term).__name__} is "
+                    "none; sources on pixels are fitted to one dataset"
+                )
+            if not name.isidentifier():
+                raise ModelError(f"{name!r} is no name of a term: use letters, digits and _, as F444W or alma")
+        return cls(terms=dict(sorted(terms.items())))
+
+    @property
+    def log_norm(self) -> Any:
+        """Of all terms."""
+        return sum(term.log_norm for term in self.terms.values())
+
+    @property
+    def data_count(self) -> int:
+        """Of all terms."""
+        return sum(term.data_count for term in self.terms.values())
+
+    @property
+    def grids(self) -> tuple[Grid, ...]:
+        """Of all terms."""
+        return tuple(grid for term in self.terms.values() for grid in term.grids)
+
+    def __call__(self, model: Models) -> jax.Array:
+        """ln L of models of numbers."""
+        return jnp.sum(jnp.stack([term(model[name]) for name, term in self.terms.items()]))
+
+    def light(self, model: Models) -> dict[str, Any]:
+        """Of each term."""
+        return {name: term.light(model[name]) for name, term in self.terms.items()}
+
+    def columns(self, model: Models) -> dict[str, Any]:
+        """Of each term."""
+        return {name: term.columns(model[name]) for name, term in self.terms.items()}
+
+    def shown(self, model: Models, columns: dict[str, Any], flags: jax.Array) -> dict[str, Any]:
+        """Of each term."""
+        flags, places = jnp.broadcast_to(flags, (len(model.positive()),)), model.places()
+        return {
+            name: term.shown(model[name], columns[name], flags[places[name]]) for name, term in self.terms.items()
+        }
+
+    def rest(self, model: Models) -> dict[str, Any]:
+        """Of each term."""
+        return {name: term.rest(model[name]) for name, term in self.terms.items()}
+
+    def quadratic(self, model: Models, columns: dict[str, Any], rest: dict[str, Any]) -> Quadratic:
+        """chi2 of all terms as a function of all amplitudes (K,)."""
+        size, places = len(model.positive()), model.places()
+        gram, projection, constant = jnp.zeros((size, size)), jnp.zeros(size), jnp.zeros(())
+        for name, term in self.terms.items():
+            own, place = term.quadratic(model[name], columns[name], rest[name]), places[name]
+            gram = gram.at[place[:, None], place].add(own.gram)
+            projection = projection.at[place].add(own.projection)
+            constant = constant + own.constant
+        return Quadratic(gram=gram, projection=projection, constant=constant)
+
+    def remains(
+        self, model: Models, columns: dict[str, Any], rest: dict[str, Any], amplitudes: jax.Array
+    ) -> tuple[dict[str, Any], jax.Array]:
+        """Residuals of each term, and chi2 of all."""
+        places = model.places()
+        left = {
+            name: term.remains(model[name], columns[name], rest[name], amplitudes[places[name]])
+            for name, term in self.terms.items()
+        }
+        residuals = {name: residual for name, (residual, _) in left.items()}
+        return residuals, jnp.sum(jnp.stack([chi2 for _, chi2 in left.values()]))
+
+    def normal(
+        self, model: Models, slopes: dict[str, Any], columns: dict[str, Any], residuals: dict[str, Any], exact: Any
+    ) -> tuple[jax.Array, jax.Array]:
+        """See `LeastSquares`: each term's system added at the places of its amplitudes."""
+        n, places = len(next(iter(slopes.values()))), model.places()
+        size = n + len(model.positive())
+        curvature, gradient = jnp.zeros((size, size)), jnp.zeros(size)
+        for name, term in self.terms.items():
+            own = term.normal(model[name], slopes[name], columns[name], residuals[name], exact)
+            place = np.concatenate([np.arange(n), n + places[name]])
+            curvature = curvature.at[place[:, None], place].add(own[0])
+            gradient = gradient.at[place].add(own[1])
+        return curvature, gradient
+
+    def contrast(self) -> float:
+        """Of all terms."""
+        return sum(term.contrast() for term in self.terms.values())
+
+    def lead(self) -> str:
+        """The name of the term whose data stand out of their noise most: the one that a search begins with."""
+        return max(self.terms, key=lambda name: self.terms[name].contrast())
