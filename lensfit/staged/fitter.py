@@ -18,6 +18,7 @@ from lensfit.staged.family import better, fit_family, judged, spread
 from lensfit.staged.joint import Joint
 from lensfit.staged.stages import Stages
 from lensfit.staged.trust import GAIN, check_fit, check_search
+from lensfit.terms import LeastSquares, Term
 from lensfit.verdict import Trust
 
 MORE = 10
@@ -34,8 +35,10 @@ class Staged:
     its solved value in the result.
     """
 
+    needs: ClassVar[type[Term]] = LeastSquares
     needs_gradient: ClassVar[bool] = True
     needs_optimum: ClassVar[bool] = False
+    explores_prior: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ()
 
     def run(
