@@ -10,9 +10,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from lensfit.datasets import Interferometer
+from lensfit.datasets import ARCSEC, Interferometer
 from lensfit.errors import ModelError
-from lensfit.operators.nufft import ARCSEC
 
 SCALE, SHIFT, PHASE = 0.2, 0.3, 1.0
 """Widths of the priors of ln scale, of a shift [arcsec] and of a phase [rad]."""

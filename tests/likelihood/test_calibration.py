@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from lensfit.datasets import Interferometer
+from lensfit.datasets import ARCSEC, Interferometer
 from lensfit.errors import ModelError
 from lensfit.likelihood.calibration import Calibration
 from lensfit.likelihood.direct import model_visibilities, whitened_residuals
 from lensfit.likelihood.interferometer import OVERSAMPLING
 from lensfit.likelihood.joint import Observations
-from lensfit.operators.nufft import ARCSEC
 from lensfit.tracks import earth_rotation, spiral
 
 NOISE = 2e-3
