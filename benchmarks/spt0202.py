@@ -17,7 +17,7 @@ from lensfit.calibrated_fit import CalibratedFit, fit_observations
 from lensfit.window import choose_window
 
 from lensfit.datasets import Interferometer, read_interferometer
-from lensfit.likelihood.joint import Observations
+from lensfit.likelihood.calibration import Observations
 from lensfit.standard import VISIBILITIES
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "visilens_spt0202"

@@ -16,7 +16,7 @@ from lensfit.calibrated_fit import fit_observations
 from lensfit.window import choose_window
 
 from lensfit.datasets import read_interferometer
-from lensfit.likelihood.joint import Observations
+from lensfit.likelihood.calibration import Observations
 from lensfit.model import LensModel
 from lensfit.profiles import SIE, Sersic, Shear
 from lensfit.simulate import simulate_interferometer

@@ -17,6 +17,7 @@ from lensfit.fitters.base import Fitter
 from lensfit.fitters.checkpoint import Store
 from lensfit.progress import Progress, shown
 from lensfit.registry import fitter as fitter_of
+from lensfit.registry import name_of
 
 logger = logging.getLogger("lensfit")
 
@@ -71,7 +72,8 @@ def prepare(data: Any, model: Model = None, *, seed: int = 0, **reading: Any) ->
     logger.info("data %s: %d x %d pixels of %.5g arcsec", where, *frame.shape, frame.pixel_scale)
     for note in observation.notes:
         logger.info("data: %s", note)
-    logger.info("model %s: %d free parameters", begun.fit.standard or "of its own", begun.problem.ndim)
+    named = observation.default if model is None else model if isinstance(model, str) else "given"
+    logger.info("model %s: %d free parameters", named, begun.problem.ndim)
     return begun
 
 
@@ -88,12 +90,12 @@ def road(
     A fitter that needs no optimum goes its own way from the priors, where no step before it is needed.
     """
     chosen = fitter_of(fitter) if isinstance(fitter, str) else fitter
-    staged = fitter == "staged"
+    staged = name_of(chosen) == "staged"
     observation, on_pixels = begun.observation, source == "pixels"
     if mesh is not None and not on_pixels:
         raise ModelError("a mesh is for a source on pixels: give source=\"pixels\" too")
     if not (staged or chosen.needs_optimum or on_pixels or observation.free):
-        return (Search(fitter, checkpoint),)
+        return (Search(chosen, checkpoint),)
     given = begun.data is not None and begun.data.mask is not None
     steps: list[Step] = [Calibration() if observation.free else Search()]
     if not given:
@@ -103,7 +105,7 @@ def road(
         made.check()
         steps.append(SourceOnPixels(made))
     if not staged:
-        steps.append(Posterior(fitter, checkpoint))
+        steps.append(Posterior(chosen, checkpoint))
     return tuple(steps)
 
 

@@ -29,7 +29,7 @@ class Asked:
 
     data: DataSection
     model: Any
-    fitter: Fitter | str
+    fitter: Fitter
     fit: FitSection
 
 
@@ -86,13 +86,10 @@ def read_asked(arguments: argparse.Namespace) -> Asked:
     """Data, model, fitter and settings that are asked for. Raises ModelError where they cannot be had."""
     recipe = _recipe(arguments)
     section = recipe.fit
-    chosen: Fitter | str = section.fitter
     try:
-        made = fitter(section.fitter, section.settings)
+        chosen = fitter(section.fitter, section.settings)
     except FitError as error:
         raise ModelError(f"fit.fitter: {error}") from error
-    if section.settings:
-        chosen = made
     data = data_section(arguments, recipe.data)
     if data.path is None:
         raise ModelError(f"{arguments.model or 'fit'}: no data; give DATA, or path in [data] of the recipe")

@@ -10,6 +10,7 @@ from lensfit.pixel_fit import ascend, compared, fit_pixels
 from lensfit.pixelised.mesh import Arcs, Mesh, neighbour, pixel_source
 from lensfit.pixelised.model import pixel_model
 from lensfit.pixelised.notes import describe_neighbour, describe_residuals
+from lensfit.pixelised.trust import Measures, check_basin, check_source, measure
 
 from lensfit.cli import _jax, main
 from lensfit.datasets import write_imaging
@@ -18,10 +19,9 @@ from lensfit.fitters.optimum import climb
 from lensfit.instruments import Instrument, gaussian_psf
 from lensfit.lensing import Field, image_positions
 from lensfit.likelihood.imaging import ImagingLikelihood
-from lensfit.likelihood.pixels import PixelImagingLikelihood
+from lensfit.likelihood.pixel_images import PixelImagingLikelihood
 from lensfit.model import LensModel
 from lensfit.pixelised.shape import FAINTEST, half_light_radius, mean_images
-from lensfit.pixelised.trust import Measures, check_basin, check_source, measure
 from lensfit.priors import Uniform
 from lensfit.problem import Problem
 from lensfit.profiles import SIE, Sersic, Shear
