@@ -15,7 +15,7 @@ import numpy as np
 
 from lensfit.analysis import analyse
 from lensfit.datasets import read_interferometer
-from lensfit.likelihood.joint import Observations
+from lensfit.likelihood.calibration import Observations
 from lensfit.model import LensModel
 from lensfit.observations.region import choose_window
 from lensfit.profiles import SIE, Sersic, Shear

@@ -10,7 +10,7 @@ from lensfit.calibrated_fit import fit_observations
 from lensfit.window import choose_window
 
 import lensfit
-from lensfit.likelihood.joint import Observations
+from lensfit.likelihood.calibration import Observations
 from lensfit.report import write_report
 from lensfit.results import write_results
 

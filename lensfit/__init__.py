@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from lensfit.fitters.result import FitResult
     from lensfit.likelihood.imaging import ImagingLikelihood
     from lensfit.likelihood.interferometer import InterferometerLikelihood
+    from lensfit.likelihood.pixel_images import PixelImagingLikelihood
     from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
-    from lensfit.likelihood.pixels import PixelImagingLikelihood
     from lensfit.model import LensModel
     from lensfit.problem import Problem
     from lensfit.registry import fit
@@ -58,7 +58,7 @@ _HOMES = {
     "Interferometer": "lensfit.datasets",
     "InterferometerLikelihood": "lensfit.likelihood.interferometer",
     "LensModel": "lensfit.model",
-    "PixelImagingLikelihood": "lensfit.likelihood.pixels",
+    "PixelImagingLikelihood": "lensfit.likelihood.pixel_images",
     "PixelInterferometerLikelihood": "lensfit.likelihood.pixel_visibilities",
     "Problem": "lensfit.problem",
     "analyse": "lensfit.analysis",

@@ -17,11 +17,9 @@ from lensfit.fitters.base import Fitter, NoCheckpoint
 from lensfit.fitters.calls import place
 from lensfit.fitters.checkpoint import Store
 from lensfit.fitters.result import FitResult
-from lensfit.pixelised import judge as of_pixels
 from lensfit.problem import Problem
 from lensfit.progress import Progress, silent
-from lensfit.staged import judge as of_lens
-from lensfit.verdict import Trust
+from lensfit.trust import examine
 
 GROUP = "lensfit.fitters"
 """Entry-point group under which other packages add their fitters."""
@@ -49,8 +47,6 @@ INSTALL = {
     "blackjax": "pip install 'lensfit[blackjax]'",
 }
 """How to get a distribution that `pip install lensfit` leaves out."""
-SAME = 1.0
-"""Errors of each parameter within which a fit is taken to have stayed at the optimum of its start."""
 
 
 def fitters() -> tuple[str, ...]:
@@ -150,21 +146,8 @@ def fit(
     store = nullcontext(NoCheckpoint()) if checkpoint is None else checkpoint.opened(problem, chosen, seed, theta)
     with store as session:
         result = chosen.run(problem, seed=seed, start=theta, progress=progress, checkpoint=session)
-    if result.fitter != "staged":
-        judge = of_pixels if problem.model.pixels() else of_lens
-        result = judge.judged(problem, result)
-    if isinstance(start, FitResult):
-        result = _carried(result, start)
+    result = examine(problem, result, start=start if isinstance(start, FitResult) else None)
     return dataclasses.replace(result, provenance=provenance(seed, started) | result.provenance)
-
-
-def _carried(result: FitResult, start: FitResult) -> FitResult:
-    """The result with what is known of the one that it began at, if it is the same optimum: more checks, spread."""
-    if start.names != result.names or not np.all(abs(result.theta - start.theta) < SAME * result.errors):
-        return result
-    asked = {check.name for check in result.trust.checks}
-    trust = Trust((*result.trust.checks, *(check for check in start.trust.checks if check.name not in asked)))
-    return dataclasses.replace(result, trust=trust, spread=start.spread, variants=start.variants)
 
 
 def _start(problem: Problem, start: np.ndarray | FitResult) -> np.ndarray:
@@ -195,7 +178,7 @@ def _culprits(problem: Problem, theta: np.ndarray) -> str:
     named = [f"{n} = {v:.6g}" for n, v, h in zip(problem.names, theta, helps, strict=True) if h]
     if named:
         return f"it is finite where one of these moves to the middle of its prior: {', '.join(named)}"
-    return f"at {place(problem, theta)}"
+    return f"at {place(problem.names, theta)}"
 
 
 def provenance(seed: int, started: datetime.datetime) -> dict[str, Any]:

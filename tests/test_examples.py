@@ -1,7 +1,6 @@
 """Every example, run as its first lines say, in a folder with the repository's data beside it."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -20,21 +19,14 @@ LENSFIT = ("-c", "import sys; from lensfit.cli import main; sys.exit(main())")
 
 
 @pytest.fixture
-def run(tmp_path, request, monkeypatch):
-    """run(*arguments of python) -> standard output; one store of compiled programs for all examples."""
+def run(tmp_path):
+    """run(*arguments of python) -> standard output, in a folder with the repository's data and examples."""
     for name in ("data", "examples"):
         (tmp_path / name).symlink_to(ROOT / name)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(request.config.cache.mkdir("lensfit")))
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "TF_"))}
-    cache = {
-        "JAX_COMPILATION_CACHE_DIR": str(_jax.cache_folder()),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    }
 
     def run(*arguments):
         command = [sys.executable, *map(str, arguments)]
-        done = subprocess.run(command, env=kept | cache, cwd=tmp_path, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

@@ -15,16 +15,13 @@ from lensfit.analysis.pixel_model import NAME, Arcs, Mesh, neighbour, pixel_mode
 from lensfit.fitters.laplace import laplace, values_at
 from lensfit.fitters.optimum import Climb, climb
 from lensfit.fitters.result import Clock, FitResult, Variant, result_of
+from lensfit.lensing import einstein_radius_of, whole_field
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
-from lensfit.pixelised.judge import checked
-from lensfit.pixelised.trust import check_basin, einstein_radius, lensed_flux
 from lensfit.problem import Problem
 from lensfit.progress import Progress
 from lensfit.pytree import replace
-from lensfit.staged import neighbours
-from lensfit.staged.trust import REJECTED
-from lensfit.verdict import Trust
+from lensfit.trust import examine
 
 FIRST_WIDTH = 0.1
 """Widths of its prior that a parameter of the mesh is first moved by; one of the mass moves by its error."""
@@ -40,8 +37,6 @@ BIAS = (
 )
 OPTIONS = {"pixels": "--mesh-pixels", "regularisation": "--regularisation"}
 STRENGTH = f"source.{NAME}.strength"
-ABOUT_THE_BASIN = ("another seed", "next basin", "companions")
-"""Checks of the parametric fit that hold for what begins at its optimum."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,8 +65,7 @@ class SourceOnPixels:
         source = pixel_source(mesh, Arcs.of(parametric.likelihood, start.model), start.model)
         model = pixel_model(parametric.model, start, source)
         problem = Problem(model, before.observation.term(model))
-        result, found = fit_on_pixels(problem, start, mesh, clock, progress)
-        result = compared(parametric, start, checked(problem, result, found), found)
+        result = fit_on_pixels(problem, start, mesh, clock, progress)
         asked = {f.name: getattr(mesh, f.name) for f in dataclasses.fields(mesh) if getattr(mesh, f.name) != f.default}
         section = dataclasses.replace(analysis.fit, source="pixels", mesh=asked or None)
         return before.changed(posed=problem, result=result, parametric=before, fit=section)
@@ -79,8 +73,8 @@ class SourceOnPixels:
 
 def fit_on_pixels(
     problem: Problem, start: FitResult, mesh: Mesh, clock: Clock, progress: Progress
-) -> tuple[FitResult, Reconstruction]:
-    """The optimum of ln evidence near a parametric result, with errors and spread, and the source there."""
+) -> FitResult:
+    """The optimum of ln evidence near a parametric result, with errors, spread and trust."""
     end = ascend(problem, start, _part(progress, "source on pixels", 0.1))
     theta = np.asarray(problem.to_theta(end.z))
     progress("errors", np.nan, 0.4)
@@ -89,29 +83,18 @@ def fit_on_pixels(
         gradients=end.evaluations, curvature=laplace(problem.space, problem.likelihood, theta),
     )  # fmt: skip
     found = problem.reconstruct(theta)
-    radius = einstein_radius(start.model)
+    radius = einstein_radius_of(start.model.only(), whole_field(problem.likelihood.grids[0]))
     begun = f"parametric fit: Einstein radius {radius:.4f} arcsec, chi2 {start.chi2:.1f}"
     variants, others = _neighbours(problem, first, found, mesh, progress)
     notes = (begun, *describe_residuals(problem.likelihood, found), *others, BIAS)
     height = first.log_likelihood + float(problem.log_prior(theta))
     width = 0.5 * (problem.ndim * np.log(2 * np.pi) + float(np.linalg.slogdet(first.covariance)[1]))
     result = dataclasses.replace(
-        first, log_evidence=height + width, spread=neighbours.spread(problem.names, variants), variants=variants,
+        first, log_evidence=height + width, variants=variants,
         notes=(*first.notes, *notes), seconds=time.perf_counter() - clock.wall,
         cpu_seconds=time.process_time() - clock.cpu,
     )  # fmt: skip
-    return result, found
-
-
-def compared(parametric: Problem, start: FitResult, result: FitResult, found: Reconstruction) -> FitResult:
-    """A result of any fitter, reconstructed, with the checks against the parametric fit that it began at."""
-    checks = check_basin(
-        einstein_radius(result.model) / einstein_radius(start.model),
-        float(found.lensed_flux) / lensed_flux(parametric.likelihood, start.model),
-        result.chi2 / start.chi2,
-    )
-    checks += [check for check in start.trust.checks if check.name in ABOUT_THE_BASIN]
-    return dataclasses.replace(result, trust=Trust((*result.trust.checks, *checks)))
+    return examine(problem, result, parametric=start)
 
 
 def ascend(problem: Problem, start: FitResult, told: Callable[[float, int], None] = lambda *_: None) -> Climb:
@@ -153,7 +136,7 @@ def _neighbours(
         variants.append(_variant(name, beside, theta, float(values.chi2), model))
         gain = float(values.log_likelihood) - first.log_likelihood
         notes.append(describe_neighbour(name, gain, mesh, changed))
-    return neighbours.judged(tuple(variants), REJECTED * first.chi2), tuple(notes)
+    return tuple(variants), tuple(notes)
 
 
 def _variant(name: str, problem: Problem, theta: np.ndarray, chi2: float, model: LensModel) -> Variant:

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from lensfit.analysis.analysis import Analysis, Step
-from lensfit.analysis.pixel_source import compared
 from lensfit.errors import ModelError
 from lensfit.fitters.base import Fitter
 from lensfit.fitters.checkpoint import Store
@@ -26,6 +25,7 @@ from lensfit.registry import fit, fitter, name_of
 from lensfit.space import solve_amplitudes
 from lensfit.staged.case import Case
 from lensfit.staged.stages import Stages
+from lensfit.trust import examine
 from lensfit.verdict import Check, Trust
 
 AGREE = 0.05
@@ -76,8 +76,7 @@ class Posterior:
         result = fit(analysis.problem, chosen, seed=analysis.fit.seed, start=start, progress=progress,
                      checkpoint=self.checkpoint)  # fmt: skip
         if analysis.parametric is not None:
-            before, found = analysis.parametric, analysis.problem.reconstruct(result.theta)
-            result = compared(before.problem, before.fitted, result, found)
+            result = examine(analysis.problem, result, start=start, parametric=analysis.parametric.fitted)
         return analysis.changed(result=result, fit=_by(analysis.fit, self.fitter))
 
 

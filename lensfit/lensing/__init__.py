@@ -11,6 +11,7 @@ from lensfit.lensing.lens_equation import (
     magnification,
     traced,
     unmasked_field,
+    whole_field,
 )
 
 __all__ = [
@@ -33,4 +34,5 @@ __all__ = [
     "traced",
     "unlensed",
     "unmasked_field",
+    "whole_field",
 ]

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from lensfit.datasets import Dataset
+from lensfit.grid import Grid
 from lensfit.model import LensModel
 
 CHUNK = 8192
@@ -58,6 +59,12 @@ def unmasked_field(data: Dataset) -> Field:
     x, y = (0.5 * float(p.min() + p.max()) for p in places)
     edge = max(np.abs(data.x - x).max(), np.abs(data.y - y).max()) + 0.5 * pixel
     return Field(x, y, float(min(0.5 * max(map(np.ptp, places)) + 2 * pixel, edge)))
+
+
+def whole_field(grid: Grid) -> Field:
+    """The smallest square about all points of a grid."""
+    x, y = grid.coordinates()
+    return Field(float(x.mean()), float(y.mean()), 0.5 * max(float(np.ptp(x)), float(np.ptp(y))))
 
 
 def jacobian(model: LensModel, x: Any, y: Any) -> jax.Array:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from lensfit.datasets import Imaging
 from lensfit.errors import DataError
 from lensfit.likelihood.imaging import ImagingLikelihood
-from lensfit.likelihood.pixels import PixelImagingLikelihood
+from lensfit.likelihood.pixel_images import PixelImagingLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
 from lensfit.observations.companions import Companion, find_companions, leave_out

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from lensfit.datasets import Interferometer
 from lensfit.datasets.interferometer import wide_grid
 from lensfit.errors import DataError
+from lensfit.likelihood.calibration import Observations
 from lensfit.likelihood.interferometer import OVERSAMPLING
-from lensfit.likelihood.joint import Observations
 from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel

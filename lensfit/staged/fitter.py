@@ -1,4 +1,4 @@
-"""The staged fitter as others see it: from a problem to a result with errors, spread and trust."""
+"""The staged fitter as others see it: from a problem to a result with errors, and what its search found."""
 from __future__ import annotations
 
 import dataclasses
@@ -10,18 +10,19 @@ from lensfit.errors import FitError
 from lensfit.fitters.base import Checkpoint, Progress
 from lensfit.fitters.laplace import laplace_of_solved
 from lensfit.fitters.lm import Point, System
-from lensfit.fitters.result import Clock, FitResult, Variant, result_of
+from lensfit.fitters.result import Basin, Clock, FitResult, Search, result_of
 from lensfit.problem import Problem
+from lensfit.pytree import replace
 from lensfit.space import Space, solve_amplitudes
-from lensfit.staged.case import Found, Roles, Tally, Tell
+from lensfit.staged.case import Found, Tally, Tell
 from lensfit.staged.joint import Joint
-from lensfit.staged.neighbours import better, fit_family, judged, spread
+from lensfit.staged.neighbours import fit_family
 from lensfit.staged.stages import Stages
 from lensfit.staged.sum_search import SumSearch
-from lensfit.staged.trust import GAIN, check_fit, check_search
 from lensfit.terms import LeastSquares, Sum
-from lensfit.verdict import Check, Trust
 
+GAIN = 1.0
+"""Most that chi2 + |z|^2 may fall when the descent goes on."""
 MORE = 10
 """How often a descent that still lowers chi2 goes on, 20 steps at a time."""
 EDGE = -3.0
@@ -58,8 +59,7 @@ class Staged:
         theta, notes = _in_problem(problem, joint.space, end)
         progress("neighbouring models", float(end.chi2), 0.8, "", theta)
         variants = fit_family(joint, problem.likelihood, end, stages.seconds, stages.easing)
-        progress("errors and trust", float(end.chi2), 0.95)
-        checks, variants = _questioned(problem, stages, joint, end, gain, found, other, variants)
+        progress("errors", float(end.chi2), 0.95)
         result = result_of(
             problem,
             theta,
@@ -69,10 +69,10 @@ class Staged:
             evaluations=joint.tally.evaluations,
             gradients=joint.tally.gradients,
             curvature=laplace_of_solved(problem, joint.space, theta, end, system),
-            notes=notes + better(variants),
-            spread=spread(problem.names, variants),
+            notes=notes,
             variants=variants,
-            trust=Trust(tuple(checks)),
+            search=_told(problem, joint.space, end, found, other),
+            gain=gain,
         )
         progress("done", result.chi2, 1.0)
         return result
@@ -97,21 +97,14 @@ def _search(problem: Problem, seed: int, progress: Progress) -> tuple[Stages, Jo
     return stages, joint, *_better(found, stages.finish(case, joint, again))
 
 
-def _questioned(
-    problem: Problem, stages: Stages, joint: Joint, end: Point, gain: float, found: Found, other: np.ndarray,
-    variants: tuple[Variant, ...],
-) -> tuple[list[Check], tuple[Variant, ...]]:
-    if isinstance(problem.likelihood, Sum):
-        return [], variants
-    best, roles = np.asarray(end.theta), Roles.of(joint.space)
-    numbers = joint.space.build(best).filled(end.amplitudes)
-    evidence = stages.gather(problem.likelihood, numbers, end)
-    checks = check_fit(joint.space, roles, best, evidence, gain)
-    checks += stages.check_residual(problem.likelihood, end)
-    checks += check_search(roles, best, found.basins, other)
-    variants = judged(variants, stages.excess(evidence, float(end.chi2)))
-    checks += stages.check_family(roles, tuple(v for v in variants if v.counts))
-    return checks, variants
+def _told(problem: Problem, space: Space, end: Point, found: Found, other: np.ndarray) -> Search:
+    """What the search found, in the problem's theta; amplitudes that it samples are those of the end."""
+
+    def placed(theta: np.ndarray) -> np.ndarray:
+        return _in_problem(problem, space, replace(end, theta=theta))[0]
+
+    basins = tuple(Basin(placed(basin.theta), basin.score) for basin in found.basins)
+    return Search(basins, placed(other))
 
 
 def _teller(problem: Problem, space: Space, progress: Progress) -> Tell:

@@ -1,7 +1,6 @@
 """The final basin refitted as a small family of models: their spread is the honest error on real lenses."""
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,6 @@ from lensfit.staged.joint import GROUPS, SUFFIX, Joint
 SHEAR = ("gamma1", "gamma2")
 SECOND_SOURCE = (2.5, 0.35)
 """Sizes, in units of the first source's, from which a second source is tried."""
-BETTER = 10.0
-"""By how much a variant lowers chi2 for each parameter that it adds where the result tells of it."""
 
 
 def fit_family(
@@ -57,30 +54,6 @@ def fit_family(
         variants.append(_variant("two sources", joint, model, more, best.theta, best.amplitudes, float(best.chi2)))
         without_shear("two sources, no shear", np.asarray(best.theta), model, more)
     return tuple(variants)
-
-
-def judged(variants: tuple[Variant, ...], excess: float) -> tuple[Variant, ...]:
-    """The variants, of which those count whose chi2 is no more than `excess` above the first one's."""
-    most = variants[0].chi2 + excess
-    return tuple(dataclasses.replace(v, counts=v.chi2 <= most) for v in variants)
-
-
-def better(variants: tuple[Variant, ...]) -> tuple[str, ...]:
-    """A note on the variant that fits far better than the first for the parameters that it adds, if one does."""
-    best = min(variants, key=lambda v: v.chi2)
-    gain, more = variants[0].chi2 - best.chi2, len(best.values) - len(variants[0].values)
-    if gain < BETTER * max(more, 1):
-        return ()
-    return (
-        f"the neighbouring model {best.name!r} lowers chi2 by {gain:.0f} with {more} more parameters: "
-        "the data ask for more than this model has",
-    )
-
-
-def spread(names: tuple[str, ...], variants: tuple[Variant, ...]) -> np.ndarray:
-    """Half the range (n,) of each named parameter over the variants that count and have it, NaN where only one has."""
-    values = [[v.values[name] for v in variants if v.counts and name in v.values] for name in names]
-    return np.array([0.5 * np.ptp(some) if len(some) > 1 else np.nan for some in values])
 
 
 def _objective(point: Point) -> float:

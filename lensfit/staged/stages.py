@@ -3,39 +3,32 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters.lm import Point
-from lensfit.fitters.result import Basin, Variant
+from lensfit.fitters.result import Basin
 from lensfit.model import LensModel
-from lensfit.staged import evidence, image_stages, neighbours, search, trust, visibility_stages
-from lensfit.staged.case import Case, Found, Roles, Score, Tell, objective_score
+from lensfit.staged import image_stages, neighbours, search, visibility_stages
+from lensfit.staged.case import Case, Found, Score, Tell, objective_score
 from lensfit.staged.joint import Joint
 from lensfit.terms import LeastSquares
-from lensfit.verdict import Check
 
 
 @dataclasses.dataclass(frozen=True)
 class Stages:
-    """The stages of a fit, from the data alone; a search from another seed and its end; the questions.
+    """The stages of a fit, from the data alone; a search from another seed and its end.
 
     score: what basins are ranked by. seconds, easing: starts of a second source in the neighbouring models, and steps
-    in which shear goes. excess: how far chi2 of a neighbour may be above that of the fit, given its evidence and chi2.
+    in which shear goes.
     """
 
     score: Score
     run: Callable[[Case, np.random.Generator, Tell], Found]
     search_again: Callable[[Case, Joint, np.ndarray, np.random.Generator], list[Basin]]
     finish: Callable[[Case, Joint, list[Basin]], Found]
-    gather: Callable[[Any, LensModel, Point], trust.Evidence]
     seconds: tuple[tuple[float, float, float], ...]
     easing: tuple[float, ...]
-    excess: Callable[[trust.Evidence, float], float]
-    check_residual: Callable[[Any, Point], list[Check]]
-    check_family: Callable[[Roles, tuple[Variant, ...]], list[Check]]
 
     @classmethod
     def of(cls, term: LeastSquares) -> Stages:
@@ -58,24 +51,16 @@ STAGES = {
         run=image_stages.run_stages,
         search_again=image_stages.search_again,
         finish=image_stages.finish,
-        gather=trust.gather,
         seconds=tuple((size, 0.0, 0.0) for size in neighbours.SECOND_SOURCE),
         easing=(),
-        excess=trust.excess,
-        check_residual=trust.check_residual,
-        check_family=trust.check_family,
     ),
     "visibilities": Stages(
         score=objective_score,
         run=visibility_stages.run_stages,
         search_again=visibility_stages.search_again,
         finish=visibility_stages.finish,
-        gather=evidence.gather,
-        seconds=evidence.SECOND_SOURCE,
-        easing=evidence.EASING,
-        excess=evidence.excess,
-        check_residual=evidence.check_residual,
-        check_family=evidence.check_family,
+        seconds=visibility_stages.SECOND_SOURCE,
+        easing=visibility_stages.EASING,
     ),
 }
 """By the kind of the term."""

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.fitters.result import Basin
-from lensfit.likelihood.joint import Observations
+from lensfit.likelihood.calibration import Observations
 from lensfit.model import LensModel
 from lensfit.operators.non_negative import FAINT, non_negative_image
 from lensfit.staged.case import BRIGHT, Arcs, Case, Found, Tell, to_theta, to_z
@@ -23,6 +23,14 @@ DIM = 0.03
 """Share of the brightest pixel down to which emission is traced back."""
 RANGE = (0.25, 1.6)
 """Einstein radii that are tried, in units of the emission's rms radius."""
+SECOND_SOURCE = tuple(
+    (size, far * np.cos(angle), far * np.sin(angle))
+    for k, angle in enumerate(np.linspace(0, 2 * np.pi, 6, endpoint=False))
+    for size, far in [((0.5, 1.5), (1.5, 1.2))[k % 2]]
+)
+"""Starts of a second source, see `lensfit.staged.neighbours.fit_family`: all around the first."""
+EASING = (0.7, 0.4, 0.2)
+"""Shares of itself to which shear goes before it is taken away: visibilities have many optima."""
 SPLITS = 6
 """Places about the first source where each further one is tried."""
 

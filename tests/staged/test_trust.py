@@ -3,6 +3,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from lensfit.staged.trust import check_fit, gather
 
 from lensfit.fitters.lm import descend
 from lensfit.instruments import Instrument, gaussian_psf
@@ -14,7 +15,6 @@ from lensfit.registry import fit
 from lensfit.simulate import simulate_imaging
 from lensfit.space import solve_amplitudes
 from lensfit.staged.stages import Stages
-from lensfit.staged.trust import check_fit, gather
 from lensfit.standard import flexible, parametric
 
 RADIUS = 0.8

@@ -16,7 +16,7 @@ from lensfit.errors import DataError, ModelError
 from lensfit.fitters.laplace import laplace
 from lensfit.fitters.lm import evaluate, linear_system
 from lensfit.fitters.result import Clock, Variant, result_of
-from lensfit.likelihood.joint import Observations
+from lensfit.likelihood.calibration import Observations
 from lensfit.model import LensModel
 from lensfit.observations.region import choose_window
 from lensfit.plots import VISIBILITY_FIGURES

@@ -1,0 +1,311 @@
+"""What is known of a fit, gathered once, before any question is asked."""
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lensfit.errors import ModelError
+from lensfit.fitters.result import FitResult, Variant
+from lensfit.lensing import Field, critical_curves, einstein_radius, einstein_radius_of, whole_field
+from lensfit.model import LensModel
+from lensfit.problem import Problem
+from lensfit.pytree import replace
+from lensfit.space import Space, solve_amplitudes
+from lensfit.staged.case import Tally, objective_score
+from lensfit.staged.fitter import GAIN
+from lensfit.staged.joint import Joint
+from lensfit.terms import Evidence, LeastSquares
+from lensfit.trust.measures import Measures
+from lensfit.trust.of_image import of_image
+from lensfit.trust.of_pixels import lensed_flux, of_images_on_pixels, of_visibilities_on_pixels
+from lensfit.trust.of_visibilities import of_visibilities
+
+MEASURED: dict[str, Callable[[Any, Any], Measures]] = {
+    "image": of_image,
+    "visibilities": of_visibilities,
+    "pixels image": of_images_on_pixels,
+    "pixels visibilities": of_visibilities_on_pixels,
+}
+"""How the evidence is measured in a term, by its kind: that for a model of numbers, or for a reconstruction."""
+REJECTED = 0.1
+"""Share of its chi2 by which a neighbour may fit worse and still be a model of an image."""
+REJECTED_VISIBILITIES = 0.05
+"""Share of the lensed signal, its signal over noise squared, by which a neighbour may fit visibilities worse."""
+STEP = 0.3
+"""Step of the differences that give the Einstein radius its error, in errors of each parameter."""
+FAINT = 5.0
+"""Signal over noise of a profile's light up to which nothing hangs on where its parameters are."""
+PRIOR_WIDTHS = 3.5
+"""Widths of its prior that a parameter may lie from its middle."""
+AGREE = 0.01
+"""Relative difference in Einstein radius up to which two answers are one."""
+MORE = 10
+"""Steps for which a descent goes on that has ended."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """One dataset: its name (empty where it is the only one), its kind, and what was measured in it."""
+
+    name: str
+    kind: str
+    measures: Measures
+
+
+@dataclasses.dataclass(frozen=True)
+class Gain:
+    """By how much chi2 + |z|^2 fell when the descent went on, and by how much it may."""
+
+    fell: float
+    most: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Rivals:
+    """What a search found beside the fit.
+
+    change: relative, of the Einstein radius, by other random numbers; infinite where that end has none. gap: by how
+    much the next basin is worse, infinite where there is none. whole: a sampler looked at the whole prior instead.
+    """
+
+    change: float = 0.0
+    gap: float = np.inf
+    whole: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Neighbour:
+    """A neighbouring model: by how much it lowers chi2, with how many more parameters, the share of the lensed
+    signal's chi2 that this is, and its Einstein radius [arcsec]."""
+
+    name: str
+    gain: float
+    parameters: int
+    share: float
+    radius: float
+    counts: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Basin:
+    """Against the parametric fit that it began at: Einstein radius, lensed flux and chi2, each over its own."""
+
+    radius: float
+    flux: float
+    chi2: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Facts:
+    """Of one fit; None where it is not known.
+
+    far: the parameters far out in their priors, in words. radius, error, spread: the Einstein radius of the critical
+    curve [arcsec], its statistical error, and half its range over the neighbours that count.
+    """
+
+    parts: tuple[Part, ...]
+    far: tuple[str, ...]
+    gain: Gain | None
+    rivals: Rivals | None
+    radius: float
+    error: float
+    spread: float
+    neighbours: tuple[Neighbour, ...] | None
+    basin: Basin | None
+
+
+def is_lens(problem: Problem, result: FitResult) -> bool:
+    """Whether a fit is of a mass and a source, to data that can be measured."""
+    parts = problem.parts(result.model)
+    return all(term.kind in MEASURED and model.mass and model.source for _, term, model in parts)
+
+
+def gather(problem: Problem, result: FitResult, parametric: FitResult | None) -> tuple[FitResult, Facts]:
+    """The result with its spread over the neighbours that count, and the facts of a fit of a lens.
+
+    parametric: the fit of profiles that one with its source on pixels began at.
+    """
+    named = problem.parts(result.model)
+    integrated = isinstance(problem.likelihood, Evidence)
+    found = problem.reconstruct(result.theta) if integrated else None
+    parts = tuple(Part(name, term.kind, MEASURED[term.kind](term, found or model)) for name, term, model in named)
+    result = counted(parts, result)
+    name, term, model = named[0]
+    radii = _Radii.of(term, problem, name)
+    radius = radii.radius(model)
+    neighbours = _neighbours(parts, result, radii)
+    shown = [n.radius for n in neighbours or () if n.counts]
+    basin = None
+    if found and parametric:
+        basin = Basin(
+            radius=radius / radii.radius(parametric.model),
+            flux=float(found.lensed_flux) / lensed_flux(term, parametric.model),
+            chi2=result.chi2 / parametric.chi2,
+        )
+    return result, Facts(
+        parts=parts,
+        far=_far_out(problem, result),
+        gain=_gain(problem, result),
+        rivals=_rivals(problem, result, radii, radius),
+        radius=radius,
+        error=radii.error(result),
+        spread=0.5 * float(np.ptp(shown)) if len(shown) > 1 else 0.0,
+        neighbours=neighbours,
+        basin=basin,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Radii:
+    """Einstein radii of models of one dataset, inside its field."""
+
+    problem: Problem
+    name: str
+    field: Field
+
+    @classmethod
+    def of(cls, term: Any, problem: Problem, name: str) -> _Radii:
+        return cls(problem, name, whole_field(term.grids[0]))
+
+    def radius(self, model: LensModel) -> float:
+        """Of a model of numbers [arcsec], NaN where no critical curve closes in the field."""
+        return einstein_radius_of(model.only(), self.field)
+
+    def at(self, theta: np.ndarray) -> float:
+        """Of the model at theta (n,) of the problem."""
+        return einstein_radius_of(self._mass(theta), self.field)
+
+    def error(self, result: FitResult) -> float:
+        """Of the Einstein radius, from the covariance of the masses; NaN where that is not known."""
+        masses = [k for k, p in enumerate(self.problem.space.parameters) if p.group == "mass"]
+        covariance = result.covariance[np.ix_(masses, masses)]
+        try:
+            curve = critical_curves(self._mass(result.theta), self.field).main
+        except ModelError:
+            return np.nan
+        slopes = []
+        for k in masses:
+            step = STEP * result.errors[k] * (np.arange(len(result.theta)) == k)
+            ahead, behind = (einstein_radius(self._mass(result.theta + s), curve) for s in (step, -step))
+            slopes.append((ahead - behind) / (2 * STEP * result.errors[k]))
+        return float(np.sqrt(np.array(slopes) @ covariance @ np.array(slopes)))
+
+    def _mass(self, theta: np.ndarray) -> LensModel:
+        """The mass alone: one structure, and so one compiled program, for a fit and all its neighbours."""
+        model = self.problem.space.build(np.asarray(theta))
+        return (model[self.name] if self.name else model).only()
+
+
+def _far_out(problem: Problem, result: FitResult) -> tuple[str, ...]:
+    """The parameters further out in their priors than PRIOR_WIDTHS, but for those of light that is hardly there."""
+    z = np.asarray(problem.to_z(result.theta))
+    far = [k for k in range(problem.ndim) if not abs(z[k]) < PRIOR_WIDTHS and _matters(problem, result, k)]
+    return tuple(f"{problem.names[k]} = {result.theta[k]:.4g} ({z[k]:+.1f})" for k in far)
+
+
+def _matters(problem: Problem, result: FitResult, index: int) -> bool:
+    """Whether a parameter is one of a mass, or of light that stands out of the noise."""
+    space = problem.space
+    owners = {path.rpartition(".")[0] for path, slot in zip(space.paths, space.slots, strict=True)
+              if slot.kind == "free" and slot.index == index}  # fmt: skip
+    for name, term, model in problem.parts(result.model):
+        prefix = f"{name}." if name else ""
+        for owner in owners:
+            group, _, profile = owner.removeprefix(prefix).partition(".")
+            if not owner.startswith(prefix) or (group in ("light", "source") and isinstance(term, LeastSquares)
+                                                and _signal(term, model, (group, profile)) < FAINT):  # fmt: skip
+                continue
+            return True
+    return False
+
+
+def _signal(term: Any, model: LensModel, kept: tuple[str, str]) -> float:
+    """Signal over noise of one profile's light."""
+
+    def dimmed(group: str) -> dict[str, Any]:
+        profiles = getattr(model, group)
+        return {
+            name: p if (group, name) == kept else replace(p, **{p.amplitude: 0 * getattr(p, p.amplitude)})
+            for name, p in profiles.items()
+        }
+
+    alone = replace(model, light=dimmed("light"), source=dimmed("source"), sky=0 * model.sky)
+    return float(_strength(term, alone))
+
+
+@jax.jit
+def _strength(term: Any, model: LensModel) -> jax.Array:
+    return jnp.sqrt(term.gram(term.whiten(term.light(model))[None])[0, 0])
+
+
+def _gain(problem: Problem, result: FitResult) -> Gain | None:
+    """By how much going on lowers chi2 + |z|^2; the best of many samples need not be the optimum."""
+    if result.gain is not None:
+        return Gain(result.gain, GAIN)
+    if not isinstance(problem.likelihood, LeastSquares):
+        return None
+    model = solve_amplitudes(problem.model)
+    space = Space.of(model)
+    joint = Joint.over(model, space, Tally(), objective_score)
+    theta = np.array([result[name] for name in space.names])
+    here, end = (float(joint.descend(problem.likelihood, theta, n, 1e-3).objective) for n in (0, MORE))
+    return Gain(here - end, GAIN if result.samples is None else max(GAIN, float(problem.ndim)))
+
+
+def _rivals(problem: Problem, result: FitResult, radii: _Radii, radius: float) -> Rivals | None:
+    if result.search is None:
+        return Rivals(whole=True) if result.explored and result.converged else None
+    first, *others = result.search.basins
+
+    def change(theta: np.ndarray) -> float:
+        found = abs(radii.at(theta) / radius - 1)
+        return found if np.isfinite(found) else np.inf
+
+    gaps = [basin.score - first.score for basin in others if change(basin.theta) > AGREE]
+    return Rivals(change(result.search.other), min(gaps, default=np.inf))
+
+
+def _neighbours(parts: tuple[Part, ...], result: FitResult, radii: _Radii) -> tuple[Neighbour, ...] | None:
+    """The variants of a fit, itself first."""
+    if not result.variants:
+        return None
+    first, name = result.variants[0], radii.name
+    signal = _signal_squared(parts)
+    return tuple(
+        Neighbour(
+            name=v.name,
+            gain=first.chi2 - v.chi2,
+            parameters=len(v.values) - len(first.values),
+            share=(first.chi2 - v.chi2) / max(signal, 1e-300),
+            radius=radii.radius(v.model[name] if name else v.model),
+            counts=v.counts,
+        )
+        for v in result.variants
+    )
+
+
+def counted(parts: tuple[Part, ...], result: FitResult) -> FitResult:
+    """The result with those of its variants counting that fit nearly as well, and the spread over them."""
+    if not result.variants:
+        return result
+    first = result.variants[0].chi2
+    excess = REJECTED * first
+    if all(part.kind == "visibilities" for part in parts):  # most of their chi2 is noise
+        excess = REJECTED_VISIBILITIES * _signal_squared(parts)
+    variants = tuple(dataclasses.replace(v, counts=v.chi2 <= first + excess) for v in result.variants)
+    return dataclasses.replace(result, variants=variants, spread=spread(result.names, variants))
+
+
+def _signal_squared(parts: tuple[Part, ...]) -> float:
+    return sum(part.measures.signal**2 for part in parts if part.measures.signal is not None)
+
+
+def spread(names: tuple[str, ...], variants: tuple[Variant, ...]) -> np.ndarray:
+    """Half the range (n,) of each named parameter over the variants that count and have it, NaN where only one has."""
+    values = [[v.values[name] for v in variants if v.counts and name in v.values] for name in names]
+    return np.array([0.5 * np.ptp(some) if len(some) > 1 else np.nan for some in values])

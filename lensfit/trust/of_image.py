@@ -1,0 +1,107 @@
+"""What an image says about a fit: its source, what it leaves on the arcs, and how the sky scatters."""
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from lensfit.model import LensModel
+from lensfit.trust.measures import CounterImage, Left, Measures, Noise, by_parity, ratio_of_last
+
+ARCS = 2.0
+"""Signal over noise of a pixel, smoothed by one pixel, from which it shows an arc: of data or model."""
+FEWEST = 8
+"""Pixels that show arcs from which on what they leave can be told."""
+GLOW = 1.0
+"""Signal over noise of the lensed source, smoothed by one pixel, up to which a pixel shows none of it."""
+SKY = 0.5
+"""Share of the pixels without lensed light, the faintest ones, over which the sky's scatter is taken."""
+NARROWEST = 0.7
+"""Least width of the smoothing [pixels]: a narrower one smooths nothing."""
+
+
+def of_image(term: Any, model: LensModel) -> Measures:
+    """The evidence for the source of a model of numbers in the image of a term."""
+    images = term.whiten(by_parity(term, model))
+    positive, negative, bare = np.asarray(images)
+    inverse, data = np.asarray(term.inverse_noise), np.asarray(term.whitened_data)
+    left = -np.asarray(_residuals(term, model))
+    source, sigma = positive + negative, np.where(inverse > 0, 1 / np.where(inverse > 0, inverse, 1.0), 0.0)
+    light, arcs = data - left - source, source + left
+    bright = _bright(source, arcs)
+    before, after = (float(np.sum(a[bright] ** 2 - 1)) for a in (arcs, left))
+    noise = scatter(left, light + source, source, inverse)
+    return Measures(
+        signal=float(np.sqrt(np.sum(source**2))),
+        explained=1 - after / before if bright.sum() > FEWEST and before > 0 else 0.0,
+        counter=_counter_image(light, positive, negative, data),
+        magnification=float(np.sum(source * sigma) / max(np.sum(bare * sigma), 1e-300)),
+        misfit=float(np.mean(left[inverse > 0] ** 2)) / noise.most**2,
+        noise=noise,
+        left=remains(left, source, bright, max(noise.most, 1.0), np.asarray(term.psf)),
+    )
+
+
+def scatter(left: np.ndarray, model: np.ndarray, source: np.ndarray, inverse: np.ndarray) -> Noise:
+    """How the sky scatters, from what a fit leaves (H, W) where its model (H, W), source included, is faint.
+
+    All whitened. The scatter itself is too large where the model errs smoothly; that of second differences between
+    neighbours is not, but too small where the noise of neighbours is correlated, as drizzling makes it.
+    """
+    dark = (inverse > 0) & (gaussian_filter(np.maximum(source, 0.0), 1.0) < GLOW)
+    flux = np.where(dark, model / np.where(dark, inverse, 1.0), np.inf)
+    quiet = dark & (flux <= np.quantile(flux[dark], SKY)) if dark.any() else dark
+    whole = _deviation(left[quiet])
+    rough = _deviation(np.concatenate([_second_differences(a, q) for a, q in ((left, quiet), (left.T, quiet.T))]))
+    return Noise(least=min(rough, whole), most=max(rough, whole), where=f"{np.count_nonzero(quiet)} pixels of the sky")
+
+
+def remains(left: np.ndarray, source: np.ndarray, bright: np.ndarray, noise: float, psf: np.ndarray) -> Left:
+    """What a fit leaves of the arcs, `bright` pixels, noise taken out."""
+    width = max(float(np.sqrt(1 / (4 * np.pi * np.sum((psf / psf.sum()) ** 2)))), NARROWEST)
+    smooth = partial(gaussian_filter, sigma=width)
+    unit = 2 * width * np.sqrt(np.pi)  # smoothed white noise times this has deviation 1
+    share = _share(left[bright], source[bright], noise)
+    structure = _share(unit * smooth(left)[bright], unit * smooth(source)[bright], noise)
+    return Left(share=share, structure=structure)
+
+
+def _share(left: np.ndarray, source: np.ndarray, noise: float) -> float:
+    """Root mean square of what is left, white noise taken out, over that of the source."""
+    excess = float(np.sum(left**2)) - len(left) * noise**2
+    return float(np.sqrt(max(excess, 0.0) / max(float(np.sum(source**2)), 1e-300)))
+
+
+def _bright(source: np.ndarray, arcs: np.ndarray) -> np.ndarray:
+    """The pixels (H, W) that show arcs, in the model or in the data less lens light."""
+    return gaussian_filter(np.maximum(source, arcs), 1.0) > ARCS
+
+
+def _second_differences(values: np.ndarray, used: np.ndarray) -> np.ndarray:
+    """Of three used pixels in a column, in units that leave white noise's deviation as it is."""
+    both = used[:-2] & used[1:-1] & used[2:]
+    return ((values[:-2] - 2 * values[1:-1] + values[2:]) / np.sqrt(6))[both]
+
+
+def _deviation(values: np.ndarray) -> float:
+    """Standard deviation of values, most of them normal; NaN of none."""
+    return 1.4826 * float(np.median(np.abs(values - np.median(values)))) if len(values) else np.nan
+
+
+def _counter_image(light: np.ndarray, positive: np.ndarray, negative: np.ndarray, data: np.ndarray) -> CounterImage:
+    """The negative-parity images, each kind of light of an amplitude of its own."""
+    signal = float(np.sqrt(np.sum(negative**2)))
+    if not np.any(negative) or not np.any(positive):
+        return CounterImage(np.nan, np.inf, signal)
+    lit = np.sum(light**2) > 1e-12 * np.sum(data**2)
+    columns = np.stack([light, positive, negative] if lit else [positive, negative])
+    columns = columns.reshape(len(columns), -1)
+    return CounterImage(*ratio_of_last(columns @ columns.T, columns @ data.ravel()), signal)
+
+
+@jax.jit
+def _residuals(term: Any, model: LensModel) -> jax.Array:
+    return term.residuals(model)

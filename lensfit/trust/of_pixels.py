@@ -1,0 +1,64 @@
+"""What a reconstruction on pixels looks like: wrong Einstein radii make something else of a free source.
+
+At half the right radius such a source becomes the arcs themselves, at twice the radius a ring about half as large
+as the lens: both explain the data, and each part of them is seen once. A lens shows each part twice or more. Light
+and sky take up what does not fit. ln evidence does not tell: it often prefers these.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from lensfit.inversion.regularisation import regularisation
+from lensfit.likelihood.reconstruction import Reconstruction
+from lensfit.model import LensModel
+from lensfit.pixelised.shape import mean_images
+from lensfit.trust.measures import Measures, Noise
+from lensfit.trust.of_image import scatter
+from lensfit.trust.of_visibilities import scatter as scatter_of_visibilities
+
+PROFILES: dict[str, Callable[[Any], Any]] = {
+    "pixels image": lambda term: term.images[0],
+    "pixels visibilities": lambda term: term.visibilities,
+}
+"""The term of the same data for a source of profiles, by the kind of one for a source on pixels."""
+
+
+def of_images_on_pixels(term: Any, found: Reconstruction) -> Measures:
+    """The evidence for a reconstruction in the images of a term; the noise is that of the worst of them."""
+    noise = [
+        _scatter(np.asarray(image.inverse_noise), np.asarray(seen.residuals), np.asarray(seen.image),
+                 np.asarray(seen.source))
+        for image, seen in zip(term.images, found.seen, strict=True)
+    ]  # fmt: skip
+    worst = max(noise, key=lambda n: max(n.least, 1 / n.most))
+    return Measures(signal=signal_of(found), images=mean_images(found, term.grids[0]), noise=worst)
+
+
+def of_visibilities_on_pixels(term: Any, found: Reconstruction) -> Measures:
+    """The evidence for a reconstruction in the visibilities of a term."""
+    noise = scatter_of_visibilities(float(found.solution.chi2), term.data_count)
+    return Measures(signal=signal_of(found), images=mean_images(found, term.grids[0]), noise=noise)
+
+
+def signal_of(found: Reconstruction) -> float:
+    """Signal over noise of the whole lensed source."""
+    s = found.coefficients.ravel()
+    block = found.solution.system[: len(s), : len(s)]
+    held = regularisation(found.source).penalty(s)
+    return float(jnp.sqrt(s @ (block @ s) - held))
+
+
+def lensed_flux(term: Any, model: LensModel) -> float:
+    """Flux [data unit times arcsec^2] of the lensed source of profiles of a model of numbers, where the term of a
+    source on pixels models it."""
+    profiles = PROFILES[term.kind](term)
+    return float(jnp.sum(profiles.light(model.only("source")))) * float(profiles.grid.pixel_scale) ** 2
+
+
+def _scatter(inverse: np.ndarray, residuals: np.ndarray, model: np.ndarray, source: np.ndarray) -> Noise:
+    """Of one image, residuals whitened, model and source not."""
+    return scatter(-residuals, model * inverse, source * inverse, inverse)

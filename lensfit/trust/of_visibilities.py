@@ -1,0 +1,57 @@
+"""What visibilities say about a fit: measured through w_tilde, signal over noise included."""
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lensfit.model import LensModel
+from lensfit.operators.non_negative import non_negative_image
+from lensfit.trust.measures import CounterImage, Measures, Noise, Peak, by_parity, ratio_of_last
+
+
+def of_visibilities(term: Any, model: LensModel) -> Measures:
+    """The evidence for the source of a model of numbers in the visibilities of a term.
+
+    The share that the source explains is of what the best non-negative image lowers chi2 by.
+    """
+    positive, negative, bare = by_parity(term, model)
+    light, best, seen = _light_best_and_seen(term, model)
+    columns = jnp.stack([light, positive * term.response, negative * term.response])
+    used = np.flatnonzero([bool(jnp.any(image != 0)) for image in columns])
+    gram, projection = (np.asarray(a) for a in (term.gram(columns), term.projection(columns)))
+    amplitude, error = np.nan, np.inf
+    if {1, 2} <= set(used):
+        amplitude, error = ratio_of_last(gram[np.ix_(used, used)], projection[used])
+    before, after = float(term.chi2(light)), float(term.chi2(seen))
+    return Measures(
+        signal=float(np.sqrt(gram[1:, 1:].sum())),
+        explained=(before - after) / (before - float(term.chi2(best))),
+        counter=CounterImage(amplitude, error, float(np.sqrt(gram[2, 2]))),
+        magnification=float(jnp.sum(positive + negative) / jnp.maximum(jnp.sum(bare), 1e-300)),
+        noise=scatter(after, term.data_count),
+        peak=_peak(term, seen),
+    )
+
+
+def scatter(chi2: float, count: int) -> Noise:
+    """How far visibilities scatter about a model of this chi2, their noise 1."""
+    ratio = float(np.sqrt(chi2 / count))
+    return Noise(ratio, ratio, "visibilities about the best model")
+
+
+def _peak(term: Any, seen: jax.Array) -> Peak:
+    """The largest residual of the dirty image of what antennas see (H, W)."""
+    sigma = np.asarray(term.dirty_sigma)
+    left, bright = np.asarray(term.dirty_residual(seen)) / sigma, np.asarray(term.dirty) / sigma
+    place = np.unravel_index(np.argmax(np.abs(left)), left.shape)
+    x, y = (float(a[place]) for a in term.grid.coordinates())
+    return Peak(float(left[place]), abs(float(left[place])) / float(bright.max()), x, y)
+
+
+@jax.jit
+def _light_best_and_seen(term: Any, model: LensModel) -> tuple[jax.Array, jax.Array, jax.Array]:
+    light = term.image(model.only("light"))
+    return light, non_negative_image(term.w_tilde, term.dirty, term.response, 0.0), term.image(model)

@@ -1,0 +1,262 @@
+"""The questions that are put to a fit: each says by its arguments what has to be known, and how the answer reads.
+
+A new check is one function here. Where one of its arguments is not known the check is unchecked, and its finding says
+what was not looked at and how to have it looked at.
+"""
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from lensfit.trust.facts import AGREE, Basin, Facts, Gain, Neighbour, Part, Rivals
+from lensfit.trust.measures import CounterImage, Noise, Peak
+from lensfit.verdict import Check, Outcome
+
+LEAST_SIGNAL = 25.0
+"""Signal over noise of the whole lensed source below which there is nothing to model."""
+LEAST_SIGNAL_ON_PIXELS = 40.0
+"""The same of a source on pixels: below it a free one can be anything."""
+LEAST_EXPLAINED = 0.75
+"""Share of the arcs' chi2 that the source must explain."""
+COUNTER_IMAGE = 0.25
+"""Most that the amplitude of the negative-parity images may differ from the others', beside its error."""
+LEAST_COUNTER_SIGNAL = 5.0
+"""Signal over noise that the images of negative parity must have in the model."""
+LEAST_MAGNIFICATION = 1.5
+LEAST_IMAGES = 1.8
+"""Mean number of images of the source's light below which the source is not one seen through a lens."""
+GAP = 10.0
+"""Least difference in objective between the best basin and the next."""
+PEAK, PEAK_SHARE = 8.0, 0.1
+"""Largest residual of the dirty image in sigma, and relative to the dirty image's peak, up to which a model is one of
+the data: mocks on real baselines leave at most 4.6 sigma, a lens whose faint core is left out 6.6 and 8 %, the same
+without its antennas' phases 10.5 and 14 %."""
+STABLE = 0.06
+"""Half the range of the Einstein radius over neighbouring models that fit visibilities, relative to it, up to which it
+is known."""
+FLUX = (0.4, 2.0)
+"""Least and largest flux of the lensed source on pixels over that of the parametric fit."""
+MOVED = 0.15
+"""Relative change of the Einstein radius from that of the parametric fit."""
+WORSE = 1.1
+"""chi2 over that of the parametric fit."""
+TOLD, TOO_SMALL, TOO_LARGE = 1.3, 2.0, 6.0
+"""Factors by which the noise of an image is off: told, failed where it is too small, and where it is too large."""
+TOO_SMALL_VISIBILITIES = 1.5
+"""The same of visibilities, whose noise is well known, where it is too small."""
+
+PROFILES, PIXELS = ("image", "visibilities"), ("pixels image", "pixels visibilities")
+IMAGES = ("image",)
+VISIBILITIES = ("visibilities",)
+ALL = PROFILES + PIXELS
+
+Answer = tuple[bool, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """A check that can be made: asked of each dataset of these `kinds`, or `once` of a fit that has one of them.
+
+    ask: from what is known, by the names of its arguments, to whether the answer is good and the finding.
+    unknown: the finding where something of that is not known.
+    """
+
+    name: str
+    kinds: tuple[str, ...]
+    once: bool
+    essential: bool
+    unknown: str
+    ask: Callable[..., Answer]
+
+    def checks(self, facts: Facts) -> list[Check]:
+        """The answers of a fit, or of each of its datasets."""
+        asked = [part for part in facts.parts if part.kind in self.kinds]
+        return [self._check(facts, part) for part in (asked[:1] if self.once else asked)]
+
+    def _check(self, facts: Facts, part: Part) -> Check:
+        about = f"{part.name}: " if part.name and not self.once else ""
+        known = {name: _known(facts, part, name) for name in inspect.signature(self.ask).parameters}
+        if any(value is None for value in known.values()):
+            return Check(self.name, Outcome.UNCHECKED, about + self.unknown, self.essential)
+        passed, finding = self.ask(**known)
+        return Check.of(self.name, bool(passed), about + finding, self.essential)
+
+
+def _known(facts: Facts, part: Part, name: str) -> Any:
+    """A fact of a fit or of one of its datasets, None where it is not known."""
+    holder = next(h for h in (part, part.measures, facts) if name in {f.name for f in dataclasses.fields(h)})
+    return getattr(holder, name)
+
+
+QUESTIONS: list[Question] = []
+"""In the order in which they are asked."""
+
+
+def question(
+    name: str, kinds: tuple[str, ...], *, once: bool = False, essential: bool = True, unknown: str
+) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
+    """Put a function to the questions, see `Question`."""
+
+    def added(ask: Callable[..., Answer]) -> Callable[..., Answer]:
+        QUESTIONS.append(Question(name, kinds, once, essential, unknown, ask))
+        return ask
+
+    return added
+
+
+@question("lensed source", PROFILES, unknown="the signal of the lensed source is not known")
+def lensed_source(signal: float) -> Answer:
+    """Is there a lensed source at all?"""
+    least = f"at least {LEAST_SIGNAL:.0f}"
+    return signal > LEAST_SIGNAL, f"signal over noise of the lensed source is {signal:.1f} ({least})"
+
+
+@question("lensed source", PIXELS, unknown="the signal of the lensed source is not known")
+def lensed_source_on_pixels(signal: float) -> Answer:
+    """The same of a source that can be anything."""
+    least = f"more than {LEAST_SIGNAL_ON_PIXELS:.0f}"
+    return signal > LEAST_SIGNAL_ON_PIXELS, f"signal over noise of the lensed source is {signal:.1f} ({least})"
+
+
+@question("arcs explained", PROFILES, unknown="what the source explains is not known")
+def arcs_explained(explained: float) -> Answer:
+    """Does the source explain what the lens light leaves?"""
+    share, least = 100 * explained, 100 * LEAST_EXPLAINED
+    told = f"the source explains {share:.0f} % of what lens light leaves (at least {least:.0f} %)"
+    return explained > LEAST_EXPLAINED, told
+
+
+@question("counter-image", PROFILES, unknown="the images of negative parity are not known")
+def counter_image(counter: CounterImage) -> Answer:
+    """Are the images on the other side as bright as they must be?"""
+    tolerance = COUNTER_IMAGE + 3 * counter.error
+    return counter.signal > LEAST_COUNTER_SIGNAL and abs(counter.amplitude - 1) < tolerance, (
+        f"the images of negative parity, signal over noise {counter.signal:.1f}, come out at "
+        f"{counter.amplitude:.2f} +- {counter.error:.2f} of what the others predict (1 expected)"
+    )
+
+
+@question("magnified", PROFILES, unknown="the magnification is not known")
+def magnified(magnification: float) -> Answer:
+    """Is the source lensed?"""
+    return magnification > LEAST_MAGNIFICATION, (
+        f"the source is magnified {magnification:.1f} times (at least {LEAST_MAGNIFICATION})"
+    )
+
+
+@question("multiple images", PIXELS, unknown="how often the source is seen is not known")
+def multiple_images(images: float) -> Answer:
+    """Is the source seen more than once?"""
+    return images > LEAST_IMAGES, (
+        f"the source's light is seen {images:.2f} times on average (more than {LEAST_IMAGES}: what is seen once are "
+        "the arcs themselves)"
+    )
+
+
+@question("noise", ALL, unknown="the scatter of the data is not known: use pixels without lens and arcs too")
+def noise_is_what_it_says(noise: Noise, kind: str) -> Answer:
+    """Is the noise what it says?"""
+    limit = TOO_SMALL_VISIBILITIES if kind.endswith("visibilities") else TOO_SMALL
+    if noise.least > TOLD:
+        told, factor, most = "too small", noise.least, limit
+    elif noise.most < 1 / TOLD:
+        told, factor, most = "too large", 1 / noise.most, TOO_LARGE
+    else:
+        return True, f"the noise agrees with the scatter of {noise.where}: {noise.most:.2f} of what is stated"
+    return factor < most, (
+        f"noise looks {factor:.1f} times {told} against the scatter of {noise.where} (less than {most:g}): check what "
+        "its file holds; errors are wrong by that factor"
+    )
+
+
+@question("dirty residual", VISIBILITIES, unknown="the dirty residual is not known")
+def dirty_residual(peak: Peak) -> Answer:
+    """Does the model leave anything large?"""
+    passed = abs(peak.sigma) < PEAK or peak.share < PEAK_SHARE
+    remedy = "fit the antennas' phases too (--antenna-phases), or a model with a further component (--standard)"
+    return passed, (
+        f"the dirty image less the model's is largest at ({peak.x:.2f}, {peak.y:.2f}) arcsec: {peak.sigma:+.1f} sigma, "
+        f"{100 * peak.share:.0f} % of the peak (less than {PEAK:g} sigma or {100 * PEAK_SHARE:g} %)"
+        + ("" if passed else f"; {remedy}")
+    )
+
+
+@question("edges", ALL, once=True, unknown="where the parameters are in their priors is not known")
+def edges(far: tuple[str, ...]) -> Answer:
+    """Is anything far out in its prior?"""
+    told = f"far out in their priors [widths]: {', '.join(far)}; widen the prior if these are right"
+    return not far, told if far else "no parameter is far out in its prior"
+
+
+@question("optimum", PROFILES, once=True, unknown="nothing says whether going on lowers chi2")
+def optimum(gain: Gain) -> Answer:
+    """Has the descent arrived?"""
+    return gain.fell < gain.most, f"going on lowered chi2 by {gain.fell:.2g} (less than {gain.most:g})"
+
+
+WHOLE = "the sampler explored the whole prior and ended by its own criterion"
+NO_SEARCH = "no search says that {}: fit with staged, or give its result as start"
+
+
+@question("another seed", ALL, once=True, unknown=NO_SEARCH.format("other random numbers end here too"))
+def another_seed(rivals: Rivals) -> Answer:
+    """Does a search with other random numbers end there too?"""
+    if rivals.whole:
+        return True, WHOLE
+    return rivals.change < AGREE, (
+        f"a search from another seed ends at an Einstein radius {100 * rivals.change:.2f} % away "
+        f"(less than {100 * AGREE:g} %)"
+    )
+
+
+@question("next basin", ALL, once=True, unknown=NO_SEARCH.format("no other basin is better"))
+def next_basin(rivals: Rivals) -> Answer:
+    """Is the second best answer clearly worse?"""
+    if rivals.whole:
+        return True, WHOLE
+    if rivals.gap == float("inf"):
+        return True, "no other basin came near"
+    return rivals.gap > GAP, f"the next best basin is {rivals.gap:.0f} in chi2 away (at least {GAP:.0f})"
+
+
+@question("neighbouring models", VISIBILITIES, once=True, essential=False,
+          unknown="no neighbouring model was fitted: staged fits them")
+def neighbouring_models(neighbours: tuple[Neighbour, ...]) -> Answer:
+    """Do models that fit as well agree?"""
+    radii = [n.radius for n in neighbours if n.counts]
+    share = 0.5 * (max(radii) - min(radii)) / radii[0]
+    return share < STABLE, (
+        f"over {len(radii)} models that fit the Einstein radius lies between {min(radii):.4g} and {max(radii):.4g}, "
+        f"+- {100 * share:.1f} % (less than {100 * STABLE:g} %)"
+    )
+
+
+WITHOUT = "the parametric fit that it began at is not known: start at the fit of profiles"
+
+
+@question("parametric basin", PIXELS, once=True, unknown=WITHOUT)
+def parametric_basin(basin: Basin) -> Answer:
+    """Is the Einstein radius that of the parametric fit?"""
+    moved = abs(basin.radius - 1)
+    return moved < MOVED, (
+        f"the Einstein radius is {100 * moved:.1f} % from that of the parametric fit (less than {100 * MOVED:.0f} %)"
+    )
+
+
+@question("flux", PIXELS, once=True, unknown=WITHOUT)
+def flux(basin: Basin) -> Answer:
+    """Is the source as bright as in the parametric fit?"""
+    return FLUX[0] < basin.flux < FLUX[1], (
+        f"the lensed source has {basin.flux:.2f} of the flux that it has in the parametric fit ({FLUX[0]} to {FLUX[1]})"
+    )
+
+
+@question("parametric residuals", PIXELS, once=True, unknown=WITHOUT)
+def parametric_residuals(basin: Basin) -> Answer:
+    """Does it fit as well as profiles do?"""
+    return basin.chi2 < WORSE, (
+        f"chi2 is {basin.chi2:.2f} times that of the parametric fit (less than {WORSE}: a mesh that is too coarse, or "
+        "held too firmly, cannot follow the arcs)"
+    )
