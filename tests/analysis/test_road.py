@@ -11,7 +11,7 @@ import pytest
 from run_files import IMAGE_FILES
 
 import lensfit
-from lensfit.analysis import Analysis, Companions, Posterior, Region, Search, SourceOnPixels, analysis, road
+from lensfit.analysis import Analysis, Companions, Posterior, Region, Search, SourceOnPixels, analysis, standard_road
 from lensfit.cli import _jax, main
 from lensfit.datasets import write_imaging
 from lensfit.errors import DataError, FitError, ModelError
@@ -170,13 +170,13 @@ def test_the_region_is_chosen_unless_it_was_given(mock):
     ],
 )
 def test_the_road_of_each_fitter(fitter, source, names, mock):
-    steps = road(Analysis.begin(mock.imaging), fitter, source=source)
+    steps = standard_road(Analysis.begin(mock.imaging), fitter, source=source)
     assert [type(step).__name__ for step in steps] == names
 
 
 def test_a_mesh_without_pixels_is_refused(mock):
     with pytest.raises(ModelError, match="a mesh is for a source on pixels"):
-        road(Analysis.begin(mock.imaging), mesh={"pixels": 20})
+        standard_road(Analysis.begin(mock.imaging), mesh={"pixels": 20})
 
 
 # Data and models
