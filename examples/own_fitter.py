@@ -5,7 +5,6 @@
 import dataclasses
 from typing import ClassVar
 
-import jax
 import numpy as np
 
 import lensfit
@@ -55,9 +54,9 @@ class CrossEntropy:
 
 
 if __name__ == "__main__":
-    jax.config.update("jax_enable_x64", True)
+    lensfit.setup()
     imaging = lensfit.read_imaging("data/jwst_mock").binned(2)
     problem = lensfit.Problem(lensfit.standard.parametric(imaging), lensfit.ImagingLikelihood.of(imaging, 1))
     result = lensfit.fit(problem, CrossEntropy(generations=20), seed=0)
     print(f"chi2 {result.chi2:.0f} of {result.data_count} pixels after {result.evaluations} calls")
-    print("trusted" if result.trust.trusted else f"NOT TRUSTED: {'; '.join(result.trust.reasons)}")
+    print(result.trust.headline, *result.trust.reasons, sep="\n  ")

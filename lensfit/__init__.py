@@ -45,6 +45,7 @@ __all__ = [
     "progress",
     "read_imaging",
     "read_interferometer",
+    "setup",
     "simulate_imaging",
     "simulate_interferometer",
     "standard",
@@ -67,6 +68,7 @@ _HOMES = {
     "load": "lensfit.analysis",
     "read_imaging": "lensfit.datasets",
     "read_interferometer": "lensfit.datasets",
+    "setup": "lensfit.cli._jax",
     "simulate_imaging": "lensfit.simulate",
     "simulate_interferometer": "lensfit.simulate",
 }

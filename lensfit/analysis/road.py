@@ -15,7 +15,7 @@ from lensfit.analysis.steps import Calibration, Companions, Posterior, Region, S
 from lensfit.errors import ModelError
 from lensfit.fitters.base import Fitter
 from lensfit.fitters.checkpoint import Store
-from lensfit.progress import Progress, shown
+from lensfit.progress import Progress
 from lensfit.registry import fitter as fitter_of
 from lensfit.registry import name_of
 
@@ -59,8 +59,9 @@ def analyse(
         DataError: the data cannot be used. ModelError: the model or the mesh cannot. FitError: the fit failed.
     """
     begun = prepare(data, model, seed=seed, **reading)
-    with shown(progress) as told:
-        return begun.along(steps or road(begun, fitter, source=source, mesh=mesh), told)
+    if steps is None:
+        steps = standard_road(begun, fitter, source=source, mesh=mesh)
+    return begun.along(steps, progress)
 
 
 def prepare(data: Any, model: Model = None, *, seed: int = 0, **reading: Any) -> Analysis:
@@ -77,7 +78,7 @@ def prepare(data: Any, model: Model = None, *, seed: int = 0, **reading: Any) ->
     return begun
 
 
-def road(
+def standard_road(
     begun: Analysis,
     fitter: Fitter | str = "staged",
     *,

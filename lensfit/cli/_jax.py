@@ -34,3 +34,6 @@ def _processor() -> str:
         return f"{platform.machine()} {platform.processor()}"
     first = cpuinfo.read_text(encoding="utf-8", errors="replace").split("\n\n")[0]
     return "\n".join(line for line in first.splitlines() if line.split(":")[0].strip() in PROCESSOR)
+
+
+setup = prepare_jax

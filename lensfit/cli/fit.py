@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from lensfit._version import __version__
-from lensfit.analysis import Analysis, prepare, road
+from lensfit.analysis import Analysis, prepare, standard_road
 from lensfit.cli.live import Live
 from lensfit.cli.run_folder import CHECKPOINT, Display, RunLog, check_folder, check_free, check_resumable, logger
 from lensfit.errors import FitError, ModelError
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         logger.info("lensfit %s: %s", __version__, shlex.join(sys.argv))
         asked = read_asked(arguments)
         begun = prepare(asked.data, asked.model, seed=asked.fit.seed)
-        steps = road(begun, asked.fitter, source=asked.fit.source, mesh=asked.fit.mesh, checkpoint=store)
+        steps = standard_road(begun, asked.fitter, source=asked.fit.source, mesh=asked.fit.mesh, checkpoint=store)
         if arguments.live:
             _check_live(begun, asked)
         if not arguments.resume:
