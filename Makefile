@@ -1,5 +1,6 @@
 # make fit    fit the mock lens in data/jwst_mock; the report is runs/jwst_mock/report.html
-# make test   every check that guards the project
+# make test   every check that guards the project, programs compiled quickly
+# make test-all  the slow tests too, programs compiled as they are for users
 # make clean  remove what these made
 # Another Python than python3: make fit PYTHON=python3.12
 
@@ -9,7 +10,7 @@ RUN := runs/jwst_mock
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: fit test clean
+.PHONY: fit test test-all clean
 
 fit: .venv/installed
 	$(BIN)/lensfit fit data/jwst_mock --out $(RUN) --overwrite
@@ -19,6 +20,9 @@ test: .venv/installed-dev
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2 --cpu-seconds folder
+
+test-all: .venv/installed-dev
+	XLA_FLAGS= $(BIN)/pytest -n 2 --cpu-seconds folder -m "slow or not slow"
 
 .venv/installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable .
