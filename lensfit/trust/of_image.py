@@ -1,7 +1,6 @@
 """What an image says about a fit: its source, what it leaves on the arcs, and how the sky scatters."""
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import jax
@@ -19,6 +18,8 @@ GLOW = 1.0
 """Signal over noise of the lensed source, smoothed by one pixel, up to which a pixel shows none of it."""
 SKY = 0.5
 """Share of the pixels without lensed light, the faintest ones, over which the sky's scatter is taken."""
+STANDS_OUT = 8.0
+"""Noise that a smoothed residual must exceed to stand out: correlated noise has 2 where white noise has 1."""
 NARROWEST = 0.7
 """Least width of the smoothing [pixels]: a narrower one smooths nothing."""
 
@@ -61,18 +62,17 @@ def scatter(left: np.ndarray, model: np.ndarray, source: np.ndarray, inverse: np
 
 def remains(left: np.ndarray, source: np.ndarray, bright: np.ndarray, noise: float, psf: np.ndarray) -> Left:
     """What a fit leaves of the arcs, `bright` pixels, noise taken out."""
+    excess = float(np.sum(left[bright] ** 2)) - np.count_nonzero(bright) * noise**2
+    whole = max(float(np.sum(source[bright] ** 2)), 1e-300)
     width = max(float(np.sqrt(1 / (4 * np.pi * np.sum((psf / psf.sum()) ** 2)))), NARROWEST)
-    smooth = partial(gaussian_filter, sigma=width)
     unit = 2 * width * np.sqrt(np.pi)  # smoothed white noise times this has deviation 1
-    share = _share(left[bright], source[bright], noise)
-    structure = _share(unit * smooth(left)[bright], unit * smooth(source)[bright], noise)
-    return Left(share=share, structure=structure)
-
-
-def _share(left: np.ndarray, source: np.ndarray, noise: float) -> float:
-    """Root mean square of what is left, white noise taken out, over that of the source."""
-    excess = float(np.sum(left**2)) - len(left) * noise**2
-    return float(np.sqrt(max(excess, 0.0) / max(float(np.sum(source**2)), 1e-300)))
+    highest = unit * float(np.max(np.abs(gaussian_filter(left, width)[bright]), initial=0.0))
+    brightest = unit * float(np.max(gaussian_filter(source, width)))
+    stands_out = highest > STANDS_OUT * noise
+    return Left(
+        share=float(np.sqrt(max(excess, 0.0) / whole)),
+        peak=highest / max(brightest, 1e-300) if stands_out else 0.0,
+    )
 
 
 def _bright(source: np.ndarray, arcs: np.ndarray) -> np.ndarray:
