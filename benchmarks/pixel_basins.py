@@ -17,29 +17,27 @@ import dataclasses
 import json
 import sys
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from lensfit.companions import fit_without_companions
-from lensfit.field import choose_mask
-from lensfit.pixel_fit import ascend
-from lensfit.pixelised.mesh import Arcs, Mesh, pixel_source
-from lensfit.pixelised.model import pixel_model
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from population import hard, observed, ordinary
 from real_lenses import DATA, SIMULATED, SLACS
 
-from lensfit import ImagingLikelihood, PixelImagingLikelihood, Problem, fit, read_imaging
+from lensfit import ImagingLikelihood, PixelImagingLikelihood, Problem, analyse, load, read_imaging
+from lensfit.analysis.pixel_model import Arcs, Mesh, pixel_model, pixel_source
+from lensfit.analysis.pixel_source import ascend
 from lensfit.datasets import Imaging
 from lensfit.errors import FitError
 from lensfit.fitters.result import FitResult
 from lensfit.model import LensModel
+from lensfit.observations.region import choose_mask
 from lensfit.pixelised import trust
 from lensfit.priors import Uniform
+from lensfit.progress import silent
 from lensfit.pytree import replace
 from lensfit.standard import flexible
 
@@ -113,11 +111,10 @@ def staged(case: Case, folder: Path) -> tuple[Imaging, FitResult]:
     """The staged fit, as `lensfit fit` makes it, and the data without the companions that it masked."""
     if not (folder / "start").is_dir():
         folder.mkdir(parents=True, exist_ok=True)
-        problem = Problem(flexible(case.imaging), ImagingLikelihood.of(case.imaging))
-        imaging, _, result = fit_without_companions(case.imaging, problem, partial(fit, seed=case.seed))
-        np.save(folder / "mask.npy", imaging.mask)
-        result.save(folder / "start")
-    return case.imaging.with_mask(np.load(folder / "mask.npy")), FitResult.load(folder / "start")
+        done = analyse(case.imaging, "flexible", seed=case.seed, progress=silent)
+        np.save(folder / "mask.npy", done.observation.frame.mask)
+        done.save(folder / "start")
+    return case.imaging.with_mask(np.load(folder / "mask.npy")), load(folder / "start").fitted
 
 
 def begun(imaging: Imaging, start: FitResult, factor: float) -> tuple[Problem, FitResult]:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from lensfit.fitters.result import FitResult
     from lensfit.likelihood.imaging import ImagingLikelihood
     from lensfit.likelihood.interferometer import InterferometerLikelihood
+    from lensfit.likelihood.pixel_images import PixelImagingLikelihood
     from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
-    from lensfit.likelihood.pixels import PixelImagingLikelihood
     from lensfit.model import LensModel
     from lensfit.problem import Problem
     from lensfit.registry import fit
@@ -45,6 +45,7 @@ __all__ = [
     "progress",
     "read_imaging",
     "read_interferometer",
+    "setup",
     "simulate_imaging",
     "simulate_interferometer",
     "standard",
@@ -58,7 +59,7 @@ _HOMES = {
     "Interferometer": "lensfit.datasets",
     "InterferometerLikelihood": "lensfit.likelihood.interferometer",
     "LensModel": "lensfit.model",
-    "PixelImagingLikelihood": "lensfit.likelihood.pixels",
+    "PixelImagingLikelihood": "lensfit.likelihood.pixel_images",
     "PixelInterferometerLikelihood": "lensfit.likelihood.pixel_visibilities",
     "Problem": "lensfit.problem",
     "analyse": "lensfit.analysis",
@@ -67,6 +68,7 @@ _HOMES = {
     "load": "lensfit.analysis",
     "read_imaging": "lensfit.datasets",
     "read_interferometer": "lensfit.datasets",
+    "setup": "lensfit.cli._jax",
     "simulate_imaging": "lensfit.simulate",
     "simulate_interferometer": "lensfit.simulate",
 }

@@ -2,9 +2,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import jax
 import numpy as np
 
 from lensfit.errors import ModelError
@@ -120,7 +121,7 @@ class LensModel:
     def solved_keys(self) -> list[tuple[str, int]]:
         """(K,) what tells each `Solved` amplitude from others, also from those of another model."""
         keys = [(getattr(p, p.amplitude).tag, k) for _, _, p in self._solved() for k in range(p.count)]
-        return keys + [(self.sky.tag, 0)] * isinstance(self.sky, Solved)
+        return [*keys, (self.sky.tag, 0)] if isinstance(self.sky, Solved) else keys
 
     def filled(self, amplitudes: Any) -> LensModel:
         """The model with numbers for its `Solved` amplitudes: (K,) in the order of the tree, sky last."""
@@ -193,6 +194,20 @@ class Models(Mapping[str, LensModel]):
 
 
 AnyModel = LensModel | Models
+
+
+def as_formula(model: LensModel, method: Callable[..., Any]) -> tuple[Callable[..., Any], list[Any]]:
+    """A method of a model at a point as a formula (numbers, x, y) of its numbers, and these; `Solved` stay in place."""
+    leaves, treedef = jax.tree.flatten(model, is_leaf=lambda leaf: isinstance(leaf, Solved))
+    moving = [k for k, leaf in enumerate(leaves) if not isinstance(leaf, Solved)]
+
+    def formula(numbers: list[Any], x: Any, y: Any) -> Any:
+        every = list(leaves)
+        for k, number in zip(moving, numbers, strict=True):
+            every[k] = number
+        return method(treedef.unflatten(every), x, y)
+
+    return formula, [leaves[k] for k in moving]
 
 
 def to_plain(model: AnyModel) -> dict[str, Any]:

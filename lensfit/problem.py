@@ -145,7 +145,7 @@ class Problem:
         if not isinstance(self.likelihood, Residuals):
             raise ModelError(
                 f"{type(self.likelihood).__name__} has no residuals of its own: those of visibilities are "
-                "lensfit.likelihood.direct.whitened_residuals(data, image), those of a source on pixels are in "
+                "lensfit.likelihood.interferometer.whitened_residuals(data, image), those of a source on pixels are in "
                 "reconstruct(theta), and each term of a sum has its own"
             )
 

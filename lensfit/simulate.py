@@ -9,7 +9,7 @@ from lensfit.datasets import Imaging, Interferometer
 from lensfit.errors import DataError, ModelError
 from lensfit.grid import Grid, evaluation_box, make_grid
 from lensfit.instruments import Instrument
-from lensfit.likelihood.direct import model_visibilities
+from lensfit.likelihood.interferometer import model_visibilities
 from lensfit.model import LensModel
 from lensfit.operators.psf import convolve, transfer_function
 from lensfit.pytree import replace

@@ -1,6 +1,18 @@
-"""Double precision before the first array, and one small mock lens that many tests share."""
+"""One store of compiled programs for a run, double precision before the first array, and small mock lenses to share."""
 
+import atexit
+import os
+import shutil
+import tempfile
 import types
+
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # workers, commands, scripts and examples inherit it
+    STORE = tempfile.mkdtemp(prefix="lensfit-tests-")
+    atexit.register(shutil.rmtree, STORE, ignore_errors=True)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = STORE
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import hypothesis
 import jax
@@ -19,6 +31,8 @@ from lensfit.priors import Disk, LogNormal, Normal, Solved, Uniform  # noqa: E40
 from lensfit.problem import Problem  # noqa: E402
 from lensfit.profiles import SIE, Exponential  # noqa: E402
 from lensfit.standard import parametric  # noqa: E402
+
+pytest_plugins = ["cpu_seconds"]
 
 hypothesis.settings.register_profile("lensfit", deadline=None, derandomize=True, print_blob=False)
 hypothesis.settings.load_profile("lensfit")

@@ -27,6 +27,10 @@ PRIORS = {
     "log_uniform": LogUniform(low=1e-4, high=30.0),
     "truncated": TruncatedNormal(mean=1.3, sigma=0.8, low=0.4, high=6.0),
     "truncated_tail": TruncatedNormal(mean=-2.0, sigma=1.0, low=0.5, high=3.0),
+    "truncated_far": TruncatedNormal(mean=0.0, sigma=1.0, low=9.0, high=10.0),
+    "truncated_far_below": TruncatedNormal(mean=1.0, sigma=0.5, low=-4.0, high=-3.5),
+    "truncated_at_zero": TruncatedNormal(mean=1.3, sigma=0.8, low=0.0, high=np.inf),
+    "truncated_narrow": TruncatedNormal(mean=0.0, sigma=1.0, low=1.0, high=1.001),
     "disk": Disk(scale=0.3, limit=0.8),
     "disk_off_centre": Disk(scale=0.1, limit=0.5, center_1=0.2, center_2=-0.3),
 }
@@ -37,6 +41,10 @@ SCIPY = {
     "log_uniform": stats.loguniform(1e-4, 30.0),
     "truncated": stats.truncnorm(-0.9 / 0.8, 4.7 / 0.8, loc=1.3, scale=0.8),
     "truncated_tail": stats.truncnorm(2.5, 5.0, loc=-2.0, scale=1.0),
+    "truncated_far": stats.truncnorm(9.0, 10.0),
+    "truncated_far_below": stats.truncnorm(-10.0, -9.0, loc=1.0, scale=0.5),
+    "truncated_narrow": stats.truncnorm(1.0, 1.001),
+    "truncated_at_zero": stats.truncnorm(-1.3 / 0.8, np.inf, loc=1.3, scale=0.8),
 }
 OUTSIDE = {
     "normal": [np.nan, np.inf, -np.inf],
@@ -45,6 +53,10 @@ OUTSIDE = {
     "log_uniform": [1e-4, 30.0, 0.0, -1.0, np.nan],
     "truncated": [0.4, 6.0, 0.0, 7.0, np.nan],
     "truncated_tail": [0.5, 3.0, -2.0, np.nan],
+    "truncated_far": [9.0, 10.0, 0.0, np.nan],
+    "truncated_far_below": [-4.0, -3.5, 1.0, np.nan],
+    "truncated_at_zero": [0.0, -1.0, np.inf, np.nan],
+    "truncated_narrow": [1.0, 1.001, np.nan],
     "disk": [(0.8, 0.0), (0.6, 0.6), (np.nan, 0.0), (np.inf, 0.0)],
     "disk_off_centre": [(0.5, 0.0), (-0.4, 0.31), (0.0, np.nan)],
 }
@@ -86,6 +98,58 @@ def test_one_map_gives_all(name, data):
     np.testing.assert_allclose(again, z, rtol=1e-7, atol=1e-7)
     expected = stats.norm.logpdf(z).sum() - np.linalg.slogdet(slope)[1]
     assert density == pytest.approx(expected, rel=1e-7, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", PRIORS)
+@given(data=st.data())
+@settings(max_examples=100)
+def test_every_z_has_a_parameter_inside_the_support(name, data):
+    """And comes back as far as doubles can tell parameters apart."""
+    z = np.array(data.draw(normals(name, 30.0)))
+    forward, backward = maps(name)
+    theta, slope, bend = forward(z)
+    assert bool(PRIORS[name].contains(theta)), theta
+    assert np.isfinite(slope).all() and np.isfinite(bend).all()
+    again, density, pull = backward(theta)
+    assert np.isfinite(again).all() and np.isfinite(density) and np.isfinite(pull).all()
+    if len(z) == 1:
+        with np.errstate(divide="ignore"):
+            apart = np.spacing(np.abs(theta)) / np.abs(np.diagonal(slope))
+        told = apart < 0.05
+        assert (np.abs(again - z) <= 1e-10 + 1e-10 * np.abs(z) + 10 * apart)[told].all(), (z, again, apart)
+
+
+TROUBLE = {
+    "sigma is -1; it must be positive": Normal(mean=0.0, sigma=-1.0),
+    "sigma is 0; it must be positive": LogNormal(median=1.0, sigma=0),
+    "median is -2; it must be positive": LogNormal(median=-2.0, sigma=1.0),
+    "mean is inf; it must be finite": Normal(mean=np.inf, sigma=1.0),
+    "mean is nan, which is no number": Normal(mean=np.nan, sigma=1.0),
+    "mean is 'three', which is no number": Normal(mean="three", sigma=1.0),
+    "mean is None, which is no number": Normal(mean=None, sigma=1.0),
+    "mean is (1, 2), which is no number": Normal(mean=(1, 2), sigma=1.0),
+    "low is 2 and high 1; low must be below high": Uniform(low=2.0, high=1.0),
+    "low is 2 and high 2; low must be below high": TruncatedNormal(mean=0.0, sigma=1.0, low=2.0, high=2.0),
+    "high is inf; it must be finite": Uniform(low=2.0, high=np.inf),
+    "low is 0; it must be positive": LogUniform(low=0.0, high=1.0),
+    "no probability between low and high, 90 sigma": TruncatedNormal(mean=0.0, sigma=1.0, low=90.0, high=99.0),
+    "scale is 0; it must be positive": Disk(scale=0.0, limit=1.0),
+    "its centre is 0.5 from zero, and limit is 0.5": Disk(scale=0.1, limit=0.5, center_1=0.3, center_2=-0.4),
+}
+
+
+@pytest.mark.parametrize("said", TROUBLE)
+def test_hyperparameters_that_make_no_prior(said):
+    assert said in TROUBLE[said].trouble()
+
+
+def test_hyperparameters_that_are_in_order():
+    for prior in PRIORS.values():
+        assert prior.trouble() == ""
+    x = Normal(mean=0.0, sigma=1.0)
+    assert Uniform(low=x, high=Disk(scale=1.0, limit=1.0).parts[0]).trouble() == ""
+    assert Uniform(low=np.float32(0), high=jnp.asarray(2)).trouble() == ""
+    assert Normal(mean=x, sigma=-1.0).trouble() != ""
 
 
 @pytest.mark.parametrize("name", SCIPY)

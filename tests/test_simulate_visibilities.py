@@ -12,8 +12,7 @@ import pytest
 
 from lensfit.datasets import Interferometer, read_interferometer
 from lensfit.errors import DataError, ModelError
-from lensfit.likelihood.direct import whitened_residuals
-from lensfit.likelihood.interferometer import InterferometerLikelihood
+from lensfit.likelihood.interferometer import InterferometerLikelihood, whitened_residuals
 from lensfit.model import LensModel
 from lensfit.priors import Uniform
 from lensfit.profiles import Gaussian

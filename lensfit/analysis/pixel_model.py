@@ -19,7 +19,7 @@ from lensfit.inversion.regularisation import regularisation
 from lensfit.lensing import brightness_at, unlensed
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel, describe
-from lensfit.priors import LogNormal, Normal, Part, Prior, Solved
+from lensfit.priors import LogNormal, Normal, Part, Prior, Solved, key
 from lensfit.profiles import PixelSource
 from lensfit.pytree import replace
 from lensfit.space import solve_amplitudes
@@ -186,7 +186,6 @@ def pixel_model(model: LensModel, result: FitResult, source: PixelSource) -> Len
 
 def _is_leaf(node: Any) -> bool:
     return isinstance(node, (Prior, Part, Solved))
-
 
 
 class _Holder:

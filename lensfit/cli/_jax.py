@@ -13,9 +13,10 @@ PROCESSOR = ("model name", "flags", "CPU implementer", "CPU part", "Features")
 
 
 def prepare_jax() -> None:
-    """Set double precision and the persistent compilation cache."""
+    """Set double precision and the persistent compilation cache, where the user named no folder for it."""
     jax.config.update("jax_enable_x64", True)
-    jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
+    if not jax.config.jax_compilation_cache_dir:  # pyright: ignore[reportAttributeAccessIssue]
+        jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)  # no minimum
 
@@ -33,3 +34,6 @@ def _processor() -> str:
         return f"{platform.machine()} {platform.processor()}"
     first = cpuinfo.read_text(encoding="utf-8", errors="replace").split("\n\n")[0]
     return "\n".join(line for line in first.splitlines() if line.split(":")[0].strip() in PROCESSOR)
+
+
+setup = prepare_jax

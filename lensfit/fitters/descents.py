@@ -12,7 +12,7 @@ from jax import lax
 
 from lensfit.errors import FitError
 from lensfit.fitters.base import Checkpoint, Progress
-from lensfit.fitters.calls import drawn
+from lensfit.fitters.calls import drawable, drawn, undefined
 from lensfit.fitters.result import Clock, FitResult, result_of
 from lensfit.problem import Problem, log_posterior
 from lensfit.pytree import pytree
@@ -70,13 +70,17 @@ class Method(Protocol):
 
 @pytree
 class Descent:
-    """One descent: where it is, the best point it saw with its value, and what it took so far."""
+    """One descent: where it is, the best point it saw with its value, and what it took so far.
+
+    lost: it ended because -ln posterior or its slope is NaN or -inf, at z.
+    """
 
     z: jax.Array
     memory: Any
     best: jax.Array
     value: jax.Array
     quiet: jax.Array
+    lost: jax.Array
     evaluations: jax.Array
     gradients: jax.Array
 
@@ -88,7 +92,7 @@ def _begin(method: Method, objective: Objective, z: jax.Array) -> Descent:
     def one(z: jax.Array) -> Descent:
         memory, values, slopes = method.begin(objective, z)
         return Descent(z=z, memory=memory, best=z, value=jnp.asarray(jnp.inf), quiet=jnp.asarray(0),
-                       evaluations=jnp.asarray(values), gradients=jnp.asarray(slopes))
+                       lost=jnp.asarray(False), evaluations=jnp.asarray(values), gradients=jnp.asarray(slopes))
 
     return lax.map(one, z)
 
@@ -105,10 +109,12 @@ def _advance(
             moved = method.step(objective, old.z, old.memory)
             gain = old.value - moved.value
             quiet = jnp.where(gain < tolerance, old.quiet + 1, 0)
-            quiet = jnp.where(jnp.all(jnp.isfinite(moved.z)) & jnp.isfinite(moved.value), quiet, QUIET)
-            better = moved.value < old.value
+            stands = jnp.all(jnp.isfinite(moved.z)) & jnp.isfinite(moved.value)
+            lost = ~stands & (moved.value < jnp.inf) | jnp.isnan(moved.value)
+            better = (moved.value < old.value) & ~lost
             return count + 1, Descent(
-                z=moved.z, memory=moved.memory, quiet=quiet,
+                z=jnp.where(lost, _culprit(moved, old.z), moved.z), memory=moved.memory, lost=lost,
+                quiet=jnp.where(stands, quiet, QUIET),
                 best=jnp.where(better, moved.point, old.best), value=jnp.where(better, moved.value, old.value),
                 evaluations=old.evaluations + moved.evaluations, gradients=old.gradients + moved.gradients,
             )  # fmt: skip
@@ -116,6 +122,11 @@ def _advance(
         return lax.while_loop(lambda now: (now[0] < steps) & (now[1].quiet < QUIET), advance, (0, begun))[1]
 
     return lax.map(one, many, batch_size=lanes)
+
+
+def _culprit(moved: Moved, before: jax.Array) -> jax.Array:
+    """z (n,) where a step met what is not finite: its end, or its beginning where the slope there is not."""
+    return jnp.where(jnp.all(jnp.isfinite(moved.point)), moved.point, before)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,7 +143,10 @@ def run_descents(
     name: str, method: Method, plan: Plan, problem: Problem, *, seed: int, start: np.ndarray | None,
     progress: Progress, checkpoint: Checkpoint,
 ) -> FitResult:
-    """The best end of all descents, from `start` or from draws of the prior."""
+    """The best end of all descents, from `start` or from draws of the prior.
+
+    Raises FitError where ln posterior or its slope is NaN at a point that one of them reaches.
+    """
     clock = Clock.start()
     objective = Objective(space=problem.space, likelihood=problem.likelihood)
     if start is None:
@@ -147,6 +161,7 @@ def run_descents(
     lanes = None if plan.lanes == 1 else plan.lanes
     while done < plan.steps and np.any(np.asarray(now.quiet) < QUIET):
         now = _advance(method, objective, now, min(CHUNK, plan.steps - done), plan.tolerance, lanes)
+        _refuse_lost(problem, now)
         done += CHUNK
         best = int(np.argmin(now.value))
         going = int(np.sum(np.asarray(now.quiet) < QUIET))
@@ -154,6 +169,12 @@ def run_descents(
         progress(name, np.nan, min(done / plan.steps, 1.0), note, np.asarray(problem.to_theta(now.best[best])))
         checkpoint.offer(partial(_state, now, done))
     return _finish(name, problem, now, calls, clock)
+
+
+def _refuse_lost(problem: Problem, now: Descent) -> None:
+    for lost, z in zip(np.asarray(now.lost), np.asarray(now.z), strict=True):
+        if lost and drawable(z):
+            raise undefined(problem.names, problem.to_theta(z), "ln posterior or its slope is NaN or infinite")
 
 
 def _state(now: Descent, done: int) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from scipy.special import gammaln, logsumexp
 
 from lensfit.errors import FitError
 from lensfit.fitters.base import Checkpoint, Progress, State, at_least
-from lensfit.fitters.calls import log_normal, place
+from lensfit.fitters.calls import log_normal, refuse_undefined
 from lensfit.fitters.diagnostics import Diagnostics, kish, smooth
 from lensfit.fitters.optimum import Optimum, optimum
 from lensfit.fitters.result import Clock, FitResult, Samples, result_of
 from lensfit.problem import Problem
+from lensfit.terms import Term
 from lensfit.verdict import Check, Trust
 
 FIRST = 1000
@@ -92,10 +93,7 @@ class Draws:
         """With one block more from the last proposal. Raises FitError where ln L is NaN or infinite."""
         z = self.proposals[-1].draw(np.random.default_rng([seed, len(self.z)]), BLOCK)
         found = np.asarray(problem.log_posterior(z))
-        bad = np.isnan(found) | (found == np.inf)
-        if bad.any():
-            where = place(problem, np.asarray(problem.to_theta(z[np.argmax(bad)])))
-            raise FitError(f"ln L is not a number at {where}; narrow the prior that lets the model go there")
+        refuse_undefined(problem.names, z, found, problem.to_theta)
         return dataclasses.replace(
             self, z=np.concatenate([self.z, z]), log_posterior=np.concatenate([self.log_posterior, found])
         )
@@ -156,8 +154,10 @@ class Importance:
     effective_samples: int = 1000
     draws: int = 40_000
     degrees_of_freedom: float = 8.0
+    needs: ClassVar[type[Term]] = Term
     needs_gradient: ClassVar[bool] = True
     needs_optimum: ClassVar[bool] = True
+    explores_prior: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ()
 
     def run(

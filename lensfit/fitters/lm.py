@@ -12,12 +12,13 @@ from jax import lax
 
 from lensfit.errors import FitError
 from lensfit.fitters.base import Checkpoint, Progress, at_least
-from lensfit.fitters.calls import drawn
+from lensfit.fitters.calls import drawable, drawn, undefined
 from lensfit.fitters.descents import with_convergence
 from lensfit.fitters.result import Clock, FitResult, result_of
 from lensfit.problem import Problem
 from lensfit.pytree import pytree, replace
 from lensfit.space import Space
+from lensfit.terms import LeastSquares, Term
 
 STEP = 0.5
 """Longest step of one parameter, in widths of its prior."""
@@ -53,7 +54,8 @@ class System:
 class Descent:
     """A descent under way: the best point, the system at it (or at its predecessor while `stale`).
 
-    `trials` counts evaluations of the likelihood, `systems` those of its derivatives.
+    `trials` counts evaluations of the likelihood, `systems` those of its derivatives. `undefined` is the last z (n,)
+    where chi2 was NaN, itself NaN where there was none: such a step is not taken.
     """
 
     point: Point
@@ -65,6 +67,7 @@ class Descent:
     systems: jax.Array
     small: jax.Array
     done: jax.Array
+    undefined: jax.Array
 
 
 @partial(jax.jit, static_argnames="groups")
@@ -101,6 +104,7 @@ def descend(
         systems=jnp.asarray(0),
         small=jnp.asarray(0),
         done=jnp.asarray(False),
+        undefined=jnp.full_like(z, jnp.nan),
     )
 
     def advance(now: Descent) -> Descent:
@@ -174,6 +178,7 @@ def _advance(evaluation: Any, now: Descent, moving: jax.Array, tolerance: Any, o
         systems=now.systems + now.stale,
         small=small,
         done=now.done | stop | (small >= 2) | (damping > 1e8),
+        undefined=jnp.where(jnp.isnan(trial.objective), trial.z, now.undefined),
     )
 
 
@@ -203,8 +208,10 @@ class LM:
     starts: int = 16
     iterations: int = 60
     tolerance: float = 1e-3
+    needs: ClassVar[type[Term]] = LeastSquares
     needs_gradient: ClassVar[bool] = True
     needs_optimum: ClassVar[bool] = False
+    explores_prior: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ()
 
     def run(
@@ -246,9 +253,14 @@ class LM:
         return np.asarray(problem.to_theta(z)), drawing
 
     def _descend(self, problem: Problem, theta: np.ndarray) -> tuple[float, np.ndarray, Any]:
-        """Objective and theta (n,) at the end of a descent, and its evaluations and Jacobians."""
+        """Objective and theta (n,) at the end of a descent, and its evaluations and Jacobians.
+
+        Raises FitError where chi2 is NaN at a point that the descent tried.
+        """
         free = np.ones(problem.ndim, bool)
         end = descend(problem.space, problem.likelihood, theta, free, self.iterations, self.tolerance)
+        if drawable(end.undefined):
+            raise undefined(problem.names, problem.to_theta(end.undefined), "chi2 is NaN")
         objective = float(end.point.objective)
         calls = np.array([int(end.trials), int(end.accepted) - int(end.stale)])
         return objective if np.isfinite(objective) else np.inf, np.asarray(end.point.theta), calls

@@ -10,12 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from lensfit.errors import FitError
 from lensfit.fitters.base import Checkpoint, Progress, State, at_least
-from lensfit.fitters.calls import drawn
+from lensfit.fitters.calls import drawn, refuse_undefined
 from lensfit.fitters.diagnostics import Diagnostics, kish
 from lensfit.fitters.result import Clock, FitResult, Samples, result_of
 from lensfit.problem import Problem, log_posterior
+from lensfit.terms import Term
 
 BLOCK = 100
 """Replacements of live points between two safe points."""
@@ -36,17 +36,17 @@ class NSS:
     num_inner_steps_per_dimension: int = 2
     num_delete: int = 1
     dlogz: float = 0.01
+    needs: ClassVar[type[Term]] = Term
     needs_gradient: ClassVar[bool] = True
     needs_optimum: ClassVar[bool] = False
+    explores_prior: ClassVar[bool] = True
     packages: ClassVar[tuple[str, ...]] = ("blackjax",)
 
     def run(
         self, problem: Problem, *, seed: int, start: np.ndarray | None, progress: Progress, checkpoint: Checkpoint
     ) -> FitResult:
-        """Sample prior and posterior. Raises FitError where ln L is finite almost nowhere in the prior."""
+        """Sample prior and posterior. Raises FitError where ln L is NaN, or finite almost nowhere in the prior."""
         at_least(self, num_live=10, num_inner_steps_per_dimension=1, num_delete=1, dlogz=1e-6)
-        if start is not None:
-            raise FitError("nss explores the whole prior; leave start out, or narrow the priors")
         clock = Clock.start()
         kept = checkpoint.load()
         points = self._begin(problem, seed) if kept is None else Points.loaded(kept)
@@ -60,8 +60,10 @@ class NSS:
                 problem.space, problem.likelihood, points.live, jax.random.fold_in(key, len(points.dead)),
                 count=count, inner=inner, delete=self.num_delete,
             )  # fmt: skip
+            live = np.asarray(live)
+            refuse_undefined(problem.names, live[:, :-1], live[:, -1], problem.to_theta)
             dead = np.concatenate([points.dead, dead])
-            points = Points(np.asarray(live), dead, points.evaluations + int(np.sum(calls)))
+            points = Points(live, dead, points.evaluations + int(np.sum(calls)))
             checkpoint.offer(points.state)
         return self._result(problem, points, clock)
 
@@ -81,7 +83,6 @@ class NSS:
             fitter="nss",
             clock=clock,
             converged=True,
-            explored=True,
             evaluations=points.evaluations,
             gradients=None,
             samples=Samples(
@@ -148,14 +149,18 @@ class Points:
 def _replace(
     space: Any, likelihood: Any, live: jax.Array, key: Any, *, count: int, inner: int, delete: int
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """`count` times replace the `delete` lowest live points: the live points then, those that died, ln L calls."""
+    """`count` times replace the `delete` lowest live points: the live points then, those that died, ln L calls.
+
+    A NaN counts as +inf: it is let in, never to die, and so seen, where a slice would take it for a place outside.
+    """
     from blackjax.ns import adaptive, base, integrator, nss
 
     def log_prior(z: jax.Array) -> jax.Array:
         return -0.5 * jnp.sum(z * z)
 
     def log_likelihood(z: jax.Array) -> jax.Array:
-        return log_posterior(space, likelihood, z) + 0.5 * jnp.sum(z * z + jnp.log(2 * jnp.pi))
+        found = log_posterior(space, likelihood, z) + 0.5 * jnp.sum(z * z + jnp.log(2 * jnp.pi))
+        return jnp.where(jnp.isnan(found), jnp.inf, found)
 
     one = partial(base.init_state_strategy, logprior_fn=log_prior, loglikelihood_fn=log_likelihood)
     kernel = nss.build_kernel(one, inner, delete)

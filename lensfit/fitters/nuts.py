@@ -12,11 +12,12 @@ import numpy as np
 
 from lensfit.errors import FitError
 from lensfit.fitters.base import Checkpoint, Progress, State, at_least, below
-from lensfit.fitters.calls import drawn, log_normal, place
+from lensfit.fitters.calls import drawable, drawn, log_normal, undefined
 from lensfit.fitters.diagnostics import Diagnostics, worst
 from lensfit.fitters.optimum import Optimum, optimum
 from lensfit.fitters.result import Clock, FitResult, Samples, result_of
 from lensfit.problem import Problem, log_posterior
+from lensfit.terms import Term
 from lensfit.verdict import Check, Trust
 
 BLOCK = 25
@@ -52,8 +53,10 @@ class NUTS:
     warmup: int = 200
     target_acceptance: float = 0.8
     max_doublings: int = 8
+    needs: ClassVar[type[Term]] = Term
     needs_gradient: ClassVar[bool] = True
     needs_optimum: ClassVar[bool] = True
+    explores_prior: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ("blackjax",)
 
     def run(
@@ -91,18 +94,22 @@ class NUTS:
         ]
 
     def _block(self, problem: Problem, chains: Chains, task: Task, key: Any) -> Chains:
-        """The chains with one block of steps more. Raises FitError where ln posterior or its slope is not finite."""
+        """The chains with one block of steps more.
+
+        Raises FitError where ln posterior or its slope is not finite at a step, or NaN at the end of a trajectory.
+        """
         made = walk(
             problem.space, problem.likelihood, chains.positions[task.chain], chains.factor,
             chains.adaptations[task.chain], key, self.target_acceptance, task.warming,
             count=task.count, max_doublings=self.max_doublings,
         )  # fmt: skip
-        adaptation, z, slopes, log_p, diverged, gradients = jax.tree.map(np.asarray, made)
+        adaptation, z, slopes, log_p, diverged, gradients, undefined_ends = jax.tree.map(np.asarray, made)
         bad = ~np.isfinite(log_p + slopes.sum(axis=1))
         if bad.any():
-            where = place(problem, np.asarray(problem.to_theta(z[np.argmax(bad)])))
-            raise FitError(f"nuts: chain {task.chain + 1} is where ln posterior or its slope is not finite, {where}; "
-                           "narrow the prior that lets the model go there")  # fmt: skip
+            told = f"chain {task.chain + 1} stands where ln posterior or its slope is not finite,"
+            raise undefined(problem.names, problem.to_theta(z[np.argmax(bad)]), told)
+        for end in filter(drawable, undefined_ends):
+            raise undefined(problem.names, problem.to_theta(end))
         return dataclasses.replace(
             chains,
             positions=_with_row(chains.positions, task.chain, z[-1]),
@@ -243,7 +250,8 @@ def walk(
     """`count` steps from z (n,): the adaptation after them, and of each z, slope, ln posterior, divergence, gradients.
 
     It walks in x, where a point is the start plus factor x; slopes are those along x. The step size is adapted
-    where `adapting`, else it is the average that the adaptation came to.
+    where `adapting`, else it is the average that the adaptation came to. Last of each step comes the z of an end of
+    its trajectory at which ln posterior is NaN, which the kernel counts as a divergence; NaN where there is none.
     """
     import blackjax
     from blackjax.adaptation.step_size import DualAveragingAdaptationState, dual_averaging_adaptation
@@ -262,12 +270,19 @@ def walk(
         new = jnp.stack([jnp.asarray(v, float) for v in update(
             DualAveragingAdaptationState(*adaptation), info.acceptance_rate)])  # fmt: skip
         made = (z + factor @ state.position, state.logdensity_grad, state.logdensity, info.is_divergent,
-                info.num_integration_steps)  # fmt: skip
+                info.num_integration_steps, _undefined_end(info, z, factor))  # fmt: skip
         return (state, jnp.where(adapting, new, adaptation)), made
 
     begin = (blackjax.nuts.init(jnp.zeros_like(z), density), jnp.asarray(adaptation))
     (_, adaptation), made = jax.lax.scan(step, begin, jax.random.split(key, count))
     return adaptation, *made
+
+
+def _undefined_end(info: Any, z: jax.Array, factor: jax.Array) -> jax.Array:
+    """z (n,) of the end of a trajectory at which ln posterior is NaN, NaN where it is at neither."""
+    left, right = info.trajectory_leftmost_state, info.trajectory_rightmost_state
+    end = jnp.where(jnp.isnan(left.logdensity), left.position, right.position)
+    return jnp.where(jnp.isnan(left.logdensity) | jnp.isnan(right.logdensity), z + factor @ end, jnp.nan)
 
 
 def learnt(factor: np.ndarray, z: np.ndarray, slopes: np.ndarray) -> np.ndarray:

@@ -10,10 +10,11 @@ import numpy as np
 from scipy.optimize import minimize
 
 from lensfit.errors import FitError
-from lensfit.fitters.laplace import NormalEquations, bend, evidence_slope, normal_equations
+from lensfit.fitters.calls import drawable, undefined
+from lensfit.fitters.laplace import NormalEquations, bend, normal_equations, value_and_slope
 from lensfit.problem import Problem
 from lensfit.space import Space
-from lensfit.terms import Evidence
+from lensfit.terms import LeastSquares
 
 STEPS = 50
 """Gauss-Newton steps to the optimum at most."""
@@ -62,13 +63,13 @@ class Optimum:
 
 
 def optimum(problem: Problem, theta: np.ndarray) -> Optimum:
-    """Climb from theta (n,) to the nearest optimum: by damped Gauss-Newton steps in z, or L-BFGS on an evidence.
+    """Climb from theta (n,) to the nearest optimum in z: by damped Gauss-Newton steps, or L-BFGS where nothing is linear.
 
     Raises:
-        FitError: ln L or the prior is not finite at theta, or no optimum is reached from there.
+        FitError: ln L or the prior is not finite at theta, ln L is NaN on the way, or no optimum is reached.
     """
-    if isinstance(problem.likelihood, Evidence):
-        return _of_evidence(problem, np.asarray(problem.to_z(theta)))
+    if not isinstance(problem.likelihood, LeastSquares):
+        return _by_gradient(problem, np.asarray(problem.to_z(theta)))
     here = _equations(problem, np.asarray(problem.to_z(theta)))
     if not np.isfinite(_height(here)):
         raise FitError("the start is outside the prior, or ln L is not finite there; start from elsewhere")
@@ -97,7 +98,7 @@ def optimum(problem: Problem, theta: np.ndarray) -> Optimum:
     return Optimum(np.asarray(problem.to_theta(z)), z, _height(here), symmetric, evaluations, promise)
 
 
-def _of_evidence(problem: Problem, z: np.ndarray) -> Optimum:
+def _by_gradient(problem: Problem, z: np.ndarray) -> Optimum:
     first = bend(problem.space, problem.likelihood, z)
     end = climb(problem.space, problem.likelihood, z, first.whitening())
     there = bend(problem.space, problem.likelihood, end.z)
@@ -111,7 +112,10 @@ def _of_evidence(problem: Problem, z: np.ndarray) -> Optimum:
 def _uphill(problem: Problem, here: NormalEquations, step: np.ndarray) -> tuple[NormalEquations, int]:
     """The first point of the halved steps that lies higher, `here` if none does, and how many were tried."""
     for halvings in range(HALVINGS):
-        there = _equations(problem, np.asarray(here.values.z) + 0.5**halvings * step)
+        z = np.asarray(here.values.z) + 0.5**halvings * step
+        there = _equations(problem, z)
+        if np.isnan(_height(there)) and drawable(z):
+            raise undefined(problem.names, problem.to_theta(z))
         if _height(there) > _height(here):
             return there, halvings + 1
     return here, HALVINGS
@@ -146,11 +150,11 @@ def climb(
     told(ln posterior, evaluations) is called at each of at most `most` steps.
 
     Raises:
-        FitError: ln posterior is not finite at z.
+        FitError: ln posterior is not finite at z, or it or its slope is NaN on the way.
     """
     ascent = _Ascent(space, likelihood, z, whitening, told)
     if not np.isfinite(ascent.depth(ascent.best)[0]):
-        raise FitError("ln evidence or the prior is not finite at the start; start from elsewhere")
+        raise FitError("ln L or the prior is not finite at the start; start from elsewhere")
     options = {"maxcor": MEMORY, "maxiter": most, "gtol": 1e-3, "ftol": 0.0}
     arrived = False
     for _ in range(TRIES):
@@ -175,14 +179,21 @@ class _Ascent:
         return len(self.heights) > PATIENCE and self.heights[-1] - self.heights[-1 - PATIENCE] < SMALL_GAIN
 
     def depth(self, w: np.ndarray) -> tuple[float, np.ndarray]:
-        """-ln posterior at w (n,) and its slope (n,)."""
-        (value, _), slope = evidence_slope(self.space, self.likelihood, jnp.asarray(self.z + self.whitening @ w))
+        """-ln posterior at w (n,) and its slope (n,); a wall without slope where it is impossible or out of the prior.
+
+        Raises FitError where the prior has draws and ln L or its slope is NaN.
+        """
+        z = jnp.asarray(self.z + self.whitening @ w)
+        (value, _), slope = value_and_slope(self.space, self.likelihood, z)
         self.evaluations += 1
-        if not (np.isfinite(value) and np.all(np.isfinite(slope))):
-            return np.inf, np.zeros(len(w))
-        if value > self.height:
-            self.best, self.height = np.array(w), float(value)
-        return -float(value), -self.whitening.T @ np.asarray(slope)
+        if np.isfinite(value) and np.all(np.isfinite(slope)):
+            if value > self.height:
+                self.best, self.height = np.array(w), float(value)
+            return -float(value), -self.whitening.T @ np.asarray(slope)
+        if value != -np.inf and drawable(z):
+            told = "the slope of ln L is not finite" if np.isfinite(value) else "ln L is NaN or infinite"
+            raise undefined(self.space.names, self.space.to_theta(z), told)
+        return np.inf, np.zeros(len(w))
 
     def step(self, _: Any) -> None:
         """After a step of the optimiser: end it where nothing is gained any more."""

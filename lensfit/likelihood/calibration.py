@@ -1,18 +1,24 @@
-"""What may be wrong with visibilities beside their noise: flux scale, position and the antennas' phases.
+"""Several datasets of visibilities of one lens, and what may be wrong with each beside its noise.
 
-The visibilities of a model are multiplied by exp(D c), with small numbers c (Q,) of normal priors and one
-complex row of D (K, Q) for each visibility: 1 for the logarithm of the scale, -2 pi i (u, v) for a shift on the
-sky, +i and -i for the phases of the two antennas.
+Flux scale, position and the antennas' phases: the visibilities of a model are multiplied by exp(D c), with small
+numbers c (Q,) of normal priors and one complex row of D (K, Q) for each visibility: 1 for the logarithm of the scale,
+-2 pi i (u, v) for a shift on the sky, +i and -i for the phases of the two antennas.
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
-from lensfit.datasets import Interferometer
+from lensfit.datasets import ARCSEC, Interferometer
 from lensfit.errors import ModelError
-from lensfit.operators.nufft import ARCSEC
+from lensfit.likelihood.interferometer import BEAMS, OVERSAMPLING, InterferometerLikelihood, model_visibilities
+from lensfit.operators.w_tilde import Sums, dirty_image
+from lensfit.pytree import replace as changed
+from lensfit.terms import Sum
 
 SCALE, SHIFT, PHASE = 0.2, 0.3, 1.0
 """Widths of the priors of ln scale, of a shift [arcsec] and of a phase [rad]."""
@@ -82,6 +88,11 @@ class Calibration:
         return np.concatenate([np.exp(self.design(data, rows) @ self.numbers) for rows in slices(data)])
 
     @property
+    def moves(self) -> float:
+        """Sum of the squares of the numbers in widths of their priors."""
+        return float(np.sum((self.numbers / self.widths) ** 2))
+
+    @property
     def scale(self) -> float:
         """Modulus of the gains."""
         return float(np.exp(self.numbers[0])) if self.aligned else 1.0
@@ -99,6 +110,136 @@ class Calibration:
             if float(step @ matrix @ step) < 1e-6:
                 break
         return now
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Observations:
+    """Datasets of one lens on one image grid, the first of which sets flux and position, and their calibrations.
+
+    The sums over visibilities of all datasets add up, so that a call of their `likelihood` costs the same for any
+    number of them. What is uncertain in the calibration is fitted together with the model: about the image that it
+    was last solved for it is linear, and its best value for any other image is put into chi2 exactly; what is
+    left of it is a few images removed from w_tilde. `calibrated(image)` at the image of each best fit in turn
+    ends at the joint optimum.
+
+    Attributes:
+        datasets: with the same grid, mask and primary beam.
+        calibrations: one for each dataset.
+        sums: those of each dataset as it was observed.
+        about: image (H, W) about which the calibration is linear [Jy/pixel], None = held as it is.
+    """
+
+    datasets: tuple[Interferometer, ...]
+    calibrations: tuple[Calibration, ...]
+    sums: tuple[Sums, ...]
+    about: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, datasets: Sequence[Interferometer], *, antenna_phases: bool = False) -> Observations:
+        """Put the datasets together, not yet calibrated.
+
+        Raises:
+            ModelError: their grids or primary beams differ, or a calibration is not possible (see `Calibration`).
+        """
+        first = datasets[0]
+        for number, data in enumerate(datasets):
+            _check_like(first, data, number + 1)
+        return cls(
+            datasets=tuple(datasets),
+            calibrations=tuple(
+                Calibration.of(data, align=number > 0, phases=antenna_phases) for number, data in enumerate(datasets)
+            ),
+            sums=tuple(
+                Sums.of([data.visibilities], data.shape, data.pixel_scale, data.origin, OVERSAMPLING)
+                for data in datasets
+            ),
+        )
+
+    @property
+    def free(self) -> int:
+        """Number of calibration parameters."""
+        return sum(len(c.numbers) for c in self.calibrations)
+
+    def aligned(self, image: np.ndarray) -> Observations:
+        """With shifts at their best for an image (H, W) [Jy/pixel] and then held."""
+        return replace(self, calibrations=self._solved(image, ("shift x", "shift y")), about=None)
+
+    def calibrated(self, image: np.ndarray) -> Observations:
+        """With all calibrations at their best for an image (H, W) [Jy/pixel], linear about it."""
+        return replace(self, calibrations=self._solved(image), about=np.asarray(image))
+
+    def held(self) -> Observations:
+        """With the calibration held as it is: the data as they are then seen, for figures."""
+        return replace(self, about=None)
+
+    def _solved(self, image: np.ndarray, names: tuple[str, ...] = NAMES) -> tuple[Calibration, ...]:
+        found = []
+        for data, calibration in zip(self.datasets, self.calibrations, strict=True):
+            moving = np.array([name in names for name in calibration.names], bool)
+            seen = model_visibilities(data, image, OVERSAMPLING)
+            found.append(calibration.solved(data, seen, moving) if moving.any() else calibration)
+        return tuple(found)
+
+    def corrected(self) -> tuple[Interferometer, ...]:
+        """The datasets with gains of 1: visibilities over the gains, noise over their scale."""
+        made = []
+        for data, calibration in zip(self.datasets, self.calibrations, strict=True):
+            rows, sigma = data.visibilities, data.visibilities.sigma_re / calibration.scale
+            both = {"sigma_re": sigma, "sigma_im": sigma} if len(calibration.numbers) else {}
+            rows = replace(rows, values=rows.values / calibration.gains(data), **both)
+            made.append(replace(data, visibilities=rows))
+        return tuple(made)
+
+    def sum(self) -> Sum:
+        """ln L of all datasets, a term each (`dataset_1`, ...), the calibration at its best.
+
+        What the calibration takes from its priors is in chi2.
+        """
+        terms = zip(self.datasets, self.corrected(), self.calibrations, self.sums, strict=True)
+        return Sum.of({f"dataset_{number + 1}": self._term(*one) for number, one in enumerate(terms)})
+
+    def likelihood(self) -> InterferometerLikelihood:
+        """The sum for one model of the sky: its terms pooled, at the cost of one."""
+        terms: Any = tuple(self.sum().terms.values())
+        return terms[0] if len(terms) == 1 else InterferometerLikelihood.pooled(terms)
+
+    def _term(
+        self, data: Interferometer, corrected: Interferometer, calibration: Calibration, sums: Sums
+    ) -> InterferometerLikelihood:
+        corrected_sums = replace(
+            sums,
+            w_compact=calibration.scale**2 * sums.w_compact,
+            dirty=_dirty(corrected),
+            constant=sums.constant + calibration.moves,
+        )
+        held = InterferometerLikelihood.of_sums(corrected_sums, OVERSAMPLING, data.mask, data.beam)
+        removed, seen = self._removed(corrected, calibration)
+        w_tilde = changed(held.w_tilde, removed=jnp.asarray(removed))
+        return changed(
+            held,
+            w_tilde=w_tilde,
+            dirty_sigma=jnp.sqrt(w_tilde.diagonal()),
+            dirty=held.dirty - jnp.tensordot(jnp.asarray(seen), jnp.asarray(removed), 1),
+            constant=held.constant - float(seen @ seen),
+        )
+
+    def _removed(self, corrected: Interferometer, calibration: Calibration) -> tuple[np.ndarray, np.ndarray]:
+        """Images (Q, H, W) and how much of each is in a dataset (Q,): with its calibration c = c0 + e,
+
+        min over e of |d - V - C e|^2 + |c0 + e|^2/width^2
+            = |d - V|^2 + |c0|^2/width^2 - |U^T (C^T (d - V) - c0/width^2)|^2
+        with U U^T = (C^T C + 1/width^2)^-1, and U^T C^T V is the product of images with that of the model.
+        """
+        size = len(calibration.numbers)
+        if self.about is None or not size:
+            return np.zeros((size, *corrected.shape)), np.zeros(size)
+        model = model_visibilities(corrected, self.about, OVERSAMPLING)
+        gram, projection = normal(calibration, corrected, model)
+        root = np.linalg.inv(np.linalg.cholesky(gram + np.diag(calibration.widths**-2)))
+        columns = model[:, None] * calibration.design(corrected, slice(None))
+        images = np.stack([_dirty(corrected, columns[:, q]) for q in range(size)])
+        whole = projection + np.tensordot(images, self.about, 2)
+        return np.tensordot(root, images, 1), root @ (whole - calibration.numbers / calibration.widths**2)
 
 
 def normal(calibration: Calibration, data: Interferometer, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -145,3 +286,19 @@ def _basis(antennas: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     gone = np.concatenate([idle, gradients / np.linalg.norm(gradients, axis=0)], -1)
     left, strength, _ = np.linalg.svd(gone)
     return left[:, np.count_nonzero(strength > 1e-6) :]
+
+
+def _dirty(data: Interferometer, values: np.ndarray | None = None) -> np.ndarray:
+    rows = data.visibilities if values is None else replace(data.visibilities, values=values)
+    return dirty_image(rows, data.shape, data.pixel_scale, data.origin, OVERSAMPLING)
+
+
+def _check_like(first: Interferometer, data: Interferometer, number: int) -> None:
+    """Raise ModelError unless the grids are the same and the primary beams agree."""
+    for name, tolerance in (("pixel_scale", 0.0), ("shape", 0.0), ("origin", 0.0), ("primary_beam", BEAMS)):
+        one, other = (np.asarray(getattr(d, name) or np.inf, float) for d in (first, data))
+        if one.shape != other.shape or not np.allclose(one, other, rtol=tolerance, atol=0.0):
+            raise ModelError(
+                f"dataset {number} has {name} {getattr(data, name)}, the first {getattr(first, name)}: "
+                "give all one (primary_beam= when reading, `regridded` for the image grid)"
+            )

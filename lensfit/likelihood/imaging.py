@@ -11,8 +11,7 @@ from jax import lax
 
 from lensfit.datasets import Imaging
 from lensfit.grid import Grid, cut, evaluation_box, make_grid
-from lensfit.likelihood._numbers import with_numbers
-from lensfit.model import LensModel
+from lensfit.model import LensModel, as_formula
 from lensfit.operators.psf import convolve, convolve_float32, transfer_function
 from lensfit.oversampling import from_data
 from lensfit.priors import Solved
@@ -72,7 +71,7 @@ class ImagingLikelihood(Residuals):
     def light(self, model: LensModel) -> jax.Array:
         """Image (H, W) before convolution; the sky is in it, which a PSF of sum 1 leaves as it is."""
         sky = 0.0 if isinstance(model.sky, Solved) else model.sky
-        return surface(*with_numbers(model, LensModel.brightness), self.grid) + sky
+        return surface(*as_formula(model, LensModel.brightness), self.grid) + sky
 
     def whiten(self, light: jax.Array) -> jax.Array:
         """Images (..., H, W) of light convolved and over the noise."""
@@ -89,7 +88,7 @@ class ImagingLikelihood(Residuals):
     def columns(self, model: LensModel) -> jax.Array:
         """Whitened images (K, H, W) of unit amplitude of what is `Solved` in the model, the sky last."""
         images = []
-        shapes = surfaces(*with_numbers(model, LensModel.solved_shapes), self.grid)
+        shapes = surfaces(*as_formula(model, LensModel.solved_shapes), self.grid)
         if len(shapes):
             images.append(convolve(shapes, self.transfer) * self.inverse_noise)
         if isinstance(model.sky, Solved):

@@ -1,6 +1,11 @@
-"""Gaussian likelihood of visibilities through w_tilde: its cost does not depend on their number."""
+"""Gaussian likelihood of visibilities through w_tilde: its cost does not depend on their number.
+
+`model_visibilities` and `whitened_residuals` go the direct way, by a non-uniform FFT, numpy in and out: for residuals
+in visibility space and as a check. Their cost grows with the number of visibilities, and no fit needs them.
+"""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -10,8 +15,8 @@ import numpy as np
 from lensfit.datasets import Interferometer, pixel_centers
 from lensfit.errors import ModelError
 from lensfit.grid import Grid, make_grid
-from lensfit.likelihood._numbers import with_numbers
-from lensfit.model import LensModel
+from lensfit.model import LensModel, as_formula
+from lensfit.operators.nufft import pixel_response, to_visibilities
 from lensfit.operators.toeplitz import WTilde, quadratic_form
 from lensfit.operators.w_tilde import Sums
 from lensfit.priors import Solved
@@ -22,6 +27,8 @@ from lensfit.terms import LeastSquares, hidden
 
 OVERSAMPLING = 4
 """Sub-pixels per axis by default."""
+BEAMS = 0.02
+"""Relative difference of two primary beams up to which they count as one."""
 
 
 @pytree
@@ -115,7 +122,7 @@ class InterferometerLikelihood(LeastSquares):
     def light(self, model: LensModel) -> jax.Array:
         """Brightness (H, W) before the primary beam."""
         _refuse_sky(model)
-        return surface(*with_numbers(model, LensModel.brightness), self.grid)
+        return surface(*as_formula(model, LensModel.brightness), self.grid)
 
     def whiten(self, light: jax.Array) -> jax.Array:
         """Images (..., H, W) as the antennas see them: the metric of `gram` is the noise."""
@@ -124,7 +131,7 @@ class InterferometerLikelihood(LeastSquares):
     def columns(self, model: LensModel) -> jax.Array:
         """Images (K, H, W) of unit amplitude of the model's `Solved` ones, as the antennas see them."""
         _refuse_sky(model)
-        return surfaces(*with_numbers(model, LensModel.solved_shapes), self.grid) * self.response
+        return surfaces(*as_formula(model, LensModel.solved_shapes), self.grid) * self.response
 
     def gram(self, images: jax.Array) -> jax.Array:
         """s_i^T w_tilde s_j (K, K) of images (K, H, W): half the curvature of chi2 in their amplitudes."""
@@ -180,6 +187,30 @@ class InterferometerLikelihood(LeastSquares):
         """
         return (self.dirty - self.w_tilde.apply(image)) / self.dirty_sigma
 
+    @classmethod
+    def pooled(cls, terms: Sequence[InterferometerLikelihood]) -> InterferometerLikelihood:
+        """ln L of all terms at the cost of one: theirs is the same image, seen with the same response.
+
+        Raises:
+            ModelError: their images or responses differ.
+        """
+        first = terms[0]
+        for term in terms[1:]:
+            same = term.shape == first.shape and np.allclose(term.grid.corner, first.grid.corner, atol=1e-9)
+            if not (same and np.allclose(term.response, first.response, rtol=2 * BEAMS)):
+                raise ModelError("visibilities on other image grids, or seen with other primary beams, are not pooled")
+        tables = [term.w_tilde.distinct() for term in terms]
+        hankel = [table for _, table in tables if table is not None]
+        w_tilde = replace(
+            WTilde.of(sum(table for table, _ in tables), sum(hankel) if hankel else None),  # pyright: ignore
+            removed=jnp.concatenate([term.w_tilde.removed for term in terms]),
+        )
+        total = lambda name: sum(getattr(term, name) for term in terms)  # noqa: E731
+        return replace(
+            first, w_tilde=w_tilde, dirty_sigma=jnp.sqrt(w_tilde.diagonal()), dirty=total("dirty"),
+            constant=total("constant"), log_norm=total("log_norm"), count=total("count"),
+        )  # fmt: skip
+
     @property
     def data_count(self) -> int:
         """Number of real numbers that ln L sums over."""
@@ -210,6 +241,26 @@ class InterferometerLikelihood(LeastSquares):
         """The same likelihood of the data less the visibilities of an image (H, W) [Jy/pixel]."""
         image = jnp.asarray(image)
         return replace(self, dirty=self.dirty - self.w_tilde.apply(image), constant=self.chi2(image))
+
+
+def model_visibilities(interferometer: Interferometer, image: Any, sub_pixels: int | None = None) -> np.ndarray:
+    """V (K,) [Jy] of what the antennas see, an image (H, W) [Jy/pixel] such as a likelihood's `image(model)`.
+
+    sub_pixels: the points per axis whose mean a pixel is, None = the true mean.
+    """
+    data, rows = interferometer, interferometer.visibilities
+    values = to_visibilities(rows.u, rows.v, np.asarray(image), data.pixel_scale, data.origin)
+    return values / pixel_response(rows.u, rows.v, data.pixel_scale, sub_pixels)
+
+
+def whitened_residuals(interferometer: Interferometer, image: Any, sub_pixels: int | None = None) -> np.ndarray:
+    """(data - model) / sigma (K,): the real part over sigma_re, the imaginary part over sigma_im.
+
+    The sum of their squares is the chi2 of `InterferometerLikelihood`.
+    """
+    rows = interferometer.visibilities
+    left = rows.values - model_visibilities(interferometer, image, sub_pixels)
+    return np.real(left) / rows.sigma_re + 1j * (np.imag(left) / rows.sigma_im)
 
 
 def _refuse_sky(model: LensModel) -> None:

@@ -13,9 +13,8 @@ from scipy.optimize import nnls
 from lensfit import native
 from lensfit.errors import ModelError
 from lensfit.formula import Part, parts, split
-from lensfit.likelihood._numbers import with_numbers
 from lensfit.likelihood.imaging import ImagingLikelihood
-from lensfit.model import LensModel
+from lensfit.model import LensModel, as_formula
 from lensfit.priors import Solved
 from lensfit.quadratic import RIDGE
 from lensfit.space import Space
@@ -100,7 +99,7 @@ def _images(space: Space, likelihood: ImagingLikelihood, method: Any) -> Images:
     found: list[Any] = []
 
     def coefficients(theta: jax.Array) -> list[jax.Array]:
-        values, local = split(*with_numbers(space.build(theta), method), np.float64)
+        values, local = split(*as_formula(space.build(theta), method), np.float64)
         found.append(local)
         return values
 

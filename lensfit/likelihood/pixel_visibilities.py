@@ -11,9 +11,17 @@ from lensfit.inversion import MappingMatrix, curvature
 from lensfit.inversion.evidence import Normal, Solution, solution
 from lensfit.inversion.mesh import entries
 from lensfit.inversion.rays import sub_pixel_positions
-from lensfit.likelihood._pixels import WIDTH, amplitudes_of, columns_of, pixels_of
 from lensfit.likelihood.interferometer import InterferometerLikelihood
-from lensfit.likelihood.reconstruction import Reconstruction, Seen, brightness_of, reconstruction
+from lensfit.likelihood.reconstruction import (
+    WIDTH,
+    Reconstruction,
+    Seen,
+    amplitudes_of,
+    brightness_of,
+    columns_of,
+    pixels_of,
+    reconstruction,
+)
 from lensfit.model import LensModel
 from lensfit.profiles import PixelSource
 from lensfit.pytree import pytree, static
@@ -32,7 +40,7 @@ class PixelInterferometerLikelihood(Evidence):
     are normal about zero a priori with standard deviation `width` [Jy/pixel].
     """
 
-    kind = "pixels on visibilities"
+    kind = "pixels visibilities"
 
     visibilities: InterferometerLikelihood
     w_compact: jax.Array
@@ -59,7 +67,7 @@ class PixelInterferometerLikelihood(Evidence):
     def of_likelihood(
         cls, visibilities: InterferometerLikelihood, sub_pixels: int, width: float | None = None
     ) -> PixelInterferometerLikelihood:
-        """From the likelihood of one or several datasets, such as that of `lensfit.likelihood.joint.Observations`.
+        """From the likelihood of one or several datasets, see `lensfit.likelihood.calibration.Observations`.
 
         Args:
             sub_pixels: rays per pixel and axis, as many as the oversampling that it was made for.

@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter, label
 
 from lensfit.datasets import Imaging, Interferometer, least_field
 from lensfit.errors import DataError
-from lensfit.likelihood.joint import Observations
+from lensfit.likelihood.calibration import Observations
 from lensfit.staged.visibility_stages import align, bright_image
 
 SMOOTHING = 1.5

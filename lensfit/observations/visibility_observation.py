@@ -12,11 +12,12 @@ from matplotlib.figure import Figure
 from lensfit.datasets import Interferometer
 from lensfit.datasets.interferometer import wide_grid
 from lensfit.errors import DataError
+from lensfit.likelihood.calibration import Observations
 from lensfit.likelihood.interferometer import OVERSAMPLING
-from lensfit.likelihood.joint import Observations
 from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
+from lensfit.names import VISIBILITY_MODELS
 from lensfit.observations.observation import Observation, Shown, planes_of
 from lensfit.observations.region import choose_window
 from lensfit.plots import (
@@ -43,8 +44,8 @@ class VisibilityObservation(Observation):
 
     kind: ClassVar[str] = "visibilities"
     standard: ClassVar[Mapping[str, Callable[[Any], LensModel]]] = VISIBILITIES
-    default: ClassVar[str] = "one_source"
-    counted: ClassVar[str] = "real numbers"
+    default: ClassVar[str] = VISIBILITY_MODELS[0]
+    counted: ClassVar[str] = "numbers"
     overview: ClassVar[str] = OVERVIEW
 
     datasets: tuple[Interferometer, ...]

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from lensfit.datasets import Imaging
 from lensfit.lensing import Field, critical_curves, image_positions, magnification, unmasked_field
-from lensfit.likelihood.joint import Observations
-from lensfit.likelihood.pixels import PixelImagingLikelihood
+from lensfit.likelihood.calibration import Observations
+from lensfit.likelihood.pixel_images import PixelImagingLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.plots.image_figures import (
     FIGURES,

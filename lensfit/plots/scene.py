@@ -20,9 +20,9 @@ from lensfit.lensing import (
     unlensed,
     unmasked_field,
 )
+from lensfit.likelihood.calibration import Observations
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.interferometer import InterferometerLikelihood
-from lensfit.likelihood.joint import Observations
 from lensfit.model import LensModel
 
 Planes = tuple[tuple[str, np.ndarray, str | None, str], ...]

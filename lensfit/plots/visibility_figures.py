@@ -11,9 +11,8 @@ from matplotlib.figure import Figure
 
 from lensfit.datasets import ARCSEC, Interferometer
 from lensfit.lensing import Field, unmasked_field
-from lensfit.likelihood.direct import model_visibilities
-from lensfit.likelihood.interferometer import OVERSAMPLING
-from lensfit.likelihood.joint import Observations
+from lensfit.likelihood.calibration import Observations
+from lensfit.likelihood.interferometer import OVERSAMPLING, model_visibilities
 from lensfit.plots.image_figures import show_critical_curves, show_images, source_plane
 from lensfit.plots.panels import LIGHT, RESIDUAL, finish, in_two_rows, legend, new_figure, note, show, single
 from lensfit.plots.scene import VisibilityScene

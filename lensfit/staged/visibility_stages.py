@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.fitters.result import Basin
-from lensfit.likelihood.joint import Observations
+from lensfit.likelihood.calibration import Observations
 from lensfit.model import LensModel
 from lensfit.operators.non_negative import FAINT, non_negative_image
 from lensfit.staged.case import BRIGHT, Arcs, Case, Found, Tell, to_theta, to_z

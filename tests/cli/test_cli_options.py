@@ -3,14 +3,16 @@
 import dataclasses
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from astropy.io.fits import open as open_fits
-from lensfit.cli._data import as_options, data_section
-from lensfit.cli._parser import parse
 from stand_in import write
 
 from lensfit.cli import main
+from lensfit.cli._jax import prepare_jax
+from lensfit.cli.fit import as_options, data_section
+from lensfit.cli.parser import parse
 from lensfit.datasets import write_imaging
 from lensfit.fitters.emcee import Emcee
 from lensfit.recipe import DataSection
@@ -171,3 +173,17 @@ def test_an_interrupted_fit_is_gone_on_with(lensfit, fits, data, tmp_path):
     assert not (run / "checkpoint").exists()
     log = (run / "log.txt").read_text()
     assert "ERROR interrupted" in log and log.count("free parameters") == 2
+
+
+def test_compiled_programs_lie_where_the_user_keeps_them_or_in_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    before = jax.config.jax_compilation_cache_dir
+    try:
+        jax.config.update("jax_compilation_cache_dir", str(tmp_path / "own"))
+        prepare_jax()
+        assert jax.config.jax_compilation_cache_dir == str(tmp_path / "own")
+        jax.config.update("jax_compilation_cache_dir", None)
+        prepare_jax()
+        assert tmp_path / "lensfit" / "jax" in Path(jax.config.jax_compilation_cache_dir).parents
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)

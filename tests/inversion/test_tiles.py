@@ -8,7 +8,7 @@ import pytest
 
 from lensfit.inversion import _door
 from lensfit.inversion.images import normal
-from lensfit.likelihood.pixels import PixelImagingLikelihood
+from lensfit.likelihood.pixel_images import PixelImagingLikelihood
 from lensfit.model import LensModel
 
 ENGINES = ("native", "xla")

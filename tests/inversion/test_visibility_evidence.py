@@ -11,7 +11,7 @@ from test_regularisation import whole
 from lensfit import LensModel, PixelInterferometerLikelihood, Problem
 from lensfit.datasets import Interferometer
 from lensfit.errors import ModelError
-from lensfit.likelihood.joint import Observations
+from lensfit.likelihood.calibration import Observations
 from lensfit.operators.nufft import pixel_response
 from lensfit.priors import Normal, Solved, Uniform
 from lensfit.profiles import Gaussian

@@ -8,8 +8,7 @@ import pytest
 
 from lensfit.datasets import Interferometer, circular_mask
 from lensfit.errors import ModelError
-from lensfit.likelihood.direct import model_visibilities, whitened_residuals
-from lensfit.likelihood.interferometer import InterferometerLikelihood
+from lensfit.likelihood.interferometer import InterferometerLikelihood, model_visibilities, whitened_residuals
 from lensfit.model import LensModel
 from lensfit.operators.w_tilde import Sums
 from lensfit.priors import Normal, Solved, Uniform

@@ -93,7 +93,7 @@ def test_a_chain_that_begins_where_ln_l_is_nan():
     problem, mean, covariance, _ = linear(3)
     edge = float(mean[0] + 0.5 * np.sqrt(covariance[0, 0]))
     problem = Problem(problem.model, Edged(**vars(problem.likelihood), edge=edge))
-    with pytest.raises(FitError, match=r"not finite, mass.s00.gamma1 = .*, sky = .*; narrow the prior"):
+    with pytest.raises(FitError, match=r"(not finite,|is NaN) at mass.s00.gamma1 = .*, sky = .*; narrow the priors"):
         run(problem, mean)
 
 

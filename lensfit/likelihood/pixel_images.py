@@ -13,9 +13,17 @@ from lensfit.grid import Grid
 from lensfit.inversion.evidence import Normal, Solution, solution
 from lensfit.inversion.images import normal
 from lensfit.inversion.rays import Rays
-from lensfit.likelihood._pixels import WIDTH, amplitudes_of, columns_of, pixels_of
 from lensfit.likelihood.imaging import ImagingLikelihood
-from lensfit.likelihood.reconstruction import Reconstruction, Seen, brightness_of, reconstruction
+from lensfit.likelihood.reconstruction import (
+    WIDTH,
+    Reconstruction,
+    Seen,
+    amplitudes_of,
+    brightness_of,
+    columns_of,
+    pixels_of,
+    reconstruction,
+)
 from lensfit.model import LensModel
 from lensfit.operators.psf import convolve
 from lensfit.profiles import PixelSource
@@ -34,7 +42,7 @@ class PixelImagingLikelihood(Evidence):
     those that are to be positive are kept so. Lens light and sky with numbers are subtracted from the data.
     """
 
-    kind = "pixels on image"
+    kind = "pixels image"
 
     images: tuple[ImagingLikelihood, ...]
     rays: tuple[Rays, ...]
