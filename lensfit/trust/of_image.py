@@ -16,6 +16,8 @@ FEWEST = 8
 """Pixels that show arcs from which on what they leave can be told."""
 GLOW = 1.0
 """Signal over noise of the lensed source, smoothed by one pixel, up to which a pixel shows none of it."""
+FEWEST_SKY = 100
+"""Pixels without lensed light from which on a scatter of the sky is known."""
 SKY = 0.5
 """Share of the pixels without lensed light, the faintest ones, over which the sky's scatter is taken."""
 STANDS_OUT = 8.0
@@ -40,21 +42,24 @@ def of_image(term: Any, model: LensModel) -> Measures:
         explained=1 - after / before if bright.sum() > FEWEST and before > 0 else 0.0,
         counter=_counter_image(light, positive, negative, data),
         magnification=float(np.sum(source * sigma) / max(np.sum(bare * sigma), 1e-300)),
-        misfit=float(np.mean(left[inverse > 0] ** 2)) / noise.most**2,
+        misfit=None if noise is None else float(np.mean(left[inverse > 0] ** 2)) / noise.most**2,
         noise=noise,
-        left=remains(left, source, bright, max(noise.most, 1.0), np.asarray(term.psf)),
+        left=None if noise is None else remains(left, source, bright, max(noise.most, 1.0), np.asarray(term.psf)),
     )
 
 
-def scatter(left: np.ndarray, model: np.ndarray, source: np.ndarray, inverse: np.ndarray) -> Noise:
+def scatter(left: np.ndarray, model: np.ndarray, source: np.ndarray, inverse: np.ndarray) -> Noise | None:
     """How the sky scatters, from what a fit leaves (H, W) where its model (H, W), source included, is faint.
 
     All whitened. The scatter itself is too large where the model errs smoothly; that of second differences between
-    neighbours is not, but too small where the noise of neighbours is correlated, as drizzling makes it.
+    neighbours is not, but too small where the noise of neighbours is correlated, as drizzling makes it. None where
+    too few pixels show no lensed light.
     """
     dark = (inverse > 0) & (gaussian_filter(np.maximum(source, 0.0), 1.0) < GLOW)
+    if np.count_nonzero(dark) < FEWEST_SKY:
+        return None
     flux = np.where(dark, model / np.where(dark, inverse, 1.0), np.inf)
-    quiet = dark & (flux <= np.quantile(flux[dark], SKY)) if dark.any() else dark
+    quiet = dark & (flux <= np.quantile(flux[dark], SKY))
     whole = _deviation(left[quiet])
     rough = _deviation(np.concatenate([_second_differences(a, q) for a, q in ((left, quiet), (left.T, quiet.T))]))
     return Noise(least=min(rough, whole), most=max(rough, whole), where=f"{np.count_nonzero(quiet)} pixels of the sky")

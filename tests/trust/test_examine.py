@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
 from small_fits import LENS, found_at, numbers, posed, searched
 
 from lensfit.fitters.result import Variant
@@ -16,7 +15,6 @@ from lensfit.pytree import replace
 from lensfit.registry import fit, fitter
 from lensfit.terms import Sum
 from lensfit.trust import examine
-from lensfit.trust.of_image import scatter
 from lensfit.verdict import Check, Outcome, Trust
 
 
@@ -74,23 +72,6 @@ def test_noise_that_is_off_by_a_factor_is_told_with_it(lens, factor, passes, tol
 def test_a_variance_in_place_of_the_noise_is_told(lens):
     imaging = dataclasses.replace(lens.imaging, noise=lens.imaging.noise**2)
     assert "noise" in failed(examine(posed(imaging), lens.result))
-
-
-@pytest.mark.parametrize(("width", "least"), [(0.0, 1.0), (0.6, 0.63)])
-def test_correlated_noise_is_no_fault(width, least):
-    """Drizzling makes neighbours alike: their differences alone would call right noise too large."""
-    noise = np.random.default_rng(1).standard_normal((80, 80))
-    noise = gaussian_filter(noise, width) if width else noise
-    flat = np.ones(noise.shape)
-    found = scatter(noise / noise.std(), 0 * flat, 0 * flat, flat)
-    assert found.most == pytest.approx(1.0, abs=0.05) and found.least == pytest.approx(least, abs=0.08)
-
-
-def test_a_smooth_misfit_of_the_sky_is_no_fault_of_the_noise():
-    noise = np.random.default_rng(1).standard_normal((80, 80))
-    flat = np.ones(noise.shape)
-    found = scatter(noise + np.linspace(-6, 6, 80), 0 * flat, 0 * flat, flat)
-    assert found.least == pytest.approx(1.0, abs=0.05) and found.most > 2
 
 
 def test_a_model_without_source_or_mass_is_unchecked(lens):
