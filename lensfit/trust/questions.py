@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lensfit.trust.facts import AGREE, Basin, Facts, Gain, Neighbour, Part, Rivals
-from lensfit.trust.measures import CounterImage, Noise, Peak
+from lensfit.trust.measures import CounterImage, Left, Noise, Peak
 from lensfit.verdict import Check, Outcome
 
 LEAST_SIGNAL = 25.0
