@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from run_files import WRITTEN
+from test_road import quantities
 
 import lensfit
 from lensfit.analysis import Analysis, Region
@@ -82,7 +83,7 @@ def test_one_problem_of_the_sum_of_their_terms(done, data):
 
 def test_the_first_one_heads_and_each_has_its_quantities(done):
     assert done.einstein_radius == done.derived["F150W.effective_einstein_radius"]
-    assert done.derived["alma.effective_einstein_radius"].value == pytest.approx(done.einstein_radius.value, rel=1e-6)
+    assert done.derived["alma.effective_einstein_radius"].value == pytest.approx(done.einstein_radius.value, rel=1e-3)
     magnified = [done.derived[f"{name}.source_magnification"].value for name in ("F150W", "alma")]
     assert magnified[0] > magnified[1] > 1
 
@@ -95,7 +96,8 @@ def test_files_of_all_of_them(done, tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert "F150W pixels" in page and "alma baselines" in page and "missing" not in page
     loaded = lensfit.load(tmp_path)
-    assert loaded.derived == done.derived and loaded.result.model.keys() == {"F150W", "alma"}
+    np.testing.assert_equal(quantities(loaded), quantities(done))
+    assert loaded.result.model.keys() == {"F150W", "alma"}
     assert loaded.summary() == done.summary()
     (tmp_path / "mine.png").write_text("mine")
     other = dataclasses.replace(done, parametric=None)
