@@ -9,6 +9,7 @@ import numpy as np
 
 import lensfit
 from lensfit.fitters import Calls, Clock, result_of
+from lensfit.terms import Term
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,8 +22,10 @@ class CrossEntropy:
     population: int = 100
     elite: int = 20
     generations: int = 30
+    needs: ClassVar[type[Term]] = Term
     needs_gradient: ClassVar[bool] = False
     needs_optimum: ClassVar[bool] = False
+    explores_prior: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ()  # distributions that it needs, the same when resumed
 
     def run(self, problem, *, seed, start, progress, checkpoint):

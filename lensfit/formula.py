@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -75,12 +77,13 @@ def split(formula: Formula, arguments: Any, dtype: Any) -> tuple[list[jax.Array]
 
 def parts(local: Local) -> list[Part]:
     """The outputs of a function as sums of terms, each with its factors taken out, terms that belong together
-    in one part. A term with a factor of zero is left out: points are finite."""
+    in one part. What is zero at every finite point whatever the coefficients are is left out."""
     jaxpr = local.closed.jaxpr
     made = {v: e for e in jaxpr.eqns for v in e.outvars}
+    sums = _used_once(jaxpr, made)
     place = {v: k for k, v in enumerate(jaxpr.invars[:-2])}
-    terms = [(k, *term) for k, out in enumerate(jaxpr.outvars) for term in _terms(out, made, place)]
-    terms = [(output, factors, atom) for output, factors, atom in terms if not _vanishes(factors, atom)]
+    terms = [(k, *term) for k, out in enumerate(jaxpr.outvars) for term in _terms(out, sums, place)]
+    terms = [(output, factors, atom) for output, factors, atom in terms if not _vanishes(factors, atom, jaxpr)]
     needs = {id(atom): _needed(atom, made) for _, _, atom in terms}
     atoms = {id(atom): atom for _, _, atom in terms}
     return [
@@ -89,26 +92,42 @@ def parts(local: Local) -> list[Part]:
     ]
 
 
-def _terms(atom: Any, made: dict[Any, Any], place: dict[Any, int]) -> list[tuple[tuple[Factor, ...], Any]]:
-    """(factors, atom) of the terms whose sum an atom is."""
-    equation = None if isinstance(atom, Literal) else made.get(atom)
-    name = equation.primitive.name if equation is not None else ""
+def _used_once(jaxpr: Any, made: dict[Any, Any]) -> dict[Any, Any]:
+    """The equations of values that are used once: sums that are used more often are not taken apart."""
+    used = [v for e in jaxpr.eqns for v in e.invars] + list(jaxpr.outvars)
+    times = Counter(v for v in used if not isinstance(v, Literal))
+    return {v: e for v, e in made.items() if times[v] == 1}
+
+
+def _terms(whole: Any, made: dict[Any, Any], place: dict[Any, int]) -> list[tuple[tuple[Factor, ...], Any]]:
+    """(factors, atom) of the terms whose sum a value is, from left to right."""
+    found: list[tuple[tuple[Factor, ...], Any]] = []
+    waiting: list[tuple[tuple[Factor, ...], Any]] = [((), whole)]
+    while waiting:
+        factors, atom = waiting.pop()
+        inner = _inner(None if isinstance(atom, Literal) else made.get(atom), place)
+        if inner:
+            waiting += [((*factors, *more), below) for more, below in reversed(inner)]
+        else:
+            found.append((factors, atom))
+    return found
+
+
+def _inner(equation: Any, place: dict[Any, int]) -> list[tuple[tuple[Factor, ...], Any]]:
+    """The terms that an equation adds up, or the one that it multiplies by a factor; empty if it does neither."""
     if equation is None or any(v.aval.shape != () for v in equation.invars):
-        return [((), atom)]
-    inner: list[tuple[tuple[Factor, ...], Any]] = []
+        return []
+    name, given = equation.primitive.name, equation.invars
     if name in ("add", "add_any", "sub"):
-        inner = [((), equation.invars[0]), ((-1.0,) if name == "sub" else (), equation.invars[1])]
-    elif name == "neg":
-        inner = [((-1.0,), equation.invars[0])]
-    elif name == "mul":
-        for one, other in (equation.invars, equation.invars[::-1]):
+        return [((), given[0]), ((-1.0,) if name == "sub" else (), given[1])]
+    if name == "neg":
+        return [((-1.0,), given[0])]
+    if name == "mul":
+        for one, other in (given, given[::-1]):
             factor = _factor(one, place)
             if factor is not None:
-                inner = [((factor,), other)]
-                break
-    if not inner:
-        return [((), atom)]
-    return [(f + more, a) for f, below in inner for more, a in _terms(below, made, place)]
+                return [((factor,), other)]
+    return []
 
 
 def _factor(atom: Any, place: dict[Any, int]) -> Factor | None:
@@ -129,9 +148,13 @@ def _needed(atom: Any, made: dict[Any, Any]) -> dict[int, Any]:
     return found
 
 
-def _vanishes(factors: tuple[Factor, ...], atom: Any) -> bool:
-    numbers = [f for f in factors if isinstance(f, float)]
-    return 0.0 in numbers or (isinstance(atom, Literal) and float(atom.val) == 0.0)
+def _vanishes(factors: tuple[Factor, ...], atom: Any, jaxpr: Any) -> bool:
+    """Whether a term is zero at every finite point: coefficients and functions of them may be NaN."""
+    if not all(isinstance(f, float) and math.isfinite(f) for f in factors):
+        return False
+    if isinstance(atom, Literal):
+        return float(atom.val) == 0.0 or (0.0 in factors and math.isfinite(float(atom.val)))
+    return 0.0 in factors and atom in jaxpr.invars[-2:]
 
 
 def _binding(equations: dict[int, Any]) -> set[int]:

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.special import erf
 
+from lensfit.datasets import ARCSEC
 from lensfit.errors import DataError
 
 FWHM = 2 * np.sqrt(2 * np.log(2))
@@ -16,7 +17,6 @@ FINE = 8
 """Samples of the diffraction pattern per pixel and axis."""
 SAMPLES = 640
 """Samples of an aperture per axis; its edges are smoothed over one sample, so that areas are exact."""
-ARCSEC = np.deg2rad(1 / 3600)
 
 SEGMENT, GAP, STRUT = 1.32, 0.007, 0.10
 """JWST: flat-to-flat size of a segment, gap between segments, width of a strut [m]."""

@@ -6,8 +6,6 @@ IMAGE_MODELS = ("parametric", "flexible")
 """The standard models for images, in `lensfit.standard`; the first is the one by default."""
 VISIBILITY_MODELS = ("one_source", "two_sources", "one_source_and_core")
 """The standard models for visibilities, likewise."""
-STANDARD_MODELS = {"images": IMAGE_MODELS, "visibilities": VISIBILITY_MODELS}
-"""The standard models by the kind of data that they are for, `Dataset.kind`."""
 
 Regularisation = Literal["gradient", "curvature", "adaptive", "matern"]
 """How a source on pixels is held smooth."""

@@ -13,6 +13,9 @@ from lensfit.pytree import pytree
 RIDGE = 1e-11
 """Share of each amplitude's own curvature added before a solve: two columns may be the same image."""
 
+STEPS = 10
+"""Steps of the active set for each amplitude; two or three are the rule."""
+
 
 @pytree
 class Quadratic:
@@ -46,7 +49,8 @@ class Quadratic:
 
 
 def _non_negative(gram: jax.Array, b: jax.Array, positive: jax.Array, usable: jax.Array) -> jax.Array:
-    """Minimise x^T gram x - 2 x^T b with x >= 0 where positive, over the usable entries."""
+    """Minimise x^T gram x - 2 x^T b with x >= 0 where positive, over the usable entries; NaN if STEPS for each
+    entry are too few to find it."""
     size = b.shape[0]
     tolerance = 1e-10 * (jnp.max(jnp.abs(b)) + 1e-300)
 
@@ -72,4 +76,5 @@ def _non_negative(gram: jax.Array, b: jax.Array, positive: jax.Array, usable: ja
         return grown, moved, count + 1, inside & ~add
 
     state = (usable, jnp.zeros(size), 0, jnp.asarray(False))
-    return lax.while_loop(lambda s: ~s[3] & (s[2] < 3 * size), step, state)[1]
+    end = lax.while_loop(lambda s: ~s[3] & (s[2] < STEPS * size), step, state)
+    return jnp.where(end[3], end[1], jnp.nan)

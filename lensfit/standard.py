@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from lensfit.datasets import Dataset, Imaging, Interferometer
-from lensfit.errors import ModelError
+from lensfit.datasets import Imaging, Interferometer
 from lensfit.model import LensModel
-from lensfit.names import IMAGE_MODELS, STANDARD_MODELS, VISIBILITY_MODELS
+from lensfit.names import IMAGE_MODELS, VISIBILITY_MODELS
 from lensfit.priors import Disk, LogNormal, LogUniform, Normal, Part, Prior, Solved, TruncatedNormal, Uniform
 from lensfit.profiles import SIE, Exponential, LightProfile, MultiGaussian, PixelSource, Sersic, Shear
 from lensfit.pytree import replace
@@ -153,19 +152,6 @@ STANDARD: dict[str, Callable[..., LensModel]] = {name: globals()[name] for name 
 """Models for images, by name."""
 VISIBILITIES: dict[str, Callable[..., LensModel]] = {name: globals()[name] for name in VISIBILITY_MODELS}
 """Models for visibilities, by name."""
-
-
-def standard_model(data: Dataset, name: str | None = None) -> tuple[str, LensModel]:
-    """The standard model of a name, or the one by default for this kind of data, with its name.
-
-    Raises:
-        ModelError: the model is not for this kind of data.
-    """
-    known = STANDARD_MODELS[data.kind]
-    name = name or known[0]
-    if name not in known:
-        raise ModelError(f"the standard model {name} is not for {data.kind}: use {' or '.join(known)}")
-    return name, (STANDARD | VISIBILITIES)[name](data)
 
 
 def _compact(x: Any, y: Any, half: float) -> Sersic:

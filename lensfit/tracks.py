@@ -45,11 +45,7 @@ def earth_rotation(
     if (altitude <= 0).any():
         raise DataError(f"the source is below the horizon at hour angle {hours[np.argmin(altitude)]:g}; leave it out")
     first, second = np.triu_indices(len(antennas), 1)
-    east, up_north, up = (antennas[first] - antennas[second]).T
-    x = np.cos(north) * up - np.sin(north) * up_north
-    z = np.sin(north) * up + np.cos(north) * up_north
-    u = np.sin(angle) * x + np.cos(angle) * east
-    v = np.sin(dec) * (np.sin(angle) * east - np.cos(angle) * x) + np.cos(dec) * z
+    u, v = _projected(antennas[first] - antennas[second], north, dec, angle)
     count = len(hours)
     return Visibilities.from_arrays(
         u.ravel(),
@@ -64,6 +60,16 @@ def earth_rotation(
         time=np.repeat(hours, len(first)),
         track=np.full(u.size, track),
     )
+
+
+def _projected(separations: np.ndarray, latitude: float, declination: float, angle: Any) -> tuple[Any, Any]:
+    """u, v (T, B) in metres of separations (B, 3) East, North, up, at hour angles (T, 1); all angles in radians."""
+    east, north, up = separations.T
+    x = np.cos(latitude) * up - np.sin(latitude) * north
+    z = np.sin(latitude) * up + np.cos(latitude) * north
+    u = np.sin(angle) * x + np.cos(angle) * east
+    v = np.sin(declination) * (np.sin(angle) * east - np.cos(angle) * x) + np.cos(declination) * z
+    return u, v
 
 
 def spiral(count: int, longest: float) -> np.ndarray:

@@ -78,3 +78,41 @@ def test_sources_share_their_deflection_and_gaussians_their_radius():
 
 def test_a_model_without_light_has_no_parts():
     assert texts(LensModel(light={}, mass=lens().mass, source={})) == []
+
+
+def test_sums_that_share_sums_stay_small():
+    def doubled(a, x, y):
+        total = a[0] * jnp.exp(x) + y
+        for _ in range(60):
+            total = total + total
+        return total
+
+    coefficients, local = split(doubled, (jnp.asarray(0.7),), jnp.float64)
+    made = parts(local)
+    assert sum(len(part.shares) for part in made) <= 2
+    (part,) = made
+    value = part.local([coefficients[k] for k in part.uses], 0.3, -0.4)[0]
+    factor = np.prod([f for share in part.shares for f in share.factors])
+    assert factor * sum([float(value)] * len(part.shares)) == pytest.approx(2.0**60 * (0.7 * np.exp(0.3) - 0.4))
+
+
+def test_a_long_sum_is_taken_apart():
+    def long(a, x, y):
+        total = 0.0
+        for k in range(1500):
+            total = total + jnp.exp(a[0] * x + k)
+        return total
+
+    _, local = split(long, (jnp.asarray(0.7),), jnp.float64)
+    assert sum(len(part.shares) for part in parts(local)) == 1500
+
+
+def test_a_factor_of_zero_keeps_what_may_be_nan():
+    formula = lambda a, x, y: (0.0 * x, 0.0 * jnp.exp(a[0] * x), a[0] * 0.0, a[0] * (x - 0.0), y + 0.0)  # noqa: E731
+    coefficients, local = split(formula, (jnp.asarray(np.nan),), jnp.float64)
+    made = {share.output: (part, share) for part in parts(local) for share in part.shares}
+    assert set(made) == {1, 2, 3, 4}, "zero times the point is zero"
+    for output, (part, share) in made.items():
+        value = part.local([coefficients[k] for k in part.uses], 0.3, -0.4)[share.value]
+        total = np.prod([coefficients[f] if isinstance(f, int) else f for f in (*share.factors, 1.0)]) * value
+        assert np.isnan(total) == (output != 4)

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 from astropy.wcs import WCS
@@ -49,7 +49,6 @@ class Imaging(Dataset):
         scale_from: who states the pixel scale.
     """
 
-    kind: ClassVar[Literal["images", "visibilities"]] = "images"
     data: np.ndarray
     noise: np.ndarray
     psf: np.ndarray

@@ -171,24 +171,16 @@ def read_interferometer(
     }  # fmt: skip
     stated = table.stated | {key: value for key, value in given.items() if value is not None}
     _check_stated(path, stated, ("sign", "east"))
-    columns = dict(table.columns)
-    mask = columns.pop("mask", None)
-    visibilities = Visibilities.from_arrays(
-        columns.pop("u"),
-        columns.pop("v"),
-        columns.pop("values"),
-        nan=nan,
-        sources=table.sources,
-        **columns,
-        **{key: stated[key] for key in ("sign", "east", "wavelength") if stated.get(key) is not None},
-    )
+    columns = {name: column for name, column in table.columns.items() if name != "mask"}
+    frame = {key: stated[key] for key in ("sign", "east", "wavelength") if stated.get(key) is not None}
+    visibilities = Visibilities.from_arrays(nan=nan, sources=table.sources, **columns, **frame)
     if stated.get("pixel_scale") is None and stated.get("shape") is None:
         check_units(visibilities.longest, str(path))
         stated["pixel_scale"], stated["shape"] = wide_grid(visibilities, stated.get("primary_beam"))
     _check_stated(path, stated, ("pixel_scale", "shape"))
     grid = ("primary_beam", "pixel_scale", "shape", "origin")
     given = {key: stated[key] for key in grid if stated.get(key) is not None}
-    return Interferometer.of(visibilities, mask=mask, **given)
+    return Interferometer.of(visibilities, mask=table.columns.get("mask"), **given)
 
 
 def _check_stated(path: Path, stated: dict[str, Any], keys: tuple[str, ...]) -> None:

@@ -15,6 +15,7 @@ from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.pixel_images import PixelImagingLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
+from lensfit.names import IMAGE_MODELS
 from lensfit.observations.companions import Companion, find_companions, leave_out
 from lensfit.observations.observation import Observation, Shown, planes_of
 from lensfit.observations.region import add_note, choose_mask, leaves_a_region
@@ -34,7 +35,7 @@ class ImageObservation(Observation):
 
     kind: ClassVar[str] = "images"
     standard: ClassVar[Mapping[str, Callable[[Any], LensModel]]] = STANDARD
-    default: ClassVar[str] = "parametric"
+    default: ClassVar[str] = IMAGE_MODELS[0]
     counted: ClassVar[str] = "pixels"
     overview: ClassVar[str] = OVERVIEW
     drawn_live: ClassVar[bool] = True

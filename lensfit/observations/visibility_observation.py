@@ -17,6 +17,7 @@ from lensfit.likelihood.interferometer import OVERSAMPLING
 from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
+from lensfit.names import VISIBILITY_MODELS
 from lensfit.observations.observation import Observation, Shown, planes_of
 from lensfit.observations.region import choose_window
 from lensfit.plots import (
@@ -43,7 +44,7 @@ class VisibilityObservation(Observation):
 
     kind: ClassVar[str] = "visibilities"
     standard: ClassVar[Mapping[str, Callable[[Any], LensModel]]] = VISIBILITIES
-    default: ClassVar[str] = "one_source"
+    default: ClassVar[str] = VISIBILITY_MODELS[0]
     counted: ClassVar[str] = "numbers"
     overview: ClassVar[str] = OVERVIEW
 

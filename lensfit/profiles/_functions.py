@@ -60,10 +60,10 @@ def _near_one(m: Any) -> tuple[Any, Any, Any, Any]:
 
 @jax.custom_jvp
 def log(x: Any) -> Any:
-    """ln x of a normal double x > 0 from its bits: 1 ns where XLA's own takes 2.6."""
+    """ln x of a normal double x > 0 from its bits: 1 ns where XLA's own takes 2.6. NaN of NaN and of infinity."""
     exponent, f = _split(x)
     p, q, a, b = _near_one(f - 1.0)
-    return p + q * (a / b) + exponent.astype(jnp.float64) * _LN2
+    return p + q * (a / b) + exponent.astype(jnp.float64) * _LN2 + 0.0 * x
 
 
 @log.defjvp
