@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 from astropy.io import fits
+from documents import quantities, same
 from run_files import PIXEL_FILES, SAMPLE_FILES
-from test_road import quantities, same
 
 import lensfit
 from lensfit.analysis import Analysis, Mesh, Search, SourceOnPixels

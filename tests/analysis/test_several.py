@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 import pytest
+from documents import quantities
 from run_files import WRITTEN
-from test_road import quantities
 
 import lensfit
 from lensfit.analysis import Analysis, Region
