@@ -8,30 +8,28 @@ import pytest
 from lensfit.progress import Bar, in_words, part, shown, silent
 
 
-@pytest.fixture
-def terminal(monkeypatch):
+def at_a(monkeypatch, terminal):
+    """Standard error is a terminal or a file from here on."""
     made = io.StringIO()
-    made.isatty = lambda: True
+    made.isatty = lambda: terminal
     monkeypatch.setattr("sys.stderr", made)
     return made
 
 
-def test_a_terminal_shows_stage_chi2_and_note(terminal):
+def test_a_terminal_shows_stage_chi2_and_note(monkeypatch):
+    terminal = at_a(monkeypatch, True)
     with shown(None) as told:
         told("search", np.nan, 0.2)
         told("fine fit", 900.5, 0.5, "acceptance 0.31")
     assert "fine fit, chi2 900.5, acceptance 0.31 |" in terminal.getvalue() and " 50 % " in terminal.getvalue()
 
 
-def test_nothing_is_shown_where_nobody_looks(monkeypatch, terminal):
-    with Bar(quiet=True) as bar:
+@pytest.mark.parametrize(("terminal", "quiet"), [(True, True), (False, False)])
+def test_nothing_is_shown_where_nobody_looks(terminal, quiet, monkeypatch):
+    written = at_a(monkeypatch, terminal)
+    with Bar(quiet) as bar:
         bar("search", 1.0, 0.5)
-    assert terminal.getvalue() == ""
-    file = io.StringIO()
-    monkeypatch.setattr("sys.stderr", file)
-    with Bar() as bar:
-        bar("search", 1.0, 0.5)
-    assert file.getvalue() == ""
+    assert written.getvalue() == ""
 
 
 def test_what_is_given_is_told():
