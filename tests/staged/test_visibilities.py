@@ -15,6 +15,7 @@ from lensfit.errors import DataError, ModelError
 from lensfit.fitters.laplace import laplace
 from lensfit.fitters.lm import evaluate, linear_system
 from lensfit.fitters.result import Clock, result_of
+from lensfit.instruments import earth_rotation, spiral
 from lensfit.likelihood.calibration import Observations
 from lensfit.model import LensModel
 from lensfit.observations.region import choose_window
@@ -28,7 +29,6 @@ from lensfit.space import Space, solve_amplitudes
 from lensfit.staged.joint import Joint
 from lensfit.staged.visibility_stages import align, calibrate, seen
 from lensfit.standard import one_source
-from lensfit.tracks import earth_rotation, spiral
 from lensfit.verdict import Check, Trust
 
 TRUTH = LensModel(
