@@ -18,7 +18,7 @@ from lensfit.fitters.calls import place
 from lensfit.fitters.checkpoint import Store
 from lensfit.fitters.result import FitResult
 from lensfit.problem import Problem
-from lensfit.progress import Progress, silent
+from lensfit.progress import Progress, shown
 from lensfit.terms import LeastSquares, Residuals
 from lensfit.trust import examine
 
@@ -130,7 +130,7 @@ def fit(
     *,
     seed: int = 0,
     start: np.ndarray | FitResult | None = None,
-    progress: Progress = silent,
+    progress: Progress | None = None,
     checkpoint: Store | None = None,
 ) -> FitResult:
     """Fit a problem with a fitter, given by name or as an object with its settings.
@@ -138,6 +138,7 @@ def fit(
     start: theta (n,) or an earlier result to begin at; by default the fitter begins in the prior, but for
     `importance`, which needs one. A fit that stays at the optimum of an earlier result takes over its checks,
     spread and variants.
+    progress: is told how it goes on; None shows a bar on a terminal or in a notebook, `progress.silent` nothing.
     checkpoint: where the fit keeps what it needs to go on; one that is there already is gone on with.
 
     Raises FitError where no fit can be returned; a fit that should not be believed is returned and says so
@@ -151,8 +152,8 @@ def fit(
     started = datetime.datetime.now(datetime.UTC)
     theta = None if start is None else _start(problem, start)
     store = nullcontext(NoCheckpoint()) if checkpoint is None else checkpoint.opened(problem, chosen, seed, theta)
-    with store as session:
-        result = chosen.run(problem, seed=seed, start=theta, progress=_Rising(progress), checkpoint=session)
+    with store as session, shown(progress) as told:
+        result = chosen.run(problem, seed=seed, start=theta, progress=_Rising(told), checkpoint=session)
     result = dataclasses.replace(result, explored=chosen.explores_prior)
     result = examine(problem, result, start=start if isinstance(start, FitResult) else None)
     return dataclasses.replace(result, provenance=provenance(seed, started) | result.provenance)

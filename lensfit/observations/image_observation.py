@@ -44,12 +44,10 @@ class ImageObservation(Observation):
     settled: bool = False
 
     @classmethod
-    def of(cls, data: Any) -> ImageObservation | None:
-        """Of an `Imaging`; a mask that leaves a region of it stays as it is."""
-        if not isinstance(data, Imaging):
-            return None
-        found = any(role == "mask" for role, _, _ in data.sources)
-        return cls(imaging=data, settled=not found and leaves_a_region(data))
+    def of(cls, imaging: Imaging) -> ImageObservation:
+        """A mask that leaves a region of the image stays as it is."""
+        found = any(role == "mask" for role, _, _ in imaging.sources)
+        return cls(imaging=imaging, settled=not found and leaves_a_region(imaging))
 
     def asked(self, section: DataSection) -> ImageObservation:
         """With the disc of a radius that is named; a mask that is named stays as it is."""

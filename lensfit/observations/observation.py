@@ -59,13 +59,6 @@ class Observation(ABC):
     counted: ClassVar[str]
     overview: ClassVar[str]
 
-    # Made
-
-    @classmethod
-    @abstractmethod
-    def of(cls, data: Any) -> Self | None:
-        """Of a dataset or of several, None where they are of another kind."""
-
     @abstractmethod
     def asked(self, section: DataSection) -> Self:
         """With what a recipe says of the region and the calibration. Raises DataError where it cannot be had."""

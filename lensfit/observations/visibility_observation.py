@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
@@ -54,17 +54,14 @@ class VisibilityObservation(Observation):
     joint: Observations | None = None
 
     @classmethod
-    def of(cls, data: Any) -> VisibilityObservation | None:
-        """Of an `Interferometer`, a list of them, or `Observations`.
-
-        Their image grid stays as it is, but for the wide one that a reader makes where none is stated.
-        """
-        if isinstance(data, Observations):
-            return cls(datasets=data.datasets, settled=True, joint=data)
-        datasets = tuple(data) if isinstance(data, Sequence) and not isinstance(data, str) else (data,)
-        if not datasets or not all(isinstance(one, Interferometer) for one in datasets):
-            return None
+    def of(cls, *datasets: Interferometer) -> VisibilityObservation:
+        """Their image grid stays as it is, but for the wide one that a reader makes where none is stated."""
         return cls(datasets=datasets, settled=not all(_is_wide(one) for one in datasets))
+
+    @classmethod
+    def of_joint(cls, joint: Observations) -> VisibilityObservation:
+        """Of datasets that were put together already."""
+        return cls(datasets=joint.datasets, settled=True, joint=joint)
 
     def asked(self, section: DataSection) -> VisibilityObservation:
         """On the image grid that is named, with the phases of the antennas fitted if that is asked for."""

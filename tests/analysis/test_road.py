@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import jax
 import numpy as np
 import pytest
+from documents import quantities, same, same_result
 from run_files import IMAGE_FILES
 
 import lensfit
@@ -16,44 +17,9 @@ from lensfit.cli import _jax, main
 from lensfit.datasets import write_imaging
 from lensfit.errors import DataError, FitError, ModelError
 from lensfit.fitters.lm import LM
-from lensfit.fitters.result import FitResult
 from lensfit.observations import observe
 from lensfit.progress import silent
 from lensfit.results import headline, read_document
-
-TIMES = {"seconds", "cpu_seconds", "provenance"}
-
-
-def same(one, other, path=""):
-    """Two documents are one, but for times and where they were made."""
-    if isinstance(one, dict):
-        assert one.keys() == other.keys(), path
-        for key in one.keys() - TIMES:
-            same(one[key], other[key], f"{path}.{key}")
-    elif isinstance(one, list):
-        assert len(one) == len(other), path
-        for k, (first, second) in enumerate(zip(one, other, strict=True)):
-            same(first, second, f"{path}[{k}]")
-    else:
-        assert one == other, path
-
-
-def same_result(one, other):
-    """Two results are one in every field, bit for bit."""
-    for field in dataclasses.fields(FitResult):
-        first, second = getattr(one, field.name), getattr(other, field.name)
-        if field.name in ("model", "variants", "search"):
-            first, second = (jax.tree.leaves(_tree(some)) for some in (first, second))
-        np.testing.assert_equal(second, first, err_msg=field.name)
-
-
-def _tree(value):
-    if isinstance(value, tuple):
-        return [_tree(item) for item in value]
-    if dataclasses.is_dataclass(value) and not jax.tree_util.all_leaves([value]):
-        return value
-    return {f.name: _tree(getattr(value, f.name)) for f in dataclasses.fields(value)} if (
-        dataclasses.is_dataclass(value)) else value  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +60,7 @@ def test_one_headline_everywhere(lens):
 def test_what_is_saved_is_loaded(lens):
     loaded = lensfit.load(lens.run)
     same_result(lens.done.result, loaded.result)
-    assert loaded.derived == lens.done.derived
+    np.testing.assert_equal(quantities(loaded), quantities(lens.done))
     assert (loaded.trust, loaded.notes, loaded.fit, loaded.road) == (
         lens.done.trust, lens.done.notes, dataclasses.replace(lens.done.fit, standard=None), lens.done.road
     )  # fmt: skip
@@ -102,8 +68,11 @@ def test_what_is_saved_is_loaded(lens):
     assert loaded.problem.names == lens.done.problem.names
     theta = loaded.result.theta
     assert loaded.problem.log_likelihood(theta) == lens.done.problem.log_likelihood(theta)
-    again = loaded.save(lens.runs / "again")
-    same(*(read_document(folder) for folder in (lens.run, again)))
+    documents = [read_document(folder) for folder in (lens.run, loaded.save(lens.runs / "again"))]
+    for document in documents:
+        assert [source.pop("path")[-20:] for source in document["data"]["sources"]]
+        document["data"]["described"] = [row for row in document["data"]["described"] if row[0] != "pixel scale"]
+    same(*documents)
 
 
 def test_data_that_are_gone_are_told_when_they_are_asked_for(lens, mock, tmp_path):
@@ -204,8 +173,10 @@ def test_what_is_no_data_is_refused(mock, tmp_path):
 
 
 def test_single_precision_is_refused_and_what_is_not_kept_is_told(mock, monkeypatch):
-    with jax.experimental.enable_x64(False), pytest.raises(ModelError, match=r"lensfit\.setup"):
-        lensfit.analyse(mock.imaging, steps=(), progress=silent)
+    with monkeypatch.context() as patch:
+        patch.setattr(jax.config, "read", lambda name: False)
+        with pytest.raises(ModelError, match=r"lensfit\.setup"):
+            lensfit.analyse(mock.imaging, steps=(), progress=silent)
     kept = jax.config.jax_compilation_cache_dir
     jax.config.update("jax_compilation_cache_dir", None)
     try:
