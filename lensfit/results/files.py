@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from astropy.io import fits
 from matplotlib.figure import Figure
 
