@@ -9,9 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-import numpy as np
-from astropy.io import fits
-
 from lensfit.errors import DataError, FitError, ModelError
 from lensfit.fitters.result import FitResult
 from lensfit.model import LensModel
@@ -32,7 +29,7 @@ from lensfit.results import (
     write_results,
 )
 from lensfit.results.document import RESULT
-from lensfit.results.files import MODEL
+from lensfit.results.files import read_masks
 from lensfit.verdict import Trust
 
 RECIPE = "recipe.toml"
@@ -254,9 +251,7 @@ class Kept:
         """The data, read again, as they were fitted. Raises DataError where that cannot be."""
         if self.data is None or self.data.path is None:
             raise DataError(f"{self.folder}: the data came from a script and lie in no file; begin with them again")
-        with fits.open(self.folder / MODEL) as planes:
-            masks = {hdu.name: np.array(hdu.data, bool) for hdu in planes if hdu.name.endswith("MASK")}
-        made = read(self.data).restored(self.document["data"], masks, self.model)
+        made = read(self.data).restored(self.document["data"], read_masks(self.folder), self.model)
         if made.document()["hash"] != self.document["data"]["hash"]:
             raise DataError(f"{self.data.path}: holds other data than those that were fitted")
         return made
