@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
+from types import FunctionType
 from typing import Any, Protocol, Self
 
 from lensfit.errors import DataError, FitError, ModelError
@@ -106,7 +107,8 @@ class Analysis:
         begun = time.perf_counter()
         with shown(progress) as told:
             made = step(self, told)
-        row = {"step": str(step), "seconds": time.perf_counter() - begun}
+        said = step.__name__ if isinstance(step, FunctionType) else str(step)
+        row = {"step": said, "seconds": time.perf_counter() - begun}
         return made.changed(road=(*self.road, row))
 
     def along(self, steps: tuple[Step, ...], progress: Progress | None = None) -> Analysis:
