@@ -18,8 +18,8 @@ import pytest
 import lensfit
 from lensfit import pytree as pytree_module
 from lensfit.likelihood.imaging import ImagingLikelihood
-from lensfit.quadratic import Quadratic
 from lensfit.space import Space
+from lensfit.terms import Quadratic
 
 ROOT = Path(lensfit.__file__).parent
 FILES = {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}

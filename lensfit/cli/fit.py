@@ -8,7 +8,6 @@ import shlex
 import sys
 from typing import Any
 
-from lensfit._version import __version__
 from lensfit.analysis import Analysis, prepare, standard_road
 from lensfit.cli.live import Live
 from lensfit.cli.run_folder import CHECKPOINT, Display, RunLog, check_folder, check_free, check_resumable, logger
@@ -18,6 +17,7 @@ from lensfit.fitters.checkpoint import Store
 from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe
 from lensfit.registry import fitter
 from lensfit.results.files import REPORT
+from lensfit.version import __version__
 
 ARGUMENT = re.compile(r"(?<= )(pixel_scale|noise|psf|mask|mask_radius|nan)=(?:'(\w+)'|(-?[\d.]+))?")
 """An argument of a reader as its messages write it: `pixel_scale=`, `nan='mask'` or `mask_radius=-1`."""

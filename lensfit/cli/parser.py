@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from lensfit._version import __version__
 from lensfit.names import IMAGE_MODELS, REGULARISATIONS, VISIBILITY_MODELS
+from lensfit.version import __version__
 
 CODES = """\
 exit codes:

@@ -63,7 +63,7 @@ class Optimum:
 
 
 def optimum(problem: Problem, theta: np.ndarray) -> Optimum:
-    """Climb from theta (n,) to the nearest optimum in z: by damped Gauss-Newton steps, or L-BFGS where nothing is linear.
+    """Climb from theta (n,) to the nearest optimum in z: by damped Gauss-Newton steps, L-BFGS where nothing is linear.
 
     Raises:
         FitError: ln L or the prior is not finite at theta, ln L is NaN on the way, or no optimum is reached.

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from astropy.table import Column, Table
 
-from lensfit._version import __version__
 from lensfit.errors import DataError, ModelError
 from lensfit.fitters.diagnostics import Diagnostics
 from lensfit.fitters.result import Basin, FitResult, Search, Variant
@@ -22,6 +21,7 @@ from lensfit.observations import Observation
 from lensfit.problem import Problem
 from lensfit.results.derived import Quantity
 from lensfit.verdict import Check, Outcome, Trust
+from lensfit.version import __version__
 
 SCHEMA, VERSION = "lensfit.result", 3
 RESULT, SAMPLES = "result.json", "samples.ecsv"

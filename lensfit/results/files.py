@@ -13,7 +13,6 @@ import numpy as np
 from astropy.io import fits
 from matplotlib.figure import Figure
 
-from lensfit._version import __version__
 from lensfit.datasets import Dataset
 from lensfit.errors import DataError
 from lensfit.fitters.result import FitResult
@@ -30,6 +29,7 @@ from lensfit.problem import Problem
 from lensfit.results.derived import Quantity
 from lensfit.results.document import RESULT, SAMPLES, as_document, as_table, samples_table, write_json
 from lensfit.results.samples import write_inference_data
+from lensfit.version import __version__
 
 TABLE, MODEL, SOURCE, CHAINS, REPORT = "parameters.ecsv", "model.fits", "source.fits", "samples.h5", "report.html"
 LIVE = ("live.png", "live.gif")

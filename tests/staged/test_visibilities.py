@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +14,8 @@ from lensfit.datasets import Interferometer, read_interferometer, write_interfer
 from lensfit.errors import DataError, ModelError
 from lensfit.fitters.laplace import laplace
 from lensfit.fitters.lm import evaluate, linear_system
-from lensfit.fitters.result import Clock, Variant, result_of
+from lensfit.fitters.result import Clock, result_of
+from lensfit.instruments import earth_rotation, spiral
 from lensfit.likelihood.calibration import Observations
 from lensfit.model import LensModel
 from lensfit.observations.region import choose_window
@@ -23,16 +23,12 @@ from lensfit.plots import VISIBILITY_FIGURES
 from lensfit.priors import LogNormal, Normal, Solved
 from lensfit.problem import Problem
 from lensfit.profiles import SIE, Gaussian, Sersic, Shear
-from lensfit.pytree import replace as pytree_replace
 from lensfit.recipe import read_recipe
 from lensfit.simulate import simulate_interferometer
 from lensfit.space import Space, solve_amplitudes
-from lensfit.staged import evidence
-from lensfit.staged.case import Roles
 from lensfit.staged.joint import Joint
 from lensfit.staged.visibility_stages import align, calibrate, seen
 from lensfit.standard import one_source
-from lensfit.tracks import earth_rotation, spiral
 from lensfit.verdict import Check, Trust
 
 TRUTH = LensModel(
@@ -224,28 +220,3 @@ def test_residuals_on_pixels_are_refused(folders):
     problem = Problem(TRUTH, Observations.of([data]).likelihood())
     with pytest.raises(ModelError, match="residuals of visibilities do not lie on the pixels"):
         problem.residuals(np.zeros(0))
-
-
-def test_neighbours_that_disagree_are_told(folders):
-    roles = Roles.of(Space.of(one_source(read_interferometer(folders[0]))))
-    name = "mass.sie.einstein_radius"
-    variants = [Variant("a", 1.0, {name: 0.9}, True, None), Variant("b", 1.0, {name: 1.03}, True, None)]
-    (stable,) = evidence.check_family(roles, (variants[0], variants[0]))
-    (unstable,) = evidence.check_family(roles, tuple(variants))
-    assert stable.passed and not unstable.passed and "between 0.9 and 1.03" in unstable.finding
-
-
-@pytest.mark.parametrize("sigma, brightness, passed", [(-7.5, 1.0, True), (-8.5, 1.0, False), (-8.5, 4.0, True)])
-def test_a_large_residual_of_the_dirty_image_is_told(folders, sigma, brightness, passed):
-    """Large is more than 8 sigma, and more than a tenth of the peak."""
-    data = read_interferometer(folders[1]).regridded(pixel_scale=0.1, shape=(40, 50), origin=(0.9, -0.7))
-    likelihood = Observations.of([data]).likelihood()
-    peak = float((likelihood.dirty / likelihood.dirty_sigma).max())
-    likelihood = pytree_replace(likelihood, dirty=likelihood.dirty * 24 * brightness / peak)
-    left = np.zeros(data.shape)
-    left[30, 10] = -sigma * float(likelihood.dirty_sigma[30, 10])  # of model less data
-    (check,) = evidence.check_residual(likelihood, SimpleNamespace(residuals=left))
-    assert check.passed == passed
-    x, y = data.x[30, 10], data.y[30, 10]
-    assert f"({x:.2f}, {y:.2f}) arcsec: {sigma} sigma, {abs(sigma) / (0.24 * brightness):.0f} % of" in check.finding
-    assert ("--antenna-phases" in check.finding) != passed
