@@ -94,7 +94,7 @@ def _add_inspect(commands: argparse._SubParsersAction) -> None:
 
 def _add_report(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "report", "make report.html of a run folder again")
-    parser.add_argument("folder", metavar="DIR", type=Path, help="run folder that `lensfit fit` wrote")
+    parser.add_argument("folder", metavar="DIR", type=Path, help="run folder that `lensfit fit` or Analysis.save wrote")
 
 
 def _add_simulate(commands: argparse._SubParsersAction) -> None:

@@ -247,7 +247,8 @@ def _fields(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check(row: dict[str, Any]) -> Check:
-    return Check(**row | {"outcome": Outcome(row["outcome"])})
+    content: dict[str, Any] = row | {"outcome": Outcome(row["outcome"])}
+    return Check(**content)
 
 
 def _plain_search(search: Search) -> dict[str, Any]:

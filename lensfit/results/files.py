@@ -79,7 +79,7 @@ def of_earlier_runs(folder: Path) -> set[str]:
         figures = json.loads((folder / RESULT).read_text(encoding="utf-8"))["figures"]
     except (OSError, ValueError, KeyError, TypeError):
         figures = []
-    return MADE | {name for name in figures if Path(name).name == name}
+    return {*MADE} | {name for name in figures if Path(name).name == name}
 
 
 def write_results(
@@ -130,6 +130,16 @@ def model_file(planes: Sequence[Plane], frame: Dataset, result: FitResult) -> fi
     for plane in planes:
         hdus.append(_hdu(plane.name, plane.array, plane.frame.frame_header(), plane.unit, plane.words))
     return hdus
+
+
+def read_masks(folder: Path) -> dict[str, np.ndarray]:
+    """The MASKs (H, W) of a run folder's model.fits, by name. Raises DataError where it cannot be read."""
+    try:
+        planes: Any = fits.open(folder / MODEL)
+    except OSError as error:
+        raise DataError(f"{folder / MODEL}: cannot be read ({error}); run the fit again") from error
+    with planes:
+        return {plane.name: np.array(plane.data, bool) for plane in planes if plane.name.endswith("MASK")}
 
 
 def source_file(found: Reconstruction, unit: str | None) -> fits.HDUList:
