@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lensfit.problem import Problem
     from lensfit.registry import fit
     from lensfit.simulate import simulate_imaging, simulate_interferometer
+    from lensfit.start_up import setup
 
 __all__ = [
     "Analysis",
@@ -45,6 +46,7 @@ __all__ = [
     "progress",
     "read_imaging",
     "read_interferometer",
+    "setup",
     "simulate_imaging",
     "simulate_interferometer",
     "standard",
@@ -67,6 +69,7 @@ _HOMES = {
     "load": "lensfit.analysis",
     "read_imaging": "lensfit.datasets",
     "read_interferometer": "lensfit.datasets",
+    "setup": "lensfit.start_up",
     "simulate_imaging": "lensfit.simulate",
     "simulate_interferometer": "lensfit.simulate",
 }

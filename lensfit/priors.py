@@ -60,10 +60,6 @@ class Prior(ABC):
         """Whether theta lies inside the support."""
         return jnp.all(jnp.isfinite(theta))
 
-    def trouble(self) -> str:
-        """What is wrong with the hyperparameters, empty if nothing is."""
-        return ""
-
     def log_density(self, theta: jax.Array) -> jax.Array:
         """ln p(theta); -inf outside the support, and so near its end that z is not finite."""
         inside = self.contains(theta) & jnp.all(jnp.isfinite(self.inverse(theta)))

@@ -12,7 +12,8 @@ from lensfit.pixelised.model import pixel_model
 from lensfit.pixelised.notes import describe_neighbour, describe_residuals
 from lensfit.pixelised.trust import Measures, check_basin, check_source, measure
 
-from lensfit.cli import _jax, main
+from lensfit import cli
+from lensfit.cli import main
 from lensfit.datasets import write_imaging
 from lensfit.errors import FitError, ModelError
 from lensfit.fitters.optimum import climb
@@ -229,7 +230,7 @@ def test_half_light_radius_of_a_disc():
 
 
 def test_the_command_samples_a_source_on_pixels(imaging, tmp_path, monkeypatch):
-    monkeypatch.setattr(_jax, "prepare_jax", lambda: None)
+    monkeypatch.setattr(cli, "setup", lambda: None)
     write_imaging(imaging, tmp_path / "data")
     (tmp_path / "recipe.toml").write_text(
         '[fit]\nstandard = "parametric"\nfitter = "importance"\nsettings = {effective_samples = 100}\n'
