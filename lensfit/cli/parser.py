@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lensfit.names import IMAGE_MODELS, NAN_POLICIES, REGULARISATIONS, SIDES, SIGNS, VISIBILITY_MODELS
-from lensfit.version import __version__
+from lensfit.version import VERSION
 
 CODES = """\
 exit codes:
@@ -38,7 +38,7 @@ def _make_parser() -> argparse.ArgumentParser:
         epilog=CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"lensfit {__version__}")
+    parser.add_argument("--version", action="version", version=f"lensfit {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_fit(commands)
     _add_inspect(commands)
