@@ -7,7 +7,7 @@ simulated hst and real lenses of ../shared/data. An answer is right where its ra
 of a published radius, and where the true centre of the mass is known, that within 0.1 radii.
 
 Each answer prints a row of what is measured of it; then come, for the first half of the lenses, which thresholds
-were chosen on, and the second, how many right and wrong answers the checks of lensfit/pixelised/trust.py flag, those
+were chosen on, and the second, how many right and wrong answers the checks of lensfit/trust/questions.py flag, those
 of the source alone and with those against the parametric fit, and how near each measure comes to its threshold.
 OUT gets the fits, rows.json and basins.png; fits that it holds are not made again, but measured again.
 """
@@ -17,31 +17,32 @@ import dataclasses
 import json
 import sys
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from lensfit.companions import fit_without_companions
-from lensfit.field import choose_mask
-from lensfit.pixel_fit import ascend
-from lensfit.pixelised.mesh import Arcs, Mesh, pixel_source
-from lensfit.pixelised.model import pixel_model
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from population import hard, observed, ordinary
 from real_lenses import DATA, SIMULATED, SLACS
 
-from lensfit import ImagingLikelihood, PixelImagingLikelihood, Problem, fit, read_imaging
+from lensfit import ImagingLikelihood, PixelImagingLikelihood, Problem, analyse, load, read_imaging
+from lensfit.analysis.pixel_model import Arcs, Mesh, pixel_model, pixel_source
+from lensfit.analysis.pixel_source import ascend
 from lensfit.datasets import Imaging
 from lensfit.errors import FitError
 from lensfit.fitters.result import FitResult
 from lensfit.model import LensModel
-from lensfit.pixelised import trust
+from lensfit.observations.region import choose_mask
+from lensfit.pixelised.shape import mean_images
 from lensfit.priors import Uniform
+from lensfit.progress import silent
 from lensfit.pytree import replace
 from lensfit.standard import flexible
+from lensfit.trust import questions
+from lensfit.trust.facts import Basin
+from lensfit.trust.of_pixels import lensed_flux, signal_of
 
 FACTORS = (1.0, 0.5, 2.0)
 RADIUS = "mass.sie.einstein_radius"
@@ -50,10 +51,10 @@ RIGHT, NEAR = 0.05, 0.1
 """Up to which an answer is right: relative error of the Einstein radius, error of the mass' centre in radii."""
 REAL = ("hst", "J0029-0055", "J0956+5100", "J1430+4105")
 LIMITS = {
-    "signal": (trust.LEAST_SIGNAL, np.inf),
-    "images": (trust.LEAST_IMAGES, np.inf),
-    "moved": (-np.inf, trust.MOVED),
-    "flux_ratio": trust.FLUX,
+    "signal": (questions.LEAST_SIGNAL_ON_PIXELS, np.inf),
+    "images": (questions.LEAST_IMAGES, np.inf),
+    "moved": (-np.inf, questions.MOVED),
+    "flux_ratio": questions.FLUX,
 }
 """Between what each measure has to be."""
 LABELS = {
@@ -113,11 +114,10 @@ def staged(case: Case, folder: Path) -> tuple[Imaging, FitResult]:
     """The staged fit, as `lensfit fit` makes it, and the data without the companions that it masked."""
     if not (folder / "start").is_dir():
         folder.mkdir(parents=True, exist_ok=True)
-        problem = Problem(flexible(case.imaging), ImagingLikelihood.of(case.imaging))
-        imaging, _, result = fit_without_companions(case.imaging, problem, partial(fit, seed=case.seed))
-        np.save(folder / "mask.npy", imaging.mask)
-        result.save(folder / "start")
-    return case.imaging.with_mask(np.load(folder / "mask.npy")), FitResult.load(folder / "start")
+        done = analyse(case.imaging, "flexible", seed=case.seed, progress=silent)
+        np.save(folder / "mask.npy", done.observation.frame.mask)
+        done.save(folder / "start")
+    return case.imaging.with_mask(np.load(folder / "mask.npy")), load(folder / "start").fitted
 
 
 def begun(imaging: Imaging, start: FitResult, factor: float) -> tuple[Problem, FitResult]:
@@ -162,24 +162,32 @@ def row(case: Case, out: Path, factor: float) -> dict[str, Any]:
         return told | {"error": end["error"], "right": False, "alone": ["error"], "basin": []}
     theta = np.asarray(problem.to_theta(np.array(end["z"])))
     found = problem.reconstruct(theta)
-    measures = trust.measure(problem.likelihood, found)
+    measures = {"signal": signal_of(found), "images": mean_images(found, problem.likelihood.grids[0])}
     radius, before = float(theta[problem.names.index(RADIUS)]), start[RADIUS]
-    flux = trust.lensed_flux(ImagingLikelihood.of(imaging), start.model)
+    flux = lensed_flux(problem.likelihood, start.model)
     off = float(min((radius / r - 1 for r in case.radii), key=abs))
     shift = [theta[problem.names.index(n)] - c for n, c in zip(CENTER, case.center or (), strict=False)]
     away = float(np.hypot.reduce(shift)) / radius
     told |= {"off_percent": 100 * off, "away": away, "right": abs(off) < RIGHT and away < NEAR}
     told |= {"ln_posterior": end["ln_posterior"], "chi2_per_pixel": float(found.solution.chi2) / start.data_count}
-    told |= vars(measures) | {"moved": abs(radius / before - 1), "flux_ratio": float(found.lensed_flux) / flux}
+    told |= measures | {"moved": abs(radius / before - 1), "flux_ratio": float(found.lensed_flux) / flux}
     told["chi2_ratio"] = float(found.solution.chi2) / start.chi2
-    alone = trust.check_source(measures)
-    basin = trust.check_basin(radius / before, told["flux_ratio"], told["chi2_ratio"])
-    return told | {"alone": failed(alone), "basin": failed(basin)}
+    basin = Basin(radius / before, told["flux_ratio"], told["chi2_ratio"])
+    alone = {
+        "lensed source": questions.lensed_source_on_pixels(measures["signal"]),
+        "multiple images": questions.multiple_images(measures["images"]),
+    }
+    against = {
+        "parametric basin": questions.parametric_basin(basin),
+        "flux": questions.flux(basin),
+        "parametric residuals": questions.parametric_residuals(basin),
+    }
+    return told | {"alone": failed(alone), "basin": failed(against)}
 
 
-def failed(checks: list[Any]) -> list[str]:
+def failed(answers: dict[str, tuple[bool, str]]) -> list[str]:
     """Names of the checks that flag."""
-    return [check.name for check in checks if not check.passed]
+    return [name for name, (passed, _) in answers.items() if not passed]
 
 
 def summary(title: str, rows: list[dict[str, Any]]) -> None:

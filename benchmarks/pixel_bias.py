@@ -10,11 +10,10 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from lensfit.pixel_fit import ascend
-from lensfit.pixelised.mesh import Arcs, Mesh, pixel_source
-from lensfit.pixelised.model import pixel_model
 
 from lensfit import ImagingLikelihood, PixelImagingLikelihood, Problem, fit
+from lensfit.analysis.pixel_model import Arcs, Mesh, pixel_model, pixel_source
+from lensfit.analysis.pixel_source import ascend
 from lensfit.instruments import jwst_f150w
 from lensfit.simulate import simulate_imaging
 from lensfit.standard import parametric

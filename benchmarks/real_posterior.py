@@ -17,22 +17,18 @@ from typing import Any
 
 import jax
 import numpy as np
-from lensfit.companions import fit_without_companions
-from lensfit.field import choose_mask
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from posterior import around
 from real_lenses import DATA
 
-from lensfit.datasets import read_imaging
+from lensfit.analysis import Analysis, Companions, Region, Search, load
 from lensfit.fitters.importance import Importance
 from lensfit.fitters.nautilus import Nautilus
 from lensfit.fitters.nuts import NUTS
 from lensfit.fitters.result import FitResult
-from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.problem import Problem
 from lensfit.registry import fit
-from lensfit.standard import flexible
 
 LENS = DATA / "slacs" / "J0029-0055"
 COLOURS = {"importance": "#0072b2", "nuts": "#d55e00", "nautilus": "#009e73"}
@@ -45,28 +41,32 @@ def main() -> None:
     parser.add_argument("--n-live", type=int, default=1000)
     arguments = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
-    imaging = choose_mask(read_imaging(LENS, pixel_scale=0.05, nan="mask"))
-    problem = Problem(flexible(imaging), ImagingLikelihood.of(imaging))
-    best = kept(arguments.out / "staged", lambda: fit_without_companions(imaging, problem, fit)[2])
-    narrow = around(problem, best)
+    begun = Analysis.begin(LENS, "flexible", pixel_scale=0.05, nan="mask").then(Region()).ready()
+    best = kept(arguments.out / "staged", lambda: begun.along((Search(), Companions())))
+    narrow = around(begun.problem, best)
     chosen: dict[str, tuple[Any, np.ndarray | None]] = {
         "importance": (Importance(effective_samples=2000), best.theta),
         "nuts": (NUTS(samples=1000), best.theta),
         "nautilus": (Nautilus(n_live=arguments.n_live, n_eff=2000), None),
     }
     results = {
-        name: kept(arguments.out / name, partial(fit, narrow, fitter, seed=1, start=start))
+        name: kept(arguments.out / name, partial(sampled, begun, narrow, fitter, start))
         for name, (fitter, start) in chosen.items()
     }
     (arguments.out / "table.md").write_text(table(results), encoding="utf-8")
     figure(results).savefig(arguments.out / "posterior.png")
 
 
-def kept(folder: Path, make: Callable[[], FitResult]) -> FitResult:
+def sampled(begun: Analysis, narrow: Problem, fitter: Any, start: np.ndarray | None) -> Analysis:
+    """The posterior of a problem of the same data."""
+    return Analysis.of(narrow, fit(narrow, fitter, seed=1, start=start), begun.observation)
+
+
+def kept(folder: Path, make: Callable[[], Analysis]) -> FitResult:
     """The result in a folder, made and saved there if it is not."""
     if not (folder / "result.json").exists():
         make().save(folder)
-    result = FitResult.load(folder)
+    result = load(folder).fitted
     tell(result)
     return result
 

@@ -13,12 +13,9 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from lensfit.calibrated_fit import CalibratedFit, fit_observations
-from lensfit.window import choose_window
 
-from lensfit.datasets import Interferometer, read_interferometer
-from lensfit.likelihood.calibration import Observations
-from lensfit.standard import VISIBILITIES
+from lensfit.analysis import Analysis, analyse
+from lensfit.progress import silent
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "visilens_spt0202"
 CASES = (
@@ -32,20 +29,13 @@ CASES = (
 """Configurations, model, whether phases are fitted, whether with all seeds."""
 
 
-def read(*names: str) -> list[Interferometer]:
-    """The named configurations on one window."""
-    found = [read_interferometer(DATA / f"SPT0202-61_{name}.npz", sign=1, east="left") for name in names]
-    return choose_window(found)
-
-
-def line(done: CalibratedFit) -> str:
+def line(done: Analysis) -> str:
     """What a fit found."""
-    result, held = done.result, done.observations.held().likelihood()
-    k = result.names.index("mass.sie.einstein_radius")
+    result, radius, held = done.fitted, done.einstein_radius, done.observation.observations.held().likelihood()
     residual = np.abs(held.dirty_residual(held.image(result.model))).max()
     gain = next((note.split()[-1] for note in result.notes if "lowered" in note), "-")
     return (
-        f"{result.theta[k]:.4f} +- {result.errors[k]:.4f} +- {result.spread[k]:.3f}  "
+        f"{radius.value:.4f} +- {radius.error:.4f} +- {radius.spread:.3f}  "
         f"{result.chi2 / result.data_count:.4f}  {residual:5.2f}  {gain:>6}  {'yes' if result.trust.trusted else 'NO'}"
     )
 
@@ -56,15 +46,14 @@ def main() -> None:
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     print("data     model                phases seed  radius, errors             chi2/N  resid.  gain  trusted  CPU s")
     for names, model, phases, every in CASES:
-        datasets = read(*names)
-        observations = Observations.of(datasets, antenna_phases=phases)
+        paths = [DATA / f"SPT0202-61_{name}.npz" for name in names]
         for seed in range(seeds if every else 1):
             started = time.process_time()
-            done = fit_observations(VISIBILITIES[model](datasets[0]), observations, seed=seed)
+            done = analyse(paths, model, seed=seed, sign=1, east="left", antenna_phases=phases, progress=silent)
             seconds = time.process_time() - started
             case = f"{'+'.join(names):8} {model:20} {'yes' if phases else 'no':6}"
             print(f"{case} {seed:4}  {line(done)}  {seconds:.1f}", flush=True)
-            for reason in done.result.trust.reasons:
+            for reason in done.trust.reasons:
                 print(f"           {reason}", flush=True)
 
 

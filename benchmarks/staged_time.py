@@ -47,23 +47,15 @@ def fresh() -> None:
     from lensfit import setup
 
     setup()
-    from lensfit.datasets import read_imaging
-    from lensfit.likelihood.imaging import ImagingLikelihood
-    from lensfit.problem import Problem
-    from lensfit.registry import fit
-    from lensfit.report import write_report
-    from lensfit.results import write_results
-    from lensfit.standard import parametric
+    from lensfit.analysis import Analysis, Search
 
-    imaging = read_imaging(DATA)
-    problem = Problem(parametric(imaging), ImagingLikelihood.of(imaging))
+    analysis = Analysis.begin(DATA, "parametric", seed=1).ready()
     start = time.process_time()
     split = Split()
-    result = fit(problem, seed=1, progress=split)
+    done = analysis.then(Search(), split)
     begun = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
-        write_results(folder, problem, imaging, result)
-        write_report(folder)
+        done.save(folder)
     print(json.dumps({"start": start, **split.parts, "output": time.process_time() - begun, "detail": split.detail}))
 
 

@@ -17,9 +17,10 @@ import jax.numpy as jnp  # noqa: E402
 import nufftax  # noqa: E402
 from w_tilde import NOISE, PIXEL, clocks, tracks  # noqa: E402
 
+from lensfit.datasets import ARCSEC  # noqa: E402
 from lensfit.likelihood.interferometer import InterferometerLikelihood  # noqa: E402
 from lensfit.model import LensModel  # noqa: E402
-from lensfit.operators.nufft import ARCSEC, pixel_response  # noqa: E402
+from lensfit.operators.nufft import pixel_response  # noqa: E402
 from lensfit.operators.w_tilde import Sums  # noqa: E402
 from lensfit.profiles import SIE, Sersic, Shear  # noqa: E402
 

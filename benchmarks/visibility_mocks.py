@@ -12,15 +12,15 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from lensfit.calibrated_fit import fit_observations
-from lensfit.window import choose_window
 
+from lensfit.analysis import analyse
 from lensfit.datasets import read_interferometer
 from lensfit.likelihood.calibration import Observations
 from lensfit.model import LensModel
+from lensfit.observations.region import choose_window
 from lensfit.profiles import SIE, Sersic, Shear
+from lensfit.progress import silent
 from lensfit.simulate import simulate_interferometer
-from lensfit.standard import one_source
 
 jax.config.update("jax_enable_x64", True)
 
@@ -66,7 +66,7 @@ def main() -> None:
         model = draw(np.random.default_rng([number, 17]), layout.pixel_scale)
         (data,) = choose_window([simulate_interferometer(model, layout, seed=number, phase_errors=errors)])
         observations = Observations.of([data], antenna_phases=True)
-        result = fit_observations(one_source(data), observations, seed=number).result
+        result = analyse(observations, seed=number, progress=silent).fitted
         pulls = [(result[name] - true(model, name)) / result.errors[result.names.index(name)] for name in SHOWN]
         gain = float(next(note.split()[-1] for note in result.notes if "lowered" in note)) / observations.free
         worst = max(worst, *np.abs(pulls))

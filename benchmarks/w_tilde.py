@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from lensfit.datasets import read_chunks
+from lensfit.datasets import ARCSEC, read_chunks
 from lensfit.datasets.visibility_files import TRIPLE
-from lensfit.operators.nufft import ARCSEC, pixel_response
+from lensfit.instruments import earth_rotation, spiral
+from lensfit.operators.nufft import pixel_response
 from lensfit.operators.w_tilde import Sums, w_compact
 from lensfit.pytree import replace
-from lensfit.tracks import earth_rotation, spiral
 
 N, PIXEL = 300, 0.02
 ANTENNAS, LONGEST = 45, 1600.0

@@ -5,11 +5,11 @@
 import dataclasses
 from typing import ClassVar
 
-import jax
 import numpy as np
 
 import lensfit
 from lensfit.fitters import Calls, Clock, result_of
+from lensfit.terms import Term
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,8 +22,10 @@ class CrossEntropy:
     population: int = 100
     elite: int = 20
     generations: int = 30
+    needs: ClassVar[type[Term]] = Term
     needs_gradient: ClassVar[bool] = False
     needs_optimum: ClassVar[bool] = False
+    explores_prior: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ()  # distributions that it needs, the same when resumed
 
     def run(self, problem, *, seed, start, progress, checkpoint):
@@ -52,9 +54,9 @@ class CrossEntropy:
 
 
 if __name__ == "__main__":
-    jax.config.update("jax_enable_x64", True)
+    lensfit.setup()
     imaging = lensfit.read_imaging("data/jwst_mock").binned(2)
     problem = lensfit.Problem(lensfit.standard.parametric(imaging), lensfit.ImagingLikelihood.of(imaging, 1))
     result = lensfit.fit(problem, CrossEntropy(generations=20), seed=0)
     print(f"chi2 {result.chi2:.0f} of {result.data_count} pixels after {result.evaluations} calls")
-    print("trusted" if result.trust.trusted else f"NOT TRUSTED: {'; '.join(result.trust.reasons)}")
+    print(result.trust.headline, *result.trust.reasons, sep="\n  ")

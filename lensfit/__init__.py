@@ -1,86 +1,129 @@
 """lensfit: strong gravitational lens modelling with gradients, from data to a trusted model.
 
-Names are imported when they are first used: `import lensfit` itself loads neither JAX nor matplotlib.
+    import lensfit
+
+    lensfit.setup()
+    analysis = lensfit.analyse("data/jwst_mock")
+    print(analysis.summary())
+    analysis.save("runs/mine")
+
+`analyse` is the whole road, its steps are in `lensfit.analysis`; below it are `Problem` and `fit`. Names are imported
+when they are first used: `import lensfit` itself loads neither JAX nor matplotlib.
 """
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from lensfit._version import __version__
+from lensfit.version import __version__
 
 if TYPE_CHECKING:
     from lensfit import analysis, errors, priors, profiles, progress, standard
     from lensfit.analysis import Analysis, analyse, load
     from lensfit.comparison import compare
-    from lensfit.datasets import Imaging, Interferometer, read_imaging, read_interferometer
+    from lensfit.datasets import (
+        Imaging,
+        Interferometer,
+        Visibilities,
+        read_imaging,
+        read_interferometer,
+        write_imaging,
+        write_interferometer,
+    )
+    from lensfit.fitters.checkpoint import Store
     from lensfit.fitters.result import FitResult
+    from lensfit.instruments import Instrument
+    from lensfit.likelihood.calibration import Observations
     from lensfit.likelihood.imaging import ImagingLikelihood
     from lensfit.likelihood.interferometer import InterferometerLikelihood
     from lensfit.likelihood.pixel_images import PixelImagingLikelihood
     from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
-    from lensfit.model import LensModel
+    from lensfit.model import LensModel, Models
     from lensfit.problem import Problem
-    from lensfit.registry import fit
+    from lensfit.recipe import DataSection, read_recipe, write_recipe
+    from lensfit.registry import fit, fitter
+    from lensfit.results import Quantity
     from lensfit.simulate import simulate_imaging, simulate_interferometer
     from lensfit.start_up import setup
+    from lensfit.terms import Sum
+    from lensfit.verdict import Check, Trust
+
+_MODULES = ("analysis", "errors", "priors", "profiles", "progress", "standard")
+_HOMES = {
+    "lensfit.analysis": ("Analysis", "analyse", "load"),
+    "lensfit.comparison": ("compare",),
+    "lensfit.datasets": (
+        "Imaging", "Interferometer", "Visibilities", "read_imaging", "read_interferometer", "write_imaging",
+        "write_interferometer",
+    ),
+    "lensfit.fitters.checkpoint": ("Store",),
+    "lensfit.fitters.result": ("FitResult",),
+    "lensfit.instruments": ("Instrument",),
+    "lensfit.likelihood.calibration": ("Observations",),
+    "lensfit.likelihood.imaging": ("ImagingLikelihood",),
+    "lensfit.likelihood.interferometer": ("InterferometerLikelihood",),
+    "lensfit.likelihood.pixel_images": ("PixelImagingLikelihood",),
+    "lensfit.likelihood.pixel_visibilities": ("PixelInterferometerLikelihood",),
+    "lensfit.model": ("LensModel", "Models"),
+    "lensfit.problem": ("Problem",),
+    "lensfit.recipe": ("DataSection", "read_recipe", "write_recipe"),
+    "lensfit.registry": ("fit", "fitter"),
+    "lensfit.results": ("Quantity",),
+    "lensfit.simulate": ("simulate_imaging", "simulate_interferometer"),
+    "lensfit.start_up": ("setup",),
+    "lensfit.terms": ("Sum",),
+    "lensfit.verdict": ("Check", "Trust"),
+}  # fmt: skip
 
 __all__ = [
     "Analysis",
+    "Check",
+    "DataSection",
     "FitResult",
     "Imaging",
     "ImagingLikelihood",
+    "Instrument",
     "Interferometer",
     "InterferometerLikelihood",
     "LensModel",
+    "Models",
+    "Observations",
     "PixelImagingLikelihood",
     "PixelInterferometerLikelihood",
     "Problem",
+    "Quantity",
+    "Store",
+    "Sum",
+    "Trust",
+    "Visibilities",
     "__version__",
     "analyse",
     "analysis",
     "compare",
     "errors",
     "fit",
+    "fitter",
     "load",
     "priors",
     "profiles",
     "progress",
     "read_imaging",
     "read_interferometer",
+    "read_recipe",
     "setup",
     "simulate_imaging",
     "simulate_interferometer",
     "standard",
+    "write_imaging",
+    "write_interferometer",
+    "write_recipe",
 ]
-
-_HOMES = {
-    "Analysis": "lensfit.analysis",
-    "FitResult": "lensfit.fitters.result",
-    "Imaging": "lensfit.datasets",
-    "ImagingLikelihood": "lensfit.likelihood.imaging",
-    "Interferometer": "lensfit.datasets",
-    "InterferometerLikelihood": "lensfit.likelihood.interferometer",
-    "LensModel": "lensfit.model",
-    "PixelImagingLikelihood": "lensfit.likelihood.pixel_images",
-    "PixelInterferometerLikelihood": "lensfit.likelihood.pixel_visibilities",
-    "Problem": "lensfit.problem",
-    "analyse": "lensfit.analysis",
-    "compare": "lensfit.comparison",
-    "fit": "lensfit.registry",
-    "load": "lensfit.analysis",
-    "read_imaging": "lensfit.datasets",
-    "read_interferometer": "lensfit.datasets",
-    "setup": "lensfit.start_up",
-    "simulate_imaging": "lensfit.simulate",
-    "simulate_interferometer": "lensfit.simulate",
-}
-_MODULES = ("analysis", "errors", "priors", "profiles", "progress", "standard")
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return import_module(f"lensfit.{name}")
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(home), name)
     raise AttributeError(f"module 'lensfit' has no attribute {name!r}")
 
 

@@ -18,9 +18,15 @@ from lensfit.fitters.calls import place
 from lensfit.fitters.checkpoint import Store
 from lensfit.fitters.result import FitResult
 from lensfit.problem import Problem
-from lensfit.progress import Progress, silent
+from lensfit.progress import Progress, shown
+from lensfit.terms import LeastSquares, Residuals
 from lensfit.trust import examine
 
+REQUIREMENTS = {
+    LeastSquares: "chi2 as a quadratic function of the light",
+    Residuals: "a residual for each datum",
+}
+"""What a type of likelihood that a fitter needs has beside its density, in words."""
 GROUP = "lensfit.fitters"
 """Entry-point group under which other packages add their fitters."""
 FITTERS = {
@@ -47,6 +53,8 @@ INSTALL = {
     "blackjax": "pip install 'lensfit[blackjax]'",
 }
 """How to get a distribution that `pip install lensfit` leaves out."""
+STATED = ("needs", "needs_gradient", "needs_optimum", "explores_prior", "packages")
+"""What the class of a fitter says of itself."""
 
 
 def fitters() -> tuple[str, ...]:
@@ -122,7 +130,7 @@ def fit(
     *,
     seed: int = 0,
     start: np.ndarray | FitResult | None = None,
-    progress: Progress = silent,
+    progress: Progress | None = None,
     checkpoint: Store | None = None,
 ) -> FitResult:
     """Fit a problem with a fitter, given by name or as an object with its settings.
@@ -130,6 +138,7 @@ def fit(
     start: theta (n,) or an earlier result to begin at; by default the fitter begins in the prior, but for
     `importance`, which needs one. A fit that stays at the optimum of an earlier result takes over its checks,
     spread and variants.
+    progress: is told how it goes on; None shows a bar on a terminal or in a notebook, `progress.silent` nothing.
     checkpoint: where the fit keeps what it needs to go on; one that is there already is gone on with.
 
     Raises FitError where no fit can be returned; a fit that should not be believed is returned and says so
@@ -137,17 +146,55 @@ def fit(
     """
     chosen = fitter(fitter_or_name) if isinstance(fitter_or_name, str) else fitter_or_name
     _check_installed(type(chosen).__name__, type(chosen))
-    if chosen.needs_gradient and not problem.has_gradient:
-        raise FitError(f"{type(chosen).__name__} needs gradients, which the backend {problem.backend!r} does not "
-                       "have; make the problem with backend='jax', or take a fitter without gradients: pyswarms, "
-                       "emcee, dynesty, nautilus")
+    _check_suited(problem, type(chosen))
+    if start is not None and chosen.explores_prior:
+        raise FitError(f"{type(chosen).__name__} explores the whole prior; leave start out, or narrow the priors")
     started = datetime.datetime.now(datetime.UTC)
     theta = None if start is None else _start(problem, start)
     store = nullcontext(NoCheckpoint()) if checkpoint is None else checkpoint.opened(problem, chosen, seed, theta)
-    with store as session:
-        result = chosen.run(problem, seed=seed, start=theta, progress=progress, checkpoint=session)
+    with store as session, shown(progress) as told:
+        result = chosen.run(problem, seed=seed, start=theta, progress=_Rising(told), checkpoint=session)
+    result = dataclasses.replace(result, explored=chosen.explores_prior)
     result = examine(problem, result, start=start if isinstance(start, FitResult) else None)
     return dataclasses.replace(result, provenance=provenance(seed, started) | result.provenance)
+
+
+def _check_suited(problem: Problem, cls: type[Any]) -> None:
+    """Raise FitError where a problem does not have what a fitter needs, with the fitters that would do."""
+    lacking = [name for name in STATED if not hasattr(cls, name)]
+    if lacking:
+        raise FitError(f"{cls.__name__} is no fitter: its class does not state {', '.join(lacking)} (see Fitter)")
+    if not isinstance(problem.likelihood, cls.needs):
+        what = REQUIREMENTS.get(cls.needs, f"a likelihood that is {cls.needs.__name__}")
+        trouble, remedy = f"{what}, which {type(problem.likelihood).__name__} does not have", ""
+    elif cls.needs_gradient and not problem.has_gradient:
+        trouble = f"gradients, which the backend {problem.backend!r} does not have"
+        remedy = "make the problem with backend='jax', or "
+    else:
+        return
+    raise FitError(f"{cls.__name__} needs {trouble}; {remedy}take one of {', '.join(_suited(problem))}")
+
+
+def _suited(problem: Problem) -> Iterator[str]:
+    """Names of lensfit's fitters that have what they need in a problem."""
+    for name in FITTERS:
+        cls = _find(name)
+        if isinstance(problem.likelihood, cls.needs) and (problem.has_gradient or not cls.needs_gradient):
+            yield name
+
+
+class _Rising:
+    """Progress told shares of the work between 0 and 1 that never fall, as a fitter's estimate of what is left may."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress, self.highest = progress, 0.0
+
+    def __call__(
+        self, stage: str, chi2: float, share: float, note: str = "", theta: np.ndarray | None = None
+    ) -> None:
+        """See `Progress`."""
+        self.highest = min(max(self.highest, share), 1.0)
+        self.progress(stage, chi2, self.highest, note, theta)
 
 
 def _start(problem: Problem, start: np.ndarray | FitResult) -> np.ndarray:

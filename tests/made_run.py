@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from astropy.wcs import WCS
 
+from lensfit.analysis import Analysis
 from lensfit.fitters.result import Basin, FitResult, Search, Variant
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.problem import Problem
-from lensfit.results import write_results
 from lensfit.space import solve_amplitudes
 from lensfit.standard import parametric
 from lensfit.verdict import Check, Trust
@@ -100,5 +100,5 @@ def written_run(mock_imaging, truth):
     result = made_result(problem, dict(truth))
     folder = Path(tempfile.mkdtemp(prefix="lensfit-run-"))
     atexit.register(shutil.rmtree, folder)
-    write_results(folder, problem, imaging, result)
+    Analysis.of(problem, result, imaging).save(folder)
     return folder, imaging, problem, result

@@ -6,12 +6,12 @@ import shutil
 from html.parser import HTMLParser
 
 import pytest
-from lensfit.report._markup import number, uncertainty
 from made_run import PASSED, REASON, written_run
 
 from lensfit.errors import DataError
 from lensfit.report import write_report
-from lensfit.results import read_result
+from lensfit.report.markup import number, uncertainty
+from lensfit.results import read_document
 from lensfit.verdict import Trust
 
 VOID = {"meta", "img", "br"}
@@ -55,7 +55,7 @@ def folder(mock, tmp_path):
 
 def changed(folder, **changes):
     """Put other values into the result.json of a run."""
-    document = read_result(folder) | changes
+    document = read_document(folder) | changes
     (folder / "result.json").write_text(json.dumps(document))
 
 
@@ -97,10 +97,10 @@ def test_the_page_needs_nothing_else(folder):
 
 def test_everything_from_files_is_escaped(folder):
     bad = "<script>alert('x')</script>"
-    document = read_result(folder)
+    document = read_document(folder)
     document["notes"] = [bad]
     document["data"]["notes"] = [bad]
-    document["data"]["unit"] = bad
+    document["data"]["described"].append(["unit", bad])
     document["variants"][0]["name"] = bad
     document["provenance"]["command"] = bad
     document["parameters"][bad] = document["parameters"]["mass.sie.e1"]

@@ -8,11 +8,13 @@ from astropy.io import fits
 from astropy.table import QTable, Table
 from astropy.wcs import WCS
 from made_run import made_problem, made_result, written_run
+from run_files import IMAGE_FILES
 
 from lensfit.errors import DataError
 from lensfit.lensing import Field, critical_curves, einstein_radius
-from lensfit.plots import FIGURES, ModelImages
-from lensfit.results import derived_quantities, read_result, replacing, write_results
+from lensfit.observations import observe
+from lensfit.plots import ModelImages
+from lensfit.results import derived_quantities, read_document, replacing
 from lensfit.results.document import plain
 
 
@@ -35,7 +37,7 @@ def test_result_is_strict_json(run):
 
 def test_result_holds_every_number(run):
     folder, imaging, problem, result = run
-    document = read_result(folder)
+    document = read_document(folder)
     assert (document["schema"], document["version"]) == ("lensfit.result", 3)
     assert tuple(document["parameters"]) == problem.names
     radius = document["parameters"]["mass.sie.einstein_radius"]
@@ -44,6 +46,7 @@ def test_result_holds_every_number(run):
         "value": result.theta[index],
         "error": result.errors[index],
         "spread": result.spread[index],
+        "total": np.hypot(result.errors[index], result.spread[index]),
         "unit": "arcsec",
         "symbol": r"\theta_\mathrm{E}",
     }
@@ -58,15 +61,14 @@ def test_result_holds_every_number(run):
 
 
 def test_trust_is_kept_with_its_reasons(run):
-    trust = read_result(run[0])["trust"]
+    trust = read_document(run[0])["trust"]
     assert trust["trusted"] is False
     assert trust["reasons"] == list(run[3].trust.reasons)
     assert [check["outcome"] for check in trust["checks"]] == ["passed", "failed"]
 
 
 def test_no_file_is_left_half_written(run):
-    names = {path.name for path in run[0].iterdir()} - {"report.html"}
-    assert names == {f"{name}.png" for name in FIGURES} | {"result.json", "parameters.ecsv", "model.fits"}
+    assert {path.name for path in run[0].iterdir()} == set(IMAGE_FILES)
 
 
 def test_table_has_units_descriptions_and_all_rows(run):
@@ -77,7 +79,7 @@ def test_table_has_units_descriptions_and_all_rows(run):
     assert set(table["kind"]) == {"parameter", "amplitude", "derived"}
     assert table["unit"][list(table["name"]).index("mass.sie.einstein_radius")] == "arcsec"
     assert all(column.info.description for column in table.itercols())
-    assert table.meta["trusted"] is False
+    assert (table.meta["trusted"], table.meta["verdict"]) == (False, "NOT TRUSTED")
     assert len(QTable.read(folder / "parameters.ecsv")) == len(table)
 
 
@@ -95,7 +97,7 @@ def test_model_file_lies_on_the_frame_of_the_data(run):
         left = (imaging.data - hdus["MODEL"].data)[good] / imaging.noise[good]
         assert np.sum(left**2) == pytest.approx(result.chi2, rel=1e-9)
         assert hdus["MODEL"].header["BUNIT"] == "MJy / sr"
-        assert hdus[0].header["TRUSTED"] is False
+        assert (hdus[0].header["TRUSTED"], hdus[0].header["VERDICT"]) == (False, "NOT TRUSTED")
         here = WCS(hdus["MODEL"].header).pixel_to_world(3, 7)
     assert here.separation(imaging.wcs.pixel_to_world(3, 7)).arcsec < 1e-6
 
@@ -108,7 +110,7 @@ def test_the_bright_pixel_of_the_model_is_that_of_the_data(run, mock):
 
 def test_derived_quantities_agree_with_draws(run, mock):
     _, imaging, problem, result = run
-    found = derived_quantities(problem, imaging, result)
+    found = derived_quantities(problem, observe(imaging), result)
     rng = np.random.default_rng(5)
     draws = rng.multivariate_normal(result.theta, result.covariance, 4000)
     columns = dict(zip(problem.names, draws.T, strict=True))
@@ -133,7 +135,7 @@ def result_pair(result, first, second):
 
 def test_error_of_the_einstein_radius_agrees_with_draws(run):
     _, imaging, problem, result = run
-    found = derived_quantities(problem, imaging, result)["effective_einstein_radius"]
+    found = derived_quantities(problem, observe(imaging), result)["effective_einstein_radius"]
     draws = np.random.default_rng(2).multivariate_normal(result.theta, result.covariance, 60)
     field = Field(0.0, 0.0, 1.6)
     radii = []
@@ -148,17 +150,17 @@ def test_unknown_covariance_leaves_unknown_errors(mock):
     imaging, problem = made_problem(mock.imaging)
     result = made_result(problem, mock.truth)
     result.covariance[:] = np.nan
-    found = derived_quantities(problem, imaging, result)
+    found = derived_quantities(problem, observe(imaging), result)
     assert all(np.isnan(quantity.error) and np.isfinite(quantity.value) for quantity in found.values())
 
 
 def test_one_unknown_error_makes_those_unknown_that_depend_on_it(mock):
     imaging, problem = made_problem(mock.imaging)
     result = made_result(problem, mock.truth)
-    before = derived_quantities(problem, imaging, result)
+    before = derived_quantities(problem, observe(imaging), result)
     k = result.names.index("mass.shear.gamma1")
     result.covariance[k] = result.covariance[:, k] = np.nan
-    after = derived_quantities(problem, imaging, result)
+    after = derived_quantities(problem, observe(imaging), result)
     moved = {"mass.shear.shear_strength", "mass.shear.shear_angle", "mass.shear.shear_angle_sky"}
     moved |= {"effective_einstein_radius", "source_magnification"}
     for name, quantity in after.items():
@@ -170,12 +172,6 @@ def test_one_unknown_error_makes_those_unknown_that_depend_on_it(mock):
 def test_plain_knows_numpy_and_what_is_not_finite():
     value = {"a": np.array([1.0, np.nan]), "b": (np.float64(np.inf), np.int64(3), np.bool_(True)), "c": None}
     assert plain(value) == {"a": [1.0, None], "b": [None, 3, True], "c": None}
-
-
-def test_writing_into_no_folder_says_so(run, tmp_path):
-    _, imaging, problem, result = run
-    with pytest.raises(DataError, match="no such folder"):
-        write_results(tmp_path / "missing", problem, imaging, result)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +187,7 @@ def test_a_result_that_cannot_be_read_says_why(tmp_path, content, words):
     if content is not None:
         (tmp_path / "result.json").write_text(content)
     with pytest.raises(DataError, match=words):
-        read_result(tmp_path)
+        read_document(tmp_path)
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):

@@ -2,7 +2,7 @@
 from lensfit.analysis.analysis import Analysis, Step, load
 from lensfit.analysis.pixel_model import Mesh
 from lensfit.analysis.pixel_source import SourceOnPixels
-from lensfit.analysis.road import analyse, prepare, road
+from lensfit.analysis.road import analyse, prepare, standard_road
 from lensfit.analysis.steps import Calibration, Companions, Posterior, Region, Search
 
 __all__ = [
@@ -18,5 +18,5 @@ __all__ = [
     "analyse",
     "load",
     "prepare",
-    "road",
+    "standard_road",
 ]

@@ -19,7 +19,8 @@ from lensfit.inversion.regularisation import regularisation
 from lensfit.lensing import brightness_at, unlensed
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel, describe
-from lensfit.priors import LogNormal, Normal, Part, Prior, Solved
+from lensfit.names import Regularisation
+from lensfit.priors import LogNormal, Normal, Part, Prior, Solved, key
 from lensfit.profiles import PixelSource
 from lensfit.pytree import replace
 from lensfit.space import solve_amplitudes
@@ -51,7 +52,7 @@ class Mesh:
 
     pixels: int = 28
     order: Literal[1, 2, 3] = 2
-    regularisation: Literal["gradient", "curvature", "adaptive", "matern"] = "gradient"
+    regularisation: Regularisation = "gradient"
     positive: bool = False
 
     def check(self) -> None:
@@ -186,7 +187,6 @@ def pixel_model(model: LensModel, result: FitResult, source: PixelSource) -> Len
 
 def _is_leaf(node: Any) -> bool:
     return isinstance(node, (Prior, Part, Solved))
-
 
 
 class _Holder:

@@ -15,8 +15,9 @@ from lensfit.analysis.steps import Calibration, Companions, Posterior, Region, S
 from lensfit.errors import ModelError
 from lensfit.fitters.base import Fitter
 from lensfit.fitters.checkpoint import Store
-from lensfit.progress import Progress, shown
+from lensfit.progress import Progress
 from lensfit.registry import fitter as fitter_of
+from lensfit.registry import name_of
 
 logger = logging.getLogger("lensfit")
 
@@ -58,8 +59,9 @@ def analyse(
         DataError: the data cannot be used. ModelError: the model or the mesh cannot. FitError: the fit failed.
     """
     begun = prepare(data, model, seed=seed, **reading)
-    with shown(progress) as told:
-        return begun.along(steps or road(begun, fitter, source=source, mesh=mesh), told)
+    if steps is None:
+        steps = standard_road(begun, fitter, source=source, mesh=mesh)
+    return begun.along(steps, progress)
 
 
 def prepare(data: Any, model: Model = None, *, seed: int = 0, **reading: Any) -> Analysis:
@@ -71,11 +73,12 @@ def prepare(data: Any, model: Model = None, *, seed: int = 0, **reading: Any) ->
     logger.info("data %s: %d x %d pixels of %.5g arcsec", where, *frame.shape, frame.pixel_scale)
     for note in observation.notes:
         logger.info("data: %s", note)
-    logger.info("model %s: %d free parameters", begun.fit.standard or "of its own", begun.problem.ndim)
+    named = observation.default if model is None else model if isinstance(model, str) else "given"
+    logger.info("model %s: %d free parameters", named, begun.problem.ndim)
     return begun
 
 
-def road(
+def standard_road(
     begun: Analysis,
     fitter: Fitter | str = "staged",
     *,
@@ -88,12 +91,12 @@ def road(
     A fitter that needs no optimum goes its own way from the priors, where no step before it is needed.
     """
     chosen = fitter_of(fitter) if isinstance(fitter, str) else fitter
-    staged = fitter == "staged"
+    staged = name_of(chosen) == "staged"
     observation, on_pixels = begun.observation, source == "pixels"
     if mesh is not None and not on_pixels:
         raise ModelError("a mesh is for a source on pixels: give source=\"pixels\" too")
     if not (staged or chosen.needs_optimum or on_pixels or observation.free):
-        return (Search(fitter, checkpoint),)
+        return (Search(chosen, checkpoint),)
     given = begun.data is not None and begun.data.mask is not None
     steps: list[Step] = [Calibration() if observation.free else Search()]
     if not given:
@@ -103,7 +106,7 @@ def road(
         made.check()
         steps.append(SourceOnPixels(made))
     if not staged:
-        steps.append(Posterior(fitter, checkpoint))
+        steps.append(Posterior(chosen, checkpoint))
     return tuple(steps)
 
 
@@ -118,7 +121,7 @@ def _check_setup() -> None:
             "lensfit computes in double precision, and JAX is set to single: call lensfit.setup() first, or "
             "jax.config.update('jax_enable_x64', True) before the first array is made"
         )
-    if not jax.config.jax_compilation_cache_dir:
+    if not jax.config.jax_compilation_cache_dir:  # pyright: ignore[reportAttributeAccessIssue]
         warnings.warn(
             "compiled programs are not kept from one run to the next: lensfit.setup() before the first fit keeps them",
             stacklevel=4,

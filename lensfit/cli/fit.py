@@ -8,8 +8,7 @@ import shlex
 import sys
 from typing import Any
 
-from lensfit._version import __version__
-from lensfit.analysis import Analysis, prepare, road
+from lensfit.analysis import Analysis, prepare, standard_road
 from lensfit.cli.live import Live
 from lensfit.cli.run_folder import CHECKPOINT, Display, RunLog, check_folder, check_free, check_resumable, logger
 from lensfit.errors import FitError, ModelError
@@ -18,6 +17,7 @@ from lensfit.fitters.checkpoint import Store
 from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe
 from lensfit.registry import fitter
 from lensfit.results.files import REPORT
+from lensfit.version import __version__
 
 ARGUMENT = re.compile(r"(?<= )(pixel_scale|noise|psf|mask|mask_radius|nan)=(?:'(\w+)'|(-?[\d.]+))?")
 """An argument of a reader as its messages write it: `pixel_scale=`, `nan='mask'` or `mask_radius=-1`."""
@@ -29,7 +29,7 @@ class Asked:
 
     data: DataSection
     model: Any
-    fitter: Fitter | str
+    fitter: Fitter
     fit: FitSection
 
 
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         logger.info("lensfit %s: %s", __version__, shlex.join(sys.argv))
         asked = read_asked(arguments)
         begun = prepare(asked.data, asked.model, seed=asked.fit.seed)
-        steps = road(begun, asked.fitter, source=asked.fit.source, mesh=asked.fit.mesh, checkpoint=store)
+        steps = standard_road(begun, asked.fitter, source=asked.fit.source, mesh=asked.fit.mesh, checkpoint=store)
         if arguments.live:
             _check_live(begun, asked)
         if not arguments.resume:
@@ -86,13 +86,10 @@ def read_asked(arguments: argparse.Namespace) -> Asked:
     """Data, model, fitter and settings that are asked for. Raises ModelError where they cannot be had."""
     recipe = _recipe(arguments)
     section = recipe.fit
-    chosen: Fitter | str = section.fitter
     try:
-        made = fitter(section.fitter, section.settings)
+        chosen = fitter(section.fitter, section.settings)
     except FitError as error:
         raise ModelError(f"fit.fitter: {error}") from error
-    if section.settings:
-        chosen = made
     data = data_section(arguments, recipe.data)
     if data.path is None:
         raise ModelError(f"{arguments.model or 'fit'}: no data; give DATA, or path in [data] of the recipe")

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import Any, ClassVar, Literal, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from astropy.io import fits
@@ -21,7 +21,6 @@ class Dataset(ABC):
     """What was observed, checked at the door, with an image grid `[row, column]`, row 0 at the bottom.
 
     Attributes:
-        kind: the word for data of this kind.
         mask: (H, W) bool, True = left out; read-only.
         pixel_scale: arcsec per pixel.
         origin: (x, y) in arcsec of the centre of the grid.
@@ -31,7 +30,6 @@ class Dataset(ABC):
         sources: (role, path, sha256) of each file read.
     """
 
-    kind: ClassVar[Literal["images", "visibilities"]]
     mask: np.ndarray
     pixel_scale: float
     origin: tuple[float, float]

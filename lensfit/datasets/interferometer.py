@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from astropy.wcs import WCS
@@ -39,7 +39,6 @@ class Interferometer(Dataset):
         wcs: none; x and y count from the phase centre.
     """
 
-    kind: ClassVar[Literal["images", "visibilities"]] = "visibilities"
     visibilities: Visibilities
     mask: np.ndarray
     pixel_scale: float

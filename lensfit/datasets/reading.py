@@ -11,11 +11,12 @@ from astropy.io import fits
 
 from lensfit.datasets.array_files import Scale, disagreements, resolved_scale
 from lensfit.datasets.image_files import Info, Part, find_files, read_info, read_parts
-from lensfit.datasets.imaging import Imaging, NanPolicy
+from lensfit.datasets.imaging import Imaging
 from lensfit.datasets.interferometer import Interferometer, wide_grid
-from lensfit.datasets.visibilities import East, NanRows, Sign, Visibilities, check_units
+from lensfit.datasets.visibilities import NanRows, Visibilities, check_units
 from lensfit.datasets.visibility_files import holds_visibilities, read_table
 from lensfit.errors import DataError
+from lensfit.names import East, NanPolicy, Sign
 
 
 def read(path: str | Path, **options: Any) -> Imaging | Interferometer:
@@ -151,7 +152,7 @@ def read_interferometer(
     Args:
         path: file or folder.
         pixel_scale: arcsec per pixel of the image on which the lens is modelled; without it and without shape a
-            field as wide as the primary beam, for `lensfit.window.choose_window` to look for the lens in.
+            field as wide as the primary beam, for `lensfit.analysis.Region` to look for the lens in.
         shape: (H, W) of that image; origin: (x, y) in arcsec of its centre from the phase centre.
         sign: -1 or +1 in V = sum I exp(sign 2 pi i (u l + v m)).
         east: side of the image to which l (East) counts.
@@ -171,24 +172,16 @@ def read_interferometer(
     }  # fmt: skip
     stated = table.stated | {key: value for key, value in given.items() if value is not None}
     _check_stated(path, stated, ("sign", "east"))
-    columns = dict(table.columns)
-    mask = columns.pop("mask", None)
-    visibilities = Visibilities.from_arrays(
-        columns.pop("u"),
-        columns.pop("v"),
-        columns.pop("values"),
-        nan=nan,
-        sources=table.sources,
-        **columns,
-        **{key: stated[key] for key in ("sign", "east", "wavelength") if stated.get(key) is not None},
-    )
+    columns = {name: column for name, column in table.columns.items() if name != "mask"}
+    frame = {key: stated[key] for key in ("sign", "east", "wavelength") if stated.get(key) is not None}
+    visibilities = Visibilities.from_arrays(nan=nan, sources=table.sources, **columns, **frame)
     if stated.get("pixel_scale") is None and stated.get("shape") is None:
         check_units(visibilities.longest, str(path))
         stated["pixel_scale"], stated["shape"] = wide_grid(visibilities, stated.get("primary_beam"))
     _check_stated(path, stated, ("pixel_scale", "shape"))
     grid = ("primary_beam", "pixel_scale", "shape", "origin")
     given = {key: stated[key] for key in grid if stated.get(key) is not None}
-    return Interferometer.of(visibilities, mask=mask, **given)
+    return Interferometer.of(visibilities, mask=table.columns.get("mask"), **given)
 
 
 def _check_stated(path: Path, stated: dict[str, Any], keys: tuple[str, ...]) -> None:

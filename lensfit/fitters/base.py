@@ -10,6 +10,7 @@ from lensfit.errors import FitError
 from lensfit.fitters.result import FitResult
 from lensfit.problem import Problem
 from lensfit.progress import Progress
+from lensfit.terms import Term
 
 State = dict[str, Any]
 """What a fitter needs to go on: NumPy arrays, bytes (a file of its library), or what JSON can hold, by name."""
@@ -45,13 +46,19 @@ class NoCheckpoint:
 class Fitter(Protocol):
     """An algorithm with its settings: a frozen dataclass, its fields the settings.
 
+    needs: what it asks of the likelihood, as a type: `Term` for a density alone.
     needs_gradient: whether it asks for derivatives, which not every problem has (`Problem.has_gradient`).
     needs_optimum: whether it wants an optimum as its start; the command line and `compare` give it that of `staged`.
+    explores_prior: whether it looks at the whole prior; it takes no start then.
     packages: the distributions it needs; their version must not change between a fit and its resumption.
+
+    `fit` refuses a problem that lacks what is needed.
     """
 
+    needs: ClassVar[type[Term]]
     needs_gradient: ClassVar[bool]
     needs_optimum: ClassVar[bool]
+    explores_prior: ClassVar[bool]
     packages: ClassVar[tuple[str, ...]]
 
     def run(

@@ -23,10 +23,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from lensfit._version import __version__
 from lensfit.errors import FitError
 from lensfit.fitters.base import Fitter, State
 from lensfit.problem import Problem
+from lensfit.version import __version__
 
 MANIFEST, FORMAT = "manifest.json", 1
 GENERATIONS = 2

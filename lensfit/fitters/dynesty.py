@@ -7,13 +7,13 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import ndtri
 
-from lensfit.errors import FitError
 from lensfit.fitters.base import Checkpoint, Progress, State, at_least, one_of
 from lensfit.fitters.calls import Calls, log_normal
 from lensfit.fitters.checkpoint import pickled, unpickled
 from lensfit.fitters.diagnostics import Diagnostics, kish
 from lensfit.fitters.result import Clock, FitResult, Samples, result_of
 from lensfit.problem import Problem
+from lensfit.terms import Term
 
 SAMPLES = ("auto", "unif", "rwalk", "rslice")
 UNSAFE = ("BASE_DONE", "INBASEADDLIVE", "INBATCHADDLIVE", "BATCH_DONE")
@@ -48,8 +48,10 @@ class Dynesty:
     bound: str = "multi"
     sample: str = "auto"
     dlogz: float | None = None
+    needs: ClassVar[type[Term]] = Term
     needs_gradient: ClassVar[bool] = False
     needs_optimum: ClassVar[bool] = False
+    explores_prior: ClassVar[bool] = True
     packages: ClassVar[tuple[str, ...]] = ("dynesty",)
 
     def run(
@@ -59,7 +61,7 @@ class Dynesty:
         at_least(self, nlive=2 * problem.ndim)
         if self.dlogz is not None:
             at_least(self, dlogz=1e-6)
-        return _run("dynesty", self, problem, seed, start, progress, checkpoint)
+        return _run("dynesty", self, problem, seed, progress, checkpoint)
 
     def begin(self, density: Any, transform: Any, ndim: int, rng: np.random.Generator) -> Any:
         """dynesty's sampler."""
@@ -86,8 +88,10 @@ class DynestyDynamic:
     dlogz_init: float = 0.01
     bound: str = "multi"
     sample: str = "auto"
+    needs: ClassVar[type[Term]] = Term
     needs_gradient: ClassVar[bool] = False
     needs_optimum: ClassVar[bool] = False
+    explores_prior: ClassVar[bool] = True
     packages: ClassVar[tuple[str, ...]] = ("dynesty",)
 
     def run(
@@ -95,7 +99,7 @@ class DynestyDynamic:
     ) -> FitResult:
         """Weighted samples and ln evidence."""
         at_least(self, nlive=2 * problem.ndim, n_effective=1, dlogz_init=1e-6)
-        return _run("dynesty-dynamic", self, problem, seed, start, progress, checkpoint)
+        return _run("dynesty-dynamic", self, problem, seed, progress, checkpoint)
 
     def begin(self, density: Any, transform: Any, ndim: int, rng: np.random.Generator) -> Any:
         """dynesty's sampler."""
@@ -143,13 +147,11 @@ class _Watch:
 
 
 def _run(
-    name: str, fitter: Dynesty | DynestyDynamic, problem: Problem, seed: int, start: np.ndarray | None,
-    progress: Progress, checkpoint: Checkpoint,
+    name: str, fitter: Dynesty | DynestyDynamic, problem: Problem, seed: int, progress: Progress,
+    checkpoint: Checkpoint,
 ) -> FitResult:
     one_of(fitter, "bound", ("multi", "single"))
     one_of(fitter, "sample", SAMPLES)
-    if start is not None:
-        raise FitError(f"{name} explores the whole prior; leave start out, or narrow the priors")
     clock = Clock.start()
     density = Calls(problem, problem.log_likelihood)
     ours = {"density": density, "transform": lambda u: np.asarray(problem.prior_transform(u))}
@@ -170,4 +172,4 @@ def _run(
                       log_evidence_error=float(found["logzerr"][-1]))
     notes = (f"{1 / np.sum(weights**2):.0f} effective samples",)
     return result_of(problem, theta[best], fitter=name, clock=clock, converged=True, evaluations=density.count,
-                     gradients=None, samples=samples, notes=notes, explored=True)
+                     gradients=None, samples=samples, notes=notes)

@@ -12,6 +12,7 @@ from lensfit.fitters.calls import Calls, around, drawn, log_normal
 from lensfit.fitters.diagnostics import Diagnostics
 from lensfit.fitters.result import Clock, FitResult, Samples, result_of
 from lensfit.problem import Problem
+from lensfit.terms import Term
 
 CHUNK = 50
 """Steps between two safe points."""
@@ -32,8 +33,10 @@ class Emcee:
     nwalkers: int = 100
     nsteps: int = 5000
     moves: str = "stretch"
+    needs: ClassVar[type[Term]] = Term
     needs_gradient: ClassVar[bool] = False
     needs_optimum: ClassVar[bool] = False
+    explores_prior: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ("emcee",)
 
     def run(

@@ -14,6 +14,7 @@ from lensfit.fitters.diagnostics import Diagnostics, kish, smooth
 from lensfit.fitters.optimum import Optimum, optimum
 from lensfit.fitters.result import Clock, FitResult, Samples, result_of
 from lensfit.problem import Problem
+from lensfit.terms import Term
 from lensfit.verdict import Check, Trust
 
 FIRST = 1000
@@ -153,8 +154,10 @@ class Importance:
     effective_samples: int = 1000
     draws: int = 40_000
     degrees_of_freedom: float = 8.0
+    needs: ClassVar[type[Term]] = Term
     needs_gradient: ClassVar[bool] = True
     needs_optimum: ClassVar[bool] = True
+    explores_prior: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ()
 
     def run(

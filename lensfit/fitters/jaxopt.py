@@ -14,6 +14,7 @@ from lensfit.fitters.base import Checkpoint, Progress, at_least
 from lensfit.fitters.descents import Moved, Objective, Plan, run_descents
 from lensfit.fitters.result import FitResult
 from lensfit.problem import Problem
+from lensfit.terms import Residuals, Term
 
 
 def _jaxopt() -> ModuleType:
@@ -40,8 +41,10 @@ class JaxoptLBFGS:
     maxiter: int = 400
     history_size: int = 20
     tolerance: float = 1e-4
+    needs: ClassVar[type[Term]] = Term
     needs_gradient: ClassVar[bool] = True
     needs_optimum: ClassVar[bool] = False
+    explores_prior: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ("jaxopt",)
 
     def _solver(self, objective: Objective) -> Any:
@@ -74,8 +77,10 @@ class JaxoptLBFGSB:
     history_size: int = 20
     bound: float = 5.0
     tolerance: float = 1e-4
+    needs: ClassVar[type[Term]] = Term
     needs_gradient: ClassVar[bool] = True
     needs_optimum: ClassVar[bool] = False
+    explores_prior: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ("jaxopt",)
 
     def _solver(self, objective: Objective) -> Any:
@@ -114,8 +119,10 @@ class JaxoptLM:
     maxiter: int = 100
     damping_parameter: float = 1e-3
     tolerance: float = 1e-4
+    needs: ClassVar[type[Term]] = Residuals
     needs_gradient: ClassVar[bool] = True
     needs_optimum: ClassVar[bool] = False
+    explores_prior: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ("jaxopt",)
 
     def _solver(self, objective: Objective) -> Any:

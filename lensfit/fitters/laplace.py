@@ -1,7 +1,7 @@
 """Errors from the curvature at the optimum: the normal distribution that touches the posterior there.
 
-Of a likelihood with residuals the curvature is that of Gauss and Newton. Where it is an evidence there are none to
-linearise, and whatever it integrates out bends with the parameters: there it comes from differences of the gradient.
+Of a sum of squares the curvature is that of Gauss and Newton. Elsewhere there is nothing to linearise, and what an
+evidence integrates out bends with the parameters: there it comes from differences of the gradient.
 """
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.problem import Problem
+from lensfit.problem import Problem, log_posterior
 from lensfit.pytree import pytree
 from lensfit.space import Space
-from lensfit.terms import Evidence
+from lensfit.terms import Evidence, LeastSquares
 
 if TYPE_CHECKING:
     from lensfit.fitters.lm import Point, System
@@ -77,20 +77,24 @@ class NormalEquations:
 def laplace(space: Space, likelihood: Any, theta: np.ndarray) -> Laplace:
     """The normal approximation of the posterior at theta (n,), prior included, amplitudes with a flat one.
 
-    Of a likelihood that integrates its amplitudes out it is that of its evidence.
+    Of a likelihood that integrates its amplitudes out it is that of its evidence; where they are solved and it is no
+    sum of squares, their errors are not known: NaN.
     """
-    if isinstance(likelihood, Evidence):
-        return _of_evidence(space, likelihood, theta)
+    if not isinstance(likelihood, LeastSquares):
+        return _of_density(space, likelihood, theta)
     equations = normal_equations(space, likelihood, jnp.asarray(theta))
     to_z = np.eye(len(equations.moving()))
     to_z[: space.ndim, : space.ndim] = np.linalg.inv(np.asarray(equations.to_theta))
     return Laplace(equations.values, _inverse(to_z.T @ np.asarray(equations.curvature) @ to_z, equations.moving()))
 
 
-def _of_evidence(space: Space, likelihood: Any, theta: np.ndarray) -> Laplace:
+def _of_density(space: Space, likelihood: Any, theta: np.ndarray) -> Laplace:
     values = values_at(space, likelihood, jnp.asarray(theta))
     found = bend(space, likelihood, np.asarray(values.z))
-    given = np.asarray(integrated(space, likelihood, jnp.asarray(theta)).amplitude_covariance)
+    if isinstance(likelihood, Evidence):
+        given = np.asarray(integrated(space, likelihood, jnp.asarray(theta)).amplitude_covariance)
+    else:
+        given = np.full(2 * [len(space.amplitudes)], np.nan)
     n, whitening = len(theta), found.whitening()
     spread = np.concatenate([np.asarray(_slopes(space, values.z)), found.amplitude_slopes]) @ whitening
     covariance = spread @ spread.T
@@ -221,10 +225,12 @@ def integrated(space: Space, likelihood: Any, theta: jax.Array) -> Integrated:
 
 
 @jax.jit
-def evidence_slope(space: Space, likelihood: Any, z: jax.Array) -> tuple[Any, jax.Array]:
+def value_and_slope(space: Space, likelihood: Any, z: jax.Array) -> tuple[Any, jax.Array]:
     """(ln posterior, amplitudes) at z (n,), and its slope (n,)."""
 
     def value(z: jax.Array) -> tuple[jax.Array, jax.Array]:
+        if not isinstance(likelihood, Evidence):
+            return log_posterior(space, likelihood, z), values_at(space, likelihood, space.to_theta(z)).amplitudes
         model = space.build(space.to_theta(z))
         normal = -0.5 * jnp.sum(z * z + jnp.log(2 * jnp.pi))
         found = likelihood.solution(model)
@@ -258,15 +264,15 @@ def _differences(space: Space, likelihood: Any, z: np.ndarray, steps: np.ndarray
     """From differences over the columns of steps (n, n)."""
     slopes, amplitudes = [], []
     for step in steps.T:
-        (_, ahead), uphill = evidence_slope(space, likelihood, jnp.asarray(z + step))
-        (_, behind), downhill = evidence_slope(space, likelihood, jnp.asarray(z - step))
+        (_, ahead), uphill = value_and_slope(space, likelihood, jnp.asarray(z + step))
+        (_, behind), downhill = value_and_slope(space, likelihood, jnp.asarray(z - step))
         slopes.append(np.asarray(uphill - downhill) / 2)
         amplitudes.append(np.asarray(ahead - behind) / 2)
-    _, slope = evidence_slope(space, likelihood, jnp.asarray(z))
+    _, slope = value_and_slope(space, likelihood, jnp.asarray(z))
     back = np.linalg.inv(steps)
     curvature = -back.T @ np.array(slopes)
     if not np.all(np.isfinite(curvature)):
-        raise FitError("the curvature is not finite: ln evidence has no finite slope beside the optimum")
+        raise FitError("the curvature is not finite: ln L has no finite slope beside the optimum")
     return Bend(
         slope=-np.asarray(slope),
         curvature=0.5 * (curvature + curvature.T),

@@ -18,6 +18,7 @@ from lensfit.fitters.result import Clock, FitResult, result_of
 from lensfit.problem import Problem
 from lensfit.pytree import pytree, replace
 from lensfit.space import Space
+from lensfit.terms import LeastSquares, Term
 
 STEP = 0.5
 """Longest step of one parameter, in widths of its prior."""
@@ -207,8 +208,10 @@ class LM:
     starts: int = 16
     iterations: int = 60
     tolerance: float = 1e-3
+    needs: ClassVar[type[Term]] = LeastSquares
     needs_gradient: ClassVar[bool] = True
     needs_optimum: ClassVar[bool] = False
+    explores_prior: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ()
 
     def run(

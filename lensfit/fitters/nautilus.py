@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from lensfit.errors import FitError
 from lensfit.fitters.base import Checkpoint, Progress, State, at_least
 from lensfit.fitters.calls import Calls, log_normal
 from lensfit.fitters.diagnostics import Diagnostics
 from lensfit.fitters.result import Clock, FitResult, Samples, result_of
 from lensfit.problem import Problem
+from lensfit.terms import Term
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,8 +32,10 @@ class Nautilus:
     n_eff: int = 5000
     f_live: float = 0.01
     n_batch: int = 100
+    needs: ClassVar[type[Term]] = Term
     needs_gradient: ClassVar[bool] = False
     needs_optimum: ClassVar[bool] = False
+    explores_prior: ClassVar[bool] = True
     packages: ClassVar[tuple[str, ...]] = ("nautilus-sampler", "scikit-learn")
 
     def run(
@@ -41,8 +43,6 @@ class Nautilus:
     ) -> FitResult:
         """Weighted samples and ln evidence."""
         at_least(self, n_live=2 * problem.ndim, n_networks=0, n_eff=1, f_live=1e-9, n_batch=1)
-        if start is not None:
-            raise FitError("nautilus explores the whole prior; leave start out, or narrow the priors")
         clock = Clock.start()
         density = Calls(problem, problem.log_likelihood)
         with tempfile.TemporaryDirectory() as folder:
@@ -73,7 +73,7 @@ class Nautilus:
                           log_evidence=float(sampler.log_z),
                           log_evidence_error=float(1 / np.sqrt(sampler.n_eff)))
         return result_of(problem, theta[best], fitter="nautilus", clock=clock, converged=True,
-                         evaluations=density.count, gradients=None, samples=samples, explored=True,
+                         evaluations=density.count, gradients=None, samples=samples,
                          notes=(f"{sampler.n_eff:.0f} effective samples",))
 
     def _begin(self, problem: Problem, density: Calls, seed: int, kept: State | None, path: Path) -> Any:

@@ -10,12 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from lensfit.errors import FitError
 from lensfit.fitters.base import Checkpoint, Progress, State, at_least
 from lensfit.fitters.calls import drawn, refuse_undefined
 from lensfit.fitters.diagnostics import Diagnostics, kish
 from lensfit.fitters.result import Clock, FitResult, Samples, result_of
 from lensfit.problem import Problem, log_posterior
+from lensfit.terms import Term
 
 BLOCK = 100
 """Replacements of live points between two safe points."""
@@ -36,8 +36,10 @@ class NSS:
     num_inner_steps_per_dimension: int = 2
     num_delete: int = 1
     dlogz: float = 0.01
+    needs: ClassVar[type[Term]] = Term
     needs_gradient: ClassVar[bool] = True
     needs_optimum: ClassVar[bool] = False
+    explores_prior: ClassVar[bool] = True
     packages: ClassVar[tuple[str, ...]] = ("blackjax",)
 
     def run(
@@ -45,8 +47,6 @@ class NSS:
     ) -> FitResult:
         """Sample prior and posterior. Raises FitError where ln L is NaN, or finite almost nowhere in the prior."""
         at_least(self, num_live=10, num_inner_steps_per_dimension=1, num_delete=1, dlogz=1e-6)
-        if start is not None:
-            raise FitError("nss explores the whole prior; leave start out, or narrow the priors")
         clock = Clock.start()
         kept = checkpoint.load()
         points = self._begin(problem, seed) if kept is None else Points.loaded(kept)
@@ -83,7 +83,6 @@ class NSS:
             fitter="nss",
             clock=clock,
             converged=True,
-            explored=True,
             evaluations=points.evaluations,
             gradients=None,
             samples=Samples(

@@ -17,6 +17,7 @@ from lensfit.fitters.diagnostics import Diagnostics, worst
 from lensfit.fitters.optimum import Optimum, optimum
 from lensfit.fitters.result import Clock, FitResult, Samples, result_of
 from lensfit.problem import Problem, log_posterior
+from lensfit.terms import Term
 from lensfit.verdict import Check, Trust
 
 BLOCK = 25
@@ -52,8 +53,10 @@ class NUTS:
     warmup: int = 200
     target_acceptance: float = 0.8
     max_doublings: int = 8
+    needs: ClassVar[type[Term]] = Term
     needs_gradient: ClassVar[bool] = True
     needs_optimum: ClassVar[bool] = True
+    explores_prior: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ("blackjax",)
 
     def run(
@@ -246,9 +249,9 @@ def walk(
 ) -> tuple[Any, ...]:
     """`count` steps from z (n,): the adaptation after them, and of each z, slope, ln posterior, divergence, gradients.
 
-    The last of them, (S, n), is the z at an end of a trajectory where ln posterior is NaN, which the kernel counts as
-    a divergence, itself NaN where there is none. It walks in x, where a point is the start plus factor x; slopes are those along x. The step size is adapted
-    where `adapting`, else it is the average that the adaptation came to.
+    It walks in x, where a point is the start plus factor x; slopes are those along x. The step size is adapted
+    where `adapting`, else it is the average that the adaptation came to. Last of each step comes the z of an end of
+    its trajectory at which ln posterior is NaN, which the kernel counts as a divergence; NaN where there is none.
     """
     import blackjax
     from blackjax.adaptation.step_size import DualAveragingAdaptationState, dual_averaging_adaptation

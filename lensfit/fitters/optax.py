@@ -12,6 +12,7 @@ from lensfit.fitters.base import Checkpoint, Progress, at_least
 from lensfit.fitters.descents import Moved, Objective, Plan, run_descents
 from lensfit.fitters.result import FitResult
 from lensfit.problem import Problem
+from lensfit.terms import Term
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,8 +31,10 @@ class LBFGS:
     max_linesearch_steps: int = 20
     tolerance: float = 1e-4
     lanes: int = 1
+    needs: ClassVar[type[Term]] = Term
     needs_gradient: ClassVar[bool] = True
     needs_optimum: ClassVar[bool] = False
+    explores_prior: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ("optax",)
 
     def _optimiser(self) -> Any:
@@ -83,8 +86,10 @@ class Adam:
     b1: float = 0.9
     b2: float = 0.99
     lanes: int = 1
+    needs: ClassVar[type[Term]] = Term
     needs_gradient: ClassVar[bool] = True
     needs_optimum: ClassVar[bool] = False
+    explores_prior: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ("optax",)
 
     def _optimiser(self) -> Any:

@@ -11,10 +11,10 @@ from scipy.optimize import minimize
 
 from lensfit.errors import FitError
 from lensfit.fitters.calls import drawable, undefined
-from lensfit.fitters.laplace import NormalEquations, bend, evidence_slope, normal_equations
+from lensfit.fitters.laplace import NormalEquations, bend, normal_equations, value_and_slope
 from lensfit.problem import Problem
 from lensfit.space import Space
-from lensfit.terms import Evidence
+from lensfit.terms import LeastSquares
 
 STEPS = 50
 """Gauss-Newton steps to the optimum at most."""
@@ -63,13 +63,13 @@ class Optimum:
 
 
 def optimum(problem: Problem, theta: np.ndarray) -> Optimum:
-    """Climb from theta (n,) to the nearest optimum: by damped Gauss-Newton steps in z, or L-BFGS on an evidence.
+    """Climb from theta (n,) to the nearest optimum in z: by damped Gauss-Newton steps, L-BFGS where nothing is linear.
 
     Raises:
         FitError: ln L or the prior is not finite at theta, ln L is NaN on the way, or no optimum is reached.
     """
-    if isinstance(problem.likelihood, Evidence):
-        return _of_evidence(problem, np.asarray(problem.to_z(theta)))
+    if not isinstance(problem.likelihood, LeastSquares):
+        return _by_gradient(problem, np.asarray(problem.to_z(theta)))
     here = _equations(problem, np.asarray(problem.to_z(theta)))
     if not np.isfinite(_height(here)):
         raise FitError("the start is outside the prior, or ln L is not finite there; start from elsewhere")
@@ -98,7 +98,7 @@ def optimum(problem: Problem, theta: np.ndarray) -> Optimum:
     return Optimum(np.asarray(problem.to_theta(z)), z, _height(here), symmetric, evaluations, promise)
 
 
-def _of_evidence(problem: Problem, z: np.ndarray) -> Optimum:
+def _by_gradient(problem: Problem, z: np.ndarray) -> Optimum:
     first = bend(problem.space, problem.likelihood, z)
     end = climb(problem.space, problem.likelihood, z, first.whitening())
     there = bend(problem.space, problem.likelihood, end.z)
@@ -154,7 +154,7 @@ def climb(
     """
     ascent = _Ascent(space, likelihood, z, whitening, told)
     if not np.isfinite(ascent.depth(ascent.best)[0]):
-        raise FitError("ln evidence or the prior is not finite at the start; start from elsewhere")
+        raise FitError("ln L or the prior is not finite at the start; start from elsewhere")
     options = {"maxcor": MEMORY, "maxiter": most, "gtol": 1e-3, "ftol": 0.0}
     arrived = False
     for _ in range(TRIES):
@@ -181,17 +181,17 @@ class _Ascent:
     def depth(self, w: np.ndarray) -> tuple[float, np.ndarray]:
         """-ln posterior at w (n,) and its slope (n,); a wall without slope where it is impossible or out of the prior.
 
-        Raises FitError where the prior has draws and ln evidence or its slope is NaN.
+        Raises FitError where the prior has draws and ln L or its slope is NaN.
         """
         z = jnp.asarray(self.z + self.whitening @ w)
-        (value, _), slope = evidence_slope(self.space, self.likelihood, z)
+        (value, _), slope = value_and_slope(self.space, self.likelihood, z)
         self.evaluations += 1
         if np.isfinite(value) and np.all(np.isfinite(slope)):
             if value > self.height:
                 self.best, self.height = np.array(w), float(value)
             return -float(value), -self.whitening.T @ np.asarray(slope)
         if value != -np.inf and drawable(z):
-            told = "the slope of ln evidence is not finite" if np.isfinite(value) else f"ln evidence is {value}"
+            told = "the slope of ln L is not finite" if np.isfinite(value) else "ln L is NaN or infinite"
             raise undefined(self.space.names, self.space.to_theta(z), told)
         return np.inf, np.zeros(len(w))
 

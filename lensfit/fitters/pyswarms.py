@@ -17,6 +17,7 @@ from lensfit.fitters.calls import Calls, around, drawn
 from lensfit.fitters.descents import with_convergence
 from lensfit.fitters.result import Clock, FitResult, result_of
 from lensfit.problem import Problem
+from lensfit.terms import Term
 
 CHUNK = 10
 """Iterations between two safe points."""
@@ -40,8 +41,10 @@ class PySwarms:
     ftol: float = 1e-2
     ftol_iter: int = 100
     bound: float = 4.0
+    needs: ClassVar[type[Term]] = Term
     needs_gradient: ClassVar[bool] = False
     needs_optimum: ClassVar[bool] = False
+    explores_prior: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ("pyswarms",)
 
     def run(

@@ -62,7 +62,7 @@ class FitResult:
     else None.
     chi2 and log_likelihood are the problem's at theta; data_count is the number of pixels they sum over.
     evaluations and gradients count calls of the likelihood; None where the fitter does not count them.
-    search: of a fitter that searched from the data. explored: it looked at the whole prior. gain: by how much
+    search: of a fitter that searched from the data. explored: its fitter looked at the whole prior. gain: by how much
     chi2 + |z|^2 fell when its descent went on.
     """
 
@@ -156,7 +156,6 @@ def result_of(
     variants: tuple[Variant, ...] = (),
     trust: Trust = Trust(),  # noqa: B008 (frozen)
     search: Search | None = None,
-    explored: bool = False,
     gain: float | None = None,
 ) -> FitResult:
     """The result of a fitter named `fitter` that began at `clock` and ended at theta (n,), its best point.
@@ -203,7 +202,6 @@ def result_of(
         converged=converged,
         trust=trust,
         search=search,
-        explored=explored,
         gain=gain,
         notes=notes + _profiled(problem, samples),
         samples=None if samples is None else samples.theta,

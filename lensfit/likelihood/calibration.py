@@ -13,10 +13,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from lensfit.datasets import Interferometer
+from lensfit.datasets import ARCSEC, Interferometer
 from lensfit.errors import ModelError
 from lensfit.likelihood.interferometer import BEAMS, OVERSAMPLING, InterferometerLikelihood, model_visibilities
-from lensfit.operators.nufft import ARCSEC
 from lensfit.operators.w_tilde import Sums, dirty_image
 from lensfit.pytree import replace as changed
 from lensfit.terms import Sum

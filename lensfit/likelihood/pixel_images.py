@@ -40,7 +40,7 @@ class PixelImagingLikelihood(Evidence):
     those that are to be positive are kept so. Lens light and sky with numbers are subtracted from the data.
     """
 
-    kind = "pixels on image"
+    kind = "pixels image"
 
     images: tuple[ImagingLikelihood, ...]
     rays: tuple[Rays, ...]

@@ -40,7 +40,7 @@ class PixelInterferometerLikelihood(Evidence):
     are normal about zero a priori with standard deviation `width` [Jy/pixel].
     """
 
-    kind = "pixels on visibilities"
+    kind = "pixels visibilities"
 
     visibilities: InterferometerLikelihood
     w_compact: jax.Array

@@ -15,6 +15,7 @@ from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.pixel_images import PixelImagingLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
+from lensfit.names import IMAGE_MODELS
 from lensfit.observations.companions import Companion, find_companions, leave_out
 from lensfit.observations.observation import Observation, Shown, planes_of
 from lensfit.observations.region import add_note, choose_mask, leaves_a_region
@@ -34,7 +35,7 @@ class ImageObservation(Observation):
 
     kind: ClassVar[str] = "images"
     standard: ClassVar[Mapping[str, Callable[[Any], LensModel]]] = STANDARD
-    default: ClassVar[str] = "parametric"
+    default: ClassVar[str] = IMAGE_MODELS[0]
     counted: ClassVar[str] = "pixels"
     overview: ClassVar[str] = OVERVIEW
     drawn_live: ClassVar[bool] = True
@@ -43,12 +44,10 @@ class ImageObservation(Observation):
     settled: bool = False
 
     @classmethod
-    def of(cls, data: Any) -> ImageObservation | None:
-        """Of an `Imaging`; a mask that leaves a region of it stays as it is."""
-        if not isinstance(data, Imaging):
-            return None
-        found = any(role == "mask" for role, _, _ in data.sources)
-        return cls(imaging=data, settled=not found and leaves_a_region(data))
+    def of(cls, imaging: Imaging) -> ImageObservation:
+        """A mask that leaves a region of the image stays as it is."""
+        found = any(role == "mask" for role, _, _ in imaging.sources)
+        return cls(imaging=imaging, settled=not found and leaves_a_region(imaging))
 
     def asked(self, section: DataSection) -> ImageObservation:
         """With the disc of a radius that is named; a mask that is named stays as it is."""
@@ -82,7 +81,7 @@ class ImageObservation(Observation):
             chosen = choose_mask(self.imaging)
         return dataclasses.replace(self, imaging=chosen, settled=True)
 
-    def term(self, model: LensModel) -> Any:
+    def term(self, model: Any) -> Any:
         """ln L of the image, or its ln evidence."""
         return PixelImagingLikelihood.of(self.imaging) if model.pixels() else ImagingLikelihood.of(self.imaging)
 

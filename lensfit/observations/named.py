@@ -29,11 +29,6 @@ class NamedObservations(Observation):
 
     observations: dict[str, Observation]
 
-    @classmethod
-    def of(cls, data: Any) -> NamedObservations | None:
-        """None: `observe` makes it."""
-        return None
-
     def asked(self, section: DataSection) -> NamedObservations:
         """The same: a recipe names no several data."""
         return self

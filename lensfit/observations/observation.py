@@ -59,13 +59,6 @@ class Observation(ABC):
     counted: ClassVar[str]
     overview: ClassVar[str]
 
-    # Made
-
-    @classmethod
-    @abstractmethod
-    def of(cls, data: Any) -> Self | None:
-        """Of a dataset or of several, None where they are of another kind."""
-
     @abstractmethod
     def asked(self, section: DataSection) -> Self:
         """With what a recipe says of the region and the calibration. Raises DataError where it cannot be had."""
@@ -100,7 +93,7 @@ class Observation(ABC):
         return self.standard[chosen](self.frame)
 
     @abstractmethod
-    def term(self, model: LensModel) -> Any:
+    def term(self, model: Any) -> Any:
         """ln L of these data, or their ln evidence where the model's source is on pixels."""
 
     # What only some kinds have

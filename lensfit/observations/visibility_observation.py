@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ from lensfit.likelihood.interferometer import OVERSAMPLING
 from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
+from lensfit.names import VISIBILITY_MODELS
 from lensfit.observations.observation import Observation, Shown, planes_of
 from lensfit.observations.region import choose_window
 from lensfit.plots import (
@@ -43,8 +44,8 @@ class VisibilityObservation(Observation):
 
     kind: ClassVar[str] = "visibilities"
     standard: ClassVar[Mapping[str, Callable[[Any], LensModel]]] = VISIBILITIES
-    default: ClassVar[str] = "one_source"
-    counted: ClassVar[str] = "real numbers"
+    default: ClassVar[str] = VISIBILITY_MODELS[0]
+    counted: ClassVar[str] = "numbers"
     overview: ClassVar[str] = OVERVIEW
 
     datasets: tuple[Interferometer, ...]
@@ -53,17 +54,14 @@ class VisibilityObservation(Observation):
     joint: Observations | None = None
 
     @classmethod
-    def of(cls, data: Any) -> VisibilityObservation | None:
-        """Of an `Interferometer`, a list of them, or `Observations`.
-
-        Their image grid stays as it is, but for the wide one that a reader makes where none is stated.
-        """
-        if isinstance(data, Observations):
-            return cls(datasets=data.datasets, settled=True, joint=data)
-        datasets = tuple(data) if isinstance(data, Sequence) and not isinstance(data, str) else (data,)
-        if not datasets or not all(isinstance(one, Interferometer) for one in datasets):
-            return None
+    def of(cls, *datasets: Interferometer) -> VisibilityObservation:
+        """Their image grid stays as it is, but for the wide one that a reader makes where none is stated."""
         return cls(datasets=datasets, settled=not all(_is_wide(one) for one in datasets))
+
+    @classmethod
+    def of_joint(cls, joint: Observations) -> VisibilityObservation:
+        """Of datasets that were put together already."""
+        return cls(datasets=joint.datasets, settled=True, joint=joint)
 
     def asked(self, section: DataSection) -> VisibilityObservation:
         """On the image grid that is named, with the phases of the antennas fitted if that is asked for."""
@@ -95,7 +93,7 @@ class VisibilityObservation(Observation):
         joint = self.joint or Observations.of(datasets, antenna_phases=self.antenna_phases)
         return dataclasses.replace(self, datasets=datasets, settled=True, joint=joint)
 
-    def term(self, model: LensModel) -> Any:
+    def term(self, model: Any) -> Any:
         """ln L of all datasets, or their ln evidence."""
         likelihood = self.observations.likelihood()
         if not model.pixels():

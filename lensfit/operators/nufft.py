@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-ARCSEC = np.pi / 180 / 3600
-"""Radians in an arcsec."""
+from lensfit.datasets import ARCSEC
+
 EPS = 1e-12
 """Relative tolerance of the transforms."""
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lensfit.datasets import Visibilities, check_pixel
+from lensfit.datasets import ARCSEC, Visibilities, check_pixel
 from lensfit.errors import DataError
-from lensfit.operators.nufft import ARCSEC, EPS, Adjoint, adjoint, phase, pixel_response
+from lensfit.operators.nufft import EPS, Adjoint, adjoint, phase, pixel_response
 
 BATCH = 2**20
 """Visibilities that are transformed at once: memory stays constant, and results do not depend on chunks."""

@@ -120,11 +120,10 @@ def _headline(derived: dict[str, Any]) -> str | None:
     radius = next((q for name, q in derived.items() if name.rpartition(".")[2] == RADIUS), None)
     if radius is None or radius["value"] is None:
         return None
-    both = f"statistical {uncertainty(radius['error'])}"
-    if radius["spread"] is not None:
-        both += f", spread over neighbouring models {uncertainty(radius['spread'])}"
+    parts = [("statistical", radius["error"]), ("spread over neighbouring models", radius["spread"])]
+    both = ", ".join(f"{word} {error:.2g}" for word, error in parts if error is not None)
     value, total = number(radius["value"], radius["total"]), uncertainty(radius["total"])
-    return f"<strong>Einstein radius {value} ± {total} arcsec</strong> ({both})"
+    return f"<strong>Einstein radius {value} ± {total} arcsec</strong>" + (f" ({both})" if both else "")
 
 
 def _parameters(result: dict[str, Any]) -> str:

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from astropy.table import Column, Table
 
-from lensfit._version import __version__
 from lensfit.errors import DataError, ModelError
 from lensfit.fitters.diagnostics import Diagnostics
 from lensfit.fitters.result import Basin, FitResult, Search, Variant
@@ -22,6 +21,7 @@ from lensfit.observations import Observation
 from lensfit.problem import Problem
 from lensfit.results.derived import Quantity
 from lensfit.verdict import Check, Outcome, Trust
+from lensfit.version import __version__
 
 SCHEMA, VERSION = "lensfit.result", 3
 RESULT, SAMPLES = "result.json", "samples.ecsv"
@@ -247,7 +247,8 @@ def _fields(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check(row: dict[str, Any]) -> Check:
-    return Check(**row | {"outcome": Outcome(row["outcome"])})
+    content: dict[str, Any] = row | {"outcome": Outcome(row["outcome"])}
+    return Check(**content)
 
 
 def _plain_search(search: Search) -> dict[str, Any]:

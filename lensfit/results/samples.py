@@ -8,9 +8,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from lensfit._version import __version__
 from lensfit.fitters.result import FitResult
 from lensfit.problem import Problem
+from lensfit.version import __version__
 
 
 def write_inference_data(path: Path, problem: Problem, result: FitResult) -> None:

@@ -15,11 +15,10 @@ from lensfit.problem import Problem
 from lensfit.pytree import replace
 from lensfit.space import Space, solve_amplitudes
 from lensfit.staged.case import Found, Tally, Tell
-from lensfit.staged.joint import Joint
-from lensfit.staged.neighbours import fit_family
+from lensfit.staged.joint import Joint, fit_family
 from lensfit.staged.stages import Stages
 from lensfit.staged.sum_search import SumSearch
-from lensfit.terms import LeastSquares, Sum
+from lensfit.terms import LeastSquares, Sum, Term
 
 GAIN = 1.0
 """Most that chi2 + |z|^2 may fall when the descent goes on."""
@@ -37,9 +36,10 @@ class Staged:
     its solved value in the result.
     """
 
-    needs: ClassVar[type] = LeastSquares
+    needs: ClassVar[type[Term]] = LeastSquares
     needs_gradient: ClassVar[bool] = True
     needs_optimum: ClassVar[bool] = False
+    explores_prior: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ()
 
     def run(

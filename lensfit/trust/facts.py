@@ -104,17 +104,18 @@ class Basin:
 class Facts:
     """Of one fit; None where it is not known.
 
-    far: the parameters far out in their priors, in words. radius, error, spread: the Einstein radius of the critical
-    curve [arcsec], its statistical error, and half its range over the neighbours that count.
+    chi2: of all data. far: the parameters far out in their priors, in words. radius, total: the Einstein radius of the
+    critical curve [arcsec] and its total error: the statistical one and half the range over the neighbours that count,
+    in quadrature.
     """
 
     parts: tuple[Part, ...]
     far: tuple[str, ...]
     gain: Gain | None
     rivals: Rivals | None
+    chi2: float
     radius: float
-    error: float
-    spread: float
+    total: float
     neighbours: tuple[Neighbour, ...] | None
     basin: Basin | None
 
@@ -152,9 +153,9 @@ def gather(problem: Problem, result: FitResult, parametric: FitResult | None) ->
         far=_far_out(problem, result),
         gain=_gain(problem, result),
         rivals=_rivals(problem, result, radii, radius),
+        chi2=result.chi2,
         radius=radius,
-        error=radii.error(result),
-        spread=0.5 * float(np.ptp(shown)) if len(shown) > 1 else 0.0,
+        total=float(np.hypot(radii.error(result), 0.5 * np.ptp(shown) if len(shown) > 1 else 0.0)),
         neighbours=neighbours,
         basin=basin,
     )

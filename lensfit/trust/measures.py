@@ -40,12 +40,12 @@ class Noise:
 class Left:
     """What a fit leaves where the lensed source is.
 
-    share: of the brightness of the arcs, root mean square. structure: the same of what is as wide as the PSF or
-    wider.
+    share: of the brightness of the arcs, root mean square, noise taken out. peak: the largest residual as wide as the
+    PSF, over the brightest place of the arcs seen as wide; zero where none stands out of the noise.
     """
 
     share: float
-    structure: float
+    peak: float
 
 
 @dataclasses.dataclass(frozen=True)

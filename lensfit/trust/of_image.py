@@ -1,7 +1,6 @@
 """What an image says about a fit: its source, what it leaves on the arcs, and how the sky scatters."""
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import jax
@@ -17,8 +16,14 @@ FEWEST = 8
 """Pixels that show arcs from which on what they leave can be told."""
 GLOW = 1.0
 """Signal over noise of the lensed source, smoothed by one pixel, up to which a pixel shows none of it."""
+FEWEST_SKY = 100
+"""Pixels without lensed light from which on a scatter of the sky is known."""
+LEAST_SCATTER = 1e-3
+"""What data without noise scatter by."""
 SKY = 0.5
 """Share of the pixels without lensed light, the faintest ones, over which the sky's scatter is taken."""
+STANDS_OUT = 8.0
+"""Noise that a smoothed residual must exceed to stand out: correlated noise has 2 where white noise has 1."""
 NARROWEST = 0.7
 """Least width of the smoothing [pixels]: a narrower one smooths nothing."""
 
@@ -39,40 +44,43 @@ def of_image(term: Any, model: LensModel) -> Measures:
         explained=1 - after / before if bright.sum() > FEWEST and before > 0 else 0.0,
         counter=_counter_image(light, positive, negative, data),
         magnification=float(np.sum(source * sigma) / max(np.sum(bare * sigma), 1e-300)),
-        misfit=float(np.mean(left[inverse > 0] ** 2)) / noise.most**2,
+        misfit=None if noise is None else float(np.mean(left[inverse > 0] ** 2)) / noise.most**2,
         noise=noise,
-        left=remains(left, source, bright, max(noise.most, 1.0), np.asarray(term.psf)),
+        left=None if noise is None else remains(left, source, bright, max(noise.most, 1.0), np.asarray(term.psf)),
     )
 
 
-def scatter(left: np.ndarray, model: np.ndarray, source: np.ndarray, inverse: np.ndarray) -> Noise:
+def scatter(left: np.ndarray, model: np.ndarray, source: np.ndarray, inverse: np.ndarray) -> Noise | None:
     """How the sky scatters, from what a fit leaves (H, W) where its model (H, W), source included, is faint.
 
     All whitened. The scatter itself is too large where the model errs smoothly; that of second differences between
-    neighbours is not, but too small where the noise of neighbours is correlated, as drizzling makes it.
+    neighbours is not, but too small where the noise of neighbours is correlated, as drizzling makes it. None where
+    too few pixels show no lensed light.
     """
     dark = (inverse > 0) & (gaussian_filter(np.maximum(source, 0.0), 1.0) < GLOW)
+    if np.count_nonzero(dark) < FEWEST_SKY:
+        return None
     flux = np.where(dark, model / np.where(dark, inverse, 1.0), np.inf)
-    quiet = dark & (flux <= np.quantile(flux[dark], SKY)) if dark.any() else dark
+    quiet = dark & (flux <= np.quantile(flux[dark], SKY))
     whole = _deviation(left[quiet])
     rough = _deviation(np.concatenate([_second_differences(a, q) for a, q in ((left, quiet), (left.T, quiet.T))]))
-    return Noise(least=min(rough, whole), most=max(rough, whole), where=f"{np.count_nonzero(quiet)} pixels of the sky")
+    both = [max(d, LEAST_SCATTER) for d in (whole, rough) if np.isfinite(d)]
+    return Noise(least=min(both), most=max(both), where=f"{np.count_nonzero(quiet)} pixels of the sky")
 
 
 def remains(left: np.ndarray, source: np.ndarray, bright: np.ndarray, noise: float, psf: np.ndarray) -> Left:
     """What a fit leaves of the arcs, `bright` pixels, noise taken out."""
+    excess = float(np.sum(left[bright] ** 2)) - np.count_nonzero(bright) * noise**2
+    whole = max(float(np.sum(source[bright] ** 2)), 1e-300)
     width = max(float(np.sqrt(1 / (4 * np.pi * np.sum((psf / psf.sum()) ** 2)))), NARROWEST)
-    smooth = partial(gaussian_filter, sigma=width)
     unit = 2 * width * np.sqrt(np.pi)  # smoothed white noise times this has deviation 1
-    share = _share(left[bright], source[bright], noise)
-    structure = _share(unit * smooth(left)[bright], unit * smooth(source)[bright], noise)
-    return Left(share=share, structure=structure)
-
-
-def _share(left: np.ndarray, source: np.ndarray, noise: float) -> float:
-    """Root mean square of what is left, white noise taken out, over that of the source."""
-    excess = float(np.sum(left**2)) - len(left) * noise**2
-    return float(np.sqrt(max(excess, 0.0) / max(float(np.sum(source**2)), 1e-300)))
+    highest = unit * float(np.max(np.abs(gaussian_filter(left, width)[bright]), initial=0.0))
+    brightest = unit * float(np.max(gaussian_filter(source, width)))
+    stands_out = highest > STANDS_OUT * noise
+    return Left(
+        share=float(np.sqrt(max(excess, 0.0) / whole)),
+        peak=highest / max(brightest, 1e-300) if stands_out else 0.0,
+    )
 
 
 def _bright(source: np.ndarray, arcs: np.ndarray) -> np.ndarray:

@@ -34,7 +34,8 @@ def of_images_on_pixels(term: Any, found: Reconstruction) -> Measures:
                  np.asarray(seen.source))
         for image, seen in zip(term.images, found.seen, strict=True)
     ]  # fmt: skip
-    worst = max(noise, key=lambda n: max(n.least, 1 / n.most))
+    known = [n for n in noise if n is not None]
+    worst = max(known, key=lambda n: max(n.least, 1 / n.most), default=None)
     return Measures(signal=signal_of(found), images=mean_images(found, term.grids[0]), noise=worst)
 
 
@@ -59,6 +60,6 @@ def lensed_flux(term: Any, model: LensModel) -> float:
     return float(jnp.sum(profiles.light(model.only("source")))) * float(profiles.grid.pixel_scale) ** 2
 
 
-def _scatter(inverse: np.ndarray, residuals: np.ndarray, model: np.ndarray, source: np.ndarray) -> Noise:
+def _scatter(inverse: np.ndarray, residuals: np.ndarray, model: np.ndarray, source: np.ndarray) -> Noise | None:
     """Of one image, residuals whitened, model and source not."""
     return scatter(-residuals, model * inverse, source * inverse, inverse)

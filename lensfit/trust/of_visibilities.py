@@ -26,13 +26,14 @@ def of_visibilities(term: Any, model: LensModel) -> Measures:
     if {1, 2} <= set(used):
         amplitude, error = ratio_of_last(gram[np.ix_(used, used)], projection[used])
     before, after = float(term.chi2(light)), float(term.chi2(seen))
+    dirty = np.asarray(term.dirty / term.dirty_sigma)
     return Measures(
         signal=float(np.sqrt(gram[1:, 1:].sum())),
         explained=(before - after) / (before - float(term.chi2(best))),
         counter=CounterImage(amplitude, error, float(np.sqrt(gram[2, 2]))),
         magnification=float(jnp.sum(positive + negative) / jnp.maximum(jnp.sum(bare), 1e-300)),
         noise=scatter(after, term.data_count),
-        peak=_peak(term, seen),
+        peak=peak_of(np.asarray(term.dirty_residual(seen)), dirty, *term.grid.coordinates()),
     )
 
 
@@ -42,13 +43,11 @@ def scatter(chi2: float, count: int) -> Noise:
     return Noise(ratio, ratio, "visibilities about the best model")
 
 
-def _peak(term: Any, seen: jax.Array) -> Peak:
-    """The largest residual of the dirty image of what antennas see (H, W)."""
-    sigma = np.asarray(term.dirty_sigma)
-    left, bright = np.asarray(term.dirty_residual(seen)) / sigma, np.asarray(term.dirty) / sigma
+def peak_of(left: np.ndarray, dirty: np.ndarray, x: np.ndarray, y: np.ndarray) -> Peak:
+    """The largest residual of a dirty image (H, W): what is left and the image itself, both over the noise."""
     place = np.unravel_index(np.argmax(np.abs(left)), left.shape)
-    x, y = (float(a[place]) for a in term.grid.coordinates())
-    return Peak(float(left[place]), abs(float(left[place])) / float(bright.max()), x, y)
+    highest = float(left[place])
+    return Peak(highest, abs(highest) / float(dirty.max()), float(x[place]), float(y[place]))
 
 
 @jax.jit

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lensfit.trust.facts import AGREE, Basin, Facts, Gain, Neighbour, Part, Rivals
-from lensfit.trust.measures import CounterImage, Noise, Peak
+from lensfit.trust.measures import CounterImage, Left, Noise, Peak
 from lensfit.verdict import Check, Outcome
 
 LEAST_SIGNAL = 25.0
@@ -46,6 +46,17 @@ TOLD, TOO_SMALL, TOO_LARGE = 1.3, 2.0, 6.0
 """Factors by which the noise of an image is off: told, failed where it is too small, and where it is too large."""
 TOO_SMALL_VISIBILITIES = 1.5
 """The same of visibilities, whose noise is well known, where it is too small."""
+
+MISFIT = 5.0
+"""chi2 over the number of pixels and the square of their scatter up to which a model of an image does not contradict
+it: real galaxies are no Sersic profiles, and right fits of them reach 4.1; a PSF with a pedestal of half the light
+gives 6.3, a lensed quasar that the model does not have 44."""
+LEFT, LEFT_PEAK = 0.5, 1.1
+"""Largest share of the brightness of the arcs that may be left, and largest residual as wide as the PSF over the
+brightest place of the arcs: right fits of real lenses leave 0.40 and 0.86, a lensed quasar 0.45 and 1.4."""
+BETTER, ASKED_FOR = 0.25, 0.1
+"""Share of chi2 by which a neighbouring model is better by far, and share of the lensed signal that the arcs are not
+explained without: right fits of real lenses have neighbours that lower chi2 by 0.11 of it and 0.05 of the signal."""
 
 PROFILES, PIXELS = ("image", "visibilities"), ("pixels image", "pixels visibilities")
 IMAGES = ("image",)
@@ -171,6 +182,24 @@ def noise_is_what_it_says(noise: Noise, kind: str) -> Answer:
     )
 
 
+@question("residuals", IMAGES, unknown="how far the model misses the data is not known")
+def residuals(misfit: float) -> Answer:
+    """Is the model one of the data?"""
+    return misfit < MISFIT, (
+        f"chi2 per pixel is {misfit:.3g} times what the scatter of the sky gives (less than {MISFIT:g}): "
+        + ("the model fits" if misfit < MISFIT else "the data have more than the model, or another PSF")
+    )
+
+
+@question("arcs followed", IMAGES, unknown="what is left on the arcs is not known")
+def arcs_followed(left: Left) -> Answer:
+    """Is what the fit leaves on the arcs small beside them?"""
+    return left.share < LEFT and left.peak < LEFT_PEAK, (
+        f"{100 * left.share:.0f} % of the brightness of the arcs is left, and no more than {100 * left.peak:.0f} % of "
+        f"their brightest place in one peak (less than {100 * LEFT:.0f} % and {100 * LEFT_PEAK:.0f} %)"
+    )
+
+
 @question("dirty residual", VISIBILITIES, unknown="the dirty residual is not known")
 def dirty_residual(peak: Peak) -> Answer:
     """Does the model leave anything large?"""
@@ -231,6 +260,23 @@ def neighbouring_models(neighbours: tuple[Neighbour, ...]) -> Answer:
         f"over {len(radii)} models that fit the Einstein radius lies between {min(radii):.4g} and {max(radii):.4g}, "
         f"+- {100 * share:.1f} % (less than {100 * STABLE:g} %)"
     )
+
+
+@question("better neighbour", PROFILES, once=True, essential=False,
+          unknown="no neighbouring model was fitted: staged fits them")
+def better_neighbour(neighbours: tuple[Neighbour, ...], chi2: float, radius: float, total: float) -> Answer:
+    """Do the data ask for another model?"""
+    best = max(neighbours, key=lambda n: n.gain)
+    moved = abs(best.radius - radius)
+    told = (
+        f"the neighbouring model {best.name!r} lowers chi2 by {best.gain:.0f}, {100 * best.gain / chi2:.0f} % of it, "
+        f"with {best.parameters} more parameters, and moves the Einstein radius by {moved:.2g} arcsec"
+    )
+    if best.share > ASKED_FOR:
+        return False, f"{told}: without it {100 * best.share:.0f} % of the arcs are not explained"
+    if best.gain > BETTER * chi2 and not moved < total:
+        return False, f"{told}, more than its error of {total:.2g}: the data ask for that model"
+    return True, told if best.gain > 0 else "no neighbouring model fits better"
 
 
 WITHOUT = "the parametric fit that it began at is not known: start at the fit of profiles"

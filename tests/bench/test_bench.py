@@ -11,8 +11,8 @@ from lensfit.bench import curvature, rows, w_tilde
 from lensfit.bench.curvature import Inversion, curvature_error
 from lensfit.bench.mock import PIXEL_SCALE, Tracks, lensed_mapping, w_tilde_error
 from lensfit.cli import bench as command
+from lensfit.datasets import ARCSEC
 from lensfit.errors import DataError
-from lensfit.operators.nufft import ARCSEC
 
 TRACKS = Tracks.of(9, 70)
 CASE = Inversion(tracks=TRACKS, source_pixels=13, neighbours=3)

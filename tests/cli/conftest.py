@@ -4,9 +4,12 @@ import pytest
 from stand_in import Fits
 
 from lensfit import cli
-from lensfit.cli import fit as fit_command
+from lensfit.analysis import analysis, steps
 from lensfit.cli import main
 from lensfit.datasets import write_imaging
+from lensfit.results import Quantity
+
+RADIUS = Quantity(1.25, 0.01, "arcsec", "of the critical curve", 0.02)
 
 
 @pytest.fixture
@@ -39,12 +42,13 @@ def fits(monkeypatch):
     def write_report(made):
         (made / "report.html").write_text(made.name)
 
-    monkeypatch.setattr(fit_command, "write_results", write_results)
-    monkeypatch.setattr(fit_command, "write_report", write_report)
+    monkeypatch.setattr(analysis, "write_results", write_results)
+    monkeypatch.setattr(analysis, "write_report", write_report)
+    monkeypatch.setattr(analysis, "derived_quantities", lambda *_: {"effective_einstein_radius": RADIUS})
 
     def put(**settings):
         stand_in = Fits(**settings)
-        monkeypatch.setattr(fit_command, "fit", stand_in)
+        monkeypatch.setattr(steps, "fit", stand_in)
         return stand_in
 
     return put

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 
 from lensfit.fitters.result import FitResult
-from lensfit.verdict import Check, Trust
+from lensfit.verdict import Check, Outcome, Trust
 
 
 class Fits:
@@ -25,7 +25,10 @@ class Fits:
             raise self.error
         progress("fine fit", 850.25, 0.9)
         n = problem.ndim
-        checks = (Check.of("chi2", True, "fine"), Check.of("basins", self.trusted, "two basins are as good"))
+        basins = Check("basins", Outcome.UNCHECKED, "no search says so")
+        if self.trusted is not None:
+            basins = Check.of("basins", self.trusted, "two basins are as good")
+        checks = (Check.of("chi2", True, "fine"), basins)
         return FitResult(
             fitter=fitter if isinstance(fitter, str) else "stand-in",
             names=problem.names, units=("",) * n, symbols=("",) * n,

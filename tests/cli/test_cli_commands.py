@@ -45,7 +45,7 @@ def test_inspect_writes_a_picture_only_where_asked(lensfit, data, tmp_path):
 
 
 def test_an_error_without_a_log_shows_its_traceback(lensfit, data, monkeypatch):
-    monkeypatch.setattr("lensfit.cli.inspect.read_data", lambda section: 1 / 0)
+    monkeypatch.setattr("lensfit.cli.commands.read", lambda section: 1 / 0)
     code, _, complaints = lensfit("inspect", data)
     assert code == 1
     assert "Traceback" in complaints

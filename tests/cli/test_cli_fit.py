@@ -7,11 +7,11 @@ import os
 import time
 
 import pytest
-from lensfit.cli._folder import RUN_FILES
-from lensfit.cli._log import Display
+from run_files import RUN_FILES
 from stand_in import files, write
 
-from lensfit.cli import fit as fit_command
+from lensfit.analysis import analysis
+from lensfit.cli.run_folder import Display
 from lensfit.errors import FitError
 from lensfit.registry import fitter
 
@@ -22,7 +22,8 @@ def test_a_trusted_fit_is_0(lensfit, fits, data, tmp_path):
     code, said, complaints = lensfit("fit", data, "--mask-radius", 1.5, "--out", out)
     assert (code, complaints) == (0, "")
     assert "TRUSTED: all 2 checks passed" in said
-    assert "Einstein radius  " in said
+    told = "1.250 +- 0.022 arcsec (statistical 0.01, spread over neighbouring models 0.02)"
+    assert f"Einstein radius  {told}\n" in said
     assert "chi2 / pixels    850.2 / 800 = 1.063" in said
     assert f"report           {out / 'report.html'}" in said
     assert files(out) == ["log.txt", "recipe.toml", "report.html", "result.json"]
@@ -72,7 +73,14 @@ def test_a_fit_that_is_not_trusted_is_4_and_written(lensfit, fits, data, tmp_pat
     assert "result.json" in files(tmp_path / "run")
 
 
-@pytest.mark.parametrize(("trusted", "code"), [(True, 0), (False, 4)])
+def test_a_fit_that_was_not_checked_is_4_and_says_another_word(lensfit, fits, data, tmp_path):
+    fits(trusted=None)
+    code, said, _ = lensfit("fit", data, "--mask-radius", 1.5, "--out", tmp_path / "run")
+    assert code == 4
+    assert "UNCHECKED: 1 of 2 checks could not be made\n  no search says so\n" in said and "NOT TRUSTED" not in said
+
+
+@pytest.mark.parametrize(("trusted", "code"), [(True, 0), (False, 4), (None, 4)])
 def test_quiet_says_nothing_on_standard_output(trusted, code, lensfit, fits, data, tmp_path):
     fits(trusted=trusted)
     arguments = ("fit", data, "--mask-radius", 1.5, "--out", tmp_path / "run", "--quiet")
@@ -109,13 +117,13 @@ def test_a_full_disk_is_told_and_leaves_what_was_there(lensfit, fits, data, tmp_
 
     arguments = ("fit", data, "--mask-radius", 1.5, "--out", tmp_path / "run")
     with monkeypatch.context() as patch:
-        patch.setattr(fit_command, "write_report", full)
+        patch.setattr(analysis, "write_report", full)
         code, _, told = lensfit(*arguments)
         assert code == 3 and "cannot be written (No space left on device); make room" in told
         assert files(tmp_path / "run") == ["log.txt"]
     assert lensfit(*arguments, "--overwrite")[0] == 0
     before = {path: path.read_text() for path in (tmp_path / "run").iterdir() if path.name != "log.txt"}
-    monkeypatch.setattr(fit_command, "write_report", full)
+    monkeypatch.setattr(analysis, "write_report", full)
     assert lensfit(*arguments, "--overwrite")[0] == 3
     assert {path: path.read_text() for path in (tmp_path / "run").iterdir() if path.name != "log.txt"} == before
 

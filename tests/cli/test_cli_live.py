@@ -6,32 +6,30 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lensfit.cli._folder import FILM, PICTURE
-from lensfit.cli._live import Live
 from made_run import made_problem, made_result
 from matplotlib.figure import Figure
 from PIL import Image
 from stand_in import files
 
+from lensfit.analysis import Analysis
+from lensfit.cli.live import FILM, PICTURE, Live
 from lensfit.errors import DataError
-from lensfit.plots import Glance
 
 
 @pytest.fixture(scope="module")
 def lens(mock):
-    """Imaging, problem, and theta of the truth."""
+    """An analysis whose result is the truth."""
     imaging, problem = made_problem(mock.imaging)
-    return imaging, problem, made_result(problem, mock.truth)
+    return Analysis.of(problem, made_result(problem, mock.truth), imaging)
 
 
 def live(lens, folder, told=lambda *_: None):
-    imaging, problem, result = lens
-    return Live(folder, imaging, problem, told), problem, result, imaging
+    return Live(folder, lens, told), lens.result
 
 
 def test_a_picture_of_every_point_that_is_new(lens, tmp_path):
     told = []
-    shown, _, result, _ = live(lens, tmp_path, lambda *given: told.append(given))
+    shown, result = live(lens, tmp_path, lambda *given: told.append(given))
     shown("search", np.nan, 0.1)
     assert files(tmp_path) == []
     shown("search", 900.5, 0.2, "a note", result.theta)
@@ -49,14 +47,13 @@ def test_a_picture_of_every_point_that_is_new(lens, tmp_path):
 
 
 def test_the_film_shows_how_it_went(lens, tmp_path):
-    shown, problem, result, imaging = live(lens, tmp_path)
+    shown, result = live(lens, tmp_path)
     for far in (30, 10, 3, 1):
         shown.next_picture = shown.next_frame = 0.0
         shown("fit", 1.0, 0.1, theta=result.theta + far * result.errors)
-    (tmp_path / "made").mkdir()
-    shown.finish(Glance.of(imaging, problem.likelihood, result.model), tmp_path / "made")
-    assert files(tmp_path / "made") == [FILM, PICTURE]
-    with Image.open(tmp_path / "made" / FILM) as film:
+    shown.finish(lens)
+    assert files(tmp_path) == [FILM, PICTURE]
+    with Image.open(tmp_path / FILM) as film:
         frames = []
         for k in range(film.n_frames):
             film.seek(k)
@@ -69,7 +66,7 @@ def test_a_full_disk_is_told(lens, tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    shown, _, result, _ = live(lens, tmp_path)
+    shown, result = live(lens, tmp_path)
     monkeypatch.setattr(Figure, "savefig", full)
     with pytest.raises(DataError, match=r"live.png: cannot be written \(No space left on device\); make room"):
         shown("fit", 1.0, 0.1, theta=result.theta)

@@ -7,11 +7,11 @@ import jax
 import numpy as np
 import pytest
 from astropy.io.fits import open as open_fits
-from lensfit.cli._data import as_options, data_section
-from lensfit.cli._parser import parse
 from stand_in import write
 
 from lensfit.cli import main
+from lensfit.cli.fit import as_options, data_section
+from lensfit.cli.parser import parse
 from lensfit.datasets import write_imaging
 from lensfit.fitters.emcee import Emcee
 from lensfit.recipe import DataSection

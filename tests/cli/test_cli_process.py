@@ -7,12 +7,13 @@ import sys
 import time
 
 import pytest
-from lensfit.cli._folder import FILM, PICTURE, RUN_FILES
 from PIL import Image
+from run_files import RUN_FILES
 from stand_in import files
 
+from lensfit.cli.live import FILM, PICTURE
 from lensfit.recipe import read_recipe
-from lensfit.results import read_result
+from lensfit.results import read_document
 from lensfit.space import Space
 from lensfit.standard import parametric
 
@@ -42,7 +43,7 @@ def test_a_real_fit_writes_the_whole_run_folder(data, mock, tmp_path, environmen
     assert files(out) == sorted((*RUN_FILES, FILM, PICTURE))
     with Image.open(out / FILM) as film:
         assert film.n_frames > 1
-    result = read_result(out)
+    result = read_document(out)
     radius = result["parameters"]["mass.sie.einstein_radius"]["value"]
     assert radius == pytest.approx(mock.truth["mass.sie.einstein_radius"], abs=0.02)
     assert result["trust"]["trusted"] == (done.returncode == 0)

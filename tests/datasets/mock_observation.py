@@ -1,10 +1,13 @@
 """One small observation that all tests of this folder share."""
 
+from pathlib import Path
+
 import numpy as np
 from astropy.wcs import WCS
 
 SHAPE = (24, 20)
 SCALE = 0.05
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 def gaussian_psf(side=5, sigma=1.2):

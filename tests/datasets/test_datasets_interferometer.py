@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import visibility_layouts as layouts
 from astropy.io import fits
+from mock_observation import SHARED
 
 from lensfit.datasets import (
     Interferometer,
@@ -324,8 +325,6 @@ def test_written_and_read_back(tmp_path):
 
 def test_real_alma_data():
     """SPT0202-61: brightest North of the phase centre, where its ring is (../shared/data/README.md)."""
-    from test_datasets_shared import SHARED
-
     path = SHARED / "visilens_spt0202" / "SPT0202-61_ext.npz"
     if not path.exists():
         pytest.skip(f"{path} is not there")

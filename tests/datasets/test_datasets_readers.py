@@ -1,4 +1,4 @@
-"""Readers and writer: every layout gives the same dataset, and what the files state is obeyed."""
+"""Readers and writer: every layout gives the same dataset, what the files state is obeyed, real images are read."""
 
 import hashlib
 import json
@@ -11,10 +11,47 @@ from astropy.io import fits
 from file_layouts import LAYOUTS, hdus, multi_extension, npz, triple, write_triple
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mock_observation import SCALE, gaussian_psf, sky_header, sky_wcs
+from mock_observation import SCALE, SHARED, gaussian_psf, sky_header, sky_wcs
 
 from lensfit.datasets import Imaging, read_imaging, write_imaging
 from lensfit.errors import DataError
+
+# folder: shape, arcsec per pixel, PSF side, masked pixels, pixel_scale to give
+EXPECTED = {
+    "slacs/J0029-0055": ((201, 201), 0.05, 15, 1168, 0.05),
+    "slacs/J0330-0020": ((201, 201), 0.05, 15, 564, 0.05),
+    "slacs/J0956+5100": ((201, 201), 0.05, 15, 2384, 0.05),
+    "slacs/J1023+4230": ((201, 201), 0.05, 15, 398, 0.05),
+    "slacs/J1430+4105": ((201, 201), 0.05, 15, 3217, 0.05),
+    "slacs/J2341+0000": ((201, 201), 0.05, 15, 2640, 0.05),
+    "slacs/J0037-0942": ((201, 201), 0.05, 15, 1591, 0.05),
+    "slacs/J0044+0113": ((201, 201), 0.05, 15, 1686, 0.05),
+    "slacs/J0216-0813": ((201, 201), 0.05, 15, 5233, 0.05),
+    "slacs/J0728+3835": ((201, 201), 0.05, 15, 233, 0.05),
+    "slacs/J0912+0029": ((201, 201), 0.05, 15, 2164, 0.05),
+    "slacs/J0959+0410": ((201, 201), 0.05, 15, 187, 0.05),
+    "slacs/J1029+0420": ((201, 201), 0.05, 15, 282, 0.05),
+    "slacs/J1032+5322": ((201, 201), 0.05, 15, 101, 0.05),
+    "slacs/J1106+5228": ((201, 201), 0.05, 15, 2040, 0.05),
+    "slacs/J1112+0826": ((201, 201), 0.05, 15, 2327, 0.05),
+    "slacs/J1134+6027": ((201, 201), 0.05, 15, 3602, 0.05),
+    "slacs/J1204+0358": ((201, 201), 0.05, 15, 1948, 0.05),
+    "cosmos_web_ring/F150W": ((419, 419), 0.03, 31, 24296, None),
+    "cosmos_web_ring/F277W": ((209, 209), 0.06, 31, 6023, None),
+    "desi/DESIJ0132-1600": ((180, 180), 0.08, 61, 0, None),
+    "desi/DESIJ0136-0008": ((250, 250), 0.08, 61, 0, None),
+    "desi/DESIJ0201-2739": ((94, 94), 0.08, 61, 0, None),
+    "desi/DESIJ0923+1829": ((150, 150), 0.08, 61, 0, None),
+    "desi/DESIJ0215-2909": ((100, 100), 0.08, 61, 0, None),
+    "desi/DESIJ0618+5018": ((140, 140), 0.08, 61, 0, None),
+    "desi/DESIJ1624+0129": ((128, 128), 0.08, 61, 0, None),
+    "simulated/hst": ((141, 141), 0.05, 21, 0, None),
+    "simulated/jwst": ((235, 235), 0.03, 21, 0, None),
+    "simulated/euclid": ((71, 71), 0.1, 21, 0, None),
+}
+OFF_CENTRE = {"desi/DESIJ0136-0008", "desi/DESIJ0923+1829"}
+"""Brightest 0.8 arcsec from the middle of the cutout."""
+IMAGE_FOLDERS = {"slacs", "cosmos_web_ring", "desi", "simulated"}
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.__name__)
@@ -238,3 +275,49 @@ def test_written_files_stand_alone_and_are_never_overwritten(tmp_path, arrays):
     assert json.loads((folder / "info.json").read_text())["pixel_scale"] == SCALE
     with pytest.raises(DataError, match=r"data.fits: is there already"):
         write_imaging(image, folder)
+
+
+def shared(folder):
+    path = SHARED / folder
+    if not path.is_dir():
+        pytest.skip(f"{path} is not on this machine; it holds third-party data that is never copied here")
+    return path
+
+
+@pytest.mark.parametrize("folder", EXPECTED)
+def test_published_image(folder):
+    shape, scale, psf_side, masked, given = EXPECTED[folder]
+    image = read_imaging(shared(folder), pixel_scale=given)
+    assert image.shape == shape and image.psf.shape == (psf_side, psf_side)
+    assert image.pixel_scale == pytest.approx(scale, rel=1e-6)
+    assert image.mask.sum() == masked
+    used = ~image.mask
+    assert np.isfinite(image.data).all() and (image.noise > 0).all() and (image.noise[used] < 1e3).all()
+    assert image.psf.sum() == pytest.approx(1, abs=1e-12)
+    assert image.data.dtype.isnative and image.wcs is None
+    row, column = np.unravel_index(np.where(np.hypot(image.x, image.y) < 1, image.data, 0).argmax(), shape)
+    off = 0.8 if folder in OFF_CENTRE else 0.5
+    assert np.hypot(image.x[row, column], image.y[row, column]) < off, "the lens is not in the middle"
+
+
+def test_no_image_set_is_forgotten():
+    found = {str(path.relative_to(SHARED)) for name in IMAGE_FOLDERS for path in shared(name).glob("*/")}
+    assert found == set(EXPECTED)
+
+
+def test_slacs_headers_state_no_pixel_scale():
+    with pytest.raises(DataError, match=r"image.fits\[PRIMARY\]: states no pixel scale; give pixel_scale="):
+        read_imaging(shared("slacs/J0029-0055"))
+
+
+def test_ring_follows_info_json_and_not_the_header_of_its_mask():
+    image = read_imaging(shared("cosmos_web_ring/F150W"))
+    assert image.pixel_scale == 0.03
+    assert image.notes == ("PSF divided by its sum 0.944889",)
+
+
+def test_desi_noise_is_made_from_counts():
+    image = read_imaging(shared("desi/DESIJ0215-2909"))
+    assert image.noise.min() == pytest.approx(0.013774, abs=1e-4)
+    assert "background_rms^2 + max(data, 0) / exposure_time" in image.notes[0]
+    assert "PSF divided by its sum 0.987352" in image.notes

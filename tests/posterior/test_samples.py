@@ -9,10 +9,12 @@ from astropy.table import Table
 from made_run import made_problem, made_result
 from scipy.special import gamma
 
+from lensfit.analysis import Analysis
 from lensfit.fitters.diagnostics import Diagnostics
+from lensfit.observations import observe
 from lensfit.plots import SAMPLE_FIGURES
 from lensfit.report import report_html
-from lensfit.results import derived_quantities, read_result, write_results
+from lensfit.results import derived_quantities, read_document
 from lensfit.results.samples import equal_draws
 
 with warnings.catch_warnings():
@@ -55,7 +57,7 @@ def weighted(chains):
 def folder(weighted, tmp_path_factory):
     imaging, problem, result = weighted
     folder = tmp_path_factory.mktemp("run")
-    write_results(folder, problem, imaging, result)
+    Analysis.of(problem, result, imaging).save(folder)
     return folder
 
 
@@ -87,7 +89,7 @@ def test_arviz_reads_weighted_samples_as_equal_draws(folder, weighted):
 
 def test_chains_stay_chains(chains, tmp_path):
     imaging, problem, result = chains
-    write_results(tmp_path, problem, imaging, result)
+    Analysis.of(problem, result, imaging).save(tmp_path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = arviz.from_netcdf(tmp_path / "samples.h5")
@@ -109,8 +111,8 @@ def test_equal_draws_have_the_weighted_moments(weighted):
 def test_derived_quantities_scatter_as_the_covariance_says(chains):
     """Samples of a normal distribution this narrow must give the errors of linear propagation."""
     imaging, problem, result = chains
-    linear = derived_quantities(problem, imaging, dataclasses.replace(result, samples=None))
-    sampled = derived_quantities(problem, imaging, result)
+    linear = derived_quantities(problem, observe(imaging), dataclasses.replace(result, samples=None))
+    sampled = derived_quantities(problem, observe(imaging), result)
     assert sampled.keys() == linear.keys() >= {"source_flux", "lens_flux", "lensed_source_flux"}
     for name, quantity in sampled.items():
         assert quantity.value == pytest.approx(linear[name].value)
@@ -127,13 +129,13 @@ def test_lens_flux_is_the_sum_over_the_pixels(chains, mock):
         radius, value = mock.truth[f"light.{profile}.effective_radius"], result[f"light.{profile}.intensity"]
         b = 2 * n - 1 / 3 + 4 / (405 * n) + 46 / (25515 * n**2) + 131 / (1148175 * n**3)
         total += value * radius**2 * 2 * np.pi * n * np.exp(b) * b ** (-2 * n) * gamma(2 * n)
-    found = derived_quantities(problem, imaging, dataclasses.replace(result, samples=None))["lens_flux"]
+    found = derived_quantities(problem, observe(imaging), dataclasses.replace(result, samples=None))["lens_flux"]
     assert found.value * imaging.pixel_scale**2 == pytest.approx(total, rel=0.1)
     assert found.unit == "MJy / sr, summed over pixels"
 
 
 def test_report_shows_diagnostics_and_figures(folder):
-    document = read_result(folder)
+    document = read_document(folder)
     assert document["diagnostics"]["pareto_k"] == 0.4 and document["diagnostics"]["r_hat"] is None
     page = report_html(folder)
     assert "Pareto k 0.4" in page and "effective samples" in page

@@ -3,7 +3,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from lensfit.staged.trust import check_fit, gather
+from small_fits import found_at
 
 from lensfit.fitters.lm import descend
 from lensfit.instruments import Instrument, gaussian_psf
@@ -16,6 +16,7 @@ from lensfit.simulate import simulate_imaging
 from lensfit.space import solve_amplitudes
 from lensfit.staged.stages import Stages
 from lensfit.standard import flexible, parametric
+from lensfit.trust import examine
 
 RADIUS = 0.8
 LENS = LensModel(
@@ -117,10 +118,9 @@ def test_a_wrong_basin_is_not_trusted(lens, factor, standard):
     theta[source.radius] = 0.3
     free = roles.source | roles.light
     held = descend(space, problem.likelihood, theta, free, 40, 0.1).point
-    numbers = space.build(held.theta).filled(held.amplitudes)
-    evidence = gather(problem.likelihood, numbers, held)
-    checks = check_fit(space, roles, np.asarray(held.theta), evidence, 0.0)
-    assert not all(check.passed for check in checks), [check.finding for check in checks]
+    held_problem = Problem(case.model, problem.likelihood)
+    result = examine(held_problem, found_at(held_problem, np.asarray(held.theta), explored=True))
+    assert result.trust.word == "NOT TRUSTED", [check.finding for check in result.trust.checks]
 
 
 def test_progress_names_the_stages(lens):

@@ -5,33 +5,35 @@ import json
 import numpy as np
 import pytest
 from astropy.io import fits
-from lensfit.cli._folder import PIXEL_FILES, SAMPLE_FILES
-from lensfit.pixel_fit import ascend, compared, fit_pixels
-from lensfit.pixelised.mesh import Arcs, Mesh, neighbour, pixel_source
-from lensfit.pixelised.model import pixel_model
-from lensfit.pixelised.notes import describe_neighbour, describe_residuals
-from lensfit.pixelised.trust import Measures, check_basin, check_source, measure
+from documents import quantities, same
+from run_files import PIXEL_FILES, SAMPLE_FILES
 
+import lensfit
 from lensfit import cli
+from lensfit.analysis import Analysis, Mesh, Search, SourceOnPixels
+from lensfit.analysis.pixel_model import Arcs, neighbour, pixel_model, pixel_source
+from lensfit.analysis.pixel_source import ascend, describe_neighbour, describe_residuals
 from lensfit.cli import main
 from lensfit.datasets import write_imaging
 from lensfit.errors import FitError, ModelError
+from lensfit.fitters.importance import Importance
 from lensfit.fitters.optimum import climb
 from lensfit.instruments import Instrument, gaussian_psf
-from lensfit.lensing import Field, image_positions
-from lensfit.likelihood.imaging import ImagingLikelihood
+from lensfit.lensing import Field, einstein_radius_of, image_positions, whole_field
 from lensfit.likelihood.pixel_images import PixelImagingLikelihood
 from lensfit.model import LensModel
 from lensfit.pixelised.shape import FAINTEST, half_light_radius, mean_images
 from lensfit.priors import Uniform
 from lensfit.problem import Problem
 from lensfit.profiles import SIE, Sersic, Shear
+from lensfit.progress import silent
 from lensfit.pytree import replace
-from lensfit.registry import fit
-from lensfit.report import write_report
-from lensfit.results import read_result, write_results
+from lensfit.results import read_document
 from lensfit.simulate import simulate_imaging
 from lensfit.standard import parametric
+from lensfit.trust import examine, questions
+from lensfit.trust.facts import Basin
+from lensfit.trust.of_pixels import of_images_on_pixels
 from lensfit.verdict import Trust
 
 RADIUS = 0.8
@@ -60,14 +62,18 @@ def imaging():
 
 
 @pytest.fixture(scope="module")
-def smooth(imaging):
-    problem = Problem(parametric(imaging), ImagingLikelihood.of(imaging))
-    return problem, fit(problem, seed=1)
+def searched(imaging):
+    return Analysis.begin(imaging, parametric, seed=1).then(Search(), silent)
 
 
 @pytest.fixture(scope="module")
-def done(imaging, smooth):
-    return fit_pixels(imaging, *smooth, Mesh(pixels=16))
+def smooth(searched):
+    return searched.problem, searched.result
+
+
+@pytest.fixture(scope="module")
+def done(searched):
+    return searched.then(SourceOnPixels(Mesh(pixels=16)), silent)
 
 
 def test_the_lens_is_found_and_trusted(done):
@@ -102,8 +108,7 @@ def test_a_wrong_basin_is_told_by_the_source_alone(done, imaging, smooth, factor
     end = ascend(begun, dataclasses.replace(start, theta=theta))
     found = begun.reconstruct(begun.to_theta(end.z))
     assert abs(found.model.mass["sie"].einstein_radius / RADIUS - 1) > 0.2
-    failed = [check.name for check in check_source(measure(begun.likelihood, found)) if not check.passed]
-    assert "multiple images" in failed
+    assert not questions.multiple_images(of_images_on_pixels(begun.likelihood, found).images)[0]
 
 
 def test_mean_number_of_images_is_that_of_the_points_of_the_source(done):
@@ -120,40 +125,24 @@ def test_mean_number_of_images_is_that_of_the_points_of_the_source(done):
     assert mean_images(found, grid) == pytest.approx(expected, rel=0.05)
 
 
-GOOD = Measures(signal=100.0, images=2.5)
-
-
-@pytest.mark.parametrize(
-    ("changed", "name"),
-    [
-        ({"signal": 20.0}, "lensed source"),
-        ({"images": 1.2}, "multiple images"),
-        ({"images": np.nan}, "multiple images"),
-    ],
-)
-def test_each_check_of_the_source_asks_one_thing(changed, name):
-    assert all(check.passed for check in check_source(GOOD))
-    failed = [c.name for c in check_source(dataclasses.replace(GOOD, **changed)) if not c.passed]
-    assert failed == [name]
-
-
 @pytest.mark.parametrize(
     ("radius", "flux", "chi2", "names"),
     [(1.05, 0.8, 0.9, []), (0.7, 0.8, 0.9, ["parametric basin"]), (1.3, 0.8, 0.9, ["parametric basin"]),
-     (1.0, 0.2, 0.9, ["flux"]), (1.0, -1.0, 0.9, ["flux"]), (1.0, 3.0, 0.9, ["flux"]), (1.0, 0.8, 1.2, ["residuals"]),
-     (1.0, 0.8, np.nan, ["residuals"])],
+     (1.0, 0.2, 0.9, ["flux"]), (1.0, -1.0, 0.9, ["flux"]), (1.0, 3.0, 0.9, ["flux"]),
+     (1.0, 0.8, 1.2, ["parametric residuals"]), (1.0, 0.8, np.nan, ["parametric residuals"])],
 )  # fmt: skip
 def test_each_check_against_the_parametric_fit_asks_one_thing(radius, flux, chi2, names):
-    assert [check.name for check in check_basin(radius, flux, chi2) if not check.passed] == names
+    basin = Basin(radius, flux, chi2)
+    asked = {"parametric basin": questions.parametric_basin, "flux": questions.flux,
+             "parametric residuals": questions.parametric_residuals}  # fmt: skip
+    assert [name for name, ask in asked.items() if not ask(basin)[0]] == names
 
 
 def test_what_fits_worse_than_profiles_is_not_trusted_whatever_the_fitter(done, smooth):
-    problem, start = smooth
-    found = done.problem.reconstruct(done.result.theta)
-    for factor, names in ((1.0, []), (1.5, ["residuals"])):
+    for factor, names in ((1.0, []), (1.5, ["parametric residuals"])):
         worse = dataclasses.replace(done.result, chi2=factor * done.result.chi2, trust=Trust(()))
-        judged = compared(problem, start, worse, found)
-        assert [check.name for check in judged.trust.checks if not check.passed] == names
+        judged = examine(done.problem, worse, parametric=smooth[1])
+        assert [check.name for check in judged.trust.failed] == names
 
 
 def test_a_mesh_has_nodes():
@@ -168,9 +157,17 @@ def test_a_climb_that_has_not_arrived_says_so(done):
     assert not climb(problem.space, problem.likelihood, z, whitening, most=1).arrived
 
 
-def test_results_and_report(done, imaging, tmp_path):
-    write_results(tmp_path, done.problem, imaging, done.result)
-    write_report(tmp_path)
+def test_the_source_goes_onto_another_mesh_from_the_same_fit(done, searched):
+    assert done.parametric.result is searched.result and done.model is searched.problem.model
+    assert done.fit.source == "pixels" and done.fit.mesh == {"pixels": 16}
+    with pytest.raises(ModelError, match="a mesh of 1 x 1 nodes is none"):
+        done.then(SourceOnPixels(Mesh(pixels=1)), silent)
+    with pytest.raises(ModelError, match="before the source goes onto pixels"):
+        done.then(lensfit.analysis.Companions(), silent)
+
+
+def test_results_and_report(done, tmp_path):
+    done.save(tmp_path)
     document = json.loads((tmp_path / "result.json").read_text())
     assert document["parameters"]["source.pixels.strength"]["value"] == pytest.approx(
         done.result["source.pixels.strength"]
@@ -180,10 +177,16 @@ def test_results_and_report(done, imaging, tmp_path):
         assert planes["SOURCE"].data.shape == (16, 16) and np.all(planes["DEVIATION"].data >= 0)
     assert (tmp_path / "magnification.png").is_file()
     assert "deviation of the reconstructed" in (tmp_path / "report.html").read_text()
+    loaded = lensfit.load(tmp_path)
+    np.testing.assert_equal(quantities(loaded), quantities(done))
+    assert loaded.fit == dataclasses.replace(done.fit, standard=None)
+    assert loaded.einstein_radius.spread > 0
+    with pytest.raises(ModelError, match="the problem of a source on pixels is not kept"):
+        loaded.problem  # noqa: B018
 
 
 def test_notes_tell_the_start_what_stands_out_and_how_to_have_a_better_mesh(done, smooth):
-    radius = smooth[1]["mass.sie.einstein_radius"]
+    radius = einstein_radius_of(smooth[1].model.only(), whole_field(smooth[0].likelihood.grid))
     assert f"parametric fit: Einstein radius {radius:.4f} arcsec" in done.result.notes[0]
     assert describe_residuals(done.problem.likelihood, done.problem.reconstruct(done.result.theta)) == []
     moved = done.result.theta.copy()
@@ -229,7 +232,7 @@ def test_half_light_radius_of_a_disc():
     assert half_light_radius(disc, x, x) == pytest.approx(np.sqrt(0.5), abs=0.01)
 
 
-def test_the_command_samples_a_source_on_pixels(imaging, tmp_path, monkeypatch):
+def test_the_command_samples_a_source_on_pixels_and_so_does_python(imaging, tmp_path, monkeypatch):
     monkeypatch.setattr(cli, "setup", lambda: None)
     write_imaging(imaging, tmp_path / "data")
     (tmp_path / "recipe.toml").write_text(
@@ -238,13 +241,18 @@ def test_the_command_samples_a_source_on_pixels(imaging, tmp_path, monkeypatch):
     command = ["fit", str(tmp_path / "data"), "--model", str(tmp_path / "recipe.toml"), "--seed", "1"]
     command += ["--source", "pixels", "--mesh-pixels", "14", "--regularisation", "adaptive"]
     code = main([*command, "--out", str(tmp_path / "run"), "--quiet"])
-    result = read_result(tmp_path / "run")
+    result = read_document(tmp_path / "run")
     assert code == (0 if result["trust"]["trusted"] else 4)
     assert result["fitter"] == "importance" and result["diagnostics"]["effective_samples"] >= 100
     radius = result["parameters"]["mass.sie.einstein_radius"]
     assert abs(radius["value"] - RADIUS) < max(5 * radius["error"], 0.002 * RADIUS)
     assert result["fit"]["log_evidence"] is not None
-    assert "residuals" in [check["name"] for check in result["trust"]["checks"]]
+    assert "parametric residuals" in [check["name"] for check in result["trust"]["checks"]]
     assert "14 x 14 numbers" in (tmp_path / "run" / "report.html").read_text()
     made = {path.name for path in (tmp_path / "run").iterdir()}
     assert made >= {*PIXEL_FILES, *SAMPLE_FILES}
+    mesh = {"pixels": 14, "regularisation": "adaptive"}
+    sampler = Importance(effective_samples=100)
+    python = lensfit.analyse(tmp_path / "data", fitter=sampler, seed=1, source="pixels", mesh=mesh, progress=silent)
+    same(read_document(python.save(tmp_path / "python")), result)
+    assert (tmp_path / "python" / "recipe.toml").read_text() == (tmp_path / "run" / "recipe.toml").read_text()

@@ -3,15 +3,15 @@ import dataclasses
 
 import numpy as np
 import pytest
-from lensfit.companions import find_companions, fit_without_companions, leave_out
 
+from lensfit.analysis import Analysis, Companions, Search
 from lensfit.instruments import Instrument, gaussian_psf
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.model import LensModel
-from lensfit.problem import Problem
+from lensfit.observations.companions import find_companions, leave_out
 from lensfit.profiles import SIE, Exponential, Gaussian, Sersic, Shear
+from lensfit.progress import silent
 from lensfit.pytree import replace
-from lensfit.registry import fit
 from lensfit.simulate import simulate_imaging
 from lensfit.standard import parametric
 from lensfit.verdict import Check, Trust
@@ -96,36 +96,61 @@ def test_masked_with_a_note_that_says_where():
     assert f'({found.x:.2f}", {found.y:.2f}") within {found.radius:.2f}"' in masked.notes[-1]
 
 
+NUCLEI = {
+    "a nucleus": Gaussian(**CENTER, e1=0.0, e2=0.0, intensity=60.0, sigma=0.03),
+    "one that is not quite there": Gaussian(center_x=0.03, center_y=0.0, e1=0.0, e2=0.0, intensity=60.0, sigma=0.05),
+}
+
+
+@pytest.mark.parametrize("nucleus", NUCLEI)
+def test_the_own_nucleus_of_a_lens_is_none(nucleus):
+    """An active nucleus, which no profile of the model explains."""
+    assert not companions_of(observed(replace(LENS, light=LENS.light | {"nucleus": NUCLEI[nucleus]})), LENS)
+
+
+@pytest.mark.parametrize("away", [0.25, -0.3])
+def test_a_companion_beside_the_nucleus_is_one(away):
+    near = Gaussian(center_x=0.01 + away, center_y=-0.02, e1=0.0, e2=0.0, intensity=20.0, sigma=0.05)
+    (found,) = companions_of(observed(replace(LENS, light=LENS.light | {"satellite": near})), LENS)
+    assert np.hypot(found.x - near.center_x, found.y - near.center_y) < 0.05
+
+
 @pytest.fixture(scope="module")
 def disturbed():
-    imaging = with_satellite(LENS)
-    return imaging, Problem(parametric(imaging), ImagingLikelihood.of(imaging))
+    """The lens with its satellite, searched for."""
+    return Analysis.begin(with_satellite(LENS), parametric).then(Search(), silent)
 
 
 def test_a_fit_is_made_again_without_its_companion(disturbed):
-    imaging, _, result = fit_without_companions(*disturbed, fit)
+    done = disturbed.then(Companions(), silent)
+    result, imaging = done.result, done.observation.frame
     assert sum(note.startswith("companion masked") for note in imaging.notes) == 1
     k = result.names.index("mass.sie.einstein_radius")
     assert abs(result.theta[k] - RADIUS) < 4 * result.errors[k]
     assert result.trust.checks[-1].name == "companions"
     assert result.trust.trusted, result.trust.reasons
-    assert result.data_count == np.count_nonzero(~imaging.mask) < np.count_nonzero(~disturbed[0].mask)
+    assert result.data_count == np.count_nonzero(~imaging.mask) < disturbed.result.data_count
+    assert done.problem.model is disturbed.problem.model
 
 
 def test_nothing_is_masked_on_a_fit_that_does_not_explain_the_arcs(disturbed):
-    good = fit(disturbed[1])
-    bad = dataclasses.replace(good, trust=Trust((Check.of("arcs explained", False, "the source explains 20 %"),)))
-    imaging, problem, result = fit_without_companions(*disturbed, lambda _: bad)
-    assert imaging is disturbed[0]
-    assert problem is disturbed[1]
-    assert result is bad
+    failed = Trust((Check.of("arcs explained", False, "the source explains 20 %"),))
+    bad = disturbed.changed(result=dataclasses.replace(disturbed.result, trust=failed))
+    done = bad.then(Companions(), silent)
+    assert done.observation is bad.observation and done.problem is bad.problem and done.result is bad.result
 
 
 def test_an_answer_that_hangs_on_the_companion_is_not_trusted(disturbed):
-    good = fit(disturbed[1])
-    k = good.names.index("mass.sie.einstein_radius")
-    other = dataclasses.replace(good, theta=np.where(np.arange(len(good.theta)) == k, 1.2 * good.theta, good.theta))
-    answers = iter([good, other, other])
-    _, _, result = fit_without_companions(*disturbed, lambda _: next(answers))
-    assert not result.trust.trusted
-    assert "moved the Einstein radius by 20.0 %" in result.trust.reasons[-1]
+    """The search that is made again is a step as any other."""
+
+    def moved_away(analysis, progress):
+        good = disturbed.result
+        sie = replace(good.model.mass["sie"], einstein_radius=1.2 * good["mass.sie.einstein_radius"])
+        model = replace(good.model, mass=good.model.mass | {"sie": sie})
+        return analysis.ready().changed(result=dataclasses.replace(good, model=model))
+
+    done = disturbed.then(Companions(search=moved_away), silent)
+    assert not done.trust.trusted
+    assert done.trust.reasons[-1].startswith("leaving out ")
+    moved = float(done.trust.reasons[-1].split("moved the Einstein radius by ")[1].split(" %")[0])
+    assert moved == pytest.approx(20, abs=1)

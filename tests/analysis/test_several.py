@@ -1,0 +1,115 @@
+"""Several data of one lens with a name each: an image beside visibilities on the road."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from documents import quantities
+from run_files import WRITTEN
+
+import lensfit
+from lensfit.analysis import Analysis, Region
+from lensfit.datasets import Interferometer
+from lensfit.errors import DataError, ModelError
+from lensfit.fitters.result import Clock, result_of
+from lensfit.instruments import Instrument, earth_rotation, gaussian_psf, spiral
+from lensfit.model import LensModel, Models
+from lensfit.observations import observe
+from lensfit.plots import FIGURES, VISIBILITY_FIGURES
+from lensfit.priors import LogNormal, Normal, Solved, Uniform
+from lensfit.profiles import SIE, Exponential
+from lensfit.progress import silent
+from lensfit.simulate import simulate_imaging, simulate_interferometer
+from lensfit.terms import Sum
+
+RADIUS = 0.8
+BENT = {"center_x": 0.02, "center_y": -0.03, "e1": 0.1, "e2": 0.05}
+ARC = {"center_x": 0.08, "center_y": 0.05, "e1": 0.1, "e2": 0.0}
+
+
+def truth(intensity, size):
+    """The lens with a source of that brightness and size."""
+    source = Exponential(**ARC, intensity=intensity, effective_radius=size)
+    return LensModel(light={}, mass={"sie": SIE(**BENT, einstein_radius=RADIUS)}, source={"arc": source})
+
+
+@pytest.fixture(scope="module")
+def data():
+    """An image of stars and visibilities of dust, which is larger than the stars."""
+    instrument = Instrument(pixel_scale=0.08, psf=gaussian_psf(0.16, 0.08, 7), exposure_time=500.0, gain=1.0, sky=0.1,
+                            read_noise=5.0, unit="e/s")  # fmt: skip
+    imaging = simulate_imaging(truth(1.5, 0.12), instrument, (36, 36), seed=3).circular_mask(1.3)
+    rows = earth_rotation(
+        spiral(7, 350.0), latitude=-23.0, declination=-45.0, hour_angles=np.linspace(-1, 1, 8), wavelength=870e-6,
+        noise=0.012,
+    )  # fmt: skip
+    grid = Interferometer.of(rows, pixel_scale=0.16, shape=(32, 32))
+    return {"F150W": imaging, "alma": simulate_interferometer(truth(6e-4, 0.2), grid, seed=4)}
+
+
+@pytest.fixture(scope="module")
+def models():
+    """One mass; each dataset has a source of its own."""
+    sie = SIE(**BENT, einstein_radius=Uniform(low=0.3, high=1.2))
+
+    def model(size):
+        arc = Exponential(center_x=Normal(mean=0.0, sigma=0.1), center_y=0.05, e1=0.1, e2=0.0, intensity=Solved(),
+                          effective_radius=LogNormal(median=size, sigma=0.3))  # fmt: skip
+        return LensModel(light={}, mass={"sie": sie}, source={"arc": arc})
+
+    return {"F150W": model(0.12), "alma": model(0.2)}
+
+
+@pytest.fixture(scope="module")
+def done(data, models):
+    """An analysis whose result is the truth."""
+    begun = Analysis.begin(data, models).then(Region(), silent).ready()
+    values = {"einstein_radius": RADIUS, "center_x": 0.08, "F150W.effective_radius": 0.12, "alma.effective_radius": 0.2}
+    keys = [(f"{name.partition('.')[0]}.{name.rpartition('.')[2]}", name.rpartition(".")[2]) for name in
+            begun.problem.names]  # fmt: skip
+    theta = np.array([values.get(own, values.get(key)) for own, key in keys])
+    result = result_of(begun.problem, theta, fitter="by hand", clock=Clock.start(), converged=True, evaluations=1,
+                       gradients=1)  # fmt: skip
+    return begun.changed(result=result)
+
+
+def test_one_problem_of_the_sum_of_their_terms(done, data):
+    assert isinstance(done.problem.likelihood, Sum) and isinstance(done.problem.model, Models)
+    assert done.problem.ndim == 5, "the Einstein radius is one parameter"
+    assert done.result.chi2 / done.result.data_count == pytest.approx(1, abs=0.15)
+    assert done.observation.frame.shape == data["F150W"].shape
+
+
+def test_the_first_one_heads_and_each_has_its_quantities(done):
+    assert done.einstein_radius == done.derived["F150W.effective_einstein_radius"]
+    assert done.derived["alma.effective_einstein_radius"].value == pytest.approx(done.einstein_radius.value, rel=1e-3)
+    magnified = [done.derived[f"{name}.source_magnification"].value for name in ("F150W", "alma")]
+    assert magnified[0] > magnified[1] > 1
+
+
+def test_files_of_all_of_them(done, tmp_path):
+    done.save(tmp_path)
+    figures = [f"F150W_{name}.png" for name in FIGURES] + [f"alma_{name}.png" for name in VISIBILITY_FIGURES]
+    written = set(WRITTEN) - {"recipe.toml"}  # which is of one dataset
+    assert {path.name for path in tmp_path.iterdir()} == written | set(figures)
+    page = (tmp_path / "report.html").read_text()
+    assert "F150W pixels" in page and "alma baselines" in page and "missing" not in page
+    loaded = lensfit.load(tmp_path)
+    np.testing.assert_equal(quantities(loaded), quantities(done))
+    assert loaded.result.model.keys() == {"F150W", "alma"}
+    assert loaded.summary() == done.summary()
+    (tmp_path / "mine.png").write_text("mine")
+    other = dataclasses.replace(done, parametric=None)
+    other.save(tmp_path)
+    assert (tmp_path / "mine.png").is_file()
+
+
+def test_models_must_be_given_and_fit(data, models):
+    with pytest.raises(ModelError, match="no standard model is for several data: give model= a mapping of F150W, alma"):
+        Analysis.begin(data).problem  # noqa: B018
+    with pytest.raises(ModelError, match="no standard model is for several data"):
+        Analysis.begin(data, "flexible").problem  # noqa: B018
+    with pytest.raises(ModelError, match="give model= a mapping of F150W, alma"):
+        Analysis.begin(data, {"F150W": models["F150W"]}).problem  # noqa: B018
+    with pytest.raises(DataError, match="int is no data"):
+        observe({"one": 1})

@@ -1,0 +1,85 @@
+"""What is measured in data: scatter of a sky, what is left on arcs, the largest residual of a dirty image."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from lensfit.trust.measures import Measures
+from lensfit.trust.of_image import remains, scatter
+from lensfit.trust.of_visibilities import peak_of
+from lensfit.trust.of_visibilities import scatter as scatter_of_visibilities
+from lensfit.trust.questions import dirty_residual
+
+NOISE = np.random.default_rng(1).standard_normal((80, 80))
+FLAT = np.ones(NOISE.shape)
+
+
+@pytest.mark.parametrize(("width", "least"), [(0.0, 1.0), (0.6, 0.63)])
+def test_correlated_noise_is_no_fault(width, least):
+    """Drizzling makes neighbours alike: their differences alone would call right noise too large."""
+    noise = gaussian_filter(NOISE, width) if width else NOISE
+    found = scatter(noise / noise.std(), 0 * FLAT, 0 * FLAT, FLAT)
+    assert found.most == pytest.approx(1.0, abs=0.05) and found.least == pytest.approx(least, abs=0.08)
+
+
+def test_a_smooth_misfit_of_the_sky_is_no_fault_of_the_noise():
+    found = scatter(NOISE + np.linspace(-6, 6, 80), 0 * FLAT, 0 * FLAT, FLAT)
+    assert found.least == pytest.approx(1.0, abs=0.05) and found.most > 2
+
+
+def test_the_scatter_is_that_of_pixels_without_lens_and_source():
+    bright = np.hypot(*np.indices(NOISE.shape) - 40) < 20
+    for model, source in ((np.where(bright, 30.0, 0.0), 0 * FLAT), (30.0 * bright, 30.0 * bright)):
+        found = scatter(np.where(bright, 5 * NOISE, NOISE), model, source, FLAT)
+        assert found.most == pytest.approx(1.0, abs=0.06)
+
+
+def test_without_a_sky_the_scatter_is_not_known():
+    found = scatter(NOISE, 30 * FLAT, 30 * FLAT, FLAT)
+    assert found is None
+
+
+def test_data_without_noise_scatter_by_next_to_nothing():
+    assert scatter(0 * FLAT, 0 * FLAT, 0 * FLAT, FLAT).most == 1e-3
+
+
+def test_visibilities_scatter_about_their_model():
+    assert scatter_of_visibilities(4000.0, 1000).least == pytest.approx(2.0)
+
+
+ARC = 20 * np.exp(-0.5 * ((np.hypot(*np.indices(NOISE.shape) - 40) - 20) / 2) ** 2)
+PSF = np.exp(-0.5 * np.hypot(*np.indices((9, 9)) - 4) ** 2)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6])
+def test_what_is_left_of_the_arcs_is_a_share_of_them(share):
+    found = remains(NOISE + share * ARC, ARC, ARC > 2, 1.0, PSF)
+    assert found.share == pytest.approx(share, abs=0.05)
+    assert found.peak == pytest.approx(share, abs=0.1)
+
+
+def test_a_point_on_the_arcs_stands_out_and_noise_does_not():
+    point = np.zeros(NOISE.shape)
+    point[60, 40] = 1.0
+    left = NOISE + 400 * gaussian_filter(point, 1.0)
+    assert remains(left, ARC, ARC > 2, 1.0, PSF).peak > 1.5
+    assert remains(NOISE, ARC, ARC > 2, 1.0, PSF).peak == 0.0
+
+
+@pytest.mark.parametrize(("sigma", "bright", "passed"), [(-7.5, 24.0, True), (-8.5, 24.0, False), (-8.5, 96.0, True)])
+def test_a_large_residual_of_the_dirty_image_is_told_with_its_place(sigma, bright, passed):
+    """Large is more than 8 sigma, and more than a tenth of the peak."""
+    left, dirty = np.zeros((40, 50)), np.zeros((40, 50))
+    left[30, 10], dirty[5, 5] = sigma, bright
+    y, x = 0.1 * np.indices(left.shape)
+    found = peak_of(left, dirty, x, y)
+    good, finding = dirty_residual(found)
+    assert good == passed
+    assert f"(1.00, 3.00) arcsec: {sigma} sigma, {100 * abs(sigma) / bright:.0f} % of" in finding
+    assert ("--antenna-phases" in finding) != passed
+
+
+def test_nothing_is_measured_but_what_is_given():
+    assert set(dataclasses.asdict(Measures()).values()) == {None}

@@ -1,0 +1,155 @@
+"""Every question with facts that pass, facts that fail, and facts that are missing; and the words of the verdict."""
+
+import dataclasses
+
+import pytest
+
+from lensfit.trust.facts import Basin, Facts, Gain, Neighbour, Part, Rivals
+from lensfit.trust.measures import CounterImage, Left, Measures, Noise, Peak
+from lensfit.trust.questions import ALL, IMAGES, PIXELS, PROFILES, QUESTIONS, VISIBILITIES
+from lensfit.verdict import Check, Outcome, Trust
+
+SKY = "500 pixels of the sky"
+GOOD = {
+    "signal": 300.0,
+    "explained": 0.98,
+    "counter": CounterImage(1.02, 0.03, 80.0),
+    "magnification": 5.0,
+    "images": 2.6,
+    "misfit": 1.05,
+    "noise": Noise(0.97, 1.02, SKY),
+    "left": Left(share=0.1, peak=0.2),
+    "peak": Peak(sigma=3.2, share=0.02, x=0.4, y=-0.3),
+    "far": (),
+    "gain": Gain(0.1, 1.0),
+    "rivals": Rivals(change=0.001, gap=200.0),
+    "neighbours": (
+        Neighbour("as fitted", gain=0.0, parameters=0, share=0.0, radius=1.2, counts=True),
+        Neighbour("two sources", gain=30.0, parameters=7, share=0.001, radius=1.201, counts=True),
+    ),
+    "chi2": 1000.0,
+    "radius": 1.2,
+    "total": 0.005,
+    "basin": Basin(radius=1.02, flux=0.9, chi2=1.0),
+}
+"""What is known of a good fit."""
+
+
+def facts(kind, name="", **changes):
+    """What is known of a good fit to one dataset, but for these changes."""
+    known = GOOD | changes
+    measured = {f.name: known[f.name] for f in dataclasses.fields(Measures)}
+    own = {f.name: known[f.name] for f in dataclasses.fields(Facts) if f.name in known}
+    return Facts(parts=(Part(name, kind, Measures(**measured)),), **own)
+
+
+def answer(name, kind, **changes):
+    """The check of that name, of a good fit but for these changes."""
+    (check,) = (c for q in QUESTIONS for c in q.checks(facts(kind, **changes)) if q.name == name)
+    return check
+
+
+def moved(**changes):
+    """The neighbours of a good fit, the second one changed."""
+    first, second = GOOD["neighbours"]
+    return {"neighbours": (first, dataclasses.replace(second, **changes))}
+
+
+FAILING = [
+    ("lensed source", PROFILES, {"signal": 20.0}, "20.0 (at least 25)"),
+    ("lensed source", PIXELS, {"signal": 38.0}, "38.0 (more than 40)"),
+    ("arcs explained", PROFILES, {"explained": 0.6}, "explains 60 %"),
+    ("counter-image", PROFILES, {"counter": CounterImage(0.5, 0.02, 80.0)}, "0.50 +- 0.02"),
+    ("counter-image", PROFILES, {"counter": CounterImage(1.0, 0.02, 2.0)}, "signal over noise 2.0"),
+    ("magnified", PROFILES, {"magnification": 1.2}, "magnified 1.2 times"),
+    ("multiple images", PIXELS, {"images": 1.1}, "1.10 times on average"),
+    ("multiple images", PIXELS, {"images": float("nan")}, "nan times"),
+    ("noise", IMAGES, {"noise": Noise(2.1, 2.2, SKY)}, "noise looks 2.1 times too small"),
+    ("noise", IMAGES, {"noise": Noise(0.1, 0.125, SKY)}, "noise looks 8.0 times too large"),
+    ("noise", VISIBILITIES, {"noise": Noise(1.6, 1.6, SKY)}, "noise looks 1.6 times too small"),
+    ("noise", PIXELS[:1], {"noise": Noise(2.1, 2.2, SKY)}, "noise looks 2.1 times too small"),
+    ("noise", PIXELS[1:], {"noise": Noise(1.6, 1.6, SKY)}, "noise looks 1.6 times too small"),
+    ("residuals", IMAGES, {"misfit": 6.5}, "6.5 times what the scatter"),
+    ("arcs followed", IMAGES, {"left": Left(0.6, 0.0)}, "60 % of the brightness"),
+    ("arcs followed", IMAGES, {"left": Left(0.3, 1.4)}, "140 % of their brightest"),
+    ("dirty residual", VISIBILITIES, {"peak": Peak(9.0, 0.15, 0.4, -0.3)}, "+9.0 sigma"),
+    ("edges", ALL, {"far": ("mass.shear.gamma1 = 0.3 (+4.2)",)}, "mass.shear.gamma1 = 0.3 (+4.2)"),
+    ("optimum", PROFILES, {"gain": Gain(3.0, 1.0)}, "lowered chi2 by 3"),
+    ("another seed", ALL, {"rivals": Rivals(0.02, 200.0)}, "2.00 % away"),
+    ("next basin", ALL, {"rivals": Rivals(0.0, 4.0)}, "4 in chi2 away"),
+    ("neighbouring models", VISIBILITIES, moved(radius=1.4), "lies between 1.2 and 1.4"),
+    ("better neighbour", PROFILES, moved(gain=400.0, radius=1.25), "moves the Einstein radius by 0.05"),
+    ("better neighbour", PROFILES, moved(gain=400.0, radius=float("nan")), "more than its error of 0.005"),
+    ("better neighbour", PROFILES, moved(gain=400.0, share=0.2), "without it 20 % of the arcs are not explained"),
+    ("parametric basin", PIXELS, {"basin": Basin(0.8, 0.9, 1.0)}, "20.0 % from that"),
+    ("flux", PIXELS, {"basin": Basin(1.0, 3.0, 1.0)}, "3.00 of the flux"),
+    ("flux", PIXELS, {"basin": Basin(1.0, -1.0, 1.0)}, "-1.00 of the flux"),
+    ("parametric residuals", PIXELS, {"basin": Basin(1.0, 0.9, 1.2)}, "1.20 times"),
+    ("parametric residuals", PIXELS, {"basin": Basin(1.0, 0.9, float("nan"))}, "nan times"),
+]
+EACH = [(name, kind, changes, told) for name, kinds, changes, told in FAILING for kind in kinds]
+
+
+@pytest.mark.parametrize(("name", "kind", "changes", "told"), EACH, ids=[f"{n}-{k}-{t[:12]}" for n, k, _, t in EACH])
+def test_each_question_passes_and_fails_and_is_left_open(name, kind, changes, told):
+    assert answer(name, kind).outcome is Outcome.PASSED
+    failed = answer(name, kind, **changes)
+    assert failed.outcome is Outcome.FAILED and told in failed.finding
+    missing = answer(name, kind, **dict.fromkeys(changes))
+    assert missing.outcome is Outcome.UNCHECKED and missing.finding
+
+
+def test_every_question_is_among_these():
+    assert {question.name for question in QUESTIONS} == {name for name, *_ in FAILING}
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_a_good_fit_passes_them_all(kind):
+    trust = Trust(tuple(check for question in QUESTIONS for check in question.checks(facts(kind))))
+    assert trust.trusted and trust.word == "TRUSTED" and trust.reasons == ()
+
+
+def test_noise_that_is_off_is_told_and_may_pass():
+    for noise, told in ((Noise(1.6, 1.7, SKY), "1.6 times too small"), (Noise(0.3, 0.4, SKY), "2.5 times too large")):
+        check = answer("noise", "image", noise=noise)
+        assert check.passed and told in check.finding
+    assert "agrees" in answer("noise", "image", noise=Noise(0.8, 1.25, SKY)).finding
+    assert "agrees" in answer("noise", "image", noise=Noise(0.5, 1.0, SKY)).finding, "correlated noise is no fault"
+
+
+def test_what_no_search_found_is_said_with_the_remedy():
+    check = answer("next basin", "image", rivals=None)
+    assert "no search says that no other basin is better" in check.finding and "staged" in check.finding
+    assert answer("next basin", "image", rivals=Rivals(whole=True)).passed
+
+
+def test_each_dataset_is_asked_and_named():
+    two = facts("image", "F444W")
+    bad = dataclasses.replace(two.parts[0].measures, signal=10.0)
+    both = dataclasses.replace(two, parts=(*two.parts, Part("alma", "visibilities", bad)))
+    checks = [check for question in QUESTIONS for check in question.checks(both)]
+    failed = [check.finding for check in checks if check.outcome is Outcome.FAILED]
+    assert failed == ["alma: signal over noise of the lensed source is 10.0 (at least 25)"]
+    assert [c.finding.split(":")[0] for c in checks if c.name == "magnified"] == ["F444W", "alma"]
+    assert len([c for c in checks if c.name == "edges"]) == 1
+
+
+PASSED, FAILED = Check.of("a", True, "fine"), Check.of("b", False, "too small")
+OPEN, ASIDE = (Check("c", Outcome.UNCHECKED, "not looked at", essential) for essential in (True, False))
+
+
+@pytest.mark.parametrize(
+    ("checks", "word", "headline", "reasons"),
+    [
+        ((PASSED,), "TRUSTED", "TRUSTED: all 1 checks passed", ()),
+        ((PASSED, ASIDE), "TRUSTED", "TRUSTED: all 1 checks passed", ()),
+        ((PASSED, OPEN), "UNCHECKED", "UNCHECKED: 1 of 2 checks could not be made", ("not looked at",)),
+        ((OPEN, FAILED), "NOT TRUSTED", "NOT TRUSTED: 1 of 1 checks failed", ("too small", "not looked at")),
+        ((ASIDE,), "UNCHECKED", "UNCHECKED: 0 of 1 checks could not be made", ()),
+        ((), "UNCHECKED", "UNCHECKED: no check was made of this fit", ()),
+    ],
+)
+def test_the_verdict_in_words(checks, word, headline, reasons):
+    trust = Trust(checks)
+    assert (trust.word, trust.headline, trust.reasons) == (word, headline, reasons)
+    assert trust.trusted == (word == "TRUSTED")
