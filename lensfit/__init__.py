@@ -69,6 +69,7 @@ _HOMES = {
     "lensfit.results": ("Quantity",),
     "lensfit.start_up": ("setup",),
     "lensfit.simulate": ("simulate_imaging", "simulate_interferometer"),
+    "lensfit.start_up": ("setup",),
     "lensfit.terms": ("Sum",),
     "lensfit.verdict": ("Check", "Trust"),
 }  # fmt: skip
