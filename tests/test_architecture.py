@@ -120,7 +120,7 @@ def test_a_class_is_abstract_or_final():
             continue
         concrete = [base for base in bases if dataclasses.is_dataclass(base) and not inspect.isabstract(base)]
         assert not concrete, f"{cls.__name__} extends {concrete}"
-        assert len(bases) <= 2, f"{cls.__name__} is {len(bases)} deep"
+        assert len(bases) <= 3, f"{cls.__name__} is {len(bases)} deep"  # Term, LeastSquares, Residuals
 
 
 def test_pytrees_are_frozen_and_built_without_post_init():
