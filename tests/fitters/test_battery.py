@@ -92,7 +92,9 @@ def test_descents_side_by_side_end_where_they_do_one_by_one(exact, fitted):
     np.testing.assert_allclose(result.theta, fitted("adam").result.theta, atol=1e-7)
 
 
-@pytest.mark.parametrize("name", cases.QUICK)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in cases.LONG)) for name in cases.QUICK]
+)
 def test_small_lens(name, tiny_lens):
     problem, truth = tiny_lens
     result = fit(problem, fitter(name, cases.QUICK[name]), seed=2, start=cases.start(name, truth))

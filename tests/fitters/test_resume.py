@@ -100,13 +100,13 @@ def test_second_interrupt_stops_at_once(exact, tmp_path):
     assert not (tmp_path / "manifest.json").exists()
 
 
-KILLED = ("adam", "emcee", "dynesty-dynamic", "nautilus")
-
-
-def test_kill_9(fitted, tmp_path):
+@pytest.mark.parametrize(
+    "names", [("adam", "emcee"), pytest.param(("dynesty-dynamic", "nautilus"), marks=pytest.mark.slow)], ids=" ".join
+)
+def test_kill_9(names, fitted, tmp_path):
     """One process fits by one fitter after the other and is killed at random times until it gets through."""
     rng, kills = np.random.default_rng(6), 0
-    command = [sys.executable, str(HERE / "fit_all.py"), str(tmp_path), *KILLED]
+    command = [sys.executable, str(HERE / "fit_all.py"), str(tmp_path), *names]
     environment = os.environ | {"PYTHONPATH": f"{HERE.parents[1]}{os.pathsep}{HERE}"}
     for kill in range(8):
         process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
@@ -121,7 +121,7 @@ def test_kill_9(fitted, tmp_path):
             break
         assert process.returncode == -signal.SIGKILL, told
     assert kills
-    for name in KILLED:
+    for name in names:
         with np.load(tmp_path / f"{name}.npz") as found:
             result = fitted(name).result
             np.testing.assert_array_equal(found["theta"], result.theta)
