@@ -27,6 +27,7 @@ from lensfit.recipe import read_recipe
 from lensfit.simulate import simulate_interferometer
 from lensfit.space import Space, solve_amplitudes
 from lensfit.staged.joint import Joint
+from lensfit.staged.stages import Stages
 from lensfit.staged.visibility_stages import align, calibrate, seen
 from lensfit.standard import one_source
 from lensfit.verdict import Check, Trust
