@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from lensfit.names import IMAGE_MODELS, REGULARISATIONS, VISIBILITY_MODELS
+from lensfit.names import IMAGE_MODELS, NAN_POLICIES, REGULARISATIONS, SIDES, SIGNS, VISIBILITY_MODELS
 from lensfit.version import __version__
 
 CODES = """\
@@ -146,10 +146,10 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
         help="use the disc of R arcsec about the origin; default, without --mask: chosen from the data",
     )
     group.add_argument("--pixel-scale", metavar="S", type=float, help="arcsec per pixel; default: the file's")
-    group.add_argument("--nan", choices=("error", "mask"), help="pixels that hold no number; default: error")
+    group.add_argument("--nan", choices=NAN_POLICIES, help="pixels that hold no number; default: error")
     group = parser.add_argument_group("visibilities")
-    group.add_argument("--sign", type=int, choices=(-1, 1), help="of V = sum I exp(sign 2 pi i (u l + v m))")
-    group.add_argument("--east", choices=("left", "right"), help="side of the image to which l (East) counts")
+    group.add_argument("--sign", type=int, choices=SIGNS, help="of V = sum I exp(sign 2 pi i (u l + v m))")
+    group.add_argument("--east", choices=SIDES, help="side of the image to which l (East) counts")
     group.add_argument("--wavelength", metavar="M", type=float, help="in metres, where u and v are in metres")
     group.add_argument("--primary-beam", metavar="W", type=float, help="full width at half maximum [arcsec]")
     group.add_argument(

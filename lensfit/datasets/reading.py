@@ -11,11 +11,12 @@ from astropy.io import fits
 
 from lensfit.datasets.array_files import Scale, disagreements, resolved_scale
 from lensfit.datasets.image_files import Info, Part, find_files, read_info, read_parts
-from lensfit.datasets.imaging import Imaging, NanPolicy
+from lensfit.datasets.imaging import Imaging
 from lensfit.datasets.interferometer import Interferometer, wide_grid
-from lensfit.datasets.visibilities import East, NanRows, Sign, Visibilities, check_units
+from lensfit.datasets.visibilities import NanRows, Visibilities, check_units
 from lensfit.datasets.visibility_files import holds_visibilities, read_table
 from lensfit.errors import DataError
+from lensfit.names import East, NanPolicy, Sign
 
 
 def read(path: str | Path, **options: Any) -> Imaging | Interferometer:
