@@ -1,15 +1,17 @@
 # make fit    fit the mock lens in data/jwst_mock; the report is runs/jwst_mock/report.html
-# make test   every check that guards the project
+# make test   every check that guards the project, programs compiled quickly
+# make test-all  the slow tests too, programs compiled as they are for users
 # make clean  remove what these made
 # Another Python than python3: make fit PYTHON=python3.12
 
 PYTHON ?= python3
 BIN := .venv/bin
+PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder --cpu-seconds folder
 RUN := runs/jwst_mock
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: fit test clean
+.PHONY: fit test test-all clean
 
 fit: .venv/installed
 	$(BIN)/lensfit fit data/jwst_mock --out $(RUN) --overwrite
@@ -18,7 +20,10 @@ test: .venv/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 --cpu-seconds folder
+	$(PYTEST)
+
+test-all: .venv/installed-dev
+	XLA_FLAGS= $(PYTEST) -m "slow or not slow"
 
 .venv/installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable .

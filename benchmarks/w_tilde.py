@@ -20,10 +20,10 @@ from astropy.io import fits
 
 from lensfit.datasets import ARCSEC, read_chunks
 from lensfit.datasets.visibility_files import TRIPLE
+from lensfit.instruments import earth_rotation, spiral
 from lensfit.operators.nufft import pixel_response
 from lensfit.operators.w_tilde import Sums, w_compact
 from lensfit.pytree import replace
-from lensfit.tracks import earth_rotation, spiral
 
 N, PIXEL = 300, 0.02
 ANTENNAS, LONGEST = 45, 1600.0

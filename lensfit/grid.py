@@ -1,7 +1,7 @@
 """The points at which a model is evaluated: pixels in blocks, each block with its own oversampling."""
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +9,7 @@ import numpy as np
 from scipy.fft import next_fast_len
 from scipy.ndimage import binary_dilation
 
+from lensfit.native import Engine
 from lensfit.pytree import pytree, replace, static
 
 BLOCK = 1024
@@ -33,7 +34,7 @@ class Grid:
     gather: jax.Array
     corner: jax.Array
     shape: tuple[int, int] = static()
-    engine: Literal["native", "xla"] = static(default="native")
+    engine: Engine = static(default="native")
 
     def to_image(self, values: jax.Array) -> jax.Array:
         """(..., B, BLOCK) -> (..., H, W)."""

@@ -109,7 +109,7 @@ def one_source(data: Interferometer) -> LensModel:
     """For visibilities of a dusty or line-emitting source: SIE, shear and a Sersic source, amplitude solved.
 
     The priors are scaled from the image grid, which must be a window about the lensed emission (see
-    `lensfit.window.choose_window`): the lens is near its middle, the source small in it.
+    `lensfit.observations.region.choose_window`): the lens is near its middle, the source small in it.
     """
     half = 0.5 * min(data.shape) * data.pixel_scale
     (x, y), width = data.origin, 0.15 * half

@@ -14,6 +14,12 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # workers, commands, scripts 
     os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
+if "XLA_FLAGS" not in os.environ:  # compile in a third of the time; `XLA_FLAGS= pytest` compiles as for users
+    os.environ["XLA_FLAGS"] = (
+        "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
+        "--xla_cpu_use_fusion_emitters=false"
+    )
+
 import hypothesis
 import jax
 
@@ -32,7 +38,7 @@ from lensfit.problem import Problem  # noqa: E402
 from lensfit.profiles import SIE, Exponential  # noqa: E402
 from lensfit.standard import parametric  # noqa: E402
 
-pytest_plugins = ["cpu_seconds"]
+pytest_plugins = ["cpu_seconds", "sharing"]
 
 hypothesis.settings.register_profile("lensfit", deadline=None, derandomize=True, print_blob=False)
 hypothesis.settings.load_profile("lensfit")

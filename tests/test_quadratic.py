@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.optimize import nnls
 
 from lensfit import quadratic
-from lensfit.quadratic import RIDGE, Quadratic
+from lensfit.terms import RIDGE, Quadratic
 
 solve = jax.jit(lambda columns, target, positive: Quadratic.of(columns, target).solve(positive))
 PIXELS = 60

@@ -12,13 +12,13 @@ import pytest
 
 from lensfit.datasets import Interferometer, read_interferometer
 from lensfit.errors import DataError, ModelError
+from lensfit.instruments import earth_rotation, spiral
 from lensfit.likelihood.interferometer import InterferometerLikelihood, whitened_residuals
 from lensfit.model import LensModel
 from lensfit.priors import Uniform
 from lensfit.profiles import Gaussian
 from lensfit.pytree import replace
 from lensfit.simulate import simulate_interferometer
-from lensfit.tracks import earth_rotation, spiral
 
 FOLDER = Path(__file__).parents[1] / "data" / "alma_mock"
 RECIPE = runpy.run_path(str(FOLDER / "recipe.py"))

@@ -1,5 +1,7 @@
 """Brightness over a grid and its derivatives, against plain numpy sums and ordinary JAX derivatives."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -154,14 +156,24 @@ def test_eager_equals_compiled():
     np.testing.assert_allclose(eager, jax.jit(lambda g: surface(gaussian, (0.7, 0.2), g))(grid), rtol=1e-14)
 
 
+AS_FOR_USERS = {
+    "xla_backend_optimization_level": 3,
+    "xla_llvm_disable_expensive_passes": False,
+    "xla_cpu_use_fusion_emitters": True,
+}
+"""What XLA does unless it is told otherwise, as the tests tell it."""
+
+
 @pytest.mark.parametrize("rows", [16_383, 16_385, 32_769, 40_001])
-def test_this_jax_sums_rightly(rows):
+@pytest.mark.parametrize("options", [AS_FOR_USERS, {}], ids=["as for users", "as in tests"])
+def test_this_jax_sums_rightly(rows, options):
     """jax 0.10.2 does not (jax#39103): rows times a small matrix, squared and summed under jit."""
+    jit = functools.partial(jax.jit, compiler_options=options)
     points = np.random.default_rng(rows).standard_normal((rows, 3))
     matrix = np.array([[1.0, 0.2, 0.0], [-0.3, 1.0, 0.1], [0.0, 0.5, 2.0]])
-    squares = jax.jit(jax.vmap(lambda row: jnp.sum((matrix @ row) ** 2)))(points)
+    squares = jit(jax.vmap(lambda row: jnp.sum((matrix @ row) ** 2)))(points)
     np.testing.assert_allclose(squares, np.sum((points @ matrix.T) ** 2, 1), rtol=1e-12)
-    assert float(jax.jit(jnp.sum)(squares)) == pytest.approx(np.sum((points @ matrix.T) ** 2), rel=1e-12)
+    assert float(jit(jnp.sum)(squares)) == pytest.approx(np.sum((points @ matrix.T) ** 2), rel=1e-12)
 
 
 def test_jacobian_and_second_derivative():

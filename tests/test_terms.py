@@ -13,6 +13,7 @@ from lensfit.datasets import Interferometer
 from lensfit.errors import FitError, ModelError
 from lensfit.fitters.laplace import laplace
 from lensfit.fitters.lm import descend
+from lensfit.instruments import earth_rotation, spiral
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.interferometer import InterferometerLikelihood
 from lensfit.model import LensModel, Models
@@ -24,7 +25,6 @@ from lensfit.registry import fit
 from lensfit.simulate import simulate_interferometer
 from lensfit.space import Space
 from lensfit.terms import LeastSquares, Residuals, Sum
-from lensfit.tracks import earth_rotation, spiral
 
 DUST = {"center_x": 0.14, "center_y": 0.03, "e1": 0.05, "e2": 0.1, "effective_radius": 0.15}
 

@@ -7,10 +7,10 @@ import jax
 import numpy as np
 
 from lensfit.datasets import Interferometer, write_interferometer
+from lensfit.instruments import earth_rotation, spiral
 from lensfit.model import LensModel, describe
 from lensfit.profiles import SIE, Sersic, Shear
 from lensfit.simulate import simulate_interferometer
-from lensfit.tracks import earth_rotation, spiral
 
 TRUTH = LensModel(
     light={},

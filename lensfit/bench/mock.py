@@ -10,7 +10,7 @@ from scipy.spatial import KDTree
 
 from lensfit.datasets import ARCSEC
 from lensfit.errors import DataError
-from lensfit.tracks import earth_rotation, spiral
+from lensfit.instruments import earth_rotation, spiral
 
 PIXEL_SCALE = 0.1
 ANTENNAS, LATITUDE, DECLINATION, HOURS, WAVELENGTH = 30, -23.0, -40.0, (-2.5, 2.5), 1e-3

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from lensfit._version import __version__
 from lensfit.names import IMAGE_MODELS, NAN_POLICIES, REGULARISATIONS, SIDES, SIGNS, VISIBILITY_MODELS
+from lensfit.version import VERSION
 
 CODES = """\
 exit codes:
@@ -38,7 +38,7 @@ def _make_parser() -> argparse.ArgumentParser:
         epilog=CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"lensfit {__version__}")
+    parser.add_argument("--version", action="version", version=f"lensfit {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_fit(commands)
     _add_inspect(commands)
@@ -94,7 +94,7 @@ def _add_inspect(commands: argparse._SubParsersAction) -> None:
 
 def _add_report(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "report", "make report.html of a run folder again")
-    parser.add_argument("folder", metavar="DIR", type=Path, help="run folder that `lensfit fit` wrote")
+    parser.add_argument("folder", metavar="DIR", type=Path, help="run folder that `lensfit fit` or Analysis.save wrote")
 
 
 def _add_simulate(commands: argparse._SubParsersAction) -> None:

@@ -152,7 +152,7 @@ def read_interferometer(
     Args:
         path: file or folder.
         pixel_scale: arcsec per pixel of the image on which the lens is modelled; without it and without shape a
-            field as wide as the primary beam, for `lensfit.window.choose_window` to look for the lens in.
+            field as wide as the primary beam, for `lensfit.analysis.Region` to look for the lens in.
         shape: (H, W) of that image; origin: (x, y) in arcsec of its centre from the phase centre.
         sign: -1 or +1 in V = sum I exp(sign 2 pi i (u l + v m)).
         east: side of the image to which l (East) counts.

@@ -21,9 +21,8 @@ from lensfit.operators.toeplitz import WTilde, quadratic_form
 from lensfit.operators.w_tilde import Sums
 from lensfit.priors import Solved
 from lensfit.pytree import pytree, replace
-from lensfit.quadratic import Quadratic
 from lensfit.surface import surface, surfaces
-from lensfit.terms import LeastSquares, hidden
+from lensfit.terms import LeastSquares, Quadratic, hidden
 
 OVERSAMPLING = 4
 """Sub-pixels per axis by default."""

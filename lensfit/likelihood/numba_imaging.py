@@ -16,8 +16,8 @@ from lensfit.formula import Part, parts, split
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.model import LensModel, as_formula
 from lensfit.priors import Solved
-from lensfit.quadratic import RIDGE
 from lensfit.space import Space
+from lensfit.terms import RIDGE
 
 Images = Callable[[np.ndarray], np.ndarray]
 

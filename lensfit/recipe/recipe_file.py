@@ -57,7 +57,7 @@ class FitSection:
 
     settings: the fitter's fields that are not as by default, as {nlive = 400}.
     source: "pixels" puts the source on pixels once the model is fitted; mesh: the fields of
-    `lensfit.pixelised.mesh.Mesh` that are not as by default, as {pixels = 40}.
+    `lensfit.analysis.Mesh` that are not as by default, as {pixels = 40}.
     """
 
     fitter: str = "staged"

@@ -15,8 +15,7 @@ from lensfit.problem import Problem
 from lensfit.pytree import replace
 from lensfit.space import Space, solve_amplitudes
 from lensfit.staged.case import Found, Tally, Tell
-from lensfit.staged.joint import Joint
-from lensfit.staged.neighbours import fit_family
+from lensfit.staged.joint import Joint, fit_family
 from lensfit.staged.stages import Stages
 from lensfit.staged.sum_search import SumSearch
 from lensfit.terms import LeastSquares, Sum, Term

@@ -9,9 +9,9 @@ import numpy as np
 from lensfit.errors import FitError
 from lensfit.fitters.result import Basin
 from lensfit.model import LensModel
-from lensfit.staged import image_stages, neighbours, search, visibility_stages
+from lensfit.staged import image_stages, search, visibility_stages
 from lensfit.staged.case import Case, Found, Score, Tell, objective_score
-from lensfit.staged.joint import Joint
+from lensfit.staged.joint import SECOND_SOURCE, Joint
 from lensfit.terms import LeastSquares
 
 
@@ -51,7 +51,7 @@ STAGES = {
         run=image_stages.run_stages,
         search_again=image_stages.search_again,
         finish=image_stages.finish,
-        seconds=tuple((size, 0.0, 0.0) for size in neighbours.SECOND_SOURCE),
+        seconds=tuple((size, 0.0, 0.0) for size in SECOND_SOURCE),
         easing=(),
     ),
     "visibilities": Stages(

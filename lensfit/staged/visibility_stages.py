@@ -28,7 +28,7 @@ SECOND_SOURCE = tuple(
     for k, angle in enumerate(np.linspace(0, 2 * np.pi, 6, endpoint=False))
     for size, far in [((0.5, 1.5), (1.5, 1.2))[k % 2]]
 )
-"""Starts of a second source, see `lensfit.staged.neighbours.fit_family`: all around the first."""
+"""Starts of a second source, see `lensfit.staged.joint.fit_family`: all around the first."""
 EASING = (0.7, 0.4, 0.2)
 """Shares of itself to which shear goes before it is taken away: visibilities have many optima."""
 SPLITS = 6

@@ -12,8 +12,9 @@ from documents import quantities, same, same_result
 from run_files import IMAGE_FILES
 
 import lensfit
+from lensfit import cli
 from lensfit.analysis import Analysis, Companions, Posterior, Region, Search, SourceOnPixels, analysis, standard_road
-from lensfit.cli import _jax, main
+from lensfit.cli import main
 from lensfit.datasets import write_imaging
 from lensfit.errors import DataError, FitError, ModelError
 from lensfit.fitters.lm import LM
@@ -32,7 +33,7 @@ def lens(mock, tmp_path_factory):
 
 
 def test_the_command_gives_the_same_numbers(lens, monkeypatch):
-    monkeypatch.setattr(_jax, "prepare_jax", lambda: None)
+    monkeypatch.setattr(cli, "setup", lambda: None)
     out = lens.runs / "command"
     code = main(["fit", str(lens.data), "--seed", "3", "--out", str(out), "--quiet"])
     assert code == (0 if lens.done.trust.trusted else 4)

@@ -12,7 +12,7 @@ from lensfit.analysis import Analysis, Region
 from lensfit.datasets import Interferometer
 from lensfit.errors import DataError, ModelError
 from lensfit.fitters.result import Clock, result_of
-from lensfit.instruments import Instrument, gaussian_psf
+from lensfit.instruments import Instrument, earth_rotation, gaussian_psf, spiral
 from lensfit.model import LensModel, Models
 from lensfit.observations import observe
 from lensfit.plots import FIGURES, VISIBILITY_FIGURES
@@ -21,7 +21,6 @@ from lensfit.profiles import SIE, Exponential
 from lensfit.progress import silent
 from lensfit.simulate import simulate_imaging, simulate_interferometer
 from lensfit.terms import Sum
-from lensfit.tracks import earth_rotation, spiral
 
 RADIUS = 0.8
 BENT = {"center_x": 0.02, "center_y": -0.03, "e1": 0.1, "e2": 0.05}

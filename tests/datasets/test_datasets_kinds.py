@@ -10,7 +10,7 @@ from astropy.wcs import WCS
 
 from lensfit.datasets import Dataset, Imaging, Interferometer, read, read_imaging, read_interferometer
 from lensfit.errors import DataError
-from lensfit.tracks import earth_rotation, spiral
+from lensfit.instruments import earth_rotation, spiral
 
 IMAGE, VISIBILITIES = "image", "visibilities"
 GRID = {"pixel_scale": 0.1, "shape": (64, 72)}

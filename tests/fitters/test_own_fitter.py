@@ -26,7 +26,7 @@ def own(monkeypatch):
 def test_as_an_object(own, exact):
     result = fit(exact.problem, own.CrossEntropy(), seed=1)
     np.testing.assert_allclose(result.theta, exact.mean, atol=0.2 * np.sqrt(np.diag(exact.covariance)).min())
-    assert result.evaluations == 3000 and result.converged and result.trust.trusted
+    assert result.evaluations == 3000 and result.converged and result.trust.word == "UNCHECKED"
 
 
 def test_by_entry_point(own, exact, tmp_path, monkeypatch):

@@ -9,9 +9,9 @@ from scipy.optimize import minimize
 
 from lensfit.datasets import ARCSEC, Interferometer
 from lensfit.errors import ModelError
+from lensfit.instruments import earth_rotation, spiral
 from lensfit.likelihood.calibration import Calibration, Observations
 from lensfit.likelihood.interferometer import OVERSAMPLING, model_visibilities, whitened_residuals
-from lensfit.tracks import earth_rotation, spiral
 
 NOISE = 2e-3
 
