@@ -18,6 +18,8 @@ GLOW = 1.0
 """Signal over noise of the lensed source, smoothed by one pixel, up to which a pixel shows none of it."""
 FEWEST_SKY = 100
 """Pixels without lensed light from which on a scatter of the sky is known."""
+LEAST_SCATTER = 1e-3
+"""What data without noise scatter by."""
 SKY = 0.5
 """Share of the pixels without lensed light, the faintest ones, over which the sky's scatter is taken."""
 STANDS_OUT = 8.0
@@ -62,7 +64,8 @@ def scatter(left: np.ndarray, model: np.ndarray, source: np.ndarray, inverse: np
     quiet = dark & (flux <= np.quantile(flux[dark], SKY))
     whole = _deviation(left[quiet])
     rough = _deviation(np.concatenate([_second_differences(a, q) for a, q in ((left, quiet), (left.T, quiet.T))]))
-    return Noise(least=min(rough, whole), most=max(rough, whole), where=f"{np.count_nonzero(quiet)} pixels of the sky")
+    both = [max(d, LEAST_SCATTER) for d in (whole, rough) if np.isfinite(d)]
+    return Noise(least=min(both), most=max(both), where=f"{np.count_nonzero(quiet)} pixels of the sky")
 
 
 def remains(left: np.ndarray, source: np.ndarray, bright: np.ndarray, noise: float, psf: np.ndarray) -> Left:

@@ -37,6 +37,9 @@ LINEAR = ("lm", "jaxopt-lm")
 NESTED = ("dynesty", "dynesty-dynamic", "nautilus", "nss")
 WEIGHTED = (*NESTED, "importance")
 
+LONG = ("emcee", "dynesty-dynamic", "nautilus", "nss")
+"""Of the samplers, those for which more than the battery of linear problems is slow."""
+
 
 def start(name, mean):
     """The exact answer `mean` for fitters that begin at an optimum, None for the others."""

@@ -4,18 +4,16 @@ import itertools
 
 import analytic
 import cases
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import counter
 
 from lensfit.errors import FitError
-from lensfit.fitters import Emcee, Samples, Store, Term, result_of
+from lensfit.fitters import Clock, Emcee, Samples, Store, result_of
 from lensfit.fitters.descents import with_convergence
-from lensfit.fitters.result import Clock
 from lensfit.problem import Problem
-from lensfit.pytree import pytree, replace
+from lensfit.pytree import replace
 from lensfit.registry import fit, fitter
 
 
@@ -23,9 +21,10 @@ from lensfit.registry import fit, fitter
 def test_right_answer(name, exact, fitted):
     result, sigma = fitted(name).result, np.sqrt(np.diag(exact.covariance))
     if result.samples is None:
-        np.testing.assert_allclose(result.theta, exact.mean, atol=cases.NEAR.get(name, 1e-2) * sigma.min())
+        near = 0.2 if name == "cross-entropy" else 1e-2
+        np.testing.assert_allclose(result.theta, exact.mean, atol=near * sigma.min())
         np.testing.assert_allclose(result.covariance, exact.covariance, rtol=1e-6)
-        assert result.converged and not result.trust.failed
+        assert result.converged and result.trust.word == "UNCHECKED", "it is the fit of no lens"
         return
     weights = result.weights / result.weights.sum()
     effective = 1 / np.sum(weights**2) if name in cases.WEIGHTED else 200
@@ -156,62 +155,25 @@ def test_a_start_outside_the_prior(name, exact, monkeypatch):
         fit(exact.problem, fitter(name), start=exact.mean if name == "staged" else bad)
 
 
-@pytree
-class Half(analytic.Residuals):
-    """A likelihood that is NaN where gamma1 is above a limit."""
-
-    inner: analytic.Linear
-    limit: float = 0.1
-
-    data_count = property(lambda self: self.inner.data_count)
-    log_norm = property(lambda self: self.inner.log_norm)
-
-    def residuals(self, model):
-        return jnp.where(model.mass["shear"].gamma1 > self.limit, jnp.nan, self.inner.residuals(model))
-
-
-def not_defined_above(limit, exact):
-    """The linear problem, not defined where gamma1 is above a limit."""
-    return Problem(exact.problem.model, Half(inner=analytic.linear().problem.likelihood, limit=limit))
-
-
 @pytest.mark.parametrize("name", cases.QUICK)
 def test_nan_on_the_way_is_told_not_masked(name, exact):
-    """The data are beyond the limit; fitters that search for no optimum stay on this side of it and end on the other."""
+    """The start is on this side of the limit, the data on the other."""
     start = None if name in cases.NESTED else np.array([0.05, *exact.mean[1:]])
     told = r"(NaN|not finite).* at mass.shear.gamma1 = 0?\.?\d+.*, .*sky = .*narrow the priors"
     with pytest.raises(FitError, match=told):
-        fit(not_defined_above(0.1, exact), fitter(name, cases.SHORT[name]), start=start)
+        fit(analytic.not_defined_above(0.1), fitter(name, cases.SHORT[name]), start=start)
 
 
-@pytest.mark.parametrize("name", [name for name in cases.QUICK if name not in ("importance", "cross-entropy")])
-def test_nan_at_a_draw_of_the_prior_is_told(name, exact):
-    with pytest.raises(FitError, match="ln L is NaN at mass.shear.gamma1 = .*narrow the priors"):
-        fit(not_defined_above(0.1, exact), fitter(name, cases.SHORT[name]))
-
-
-@pytree
-class Density(Term):
-    """ln L of the linear problem, and nothing that it is made of."""
-
-    kind = "density"
-    inner: analytic.Linear
-    grids = ()
-
-    data_count = property(lambda self: self.inner.data_count)
-    log_norm = property(lambda self: self.inner.log_norm)
-
-    def __call__(self, model):
-        return self.inner(model)
-
-    def amplitudes(self, model):
-        return jnp.zeros(0)
+@pytest.mark.parametrize("name", [name for name in cases.QUICK if name != "importance"])
+def test_nan_at_a_draw_of_the_prior_is_told(name):
+    with pytest.raises(FitError, match=r"ln L is NaN at mass.shear.gamma1 = .*narrow the priors"):
+        fit(analytic.not_defined_above(0.1), fitter(name, cases.SHORT[name]))
 
 
 @pytest.fixture(scope="module")
-def density(exact):
+def density():
     """The linear problem as a density alone."""
-    return Problem(exact.problem.model, Density(inner=analytic.linear().problem.likelihood))
+    return analytic.density()
 
 
 @pytest.mark.parametrize("name", ["staged", *cases.LINEAR])
@@ -225,7 +187,10 @@ def test_a_problem_without_what_it_needs(name, density, monkeypatch):
     assert set(told.rpartition("one of ")[2].split(", ")) == set(cases.QUICK) - {*cases.LINEAR, "cross-entropy"}
 
 
-@pytest.mark.parametrize("name", [name for name in cases.QUICK if name not in cases.LINEAR])
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=[pytest.mark.slow] * (name in (*cases.LONG, "nuts")))
+    for name in cases.QUICK if name not in cases.LINEAR
+])  # fmt: skip
 def test_a_density_alone_is_enough(name, density, exact):
     result = fit(density, fitter(name, cases.SHORT[name]), seed=5, start=cases.start(name, exact.mean))
     assert np.max(np.abs(result.theta - exact.mean) / np.sqrt(np.diag(exact.covariance))) < 2
@@ -264,9 +229,9 @@ def test_descents_side_by_side_end_where_they_do_one_by_one(exact, fitted):
     np.testing.assert_allclose(result.theta, fitted("adam").result.theta, atol=1e-7)
 
 
-@pytest.mark.parametrize("name", [
-    pytest.param(name, marks=pytest.mark.slow if name in cases.LONG else ()) for name in cases.QUICK
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in cases.LONG)) for name in cases.QUICK]
+)
 def test_small_lens(name, tiny_lens):
     problem, truth = tiny_lens
     result = fit(problem, fitter(name, cases.QUICK[name]), seed=2, start=cases.start(name, truth))
@@ -278,13 +243,14 @@ def test_small_lens(name, tiny_lens):
     assert jnp.isfinite(result.log_likelihood)
 
 
-def test_a_wrong_basin_is_not_trusted(tiny_lens):
-    """Or may be one: it converged, the arcs are explained, and chi2 is far above the noise."""
+def test_noise_that_is_far_too_small_is_told_whatever_the_fitter(tiny_lens):
+    """It converged, the arcs are explained, and chi2 is far above the noise."""
     problem, truth = tiny_lens
     likelihood = problem.likelihood
     bright = replace(likelihood, whitened_data=8 * likelihood.whitened_data, inverse_noise=8 * likelihood.inverse_noise)
     sharp = Problem(problem.model, bright)
     result = fit(sharp, fitter("lm", {"starts": 1}), start=truth)
-    assert not result.trust.trusted
-    (reason,) = (check.finding for check in result.trust.checks if check.name == "residuals")
-    assert reason in result.trust.reasons and "no basin is better" in reason
+    assert result.trust.word == "NOT TRUSTED"
+    (reason,) = (check.finding for check in result.trust.checks if check.name == "noise")
+    assert reason in result.trust.reasons and "times too small" in reason
+    assert any("no search says that no other basin is better" in reason for reason in result.trust.reasons)

@@ -54,7 +54,7 @@ def test_linear_model(count):
     assert np.all(abs(weights @ samples - mean) < 4 * scatter)
     np.testing.assert_allclose(found.errors, error, rtol=4 / np.sqrt(2 * found.diagnostics.effective_samples))
     np.testing.assert_allclose(found.log_likelihoods[:9], problem.log_likelihood(samples[:9]), rtol=1e-9)
-    assert found.converged and found.trust.trusted and found.evaluations == len(samples) + found.gradients
+    assert found.converged and found.trust.checks[0].passed and found.evaluations == len(samples) + found.gradients
 
 
 @pytest.mark.parametrize("far", [1e-9, 1e-6, 0.05])
@@ -64,7 +64,7 @@ def test_a_cusp_at_the_optimum_is_no_obstacle(far):
     found = run(problem, mean + far, effective_samples=4000)
     assert abs(found.log_evidence - log_evidence) < 0.05 + 3 * found.log_evidence_error < 0.2
     np.testing.assert_allclose(found.errors, np.sqrt(np.diag(covariance)), rtol=0.1)
-    assert found.trust.trusted and any("the optimum is a cusp" in note for note in found.notes)
+    assert found.trust.checks[0].passed and any("the optimum is a cusp" in note for note in found.notes)
 
 
 def test_a_ring_is_reached_by_a_better_proposal():

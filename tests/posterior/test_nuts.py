@@ -30,7 +30,7 @@ def test_linear_model():
     problem, mean, covariance, _ = linear(10)
     found = run(problem, mean + 0.02)
     error, size = np.sqrt(np.diag(covariance)), found.diagnostics.effective_samples
-    assert found.converged and found.trust.trusted, found.notes
+    assert found.converged and not found.trust.failed, found.notes
     assert found.samples.shape == (2000, 10) and size > 500 and found.diagnostics.r_hat < 1.01
     assert np.all(abs(found.samples.mean(axis=0) - mean) < 4 * error / np.sqrt(size))
     np.testing.assert_allclose(found.errors, error, rtol=4 / np.sqrt(2 * size))

@@ -41,6 +41,10 @@ def test_without_a_sky_the_scatter_is_not_known():
     assert found is None
 
 
+def test_data_without_noise_scatter_by_next_to_nothing():
+    assert scatter(0 * FLAT, 0 * FLAT, 0 * FLAT, FLAT).most == 1e-3
+
+
 def test_visibilities_scatter_about_their_model():
     assert scatter_of_visibilities(4000.0, 1000).least == pytest.approx(2.0)
 
