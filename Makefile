@@ -6,6 +6,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder --cpu-seconds folder
 RUN := runs/jwst_mock
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -19,10 +20,10 @@ test: .venv/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 --cpu-seconds folder
+	$(PYTEST)
 
 test-all: .venv/installed-dev
-	XLA_FLAGS= $(BIN)/pytest -n 2 --cpu-seconds folder -m "slow or not slow"
+	XLA_FLAGS= $(PYTEST) -m "slow or not slow"
 
 .venv/installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable .

@@ -44,9 +44,9 @@ class Split:
 
 def fresh() -> None:
     """One fit of the mock in this process, with all its output; prints the parts as JSON."""
-    from lensfit.cli._jax import prepare_jax
+    from lensfit import setup
 
-    prepare_jax()
+    setup()
     from lensfit.analysis import Analysis, Search
 
     analysis = Analysis.begin(DATA, "parametric", seed=1).ready()

@@ -13,12 +13,11 @@ when they are first used: `import lensfit` itself loads neither JAX nor matplotl
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from lensfit.version import __version__
+from lensfit.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from lensfit import analysis, errors, priors, profiles, progress, standard
     from lensfit.analysis import Analysis, analyse, load
-    from lensfit.cli._jax import setup
     from lensfit.comparison import compare
     from lensfit.datasets import (
         Imaging,
@@ -43,13 +42,13 @@ if TYPE_CHECKING:
     from lensfit.registry import fit, fitter
     from lensfit.results import Quantity
     from lensfit.simulate import simulate_imaging, simulate_interferometer
+    from lensfit.start_up import setup
     from lensfit.terms import Sum
     from lensfit.verdict import Check, Trust
 
 _MODULES = ("analysis", "errors", "priors", "profiles", "progress", "standard")
 _HOMES = {
     "lensfit.analysis": ("Analysis", "analyse", "load"),
-    "lensfit.cli._jax": ("setup",),
     "lensfit.comparison": ("compare",),
     "lensfit.datasets": (
         "Imaging", "Interferometer", "Visibilities", "read_imaging", "read_interferometer", "write_imaging",
@@ -69,6 +68,7 @@ _HOMES = {
     "lensfit.registry": ("fit", "fitter"),
     "lensfit.results": ("Quantity",),
     "lensfit.simulate": ("simulate_imaging", "simulate_interferometer"),
+    "lensfit.start_up": ("setup",),
     "lensfit.terms": ("Sum",),
     "lensfit.verdict": ("Check", "Trust"),
 }  # fmt: skip

@@ -1,12 +1,21 @@
 """Names that a user types and several rooms must know, kept where nothing heavy is imported."""
 
-from typing import Literal, get_args
+from typing import Literal, TypeAlias, get_args
 
 IMAGE_MODELS = ("parametric", "flexible")
 """The standard models for images, in `lensfit.standard`; the first is the one by default."""
 VISIBILITY_MODELS = ("one_source", "two_sources", "one_source_and_core")
 """The standard models for visibilities, likewise."""
 
-Regularisation = Literal["gradient", "curvature", "adaptive", "matern"]
+NanPolicy: TypeAlias = Literal["error", "mask"]
+"""What is done with unmasked pixels that hold no number."""
+NAN_POLICIES: tuple[NanPolicy, ...] = get_args(NanPolicy)
+Sign: TypeAlias = Literal[-1, 1]
+"""Of V = sum I exp(sign 2 pi i (u l + v m))."""
+SIGNS: tuple[Sign, ...] = get_args(Sign)
+East: TypeAlias = Literal["left", "right"]
+"""The side of the image to which l (East) counts."""
+SIDES: tuple[East, ...] = get_args(East)
+Regularisation: TypeAlias = Literal["gradient", "curvature", "adaptive", "matern"]
 """How a source on pixels is held smooth."""
 REGULARISATIONS: tuple[Regularisation, ...] = get_args(Regularisation)

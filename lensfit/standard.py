@@ -37,7 +37,6 @@ def parametric(imaging: Imaging) -> LensModel:
     """The 25-parameter model: Sersic and Exponential lens light of one centre, SIE and shear, Sersic source."""
     s = Scales(imaging)
     x, y = _center(s)
-    size = {"low": 0.5 * s.pixel, "high": 3 * s.radius}
     bulge = _ellipticity(0.3)
     disk = _ellipticity(0.3)
     mass_x, mass_y = Normal(mean=x, sigma=0.05 * s.radius), Normal(mean=y, sigma=0.05 * s.radius)
@@ -49,7 +48,7 @@ def parametric(imaging: Imaging) -> LensModel:
                 e1=bulge[0],
                 e2=bulge[1],
                 intensity=_intensity(s),
-                effective_radius=LogUniform(**size),
+                effective_radius=_radius(s),
                 sersic_index=Uniform(low=0.5, high=8.0),
             ),
             "disk": Exponential(
@@ -58,7 +57,7 @@ def parametric(imaging: Imaging) -> LensModel:
                 e1=disk[0],
                 e2=disk[1],
                 intensity=_intensity(s),
-                effective_radius=LogUniform(**size),
+                effective_radius=_radius(s),
             ),
         },
         mass=_mass(s, mass_x, mass_y, _ellipticity(0.3), shear=0.1),
@@ -110,7 +109,7 @@ def one_source(data: Interferometer) -> LensModel:
     """For visibilities of a dusty or line-emitting source: SIE, shear and a Sersic source, amplitude solved.
 
     The priors are scaled from the image grid, which must be a window about the lensed emission (see
-    `lensfit.window.choose_window`): the lens is near its middle, the source small in it.
+    `lensfit.observations.region.choose_window`): the lens is near its middle, the source small in it.
     """
     half = 0.5 * min(data.shape) * data.pixel_scale
     (x, y), width = data.origin, 0.15 * half
@@ -178,6 +177,10 @@ def _ellipticity(scale: float) -> tuple[Part, Part]:
 
 def _intensity(s: Scales) -> Prior:
     return LogUniform(low=1e-5 * s.peak, high=100 * s.peak)
+
+
+def _radius(s: Scales) -> Prior:
+    return LogUniform(low=0.5 * s.pixel, high=3 * s.radius)
 
 
 def _mass(s: Scales, x: Any, y: Any, e: tuple[Part, Part], shear: float) -> dict[str, Any]:

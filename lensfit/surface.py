@@ -134,14 +134,21 @@ def _sums(at_point: AtPoint, coefficients: list[jax.Array], grid: Grid) -> jax.A
 
 def _kernel(at_point: AtPoint, coefficients: list[jax.Array], grid: Grid) -> native.Means | None:
     """The native kernel that makes the sums; None where XLA has to."""
-    scalars = all(jnp.shape(c) == () and jnp.result_type(c) == jnp.float64 for c in coefficients)
-    if grid.engine != "native" or grid.x.dtype != jnp.float64 or not scalars or native.trouble():
+    if grid.x.dtype != jnp.float64 or not native.uses_kernels(grid.engine):
         return None
     point = jax.ShapeDtypeStruct((), grid.x.dtype)
     closed = at_point.closed if isinstance(at_point, Local) else None
     try:
+        for c in coefficients:
+            if jnp.shape(c) != () or jnp.result_type(c) != jnp.float64:
+                raise native.Unprintable(f"a coefficient of type {jnp.result_type(c)} and shape {jnp.shape(c)}")
         return native.means_kernel(closed or jax.make_jaxpr(at_point)([point] * len(coefficients), point, point))
-    except native.Unprintable:
+    except native.Unprintable as reason:
+        native.say_once(
+            f"a profile of the model goes by XLA alone, several times more slowly, for {reason} in its formula has no "
+            "native form. Write the formula of one point with float64 numbers, elementary functions and jnp.where, "
+            "without loops, arrays or complex numbers"
+        )
         return None
 
 

@@ -38,7 +38,7 @@ from lensfit.problem import Problem  # noqa: E402
 from lensfit.profiles import SIE, Exponential  # noqa: E402
 from lensfit.standard import parametric  # noqa: E402
 
-pytest_plugins = ["cpu_seconds"]
+pytest_plugins = ["cpu_seconds", "sharing"]
 
 hypothesis.settings.register_profile("lensfit", deadline=None, derandomize=True, print_blob=False)
 hypothesis.settings.load_profile("lensfit")

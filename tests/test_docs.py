@@ -168,10 +168,10 @@ def stood_in(monkeypatch):
     """The command line in this process, a stand-in for the fit and quick files for its results."""
     from stand_in import Fits
 
-    from lensfit.cli import _jax
+    from lensfit import cli
 
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
-    monkeypatch.setattr(_jax, "prepare_jax", lambda: None)
+    monkeypatch.setattr(cli, "setup", lambda: None)
     for name in cli.ONE_THREAD:
         monkeypatch.setenv(name, os.environ.get(name, "1"))
     row = Row(implementation="lensfit", seconds=1.0, ratio=1.0, error=0.0, memory=1.0)

@@ -10,7 +10,6 @@ import pytest
 from run_files import IMAGE_FILES, PIXEL_FILES, RUN_FILES, SAMPLE_FILES, VISIBILITY_FILES
 
 from lensfit import cli
-from lensfit.cli import _jax
 from lensfit.results import read_document
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -117,7 +116,7 @@ def test_comparison(run, tmp_path):
 
 @pytest.mark.parametrize("name", ["simulate", "no_source"])
 def test_simulations(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(_jax, "prepare_jax", lambda: None)
+    monkeypatch.setattr(cli, "setup", lambda: None)
     monkeypatch.chdir(ROOT)
     *arguments, _ = command_of(f"{name}.toml")
     assert cli.main([*arguments, str(tmp_path / "made")]) == 0

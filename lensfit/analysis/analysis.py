@@ -7,10 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
+from types import FunctionType
 from typing import Any, Protocol, Self
-
-import numpy as np
-from astropy.io import fits
 
 from lensfit.errors import DataError, FitError, ModelError
 from lensfit.fitters.result import FitResult
@@ -32,7 +30,7 @@ from lensfit.results import (
     write_results,
 )
 from lensfit.results.document import RESULT
-from lensfit.results.files import MODEL
+from lensfit.results.files import read_masks
 from lensfit.verdict import Trust
 
 RECIPE = "recipe.toml"
@@ -109,7 +107,8 @@ class Analysis:
         begun = time.perf_counter()
         with shown(progress) as told:
             made = step(self, told)
-        row = {"step": str(step), "seconds": time.perf_counter() - begun}
+        said = step.__name__ if isinstance(step, FunctionType) else str(step)
+        row = {"step": said, "seconds": time.perf_counter() - begun}
         return made.changed(road=(*self.road, row))
 
     def along(self, steps: tuple[Step, ...], progress: Progress | None = None) -> Analysis:
@@ -254,9 +253,7 @@ class Kept:
         """The data, read again, as they were fitted. Raises DataError where that cannot be."""
         if self.data is None or self.data.path is None:
             raise DataError(f"{self.folder}: the data came from a script and lie in no file; begin with them again")
-        with fits.open(self.folder / MODEL) as planes:
-            masks = {hdu.name: np.array(hdu.data, bool) for hdu in planes if hdu.name.endswith("MASK")}
-        made = read(self.data).restored(self.document["data"], masks, self.model)
+        made = read(self.data).restored(self.document["data"], read_masks(self.folder), self.model)
         if made.document()["hash"] != self.document["data"]["hash"]:
             raise DataError(f"{self.data.path}: holds other data than those that were fitted")
         return made

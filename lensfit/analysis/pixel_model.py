@@ -19,6 +19,7 @@ from lensfit.inversion.regularisation import regularisation
 from lensfit.lensing import brightness_at, unlensed
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel, describe
+from lensfit.names import Regularisation
 from lensfit.priors import LogNormal, Normal, Part, Prior, Solved, key
 from lensfit.profiles import PixelSource
 from lensfit.pytree import replace
@@ -51,7 +52,7 @@ class Mesh:
 
     pixels: int = 28
     order: Literal[1, 2, 3] = 2
-    regularisation: Literal["gradient", "curvature", "adaptive", "matern"] = "gradient"
+    regularisation: Regularisation = "gradient"
     positive: bool = False
 
     def check(self) -> None:

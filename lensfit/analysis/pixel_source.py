@@ -12,6 +12,7 @@ import numpy as np
 
 from lensfit.analysis.analysis import Analysis
 from lensfit.analysis.pixel_model import NAME, Arcs, Mesh, neighbour, pixel_model, pixel_source
+from lensfit.errors import ModelError
 from lensfit.fitters.laplace import laplace, values_at
 from lensfit.fitters.optimum import Climb, climb
 from lensfit.fitters.result import Clock, FitResult, Variant, result_of
@@ -61,6 +62,8 @@ class SourceOnPixels:
         mesh.check()
         before = (analysis.parametric or analysis).ready()
         start, parametric = before.fitted, before.problem
+        if not isinstance(parametric.model, LensModel):
+            raise ModelError("a source on pixels is for one dataset, and these are several with names")
         progress("source on pixels", np.nan, 0.0)
         source = pixel_source(mesh, Arcs.of(parametric.likelihood, start.model), start.model)
         model = pixel_model(parametric.model, start, source)

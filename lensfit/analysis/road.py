@@ -121,7 +121,7 @@ def _check_setup() -> None:
             "lensfit computes in double precision, and JAX is set to single: call lensfit.setup() first, or "
             "jax.config.update('jax_enable_x64', True) before the first array is made"
         )
-    if not jax.config.jax_compilation_cache_dir:
+    if not jax.config.jax_compilation_cache_dir:  # pyright: ignore[reportAttributeAccessIssue]
         warnings.warn(
             "compiled programs are not kept from one run to the next: lensfit.setup() before the first fit keeps them",
             stacklevel=4,

@@ -181,8 +181,9 @@ class Calibration:
 def _first_model(analysis: Analysis, progress: Progress) -> tuple[Analysis, Case, np.ndarray, float]:
     """The analysis aligned, its case, and theta (n,) of the case with its chi2: of the fit so far, or of the stages."""
     aligned = analysis.changed(seen=analysis.observation.aligned()).ready()
-    stages = Stages.of(aligned.problem.likelihood)
-    case = stages.case(solve_amplitudes(aligned.problem.model), aligned.problem.likelihood)
+    term: Any = aligned.problem.likelihood
+    stages = Stages.of(term)
+    case = stages.case(solve_amplitudes(aligned.problem.model), term)
     if analysis.result is not None:
         return aligned, case, np.array([analysis.result[name] for name in case.space.names]), analysis.result.chi2
 

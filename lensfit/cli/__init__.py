@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from lensfit.cli.parser import parse
 from lensfit.errors import DataError, FitError, ModelError
+from lensfit.start_up import setup
 
 COMMANDS = {
     "fit": ("fit", "run"),
@@ -28,11 +29,10 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code; wrong usage raises SystemExit(2) as argparse does."""
     arguments = parse(argv)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when jax is imported
     if arguments.command == "bench":
         os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     try:
-        importlib.import_module("lensfit.cli._jax").prepare_jax()
+        setup()
         module, function = COMMANDS[arguments.command]
         return getattr(importlib.import_module(f"lensfit.cli.{module}"), function)(arguments)
     except (DataError, ModelError) as error:

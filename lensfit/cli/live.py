@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -28,14 +30,14 @@ class Live:
     """Progress that draws data, model and residual of the best point wherever that is told and has changed."""
 
     def __init__(self, folder: Path, begun: Analysis, progress: Progress) -> None:
-        self.folder, self.begun_with, self.progress = folder, begun, progress
+        self.folder, self.analysis, self.progress = folder, begun, progress
         self.figure = new_figure(10.2, 3.3)
         self.film = PillowWriter(fps=FRAMES_A_SECOND)
         self.film.setup(self.figure, folder / FILM, dpi=DPI)
         self.theta: np.ndarray | None = None
-        self.begun = time.perf_counter()
+        self.started = time.perf_counter()
         self.first: float | None = None
-        self.next_picture = self.next_frame = self.begun
+        self.next_picture = self.next_frame = self.started
 
     def __call__(
         self, stage: str, chi2: float, share: float, note: str = "", theta: np.ndarray | None = None
@@ -46,19 +48,16 @@ class Live:
         if theta is None or now < self.next_picture or (self.theta is not None and np.array_equal(theta, self.theta)):
             return
         self.theta = np.array(theta)
-        problem = self.begun_with.problem
-        glance = self.begun_with.observation.glance(problem.likelihood, problem.solved_model(theta))
+        problem = self.analysis.problem
+        glance = self.analysis.observation.glance(problem.likelihood, problem.solved_model(theta))
         self._draw(stage, glance)
 
     def _draw(self, stage: str, glance: Glance) -> None:
         """Draw the picture, and a frame of the film where it is time for one."""
         now = time.perf_counter()
-        draw_glance(self.figure, glance, f"{stage}, {now - self.begun:.1f} s")
-        try:
-            with replacing(self.folder / PICTURE) as path:
-                self.figure.savefig(path, dpi=DPI)
-        except OSError as error:
-            raise DataError(f"{self.folder / PICTURE}: cannot be written ({error.strerror}); make room") from error
+        draw_glance(self.figure, glance, f"{stage}, {now - self.started:.1f} s")
+        with self._written(PICTURE) as path:
+            self.figure.savefig(path, dpi=DPI)
         if now >= self.next_frame:
             self.film.grab_frame()
             self.first = now if self.first is None else self.first
@@ -72,6 +71,15 @@ class Live:
         self._draw("best fit", done.observation.glance(done.problem.likelihood, done.fitted.model))
         for _ in range(HOLD - 1):
             self.film.grab_frame()
-        with replacing(self.folder / FILM) as path:
+        with self._written(FILM) as path:
             self.film.outfile = path
             self.film.finish()
+
+    @contextmanager
+    def _written(self, name: str) -> Iterator[Path]:
+        """Where a file of the folder is written to, which appears whole."""
+        try:
+            with replacing(self.folder / name) as path:
+                yield path
+        except OSError as error:
+            raise DataError(f"{self.folder / name}: cannot be written ({error.strerror}); make room") from error

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from lensfit.names import IMAGE_MODELS, REGULARISATIONS, VISIBILITY_MODELS
-from lensfit.version import __version__
+from lensfit.names import IMAGE_MODELS, NAN_POLICIES, REGULARISATIONS, SIDES, SIGNS, VISIBILITY_MODELS
+from lensfit.version import VERSION
 
 CODES = """\
 exit codes:
@@ -38,7 +38,7 @@ def _make_parser() -> argparse.ArgumentParser:
         epilog=CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"lensfit {__version__}")
+    parser.add_argument("--version", action="version", version=f"lensfit {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_fit(commands)
     _add_inspect(commands)
@@ -94,7 +94,7 @@ def _add_inspect(commands: argparse._SubParsersAction) -> None:
 
 def _add_report(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "report", "make report.html of a run folder again")
-    parser.add_argument("folder", metavar="DIR", type=Path, help="run folder that `lensfit fit` wrote")
+    parser.add_argument("folder", metavar="DIR", type=Path, help="run folder that `lensfit fit` or Analysis.save wrote")
 
 
 def _add_simulate(commands: argparse._SubParsersAction) -> None:
@@ -146,10 +146,10 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
         help="use the disc of R arcsec about the origin; default, without --mask: chosen from the data",
     )
     group.add_argument("--pixel-scale", metavar="S", type=float, help="arcsec per pixel; default: the file's")
-    group.add_argument("--nan", choices=("error", "mask"), help="pixels that hold no number; default: error")
+    group.add_argument("--nan", choices=NAN_POLICIES, help="pixels that hold no number; default: error")
     group = parser.add_argument_group("visibilities")
-    group.add_argument("--sign", type=int, choices=(-1, 1), help="of V = sum I exp(sign 2 pi i (u l + v m))")
-    group.add_argument("--east", choices=("left", "right"), help="side of the image to which l (East) counts")
+    group.add_argument("--sign", type=int, choices=SIGNS, help="of V = sum I exp(sign 2 pi i (u l + v m))")
+    group.add_argument("--east", choices=SIDES, help="side of the image to which l (East) counts")
     group.add_argument("--wavelength", metavar="M", type=float, help="in metres, where u and v are in metres")
     group.add_argument("--primary-beam", metavar="W", type=float, help="full width at half maximum [arcsec]")
     group.add_argument(

@@ -74,7 +74,7 @@ class FitsImages:
     def array(self, name: str) -> np.ndarray:
         hdu = self._images[name]
         check_size(8 * math.prod(hdu.shape), f"{self.path}[{name}]")
-        with reading(self.path, f"FITS extension {name}"):
+        with read_as(self.path, f"FITS extension {name}"):
             return np.asarray(hdu.data)
 
     def unit(self, name: str) -> str | None:
@@ -82,11 +82,11 @@ class FitsImages:
 
     def scales(self, name: str) -> tuple[Scale, ...]:
         wcs = self.wcs(name)
-        with reading(self.path, f"pixel scale of {name}"):
+        with read_as(self.path, f"pixel scale of {name}"):
             return header_scales(self._images[name].header, wcs, f"{self.path}[{name}]")
 
     def wcs(self, name: str) -> WCS | None:
-        with reading(self.path, f"WCS of {name}"):
+        with read_as(self.path, f"WCS of {name}"):
             return celestial_wcs(self._images[name].header, self._hdus)
 
     def header(self, name: str) -> Mapping[str, Any]:
@@ -106,7 +106,7 @@ def _open_fits(path: Path) -> Iterator[FitsImages]:
         warnings.simplefilter("always")
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
-        with reading(path, "FITS"):
+        with read_as(path, "FITS"):
             hdus = fits.open(file, memmap=False, lazy_load_hdus=False)
         with hdus:
             for hdu in list[Any](hdus):
@@ -142,7 +142,7 @@ class NamedArrays:
     def array(self, name: str) -> np.ndarray:
         where = f"{self.path}[{name}]"
         check_size(self._sizes[name], where)
-        with reading(self.path, f"array {name}"):
+        with read_as(self.path, f"array {name}"):
             try:
                 return np.asarray(self._members[name][()])
             except ValueError as error:
@@ -184,7 +184,7 @@ class NamedArrays:
 
 @contextmanager
 def _open_npz(path: Path) -> Iterator[NamedArrays]:
-    with reading(path, "npz"), ZipFile(path) as archive:
+    with read_as(path, "npz"), ZipFile(path) as archive:
         sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
     with np.load(path, allow_pickle=False) as members:
         yield NamedArrays(path, members, sizes)
@@ -192,7 +192,7 @@ def _open_npz(path: Path) -> Iterator[NamedArrays]:
 
 @contextmanager
 def _open_hdf5(path: Path) -> Iterator[NamedArrays]:
-    with reading(path, "HDF5"):
+    with read_as(path, "HDF5"):
         file = h5py.File(path, "r")
     with file:
         sizes: dict[str, int] = {}
@@ -201,7 +201,7 @@ def _open_hdf5(path: Path) -> Iterator[NamedArrays]:
             if isinstance(item, h5py.Dataset):
                 sizes[name] = 8 * math.prod(item.shape)
 
-        with reading(path, "HDF5"):
+        with read_as(path, "HDF5"):
             file.visititems(collect)
         yield NamedArrays(path, file, sizes)
 
@@ -240,7 +240,7 @@ def unpacked(path: Path) -> Iterator[BinaryIO]:
         if not is_gzip:
             yield file
             return
-        with reading(path, "gzip"), gzip.open(file) as stream:
+        with read_as(path, "gzip"), gzip.open(file) as stream:
             content = stream.read(MAX_BYTES + 1)
     check_size(len(content), str(path))
     yield io.BytesIO(content)
@@ -256,7 +256,7 @@ def check_size(number_of_bytes: int, where: str) -> None:
 
 
 @contextmanager
-def reading(path: Path, form: str) -> Iterator[None]:
+def read_as(path: Path, form: str) -> Iterator[None]:
     """Turn whatever a foreign reader raises on a broken file into a DataError that names the file."""
     try:
         yield

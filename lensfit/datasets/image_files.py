@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from astropy.wcs import WCS
 
-from lensfit.datasets.array_files import Images, Scale, open_images, reading, sha256
+from lensfit.datasets.array_files import Images, Scale, open_images, read_as, sha256
 from lensfit.datasets.dataset import Source, check_shapes, count_and_first
 from lensfit.errors import DataError
 
@@ -93,7 +93,7 @@ def read_info(folder: Path) -> Info:
     path = folder / "info.json"
     if not path.exists():
         return Info()
-    with reading(path, "JSON"):
+    with read_as(path, "JSON"):
         stated = json.loads(path.read_text(encoding="utf-8"))
     try:
         scale = [float(stated["pixel_scale"])] if "pixel_scale" in stated else []

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Self
 
 import numpy as np
 from astropy.wcs import WCS
@@ -23,8 +23,8 @@ from lensfit.datasets.dataset import (
     source_rows,
 )
 from lensfit.errors import DataError
+from lensfit.names import NAN_POLICIES, NanPolicy
 
-NanPolicy: TypeAlias = Literal["error", "mask"]
 FINE = 8
 """Sub-pixels per axis on which the width of the PSF is measured."""
 
@@ -300,7 +300,7 @@ def checked_pixels(
     sources: tuple[Source, ...],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
     """Data, noise and mask where every unmasked pixel is finite with noise > 0 and every other one safe."""
-    if nan not in ("error", "mask"):
+    if nan not in NAN_POLICIES:
         raise DataError(f"nan={nan!r} is not known; give 'error' or 'mask'")
     notes = []
     mask = _masked(mask, noise >= MASKING_NOISE, f"noise >= {MASKING_NOISE:.0e}", notes)

@@ -11,11 +11,12 @@ from astropy.io import fits
 
 from lensfit.datasets.array_files import Scale, disagreements, resolved_scale
 from lensfit.datasets.image_files import Info, Part, find_files, read_info, read_parts
-from lensfit.datasets.imaging import Imaging, NanPolicy
+from lensfit.datasets.imaging import Imaging
 from lensfit.datasets.interferometer import Interferometer, wide_grid
-from lensfit.datasets.visibilities import East, NanRows, Sign, Visibilities, check_units
+from lensfit.datasets.visibilities import NanRows, Visibilities, check_units
 from lensfit.datasets.visibility_files import holds_visibilities, read_table
 from lensfit.errors import DataError
+from lensfit.names import East, NanPolicy, Sign
 
 
 def read(path: str | Path, **options: Any) -> Imaging | Interferometer:
@@ -151,7 +152,7 @@ def read_interferometer(
     Args:
         path: file or folder.
         pixel_scale: arcsec per pixel of the image on which the lens is modelled; without it and without shape a
-            field as wide as the primary beam, for `lensfit.window.choose_window` to look for the lens in.
+            field as wide as the primary beam, for `lensfit.analysis.Region` to look for the lens in.
         shape: (H, W) of that image; origin: (x, y) in arcsec of its centre from the phase centre.
         sign: -1 or +1 in V = sum I exp(sign 2 pi i (u l + v m)).
         east: side of the image to which l (East) counts.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from lensfit.datasets.array_files import check_size, reading, unpacked
+from lensfit.datasets.array_files import check_size, read_as, unpacked
 from lensfit.errors import DataError
 
 _PARALLEL = {1: "I", -1: "RR", -2: "LL", -5: "XX", -6: "YY"}
@@ -29,7 +29,7 @@ def uvfits_columns(path: Path) -> dict[str, np.ndarray]:
     Raises:
         DataError: the file is broken or is no UVFITS of total intensity.
     """
-    with unpacked(path) as file, warnings.catch_warnings(), reading(path, "UVFITS"):
+    with unpacked(path) as file, warnings.catch_warnings(), read_as(path, "UVFITS"):
         warnings.simplefilter("ignore")  # AIPS writes keywords that astropy finds unusual
         with fits.open(file, memmap=False) as hdus:
             first: Any = hdus[0]

@@ -8,9 +8,8 @@ import numpy as np
 
 from lensfit.datasets.dataset import MASKING_NOISE, Source, place
 from lensfit.errors import DataError
+from lensfit.names import SIDES, SIGNS, East, Sign
 
-Sign: TypeAlias = Literal[-1, 1]
-East: TypeAlias = Literal["left", "right"]
 NanRows: TypeAlias = Literal["error", "drop"]
 
 ARCSEC = np.pi / 180 / 3600
@@ -213,9 +212,9 @@ def _factors(sign: Sign, east: East, wavelength: float | None) -> tuple[float, f
 
     sign (u l + v m) = -(u' x + v' y) with y = m, and x = l where East is to the right, else x = -l.
     """
-    if sign not in (-1, 1):
+    if sign not in SIGNS:
         raise DataError(f"sign={sign!r}: give -1 or +1, that of V = sum I exp(sign 2 pi i (u l + v m))")
-    if east not in ("left", "right"):
+    if east not in SIDES:
         raise DataError(f"east={east!r}: give 'left' or 'right', the side to which l (East) counts")
     notes = [f"read as V = sum I exp({'+' if sign > 0 else '-'}2 pi i (u l + v m)) with l (East) to the {east}"]
     scale = 1.0

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from lensfit.datasets.array_files import file_format, open_images, reading, sha256
+from lensfit.datasets.array_files import file_format, open_images, read_as, sha256
 from lensfit.datasets.dataset import Source
 from lensfit.datasets.uvfits import is_uvfits, uvfits_columns
-from lensfit.datasets.visibilities import East, Sign, Visibilities, check_length
+from lensfit.datasets.visibilities import Visibilities, check_length
 from lensfit.errors import DataError
+from lensfit.names import East, Sign
 
 NAMES = {
     "u": ("u", "uu"),
@@ -153,7 +154,7 @@ def _info(folder: Path) -> Table:
     path = folder / "info.json"
     if not path.exists():
         return Table(columns={})
-    with reading(path, "JSON"):
+    with read_as(path, "JSON"):
         stated = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(stated, Mapping):
         raise DataError(f"{path}: no JSON object; write for example " + '{"pixel_scale": 0.05, "shape": [128, 128]}')
@@ -181,7 +182,7 @@ def read_chunks(
                 raise DataError(f"{paths[role]}: shape {part.shape}; give (K, 2)")
             check_length(part.shape[0], count, str(paths[role]))
         for start in range(0, count, rows):
-            with reading(Path(folder), "FITS"):
+            with read_as(Path(folder), "FITS"):
                 cut = {role: part.section[start : min(start + rows, count)] for role, part in parts.items()}
             u, v = cut["uv"].T
             yield Visibilities.from_arrays(u, v, cut["values"], cut["noise"], sign=sign, east=east)

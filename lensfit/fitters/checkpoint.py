@@ -26,7 +26,7 @@ import numpy as np
 from lensfit.errors import FitError
 from lensfit.fitters.base import Fitter, State
 from lensfit.problem import Problem
-from lensfit.version import __version__
+from lensfit.version import VERSION
 
 MANIFEST, FORMAT = "manifest.json", 1
 GENERATIONS = 2
@@ -289,7 +289,7 @@ def identity(problem: Problem, fitter: Fitter, seed: int, start: np.ndarray | No
         "settings": settings,
         "seed": seed,
         "start": None if start is None else _hash(np.asarray(start)),
-        "version": {"lensfit": __version__} | versions,
+        "version": {"lensfit": VERSION} | versions,
     }
     return json.loads(json.dumps(found))
 

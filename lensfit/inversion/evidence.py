@@ -11,6 +11,7 @@ from jax.core import Tracer
 from lensfit.errors import ModelError
 from lensfit.inversion.regularisation import regularisation
 from lensfit.inversion.solve import covariance, log_determinant, solve
+from lensfit.native import Engine
 from lensfit.profiles import PixelSource
 from lensfit.pytree import pytree
 
@@ -56,7 +57,7 @@ class Solution:
         return covariance(self.system, self.moving)
 
 
-def solution(normal: Normal, source: PixelSource, width: Any, positive: np.ndarray, engine: str) -> Solution:
+def solution(normal: Normal, source: PixelSource, width: Any, positive: np.ndarray, engine: Engine) -> Solution:
     """Solve for the source and K amplitudes of light, normal a priori about zero with standard deviation `width`.
 
     Args:

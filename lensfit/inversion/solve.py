@@ -15,9 +15,9 @@ import numpy as np
 from jax import lax
 from jax.scipy.linalg import cho_solve, solve_triangular
 
-from lensfit.inversion._door import call
-from lensfit.inversion.routes import on_cpu
+from lensfit.native import Engine, by_engine, named_kernel
 
+KERNELS = "lensfit.inversion.algebra_kernels"
 PATIENCE = 3
 """Exchanges of all that offend which may bring no fewer of them, before one at a time is exchanged."""
 MOST_EXCHANGES = 500
@@ -26,7 +26,7 @@ TOLERANCE = 1e-11
 
 
 def solve(
-    matrix: jax.Array, vector: jax.Array, positive: tuple[bool, ...], lights: int, engine: str
+    matrix: jax.Array, vector: jax.Array, positive: tuple[bool, ...], lights: int, engine: Engine
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """s (N,) of least 1/2 s^T A s - s^T D, which of it move (N,), and ln det A; see above.
 
@@ -46,7 +46,7 @@ def solve(
     return found
 
 
-def log_determinant(matrix: jax.Array, moving: jax.Array, engine: str) -> jax.Array:
+def log_determinant(matrix: jax.Array, moving: jax.Array, engine: Engine) -> jax.Array:
     """ln det of the rows and columns of a positive definite matrix that move; by reverse mode differentiable."""
     found: Any = _within((), engine, matrix, jnp.zeros(len(matrix)), (moving, True))
     return found[2]
@@ -63,36 +63,36 @@ def _held(matrix: jax.Array, moving: jax.Array) -> jax.Array:
     return jnp.where(moving[:, None] & moving, matrix, jnp.diag(jnp.where(moving, 0.0, 1.0)))
 
 
-def _factor(engine: str, matrix: jax.Array, vector: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+def _factor(engine: Engine, matrix: jax.Array, vector: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Cholesky factor of A, of which the lower half counts, s of A s = vector, and ln det A."""
     like = lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype)  # noqa: E731
     result = like(matrix), like(vector), jax.ShapeDtypeStruct((1,), vector.dtype)
-    native = lambda *given: tuple(call("_tile_handlers.solve", result, *given, in_place=True))  # noqa: E731
+    native = lambda *given: tuple(named_kernel(KERNELS, "solve_call")(result, *given, in_place=True))  # noqa: E731
 
     def plain(matrix: jax.Array, vector: jax.Array) -> Any:
         factor = jnp.linalg.cholesky(matrix)
         log_det = 2 * jnp.sum(jnp.log(jnp.diagonal(factor)))
         return factor, cho_solve((factor, True), vector), log_det[None]
 
-    factor, s, log_det = on_cpu(engine, native, plain, matrix, vector)
+    factor, s, log_det = by_engine(engine, native, plain, matrix, vector)
     return factor, s, log_det[0]
 
 
-def _inverse(engine: str, factor: jax.Array) -> jax.Array:
+def _inverse(engine: Engine, factor: jax.Array) -> jax.Array:
     """A^-1 (N, N)."""
     result = jax.ShapeDtypeStruct(factor.shape, factor.dtype)
-    native = partial(call, "_tile_handlers.inverse", result, in_place=True)
+    native = lambda factor: named_kernel(KERNELS, "inverse_call")(result, factor, in_place=True)  # noqa: E731
     plain = lambda factor: cho_solve((factor, True), jnp.eye(len(factor)))  # noqa: E731
-    return on_cpu(engine, native, plain, factor)
+    return by_engine(engine, native, plain, factor)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _within(positive: tuple[bool, ...], engine: str, matrix: jax.Array, vector: jax.Array, start: Any) -> Any:
+def _within(positive: tuple[bool, ...], engine: Engine, matrix: jax.Array, vector: jax.Array, start: Any) -> Any:
     """`solve` with what moves where the source is positive, and whether it was found; positive: of the K."""
     return _forward(positive, engine, matrix, vector, start)[0]
 
 
-def _forward(positive: tuple[bool, ...], engine: str, matrix: jax.Array, vector: jax.Array, start: Any) -> Any:
+def _forward(positive: tuple[bool, ...], engine: Engine, matrix: jax.Array, vector: jax.Array, start: Any) -> Any:
     """Amplitudes that are held are put to zero after the solve: they share one factor with the determinant."""
     size = len(vector) - len(positive)
     moving, ended = (jnp.ones(len(vector), bool), True) if start is None else start
@@ -115,12 +115,12 @@ def _forward(positive: tuple[bool, ...], engine: str, matrix: jax.Array, vector:
     return (s, moving, log_det), (factor, s, moving, counted)
 
 
-def _restricted(engine: str, matrix: jax.Array, vector: jax.Array, moving: jax.Array) -> jax.Array:
+def _restricted(engine: Engine, matrix: jax.Array, vector: jax.Array, moving: jax.Array) -> jax.Array:
     """s (N,) of the equations that move, zero elsewhere."""
     return _factor(engine, _held(matrix, moving), jnp.where(moving, vector, 0.0))[1]
 
 
-def _backward(positive: tuple[bool, ...], engine: str, kept: Any, cotangents: Any) -> Any:
+def _backward(positive: tuple[bool, ...], engine: Engine, kept: Any, cotangents: Any) -> Any:
     """With y = A^-1 s_bar over what moves: A_bar = log_det_bar A^-1 - (y s^T + s y^T) / 2, D_bar = y."""
     factor, s, moving, counted = kept
     toward_s, _, toward_log_det = cotangents
@@ -140,7 +140,7 @@ def _backward(positive: tuple[bool, ...], engine: str, kept: Any, cotangents: An
 _within.defvjp(_forward, _backward)
 
 
-def _moving(engine: str, matrix: jax.Array, vector: jax.Array, positive: np.ndarray) -> tuple[jax.Array, jax.Array]:
+def _moving(engine: Engine, matrix: jax.Array, vector: jax.Array, positive: np.ndarray) -> tuple[jax.Array, jax.Array]:
     """(N,) False for what s >= 0 holds at zero, and whether MOST_EXCHANGES were enough to find it.
 
     Block principal pivoting (Judice & Pires 1994): all that offend are exchanged together, or, where that

@@ -1,8 +1,6 @@
 """ln evidence of images of a lens whose source is on pixels."""
 from __future__ import annotations
 
-from typing import Literal
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,8 +9,7 @@ from lensfit.datasets import Imaging
 from lensfit.errors import ModelError
 from lensfit.grid import Grid
 from lensfit.inversion.evidence import Normal, Solution, solution
-from lensfit.inversion.images import normal
-from lensfit.inversion.rays import Rays
+from lensfit.inversion.images import Rays, normal
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.reconstruction import (
     WIDTH,
@@ -25,6 +22,7 @@ from lensfit.likelihood.reconstruction import (
     reconstruction,
 )
 from lensfit.model import LensModel
+from lensfit.native import Engine
 from lensfit.operators.psf import convolve
 from lensfit.profiles import PixelSource
 from lensfit.pytree import pytree, static
@@ -47,7 +45,7 @@ class PixelImagingLikelihood(Evidence):
     images: tuple[ImagingLikelihood, ...]
     rays: tuple[Rays, ...]
     width: jax.Array
-    engine: Literal["native", "xla"] = static(default="native")
+    engine: Engine = static(default="native")
 
     @property
     def grids(self) -> tuple[Grid, ...]:

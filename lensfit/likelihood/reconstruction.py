@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from lensfit.errors import ModelError
 from lensfit.inversion.evidence import Solution
-from lensfit.inversion.mesh import by_xla
+from lensfit.inversion.mapping import by_xla
 from lensfit.inversion.regularisation import check_source
 from lensfit.model import LensModel, as_formula
 from lensfit.priors import Solved

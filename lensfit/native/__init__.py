@@ -3,12 +3,24 @@
 A kernel is a function of numpy arrays that can also be part of a jitted JAX program on a CPU. Kernels are
 compiled once for a machine and kept in the user's cache folder. numba is imported when the first one is made.
 """
-from lensfit.native.door import Kernel, Signature, kernel_of
+from lensfit.native.door import (
+    Engine,
+    Kernel,
+    Signature,
+    by_engine,
+    named_kernel,
+    printed_kernel,
+    refuse_fork,
+    say_once,
+    trouble,
+    uses_kernels,
+)
 from lensfit.native.interpreter import numpy_function
 from lensfit.native.means import Means, means, means_kernel
 from lensfit.native.printer import Unprintable
-from lensfit.native.start import trouble
+from lensfit.native.store import cache_folder
 
 __all__ = [
-    "Kernel", "Means", "Signature", "Unprintable", "kernel_of", "means", "means_kernel", "numpy_function", "trouble",
+    "Engine", "Kernel", "Means", "Signature", "Unprintable", "by_engine", "cache_folder", "means", "means_kernel",
+    "named_kernel", "numpy_function", "printed_kernel", "refuse_fork", "say_once", "trouble", "uses_kernels",
 ]

@@ -5,11 +5,18 @@ fast-math flags leave out "reassoc", which would cancel the constants that round
 """
 from __future__ import annotations
 
+from math import sqrt
 from typing import Any
 
 import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
+
+__all__ = [
+    "FLAGS", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "bits_float", "cbrt", "cos", "cosh", "erf",
+    "erfc", "exp", "exp2", "expm1", "float_bits", "log", "log1p", "maximum", "minimum", "power", "select", "sin",
+    "sinh", "tan", "tanh", "to_double",
+]
 
 FLAGS = {"fastmath": {"nsz", "arcp", "contract"}, "error_model": "numpy"}
 _inline = njit(forceinline=True, **FLAGS)
@@ -154,3 +161,211 @@ def power(x: float, y: float) -> float:
     odd = np.floor(0.5 * y) != 0.5 * y
     negative = select(whole, select(odd, -size, size), _NAN)
     return select((x < 0.0) & (y != 0.0), negative, size)
+
+
+_LN2_HIGH, _LN2_LOW = 6.93145751953125e-1, 1.42860682030941723212e-6
+
+
+@_inline
+def _exp_parts(x: float) -> tuple[float, float, float]:
+    """e^x = scale (1 + rest), scale = 2^n, for -709 <= x <= 710: scale, rest and n."""
+    t = x * 1.4426950408889634 + _ROUND
+    n = t - _ROUND
+    r = (x - n * _LN2_HIGH) - n * _LN2_LOW
+    return bits_float((float_bits(t) - (_ROUND_BITS - 1023)) << 52), _exp_rest(r), n
+
+
+@_inline
+def _exp_rest(r: float) -> float:
+    """e^r - 1 for |r| < ln(2) / 2, by the polynomial of `exp`."""
+    r2 = r * r
+    middle = (0.041666666666624164 + r * 0.008333333333330065) + r2 * (
+        0.0013888888917196719 + r * 0.00019841269863040545)
+    high = (2.4801521322368428e-05 + r * 2.755726848030982e-06) + r2 * (
+        2.7620075880109014e-07 + r * 2.510037583265786e-08)
+    return r + r2 * (0.5 + r * 0.16666666666666669 + r2 * (middle + r2 * r2 * high))
+
+
+@_inline
+def expm1(x: float) -> float:
+    """e^x - 1."""
+    inside = select(x < -709.0, -709.0, select(x > 710.0, 710.0, x))
+    scale, rest, n = _exp_parts(inside)
+    return select(n > 60.0, scale * (1.0 + rest), scale * rest + (scale - 1.0))
+
+
+@_inline
+def exp2(x: float) -> float:
+    """2^x; infinite beyond 1023.5, zero below -1022."""
+    inside = select(x < -1022.5, -1022.5, select(x > 1024.0, 1024.0, x))
+    t = inside + _ROUND
+    scale = bits_float((float_bits(t) - (_ROUND_BITS - 1023)) << 52)
+    value = scale * (1.0 + _exp_rest((inside - (t - _ROUND)) * _LN2))
+    return select(x < -1022.0, 0.0, value)
+
+
+@_inline
+def tanh(x: float) -> float:
+    """Hyperbolic tangent."""
+    a = abs(x)
+    e = expm1(2.0 * select(a > 22.0, 22.0, a))
+    value = e / (e + 2.0)
+    return select(x < 0.0, -value, value)
+
+
+@_inline
+def sinh(x: float) -> float:
+    """Hyperbolic sine."""
+    a = abs(x)
+    e = expm1(a)
+    value = select(a > 40.0, 0.5 * e, 0.5 * (e + e / (e + 1.0)))
+    return select(x < 0.0, -value, value)
+
+
+@_inline
+def cosh(x: float) -> float:
+    """Hyperbolic cosine."""
+    e = exp(abs(x))
+    return 0.5 * e + 0.5 / e
+
+
+@_inline
+def asinh(x: float) -> float:
+    """Inverse of sinh."""
+    a = abs(x)
+    large = a > 1e16
+    square = select(large, 0.0, a * a)
+    value = log1p(select(large, a, a + square / (1.0 + sqrt(1.0 + square)))) + select(large, _LN2, 0.0)
+    return select(x < 0.0, -value, value)
+
+
+@_inline
+def acosh(x: float) -> float:
+    """Inverse of cosh; NaN below 1."""
+    t = x - 1.0
+    large = x > 1e16
+    value = log1p(select(large, x, t + sqrt(select(large, 0.0, t * (t + 2.0))))) + select(large, _LN2, 0.0)
+    return select(x < 1.0, _NAN, value)
+
+
+@_inline
+def atanh(x: float) -> float:
+    """Inverse of tanh; NaN beyond 1."""
+    a = abs(x)
+    t = a + a
+    value = 0.5 * log1p(select(a < 0.5, t + t * a / (1.0 - a), t / (1.0 - a)))
+    return select(x < 0.0, -value, value)
+
+
+@_inline
+def asin(x: float) -> float:
+    """Inverse of sin; NaN beyond 1."""
+    return atan(x / sqrt((1.0 - x) * (1.0 + x)))
+
+
+@_inline
+def acos(x: float) -> float:
+    """Inverse of cos; NaN beyond 1."""
+    return 2.0 * atan(sqrt((1.0 - x) / (1.0 + x)))
+
+
+@_inline
+def _turned(x: float) -> tuple[float, float, int]:
+    """sin r and cos r, and n, of x = n pi/2 + r with |r| <= pi/4 (Cody & Waite; polynomials of fdlibm, Sun 1993).
+
+    Beyond 1.6e6 r errs by the rounding of x. Beyond 1e15, where doubles lie as far apart as that, it is zero.
+    """
+    near = select(abs(x) > 1e15, x - x, x)
+    t = near * 0.6366197723675814 + _ROUND
+    n = t - _ROUND
+    r = ((near - n * 1.57079632673412561417) - n * 6.07710050630396597660e-11) - n * 2.02226624879595063154e-21
+    z = r * r
+    s = r + r * z * (-0.16666666666666632 + z * (0.00833333333332249 + z * (-0.0001984126982985795 + z * (
+        2.7557313707070068e-06 + z * (-2.5050760253406863e-08 + z * 1.58969099521155e-10)))))
+    c = 1.0 - 0.5 * z + z * z * (0.0416666666666666 + z * (-0.001388888888887411 + z * (2.480158728947673e-05 + z * (
+        -2.7557314351390663e-07 + z * (2.087572321298175e-09 - z * 1.1359647557788195e-11)))))
+    return s, c, float_bits(t)
+
+
+@_inline
+def sin(x: float) -> float:
+    """sin x to 1e-15 for |x| < 1.6e6, then to the rounding of x."""
+    s, c, n = _turned(x)
+    value = select((n & 1) == 1, c, s)
+    return select((n & 2) == 2, -value, value)
+
+
+@_inline
+def cos(x: float) -> float:
+    """cos x as `sin`."""
+    s, c, n = _turned(x)
+    value = select((n & 1) == 1, s, c)
+    return select(((n + 1) & 2) == 2, -value, value)
+
+
+@_inline
+def tan(x: float) -> float:
+    """tan x as `sin`."""
+    s, c, n = _turned(x)
+    odd = (n & 1) == 1
+    return select(odd, -c, s) / select(odd, s, c)
+
+
+@_inline
+def cbrt(x: float) -> float:
+    """Cube root."""
+    a = abs(x)
+    tiny = a < 1e-290
+    a = select(tiny, a * 5846006549323611672814739330865132078623730171904.0, a)
+    y = exp(log(a) * 0.3333333333333333)
+    y = y - (y - a / (y * y)) * 0.3333333333333333
+    y = select((a == 0.0) | (a == _INF), a, y) * select(tiny, 5.551115123125783e-17, 1.0)
+    return select(x < 0.0, -y, y)
+
+
+@_inline
+def _erf_small(x: float) -> float:
+    """erf x for |x| < 1 (Cephes ndtr, Moshier 1989)."""
+    z = x * x
+    top = (((9.60497373987051638749 * z + 9.00260197203842689217e1) * z + 2.23200534594684319226e3) * z
+           + 7.00332514112805075473e3) * z + 5.55923013010394962768e4
+    bottom = ((((z + 3.35617141647503099647e1) * z + 5.21357949780152679795e2) * z + 4.59432382970980127987e3) * z
+              + 2.26290000613890934246e4) * z + 4.92673942608635921086e4
+    return x * top / bottom
+
+
+@_inline
+def _erfc_large(x: float) -> float:
+    """erfc x for x >= 1 (Cephes), zero from 27 on; the square in the exponent in two parts."""
+    a = select(x > 27.5, 27.5, x)
+    top = (((((((2.46196981473530512524e-10 * a + 5.64189564831068821977e-1) * a + 7.46321056442269912687) * a
+               + 4.86371970985681366614e1) * a + 1.96520832956077098242e2) * a + 5.26445194995477358631e2) * a
+            + 9.34528527171957607540e2) * a + 1.02755188689515710272e3) * a + 5.57535335369399327526e2
+    bottom = (((((((a + 1.32281951154744992508e1) * a + 8.67072140885989742329e1) * a + 3.54937778887819891062e2) * a
+                 + 9.75708501743205489753e2) * a + 1.82390916687909736289e3) * a + 2.24633760818710981792e3) * a
+              + 1.65666309194161350182e3) * a + 5.57535340817727675546e2
+    far_top = ((((5.64189583547755073984e-1 * a + 1.27536670759978104416) * a + 5.01905042251180477414) * a
+                + 6.16021097993053585195) * a + 7.40974269950448939160) * a + 2.97886665372100240670
+    far_bottom = (((((a + 2.26052863220117276590) * a + 9.39603524938001434673) * a + 1.20489539808096656605e1) * a
+                   + 1.70814450747565897222e1) * a + 9.60896809063285878198) * a + 3.36907645100081516050
+    ratio = select(a < 8.0, top, far_top) / select(a < 8.0, bottom, far_bottom)
+    whole = bits_float(float_bits(a) & -4294967296)
+    rest = -(a - whole) * (a + whole)
+    small = 1.0 + rest * (1.0 + rest * (0.5 + rest * (0.16666666666666666 + rest * 0.041666666666666664)))
+    return select(x > 27.0, 0.0, exp(-whole * whole) * small * ratio)
+
+
+@_inline
+def erf(x: float) -> float:
+    """Error function."""
+    a = abs(x)
+    far = 1.0 - _erfc_large(a)
+    return select(a < 1.0, _erf_small(x), select(x < 0.0, -far, far))
+
+
+@_inline
+def erfc(x: float) -> float:
+    """1 - erf x, to full relative precision; zero from 27 on."""
+    a = abs(x)
+    far = _erfc_large(a)
+    return select(a < 1.0, 1.0 - _erf_small(x), select(x < 0.0, 2.0 - far, far))

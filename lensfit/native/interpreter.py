@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Literal
+from scipy import special
 
 from lensfit.native.printer import Unprintable, inner_jaxpr
 
@@ -14,7 +15,12 @@ _NUMPY: dict[str, Callable[..., Any]] = {
     "add": np.add, "add_any": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide,
     "neg": np.negative, "max": np.maximum, "min": np.minimum, "abs": np.abs, "sign": np.sign,
     "floor": np.floor, "exp": np.exp, "log": np.log, "log1p": np.log1p, "sqrt": np.sqrt, "square": np.square,
-    "sin": np.sin, "cos": np.cos, "tan": np.tan, "tanh": np.tanh, "atan": np.arctan, "atan2": np.arctan2,
+    "expm1": np.expm1, "exp2": np.exp2, "cbrt": np.cbrt, "ceil": np.ceil,
+    "sin": np.sin, "cos": np.cos, "tan": np.tan, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan,
+    "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh,
+    "atan2": np.arctan2, "erf": special.erf, "erfc": special.erfc, "erf_inv": special.erfinv,
+    "lgamma": special.gammaln, "logistic": special.expit, "is_finite": np.isfinite,
+    "rsqrt": lambda x: 1 / np.sqrt(x), "clamp": lambda low, x, high: np.minimum(np.maximum(x, low), high),
     "pow": np.power, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
     "eq": np.equal, "ne": np.not_equal, "and": np.bitwise_and, "or": np.bitwise_or, "not": np.invert,
     "copy": np.asarray, "stop_gradient": np.asarray,

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr
 
-from lensfit.native.door import Kernel, Signature, kernel_of
+from lensfit.native.door import Kernel, Signature, printed_kernel
 from lensfit.native.printer import print_jaxpr
 
 CHUNK = 64
@@ -79,7 +79,9 @@ class Means:
     def run(self, *arguments: Any) -> np.ndarray:
         """Images (K, H, W) of arguments that are numpy arrays, in the order of SIGNATURE."""
         out = np.empty((self.count, *np.shape(arguments[-1])))
-        self.kernel.run(arguments, [out])
+        kinds = [dtype for _, dtype, _ in SIGNATURE.arguments]
+        given = [np.ascontiguousarray(array, dtype) for array, dtype in zip(arguments, kinds, strict=True)]
+        self.kernel.run(given, [out])
         return out
 
 
@@ -94,7 +96,7 @@ def means_kernel(closed: ClosedJaxpr) -> Means:
 
     Raises Unprintable where the function has no numba form.
     """
-    return Means(kernel_of(means_body(closed), SIGNATURE), len(closed.jaxpr.outvars))
+    return Means(printed_kernel(means_body(closed), SIGNATURE), len(closed.jaxpr.outvars))
 
 
 def means_body(closed: ClosedJaxpr) -> str:

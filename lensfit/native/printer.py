@@ -25,6 +25,10 @@ _COMMUTES = {"add", "add_any", "mul", "and", "or", "xor"}
 _CALL = {
     "exp": "exp", "log": "log", "log1p": "log1p", "atan": "atan", "atan2": "atan2", "pow": "power",
     "max": "maximum", "min": "minimum", "abs": "abs", "sqrt": "sqrt", "floor": "np.floor", "ceil": "np.ceil",
+    **{name: name for name in (
+        "acos", "acosh", "asin", "asinh", "atanh", "cbrt", "cos", "cosh", "erf", "erfc", "exp2", "expm1", "sin",
+        "sinh", "tan", "tanh",
+    )},
 }
 _ATOM = re.compile(r"[A-Za-z_]\w*|\(?-?(inf|\d[\d.]*(e[-+]?\d+)?)\)?")
 """A name or a number."""
@@ -134,6 +138,7 @@ _SPECIAL: dict[str, Callable[[Any, list[str], Any], str]] = {
     "rsqrt": lambda p, a, e: f"1.0 / sqrt({a[0]})",
     "logistic": lambda p, a, e: f"1.0 / (1.0 + exp(-{a[0]}))",
     "sign": lambda p, a, e: f"select({a[0]} > 0.0, 1.0, select({a[0]} < 0.0, -1.0, {a[0]}))",
+    "clamp": lambda p, a, e: f"minimum(maximum({a[1]}, {a[0]}), {a[2]})",
     "is_finite": lambda p, a, e: f"abs({a[0]}) < inf",
     "integer_pow": _integer_pow,
     "select_n": _select,

@@ -81,7 +81,7 @@ class ImageObservation(Observation):
             chosen = choose_mask(self.imaging)
         return dataclasses.replace(self, imaging=chosen, settled=True)
 
-    def term(self, model: LensModel) -> Any:
+    def term(self, model: Any) -> Any:
         """ln L of the image, or its ln evidence."""
         return PixelImagingLikelihood.of(self.imaging) if model.pixels() else ImagingLikelihood.of(self.imaging)
 

@@ -93,7 +93,7 @@ class Observation(ABC):
         return self.standard[chosen](self.frame)
 
     @abstractmethod
-    def term(self, model: LensModel) -> Any:
+    def term(self, model: Any) -> Any:
         """ln L of these data, or their ln evidence where the model's source is on pixels."""
 
     # What only some kinds have

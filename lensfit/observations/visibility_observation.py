@@ -93,7 +93,7 @@ class VisibilityObservation(Observation):
         joint = self.joint or Observations.of(datasets, antenna_phases=self.antenna_phases)
         return dataclasses.replace(self, datasets=datasets, settled=True, joint=joint)
 
-    def term(self, model: LensModel) -> Any:
+    def term(self, model: Any) -> Any:
         """ln L of all datasets, or their ln evidence."""
         likelihood = self.observations.likelihood()
         if not model.pixels():

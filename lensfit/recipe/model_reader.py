@@ -6,7 +6,6 @@ import inspect
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from lensfit import priors, profiles
@@ -71,7 +70,7 @@ def read_model(content: dict[str, Any]) -> LensModel:
         made[group][name] = kind(**leaves, **reader.settings[where])
         check_lists(made[group][name], where)
     model = LensModel(**made, sky=reader.leaf("sky"))
-    check_priors(Space.of(model))
+    Space.of(model)  # raises where a prior is no distribution
     return model
 
 
@@ -242,23 +241,3 @@ def _is_evaluable(profile: Any, leaves: dict[str, Any]) -> bool:
         method = "brightness"
     images = jax.eval_shape(getattr(replace(profile, **numbers), method), 0.3, 0.4)
     return all(image.shape == () for image in jax.tree.leaves(images))
-
-
-def check_priors(space: Space) -> None:
-    """Raise ModelError where a prior is no distribution, as with a width of zero or low above high."""
-    with jax.enable_x64(True):
-        middle, slopes = _at_middle(space)
-    good = np.isfinite(middle) & (np.diag(slopes) > 0)
-    bad = [name for name, fine in zip(space.names, good, strict=True) if not fine]
-    if bad:
-        raise ModelError(
-            f"{bad[0]}: its prior is no distribution; give positive widths, low < high (above 0 if "
-            "logarithmic), and a centre inside"
-        )
-
-
-@jax.jit
-def _at_middle(space: Space) -> tuple[jax.Array, jax.Array]:
-    """theta at z = 0, and its derivatives (ndim, ndim)."""
-    z = jnp.zeros(space.ndim)
-    return space.to_theta(z), jax.jacfwd(space.to_theta)(z)

@@ -14,7 +14,7 @@ from lensfit.datasets import read_parts
 from lensfit.errors import ModelError
 from lensfit.instruments import Instrument
 from lensfit.model import GROUPS, LensModel
-from lensfit.names import IMAGE_MODELS, VISIBILITY_MODELS
+from lensfit.names import IMAGE_MODELS, NAN_POLICIES, SIDES, VISIBILITY_MODELS, East, NanPolicy, Sign
 from lensfit.recipe import values
 from lensfit.recipe.model_reader import read_model
 from lensfit.recipe.model_writer import header, line, model_lines
@@ -40,12 +40,12 @@ class DataSection:
     mask: Path | None = None
     mask_radius: float | None = None
     pixel_scale: float | None = None
-    nan: Literal["error", "mask"] = "error"
+    nan: NanPolicy = "error"
     more: tuple[Path, ...] = ()
     shape: tuple[int, int] | None = None
     origin: tuple[float, float] | None = None
-    sign: Literal[-1, 1] | None = None
-    east: Literal["left", "right"] | None = None
+    sign: Sign | None = None
+    east: East | None = None
     wavelength: float | None = None
     primary_beam: float | None = None
     antenna_phases: bool = False
@@ -57,7 +57,7 @@ class FitSection:
 
     settings: the fitter's fields that are not as by default, as {nlive = 400}.
     source: "pixels" puts the source on pixels once the model is fitted; mesh: the fields of
-    `lensfit.pixelised.mesh.Mesh` that are not as by default, as {pixels = 40}.
+    `lensfit.analysis.Mesh` that are not as by default, as {pixels = 40}.
     """
 
     fitter: str = "staged"
@@ -219,12 +219,12 @@ READERS: dict[type, dict[str, values.Reader]] = {
         "mask": values.path,
         "mask_radius": values.number,
         "pixel_scale": values.number,
-        "nan": values.one_of("error", "mask"),
+        "nan": values.one_of(*NAN_POLICIES),
         "more": values.paths,
         "shape": values.shape,
         "origin": values.place,
         "sign": values.sign,
-        "east": values.one_of("left", "right"),
+        "east": values.one_of(*SIDES),
         "wavelength": values.number,
         "primary_beam": values.number,
         "antenna_phases": values.boolean,

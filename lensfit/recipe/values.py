@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from lensfit.errors import ModelError
+from lensfit.names import SIGNS
 
 Reader = Callable[[Any, str, Path], Any]
 
@@ -59,7 +60,7 @@ def place(value: Any, where: str, folder: Path) -> tuple[float, float]:
 
 def sign(value: Any, where: str, folder: Path) -> int:
     """-1 or 1."""
-    if value not in (-1, 1):
+    if value not in SIGNS:
         raise ModelError(f"{where}: {value!r} is no sign; give -1 or 1")
     return value
 

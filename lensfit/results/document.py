@@ -21,9 +21,9 @@ from lensfit.observations import Observation
 from lensfit.problem import Problem
 from lensfit.results.derived import Quantity
 from lensfit.verdict import Check, Outcome, Trust
-from lensfit.version import __version__
+from lensfit.version import VERSION
 
-SCHEMA, VERSION = "lensfit.result", 3
+SCHEMA, SCHEMA_VERSION = "lensfit.result", 3
 RESULT, SAMPLES = "result.json", "samples.ecsv"
 NUMBERS = ("log_likelihood", "log_posterior", "chi2", "seconds", "cpu_seconds")
 """Fields that are NaN where they are not known."""
@@ -111,9 +111,9 @@ def read_document(folder: str | Path) -> dict[str, Any]:
     except ValueError as error:
         raise DataError(f"{path}: is not valid JSON ({error}); run the fit again") from error
     found = (document.get("schema"), document.get("version")) if isinstance(document, dict) else None
-    if found != (SCHEMA, VERSION):
+    if found != (SCHEMA, SCHEMA_VERSION):
         raise DataError(
-            f"{path}: holds {found}, this lensfit ({__version__}) reads schema {SCHEMA!r} version {VERSION}; "
+            f"{path}: holds {found}, this lensfit ({VERSION}) reads schema {SCHEMA!r} version {SCHEMA_VERSION}; "
             "use the version of lensfit that wrote it, or run the fit again"
         )
     return document
@@ -163,7 +163,7 @@ def _of_result(result: FitResult) -> dict[str, Any]:
     trust = result.trust
     return {
         "schema": SCHEMA,
-        "version": VERSION,
+        "version": SCHEMA_VERSION,
         "fitter": result.fitter,
         "converged": result.converged,
         "trust": {
@@ -247,7 +247,8 @@ def _fields(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check(row: dict[str, Any]) -> Check:
-    return Check(**row | {"outcome": Outcome(row["outcome"])})
+    content: dict[str, Any] = row | {"outcome": Outcome(row["outcome"])}
+    return Check(**content)
 
 
 def _plain_search(search: Search) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from astropy.io import fits
 from matplotlib.figure import Figure
 
@@ -28,7 +29,7 @@ from lensfit.problem import Problem
 from lensfit.results.derived import Quantity
 from lensfit.results.document import RESULT, SAMPLES, as_document, as_table, samples_table, write_json
 from lensfit.results.samples import write_inference_data
-from lensfit.version import __version__
+from lensfit.version import VERSION
 
 TABLE, MODEL, SOURCE, CHAINS, REPORT = "parameters.ecsv", "model.fits", "source.fits", "samples.h5", "report.html"
 LIVE = ("live.png", "live.gif")
@@ -78,7 +79,7 @@ def of_earlier_runs(folder: Path) -> set[str]:
         figures = json.loads((folder / RESULT).read_text(encoding="utf-8"))["figures"]
     except (OSError, ValueError, KeyError, TypeError):
         figures = []
-    return MADE | {name for name in figures if Path(name).name == name}
+    return {*MADE} | {name for name in figures if Path(name).name == name}
 
 
 def write_results(
@@ -131,6 +132,16 @@ def model_file(planes: Sequence[Plane], frame: Dataset, result: FitResult) -> fi
     return hdus
 
 
+def read_masks(folder: Path) -> dict[str, np.ndarray]:
+    """The MASKs (H, W) of a run folder's model.fits, by name. Raises DataError where it cannot be read."""
+    try:
+        planes: Any = fits.open(folder / MODEL)
+    except OSError as error:
+        raise DataError(f"{folder / MODEL}: cannot be read ({error}); run the fit again") from error
+    with planes:
+        return {plane.name: np.array(plane.data, bool) for plane in planes if plane.name.endswith("MASK")}
+
+
 def source_file(found: Reconstruction, unit: str | None) -> fits.HDUList:
     """SOURCE, its standard DEVIATION and the spline's COEFFICIENT at the nodes; offsets as the data's, in arcsec."""
     header = fits.Header()
@@ -151,7 +162,7 @@ def source_file(found: Reconstruction, unit: str | None) -> fits.HDUList:
 
 def _hdus(about: dict[str, Any]) -> Any:
     primary = fits.PrimaryHDU()
-    primary.header["CREATOR"] = f"lensfit {__version__}"
+    primary.header["CREATOR"] = f"lensfit {VERSION}"
     primary.header.update(about)
     return fits.HDUList([primary])
 

@@ -9,10 +9,11 @@ from documents import quantities, same
 from run_files import PIXEL_FILES, SAMPLE_FILES
 
 import lensfit
+from lensfit import cli
 from lensfit.analysis import Analysis, Mesh, Search, SourceOnPixels
 from lensfit.analysis.pixel_model import Arcs, neighbour, pixel_model, pixel_source
 from lensfit.analysis.pixel_source import ascend, describe_neighbour, describe_residuals
-from lensfit.cli import _jax, main
+from lensfit.cli import main
 from lensfit.datasets import write_imaging
 from lensfit.errors import FitError, ModelError
 from lensfit.fitters.importance import Importance
@@ -232,7 +233,7 @@ def test_half_light_radius_of_a_disc():
 
 
 def test_the_command_samples_a_source_on_pixels_and_so_does_python(imaging, tmp_path, monkeypatch):
-    monkeypatch.setattr(_jax, "prepare_jax", lambda: None)
+    monkeypatch.setattr(cli, "setup", lambda: None)
     write_imaging(imaging, tmp_path / "data")
     (tmp_path / "recipe.toml").write_text(
         '[fit]\nstandard = "parametric"\nfitter = "importance"\nsettings = {effective_samples = 100}\n'

@@ -5,15 +5,25 @@ import json
 import warnings
 from types import SimpleNamespace
 
-import jax
 import numpy as np
 import pytest
 from documents import quantities, same, same_result
 from run_files import IMAGE_FILES
 
 import lensfit
-from lensfit.analysis import Analysis, Companions, Posterior, Region, Search, SourceOnPixels, analysis, standard_road
-from lensfit.cli import _jax, main
+from lensfit import cli
+from lensfit.analysis import (
+    Analysis,
+    Companions,
+    Posterior,
+    Region,
+    Search,
+    SourceOnPixels,
+    analysis,
+    road,
+    standard_road,
+)
+from lensfit.cli import main
 from lensfit.datasets import write_imaging
 from lensfit.errors import DataError, FitError, ModelError
 from lensfit.fitters.lm import LM
@@ -32,7 +42,7 @@ def lens(mock, tmp_path_factory):
 
 
 def test_the_command_gives_the_same_numbers(lens, monkeypatch):
-    monkeypatch.setattr(_jax, "prepare_jax", lambda: None)
+    monkeypatch.setattr(cli, "setup", lambda: None)
     out = lens.runs / "command"
     code = main(["fit", str(lens.data), "--seed", "3", "--out", str(out), "--quiet"])
     assert code == (0 if lens.done.trust.trusted else 4)
@@ -173,21 +183,20 @@ def test_what_is_no_data_is_refused(mock, tmp_path):
 
 
 def test_single_precision_is_refused_and_what_is_not_kept_is_told(mock, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(jax.config, "read", lambda name: False)
-        with pytest.raises(ModelError, match=r"lensfit\.setup"):
-            lensfit.analyse(mock.imaging, steps=(), progress=silent)
-    kept = jax.config.jax_compilation_cache_dir
-    jax.config.update("jax_compilation_cache_dir", None)
-    try:
-        with pytest.warns(UserWarning, match=r"lensfit\.setup\(\) before the first fit keeps them"):
-            lensfit.analyse(mock.imaging, steps=(), progress=silent)
-        jax.config.update("jax_compilation_cache_dir", "/tmp")
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            lensfit.analyse(mock.imaging, steps=(), progress=silent)
-    finally:
-        jax.config.update("jax_compilation_cache_dir", kept)
+    def set_up(double, folder):
+        config = SimpleNamespace(read=lambda name: double, jax_compilation_cache_dir=folder)
+        monkeypatch.setattr(road, "jax", SimpleNamespace(config=config))
+
+    set_up(False, "kept")
+    with pytest.raises(ModelError, match=r"lensfit\.setup"):
+        lensfit.analyse(mock.imaging, steps=(), progress=silent)
+    set_up(True, None)
+    with pytest.warns(UserWarning, match=r"lensfit\.setup\(\) before the first fit keeps them"):
+        lensfit.analyse(mock.imaging, steps=(), progress=silent)
+    set_up(True, "kept")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lensfit.analyse(mock.imaging, steps=(), progress=silent)
 
 
 # Files

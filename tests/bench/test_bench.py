@@ -65,9 +65,9 @@ def test_mapping_is_lensed():
 @pytest.fixture
 def quick(monkeypatch):
     """The command in this process, each call timed once."""
-    from lensfit.cli import _jax
+    from lensfit import cli
 
-    monkeypatch.setattr(_jax, "prepare_jax", lambda: None)
+    monkeypatch.setattr(cli, "setup", lambda: None)
     monkeypatch.setattr(command, "_use_one_core", lambda: None)
     monkeypatch.setattr(rows, "REPEATS", 1)
     for name in cli.ONE_THREAD:

@@ -3,8 +3,9 @@
 import pytest
 from stand_in import Fits
 
+from lensfit import cli
 from lensfit.analysis import analysis, steps
-from lensfit.cli import _jax, main
+from lensfit.cli import main
 from lensfit.datasets import write_imaging
 from lensfit.results import Quantity
 
@@ -22,7 +23,7 @@ def data(mock, tmp_path):
 def lensfit(monkeypatch, capsys):
     """lensfit(*arguments) -> exit code, standard output, standard error; in this process and with its JAX."""
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
-    monkeypatch.setattr(_jax, "prepare_jax", lambda: None)
+    monkeypatch.setattr(cli, "setup", lambda: None)
 
     def run(*arguments):
         code = main([str(argument) for argument in arguments])

@@ -10,12 +10,12 @@ from astropy.io.fits import open as open_fits
 from stand_in import write
 
 from lensfit.cli import main
-from lensfit.cli._jax import prepare_jax
 from lensfit.cli.fit import as_options, data_section
 from lensfit.cli.parser import parse
 from lensfit.datasets import write_imaging
 from lensfit.fitters.emcee import Emcee
 from lensfit.recipe import DataSection
+from lensfit.start_up import setup
 
 
 @pytest.mark.parametrize(
@@ -180,10 +180,10 @@ def test_compiled_programs_lie_where_the_user_keeps_them_or_in_the_cache(tmp_pat
     before = jax.config.jax_compilation_cache_dir
     try:
         jax.config.update("jax_compilation_cache_dir", str(tmp_path / "own"))
-        prepare_jax()
+        setup()
         assert jax.config.jax_compilation_cache_dir == str(tmp_path / "own")
         jax.config.update("jax_compilation_cache_dir", None)
-        prepare_jax()
+        setup()
         assert tmp_path / "lensfit" / "jax" in Path(jax.config.jax_compilation_cache_dir).parents
     finally:
         jax.config.update("jax_compilation_cache_dir", before)

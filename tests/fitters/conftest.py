@@ -39,6 +39,17 @@ def fitted(exact):
     return run
 
 
+@pytest.fixture(scope="session")
+def short(exact):
+    """short(name): the result of a fitter's short settings, seed 5."""
+
+    @functools.cache
+    def run(name):
+        return fit(exact.problem, fitter(name, cases.SHORT[name]), seed=5, start=cases.start(name, exact.mean))
+
+    return run
+
+
 def counter():
     """Calls of the likelihood so far."""
     jax.effects_barrier()

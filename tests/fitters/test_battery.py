@@ -37,10 +37,9 @@ def test_evidence(name, exact, fitted):
 
 
 @pytest.mark.parametrize("name", cases.QUICK)
-def test_same_seed_same_result(name, exact, fitted):
-    first = fitted(name).result
+def test_same_seed_same_result(name, exact, short):
     start = cases.start(name, exact.mean)
-    same(first, fit(exact.problem, fitter(name, cases.QUICK[name]), seed=5, start=start))
+    same(short(name), fit(exact.problem, fitter(name, cases.SHORT[name]), seed=5, start=start))
 
 
 def same(first, second):
@@ -93,7 +92,9 @@ def test_descents_side_by_side_end_where_they_do_one_by_one(exact, fitted):
     np.testing.assert_allclose(result.theta, fitted("adam").result.theta, atol=1e-7)
 
 
-@pytest.mark.parametrize("name", cases.QUICK)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in cases.LONG)) for name in cases.QUICK]
+)
 def test_small_lens(name, tiny_lens):
     problem, truth = tiny_lens
     result = fit(problem, fitter(name, cases.QUICK[name]), seed=2, start=cases.start(name, truth))

@@ -13,7 +13,7 @@ import pytest
 from grids import equal, grid_of
 
 from lensfit import native
-from lensfit.native import door, start, store
+from lensfit.native import door, store
 from lensfit.native.frame import ARGUMENTS, BUFFER_BYTES, LIST_BYTES, make_frame
 from lensfit.surface import surface
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def echo():
-    return door.kernel_of(start._ECHO, start._SIGNATURE)
+    return door.printed_kernel(door.ECHO, door.ECHO_SIGNATURE)
 
 
 def numbers():
@@ -53,17 +53,18 @@ def test_a_frame_of_another_build_is_left_alone(word):
 
 
 def test_a_wrong_answer_at_start_up_is_found():
-    wrong = door.kernel_of(start._ECHO.replace("factor[0]", "1.0"), start._SIGNATURE)
-    assert "in another way" in start.echo_trouble(wrong)
-    assert start.echo_trouble(echo()) == ""
+    wrong = door.printed_kernel(door.ECHO.replace("factor[0]", "1.0"), door.ECHO_SIGNATURE)
+    assert "in another way" in door.echo_trouble(wrong)
+    assert door.echo_trouble(echo()) == ""
 
 
 @pytest.fixture
 def forgotten():
     """What was found out about this process, asked anew in the test and forgotten after it."""
-    start.trouble.cache_clear()
+    door._echo_trouble.cache_clear()
+    door._SAID.clear()
     yield
-    start.trouble.cache_clear()
+    door._echo_trouble.cache_clear()
 
 
 def image(engine):
@@ -76,17 +77,17 @@ def without_numba(monkeypatch):
     def refused(*_):
         import numba  # noqa: F401  # pyright: ignore
 
-    monkeypatch.setattr(start, "kernel_of", refused)
+    monkeypatch.setattr(door, "printed_kernel", refused)
     return "numba cannot be imported"
 
 
 def with_another_interface(monkeypatch):
-    monkeypatch.setattr(start, "echo_trouble", lambda kernel: "hands its arguments over in another way")
+    monkeypatch.setattr(door, "echo_trouble", lambda kernel: "hands its arguments over in another way")
     return "in another way"
 
 
 def with_a_gpu(monkeypatch):
-    monkeypatch.setattr(start, "backends", lambda: {"cpu": None, "cuda": None})
+    monkeypatch.setattr(door, "backends", lambda: {"cpu": None, "cuda": None})
     return ""
 
 
@@ -169,8 +170,8 @@ def test_the_cache_lies_where_jax_keeps_its_own(tmp_path):
     before = jax.config.jax_compilation_cache_dir
     try:
         jax.config.update("jax_compilation_cache_dir", str(tmp_path))
-        assert tmp_path in store.default_folder().parents
+        assert tmp_path in store.kernel_folder().parents
         jax.config.update("jax_compilation_cache_dir", "gs://bucket")
-        assert Path.home() in store.default_folder().parents
+        assert Path.home() in store.kernel_folder().parents
     finally:
         jax.config.update("jax_compilation_cache_dir", before)

@@ -1,11 +1,14 @@
 """Printed functions against numpy, over all of the doubles but the negative zero; and what cannot be printed."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from grids import at_points
 from jax import lax
+from scipy import special
 
 from lensfit.native.printer import Unprintable, print_jaxpr
 
@@ -23,6 +26,20 @@ ONE = {
     "log": (jnp.log, np.log),
     "log1p": (jnp.log1p, np.log1p),
     "arctan": (jnp.arctan, np.arctan),
+    "expm1": (jnp.expm1, np.expm1),
+    "exp2": (jnp.exp2, np.exp2),
+    "sinh": (jnp.sinh, np.sinh),
+    "cosh": (jnp.cosh, np.cosh),
+    "tanh": (jnp.tanh, np.tanh),
+    "arcsinh": (jnp.arcsinh, np.arcsinh),
+    "arccosh": (jnp.arccosh, np.arccosh),
+    "arctanh": (jnp.arctanh, np.arctanh),
+    "arcsin": (jnp.arcsin, np.arcsin),
+    "arccos": (jnp.arccos, np.arccos),
+    "cbrt": (jnp.cbrt, np.cbrt),
+    "erf": (lax.erf, special.erf),
+    "erfc": (lax.erfc, np.vectorize(math.erfc)),
+    "clamp": (lambda x: lax.clamp(-1.5, x, 2.5), lambda x: np.clip(x, -1.5, 2.5)),
     "sqrt": (jnp.sqrt, np.sqrt),
     "rsqrt": (lax.rsqrt, lambda x: 1 / np.sqrt(x)),
     "abs": (jnp.abs, np.abs),
@@ -75,6 +92,26 @@ def test_functions_of_one_number():
             compare(value, theirs(x), name)
 
 
+CIRCULAR = {"sin": (jnp.sin, np.sin), "cos": (jnp.cos, np.cos), "tan": (jnp.tan, np.tan)}
+
+
+def test_circular_functions():
+    """To rounding where the angle is known to it; then to that of the angle; and bounded for every double."""
+    multiples = np.pi / 2 * np.arange(-2000, 2001)
+    random = np.random.default_rng(3)
+    wide = 10.0 ** random.uniform(-300, 6.2, 2000) * random.choice([-1, 1], 2000)
+    for x in (multiples, np.nextafter(multiples, 9e9), wide, np.linspace(-8, 8, 2001)):
+        for some in np.array_split(x, -(-len(x) // 1024)):
+            values = at_points(lambda x, y: [ours(x) for ours, _ in CIRCULAR.values()], some)
+            for value, (name, (_, theirs)) in zip(values, CIRCULAR.items(), strict=True):
+                np.testing.assert_allclose(value, theirs(some), rtol=4e-15, atol=1e-300, err_msg=name)
+    far = np.concatenate([10.0 ** random.uniform(6.2, 14.9, 500), 10.0 ** random.uniform(15, 308, 500)])
+    values = at_points(lambda x, y: [jnp.sin(x), jnp.cos(x)], far)
+    assert (np.abs(values[:, :500] - [np.sin(far[:500]), np.cos(far[:500])]) < 3e-16 * far[:500]).all()
+    np.testing.assert_allclose(np.sum(values**2, 0), 1, rtol=1e-14)
+    assert np.isnan(at_points(lambda x, y: [jnp.sin(x), jnp.cos(x), jnp.tan(x)], [np.nan, np.inf, -np.inf])).all()
+
+
 def test_functions_of_two_numbers():
     random = np.random.default_rng(1)
     special = np.stack(np.meshgrid(SPECIAL, SPECIAL)).reshape(2, -1)
@@ -97,7 +134,7 @@ def test_same_expressions_are_computed_once():
 
 
 UNPRINTABLE = {
-    "sine": lambda x: jnp.sin(x),
+    "factorial": lambda x: lax.lgamma(x),
     "array": lambda x: jnp.sum(jnp.array([1.0, 2.0]) * x),
     "loop": lambda x: lax.fori_loop(0, 3, lambda k, v: v * x, 1.0),
     "branch": lambda x: lax.cond(x > 0, lambda: x, lambda: -x),

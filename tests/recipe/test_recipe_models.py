@@ -1,5 +1,8 @@
 """What a recipe says is what is read, and a model and what it was fitted to are the same after writing and reading."""
 
+import copy
+import pickle
+
 import jax
 import numpy as np
 import pytest
@@ -42,6 +45,15 @@ def test_a_standard_model_comes_back(name, mock, tmp_path):
     theta = to_theta(before, z)
     assert (theta == to_theta(after, z)).all()
     assert log_prior(before, theta) == log_prior(after, theta)
+
+
+def test_a_copy_is_written_with_the_ties_of_the_model(mock, tmp_path):
+    model = flexible(mock.imaging)
+    write_recipe(tmp_path / "recipe.toml", model)
+    copies = (copy.deepcopy(model), pickle.loads(pickle.dumps(model)), jax.tree.map(lambda leaf: leaf, model))
+    for number, made in enumerate(copies):
+        write_recipe(tmp_path / f"{number}.toml", made)
+        assert (tmp_path / f"{number}.toml").read_text() == (tmp_path / "recipe.toml").read_text()
 
 
 @settings(max_examples=15)

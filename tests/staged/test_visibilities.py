@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import lensfit as package
-from lensfit.cli import _jax, main
+from lensfit import cli
+from lensfit.cli import main
 from lensfit.datasets import Interferometer, read_interferometer, write_interferometer
 from lensfit.errors import DataError, ModelError
 from lensfit.fitters.laplace import laplace
@@ -27,6 +28,7 @@ from lensfit.recipe import read_recipe
 from lensfit.simulate import simulate_interferometer
 from lensfit.space import Space, solve_amplitudes
 from lensfit.staged.joint import Joint
+from lensfit.staged.stages import Stages
 from lensfit.staged.visibility_stages import align, calibrate, seen
 from lensfit.standard import one_source
 from lensfit.verdict import Check, Trust
@@ -72,7 +74,7 @@ def folders(tmp_path_factory):
 @pytest.fixture
 def lensfit(monkeypatch, capsys):
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
-    monkeypatch.setattr(_jax, "prepare_jax", lambda: None)
+    monkeypatch.setattr(cli, "setup", lambda: None)
 
     def run(*arguments):
         return main([str(argument) for argument in arguments]), *capsys.readouterr()

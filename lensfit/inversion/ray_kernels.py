@@ -6,6 +6,9 @@ import math
 import numpy as np
 from numba import njit
 
+from lensfit.inversion.algebra_kernels import as_matrix, as_whole, as_whole_matrix
+from lensfit.native.frame import argument, result, understood
+
 _helper = njit(error_model="numpy")
 
 
@@ -120,3 +123,24 @@ def entries_back(u, v, pixels, order, indices, cotangent, u_bar, v_bar):
             if indices[m, k] >= 0:
                 toward[indices[m, k]] = cotangent[m, k]
         pixel_back(u[m], v[m], pixels, order, toward, u_bar[m], v_bar[m])
+
+
+@_helper
+def entries_call(frame):
+    """`entries` of u, v and (pixels, order)."""
+    if understood(frame, 3, 2):
+        u, v, numbers = as_matrix(argument(frame, 0)), as_matrix(argument(frame, 1)), as_whole(argument(frame, 2))
+        indices, weights = as_whole_matrix(result(frame, 0)), as_matrix(result(frame, 1))
+        entries(u, v, int(numbers[0]), int(numbers[1]), indices, weights)
+    return 0
+
+
+@_helper
+def entries_back_call(frame):
+    """`entries_back` of u, v, (pixels, order), indices and the cotangent of the weights."""
+    if understood(frame, 5, 2):
+        u, v, numbers = as_matrix(argument(frame, 0)), as_matrix(argument(frame, 1)), as_whole(argument(frame, 2))
+        indices, cotangent = as_whole_matrix(argument(frame, 3)), as_matrix(argument(frame, 4))
+        u_bar, v_bar = as_matrix(result(frame, 0)), as_matrix(result(frame, 1))
+        entries_back(u, v, int(numbers[0]), int(numbers[1]), indices, cotangent, u_bar, v_bar)
+    return 0

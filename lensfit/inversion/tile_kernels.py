@@ -9,9 +9,18 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from lensfit.inversion._lapack import gram, mirror, multiply
-from lensfit.inversion._rays import pixel_back, sparse
-from lensfit.inversion._vector import row_adder, row_dotter
+from lensfit.inversion.algebra_kernels import (
+    as_matrix,
+    as_vector,
+    as_whole,
+    gram,
+    mirror,
+    multiply,
+    row_adder,
+    row_dotter,
+)
+from lensfit.inversion.ray_kernels import pixel_back, sparse
+from lensfit.native.frame import argument, result, understood
 
 TILE = 8
 SIZE = TILE * TILE
@@ -238,3 +247,44 @@ def _tile_back(near, psf, start, column, foot, local, bar, value_bar):
             bar.ctypes.data, local.ctypes.data, column.ctypes.data + 8 * first, value_bar.ctypes.data + 8 * first,
             end - first, foot.ctypes.data,
         )
+
+
+@_helper
+def _observed(frame):
+    """What both kernels of the tiles take first, in their order."""
+    return (
+        as_matrix(argument(frame, 0)),
+        as_matrix(argument(frame, 1)),
+        as_whole(argument(frame, 2)),
+        as_whole(argument(frame, 3)),
+        as_vector(argument(frame, 4)),
+        as_matrix(argument(frame, 5)),
+        as_matrix(argument(frame, 6)),
+        as_vector(argument(frame, 7)),
+        as_whole(argument(frame, 8)),
+        as_whole(argument(frame, 9)),
+    )
+
+
+@_helper
+def normal_call(frame):
+    """`normal`."""
+    if understood(frame, 10, 2):
+        u, v, rays, seen, inverse_noise, psf, columns, target, shape, mesh = _observed(frame)
+        curvature, vector = as_matrix(result(frame, 0)), as_vector(result(frame, 1))
+        normal(u, v, rays, seen, inverse_noise, psf, columns, target, shape, mesh, curvature, vector)
+    return 0
+
+
+@_helper
+def normal_back_call(frame):
+    """`normal_back`."""
+    if understood(frame, 12, 4):
+        u, v, rays, seen, inverse_noise, psf, columns, target, shape, mesh = _observed(frame)
+        symmetric, toward = as_matrix(argument(frame, 10)), as_vector(argument(frame, 11))
+        normal_back(
+            u, v, rays, seen, inverse_noise, psf, columns, target, shape, mesh, symmetric, toward,
+            as_matrix(result(frame, 0)), as_matrix(result(frame, 1)), as_matrix(result(frame, 2)),
+            as_vector(result(frame, 3)),
+        )
+    return 0

@@ -4,7 +4,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Literal
 
-from lensfit.profiles._base import Profile, parameter
+from lensfit.names import Regularisation
+from lensfit.profiles.base import Profile, parameter
 from lensfit.pytree import pytree, static
 
 
@@ -52,7 +53,7 @@ class PixelSource(Profile):
     reference: Any = _only_for("adaptive", "", "b")
     pixels: int = static()
     order: Literal[1, 2, 3] = static(default=2)
-    regularisation: Literal["gradient", "curvature", "adaptive", "matern"] = static(default="gradient")
+    regularisation: Regularisation = static(default="gradient")
     positive: bool = static(default=False)
 
     def position(self, x: Any, y: Any) -> tuple[Any, Any]:
