@@ -113,8 +113,8 @@ def read_document(folder: str | Path) -> dict[str, Any]:
     found = (document.get("schema"), document.get("version")) if isinstance(document, dict) else None
     if found != (SCHEMA, SCHEMA_VERSION):
         raise DataError(
-            f"{path}: holds {found}, this lensfit ({version.__version__}) reads schema {SCHEMA!r} version {SCHEMA_VERSION}; "
-            "use the version of lensfit that wrote it, or run the fit again"
+            f"{path}: holds {found}, this lensfit ({version.__version__}) reads schema {SCHEMA!r} version "
+            f"{SCHEMA_VERSION}; use the version of lensfit that wrote it, or run the fit again"
         )
     return document
 
