@@ -13,7 +13,7 @@ when they are first used: `import lensfit` itself loads neither JAX nor matplotl
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from lensfit.version import VERSION as __version__
+from lensfit.version import __version__
 
 if TYPE_CHECKING:
     from lensfit import analysis, errors, priors, profiles, progress, standard

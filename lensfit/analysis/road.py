@@ -18,6 +18,7 @@ from lensfit.fitters.checkpoint import Store
 from lensfit.progress import Progress
 from lensfit.registry import fitter as fitter_of
 from lensfit.registry import name_of
+from lensfit.start_up import keeps_programs
 
 logger = logging.getLogger("lensfit")
 
@@ -121,7 +122,7 @@ def _check_setup() -> None:
             "lensfit computes in double precision, and JAX is set to single: call lensfit.setup() first, or "
             "jax.config.update('jax_enable_x64', True) before the first array is made"
         )
-    if not jax.config.jax_compilation_cache_dir:  # pyright: ignore[reportAttributeAccessIssue]
+    if not keeps_programs():
         warnings.warn(
             "compiled programs are not kept from one run to the next: lensfit.setup() before the first fit keeps them",
             stacklevel=4,

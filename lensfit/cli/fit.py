@@ -8,6 +8,7 @@ import shlex
 import sys
 from typing import Any
 
+from lensfit import version
 from lensfit.analysis import Analysis, prepare, standard_road
 from lensfit.cli.live import Live
 from lensfit.cli.run_folder import CHECKPOINT, Display, RunLog, check_folder, check_free, check_resumable, logger
@@ -17,7 +18,6 @@ from lensfit.fitters.checkpoint import Store
 from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe
 from lensfit.registry import fitter
 from lensfit.results.files import REPORT
-from lensfit.version import VERSION
 
 ARGUMENT = re.compile(r"(?<= )(pixel_scale|noise|psf|mask|mask_radius|nan)=(?:'(\w+)'|(-?[\d.]+))?")
 """An argument of a reader as its messages write it: `pixel_scale=`, `nan='mask'` or `mask_radius=-1`."""
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     _check_out(arguments)
     store = Store(folder / CHECKPOINT)
     with RunLog(folder, "a" if arguments.resume or arguments.overwrite else "w") as log:
-        logger.info("lensfit %s: %s", VERSION, shlex.join(sys.argv))
+        logger.info("lensfit %s: %s", version.__version__, shlex.join(sys.argv))
         asked = read_asked(arguments)
         begun = prepare(asked.data, asked.model, seed=asked.fit.seed)
         steps = standard_road(begun, asked.fitter, source=asked.fit.source, mesh=asked.fit.mesh, checkpoint=store)

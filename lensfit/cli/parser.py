@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from lensfit import version
 from lensfit.names import IMAGE_MODELS, NAN_POLICIES, REGULARISATIONS, SIDES, SIGNS, VISIBILITY_MODELS
-from lensfit.version import VERSION
 
 CODES = """\
 exit codes:
@@ -38,7 +38,7 @@ def _make_parser() -> argparse.ArgumentParser:
         epilog=CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"lensfit {VERSION}")
+    parser.add_argument("--version", action="version", version=f"lensfit {version.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_fit(commands)
     _add_inspect(commands)

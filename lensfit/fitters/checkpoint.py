@@ -23,10 +23,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from lensfit import version
 from lensfit.errors import FitError
 from lensfit.fitters.base import Fitter, State
 from lensfit.problem import Problem
-from lensfit.version import VERSION
 
 MANIFEST, FORMAT = "manifest.json", 1
 GENERATIONS = 2
@@ -289,7 +289,7 @@ def identity(problem: Problem, fitter: Fitter, seed: int, start: np.ndarray | No
         "settings": settings,
         "seed": seed,
         "start": None if start is None else _hash(np.asarray(start)),
-        "version": {"lensfit": VERSION} | versions,
+        "version": {"lensfit": version.__version__} | versions,
     }
     return json.loads(json.dumps(found))
 

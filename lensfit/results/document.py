@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from astropy.table import Column, Table
 
+from lensfit import version
 from lensfit.errors import DataError, ModelError
 from lensfit.fitters.diagnostics import Diagnostics
 from lensfit.fitters.result import Basin, FitResult, Search, Variant
@@ -21,7 +22,6 @@ from lensfit.observations import Observation
 from lensfit.problem import Problem
 from lensfit.results.derived import Quantity
 from lensfit.verdict import Check, Outcome, Trust
-from lensfit.version import VERSION
 
 SCHEMA, SCHEMA_VERSION = "lensfit.result", 3
 RESULT, SAMPLES = "result.json", "samples.ecsv"
@@ -113,8 +113,8 @@ def read_document(folder: str | Path) -> dict[str, Any]:
     found = (document.get("schema"), document.get("version")) if isinstance(document, dict) else None
     if found != (SCHEMA, SCHEMA_VERSION):
         raise DataError(
-            f"{path}: holds {found}, this lensfit ({VERSION}) reads schema {SCHEMA!r} version {SCHEMA_VERSION}; "
-            "use the version of lensfit that wrote it, or run the fit again"
+            f"{path}: holds {found}, this lensfit ({version.__version__}) reads schema {SCHEMA!r} version "
+            f"{SCHEMA_VERSION}; use the version of lensfit that wrote it, or run the fit again"
         )
     return document
 

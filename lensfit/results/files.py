@@ -13,6 +13,7 @@ import numpy as np
 from astropy.io import fits
 from matplotlib.figure import Figure
 
+from lensfit import version
 from lensfit.datasets import Dataset
 from lensfit.errors import DataError
 from lensfit.fitters.result import FitResult
@@ -29,7 +30,6 @@ from lensfit.problem import Problem
 from lensfit.results.derived import Quantity
 from lensfit.results.document import RESULT, SAMPLES, as_document, as_table, samples_table, write_json
 from lensfit.results.samples import write_inference_data
-from lensfit.version import VERSION
 
 TABLE, MODEL, SOURCE, CHAINS, REPORT = "parameters.ecsv", "model.fits", "source.fits", "samples.h5", "report.html"
 LIVE = ("live.png", "live.gif")
@@ -162,7 +162,7 @@ def source_file(found: Reconstruction, unit: str | None) -> fits.HDUList:
 
 def _hdus(about: dict[str, Any]) -> Any:
     primary = fits.PrimaryHDU()
-    primary.header["CREATOR"] = f"lensfit {VERSION}"
+    primary.header["CREATOR"] = f"lensfit {version.__version__}"
     primary.header.update(about)
     return fits.HDUList([primary])
 

@@ -8,9 +8,9 @@ from typing import Any
 import h5py
 import numpy as np
 
+from lensfit import version
 from lensfit.fitters.result import FitResult
 from lensfit.problem import Problem
-from lensfit.version import VERSION
 
 
 def write_inference_data(path: Path, problem: Problem, result: FitResult) -> None:
@@ -54,8 +54,9 @@ def _log_likelihoods(result: FitResult) -> np.ndarray:
 def _group(file: h5py.File, name: str, shape: tuple[int, int], result: FitResult) -> h5py.Group:
     group = file.create_group(name, track_order=True)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    group.attrs.update({"created_at": now, "inference_library": "lensfit", "inference_library_version": VERSION,
-                        "fitter": result.fitter, "sampling_time": result.seconds})  # fmt: skip
+    group.attrs.update({"created_at": now, "inference_library": "lensfit",
+                        "inference_library_version": version.__version__, "fitter": result.fitter,
+                        "sampling_time": result.seconds})  # fmt: skip
     for number, axis in enumerate(("chain", "draw")):
         scale = group.create_dataset(axis, data=np.arange(shape[number]), track_order=True)
         scale.make_scale(axis)

@@ -183,17 +183,17 @@ def test_what_is_no_data_is_refused(mock, tmp_path):
 
 
 def test_single_precision_is_refused_and_what_is_not_kept_is_told(mock, monkeypatch):
-    def set_up(double, folder):
-        config = SimpleNamespace(read=lambda name: double, jax_compilation_cache_dir=folder)
-        monkeypatch.setattr(road, "jax", SimpleNamespace(config=config))
+    def set_up(double, kept):
+        monkeypatch.setattr(road, "jax", SimpleNamespace(config=SimpleNamespace(read=lambda name: double)))
+        monkeypatch.setattr(road, "keeps_programs", lambda: kept)
 
-    set_up(False, "kept")
+    set_up(False, True)
     with pytest.raises(ModelError, match=r"lensfit\.setup"):
         lensfit.analyse(mock.imaging, steps=(), progress=silent)
-    set_up(True, None)
+    set_up(True, False)
     with pytest.warns(UserWarning, match=r"lensfit\.setup\(\) before the first fit keeps them"):
         lensfit.analyse(mock.imaging, steps=(), progress=silent)
-    set_up(True, "kept")
+    set_up(True, True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         lensfit.analyse(mock.imaging, steps=(), progress=silent)

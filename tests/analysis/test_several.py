@@ -4,13 +4,15 @@ import dataclasses
 
 import numpy as np
 import pytest
-from documents import quantities
-from run_files import WRITTEN
+from documents import quantities, same
+from run_files import VISIBILITY_FILES, WRITTEN
 
 import lensfit
+from lensfit import cli
 from lensfit.analysis import Analysis, Region
-from lensfit.datasets import Interferometer
+from lensfit.datasets import Interferometer, write_interferometer
 from lensfit.errors import DataError, ModelError
+from lensfit.fitters.lm import LM
 from lensfit.fitters.result import Clock, result_of
 from lensfit.instruments import Instrument, earth_rotation, gaussian_psf, spiral
 from lensfit.model import LensModel, Models
@@ -19,6 +21,7 @@ from lensfit.plots import FIGURES, VISIBILITY_FIGURES
 from lensfit.priors import LogNormal, Normal, Solved, Uniform
 from lensfit.profiles import SIE, Exponential
 from lensfit.progress import silent
+from lensfit.results import read_document
 from lensfit.simulate import simulate_imaging, simulate_interferometer
 from lensfit.terms import Sum
 
@@ -113,3 +116,19 @@ def test_models_must_be_given_and_fit(data, models):
         Analysis.begin(data, {"F150W": models["F150W"]}).problem  # noqa: B018
     with pytest.raises(DataError, match="int is no data"):
         observe({"one": 1})
+
+
+def test_the_command_and_python_give_the_same_numbers_of_visibilities(data, tmp_path, monkeypatch):
+    """By a fitter that takes no time; the window is chosen, and the joint likelihood made, on both roads."""
+    monkeypatch.setattr(cli, "setup", lambda: None)
+    write_interferometer(data["alma"], tmp_path / "data")
+    recipe = '[fit]\nstandard = "one_source"\nfitter = "lm"\nsettings = {starts = 1}\n'
+    (tmp_path / "recipe.toml").write_text(recipe)
+    command = ["fit", str(tmp_path / "data"), "--model", str(tmp_path / "recipe.toml"), "--out", str(tmp_path / "run")]
+    assert cli.main([*command, "--quiet"]) in (0, 4)
+    python = lensfit.analyse(tmp_path / "data", "one_source", LM(starts=1), progress=silent)
+    folders = (tmp_path / "run", python.save(tmp_path / "python"))
+    same(*(read_document(folder) for folder in folders))
+    assert {path.name for path in folders[1].iterdir()} == set(VISIBILITY_FILES)
+    loaded = lensfit.load(folders[0])
+    assert loaded.problem.log_likelihood(loaded.result.theta) == python.problem.log_likelihood(python.result.theta)
