@@ -28,8 +28,7 @@ from population import hard, observed, ordinary
 from real_lenses import DATA, SIMULATED, SLACS
 
 from lensfit import ImagingLikelihood, PixelImagingLikelihood, Problem, analyse, load, read_imaging
-from lensfit.analysis.pixel_model import Arcs, Mesh, pixel_model, pixel_source
-from lensfit.analysis.pixel_source import ascend
+from lensfit.analysis.source_on_pixels import Arcs, Mesh, ascend, pixel_model, pixel_source
 from lensfit.datasets import Imaging
 from lensfit.errors import FitError
 from lensfit.fitters.result import FitResult
