@@ -32,9 +32,9 @@ from lensfit.analysis.source_on_pixels import Arcs, Mesh, ascend, pixel_model, p
 from lensfit.datasets import Imaging
 from lensfit.errors import FitError
 from lensfit.fitters.result import FitResult
+from lensfit.lensing.flux import mean_images
 from lensfit.model import LensModel
 from lensfit.observations.region import choose_mask
-from lensfit.pixelised.shape import mean_images
 from lensfit.priors import Uniform
 from lensfit.progress import silent
 from lensfit.pytree import replace

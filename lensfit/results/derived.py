@@ -20,9 +20,9 @@ from lensfit.lensing import (
     unlensed,
     unmasked_field,
 )
+from lensfit.lensing.flux import half_light_radius
 from lensfit.model import LensModel
 from lensfit.observations import Observation
-from lensfit.pixelised.shape import half_light_radius
 from lensfit.plots import position_angle
 from lensfit.problem import Problem
 

@@ -27,9 +27,9 @@ from lensfit.fitters.importance import Importance
 from lensfit.fitters.optimum import climb
 from lensfit.instruments import Instrument, gaussian_psf
 from lensfit.lensing import Field, einstein_radius_of, image_positions, whole_field
+from lensfit.lensing.flux import FAINTEST, half_light_radius, mean_images
 from lensfit.likelihood.pixel_images import PixelImagingLikelihood
 from lensfit.model import LensModel
-from lensfit.pixelised.shape import FAINTEST, half_light_radius, mean_images
 from lensfit.priors import Uniform
 from lensfit.problem import Problem
 from lensfit.profiles import SIE, Sersic, Shear
