@@ -10,8 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.grid import Grid
-from lensfit.lensing import in_chunks, traced
-from lensfit.lensing.lens_equation import Field, corners, in_chunks
+from lensfit.lensing.lens_equation import Field, corners, in_chunks, traced
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
 from lensfit.pytree import replace

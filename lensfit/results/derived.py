@@ -17,10 +17,10 @@ from lensfit.lensing import (
     critical_curves,
     einstein_radius,
     flux,
+    half_light_radius,
     unlensed,
     unmasked_field,
 )
-from lensfit.lensing.flux import half_light_radius
 from lensfit.model import LensModel
 from lensfit.observations import Observation
 from lensfit.plots import position_angle
