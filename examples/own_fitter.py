@@ -8,8 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 import lensfit
-from lensfit.fitters import Calls, Clock, result_of
-from lensfit.terms import Term
+from lensfit.fitters import Calls, Clock, Term, at_least, result_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +29,7 @@ class CrossEntropy:
 
     def run(self, problem, *, seed, start, progress, checkpoint):
         """The best point seen."""
+        at_least(self, population=2, elite=1, generations=1)
         clock, rng = Clock.start(), np.random.default_rng(seed)
         density = Calls(problem, problem.log_posterior)  # counts, and raises where it is NaN
         center = np.zeros(problem.ndim) if start is None else np.asarray(problem.to_z(start))

@@ -67,8 +67,8 @@ _HOMES = {
     "lensfit.recipe": ("DataSection", "read_recipe", "write_recipe"),
     "lensfit.registry": ("fit", "fitter"),
     "lensfit.results": ("Quantity",),
-    "lensfit.start_up": ("setup",),
     "lensfit.simulate": ("simulate_imaging", "simulate_interferometer"),
+    "lensfit.start_up": ("setup",),
     "lensfit.terms": ("Sum",),
     "lensfit.verdict": ("Check", "Trust"),
 }  # fmt: skip

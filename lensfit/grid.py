@@ -7,14 +7,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.fft import next_fast_len
-from scipy.ndimage import binary_dilation
+from scipy.ndimage import binary_dilation, gaussian_filter, gaussian_laplace, maximum_filter
 
+from lensfit.datasets import Imaging
 from lensfit.native import Engine
 from lensfit.pytree import pytree, replace, static
 
 BLOCK = 1024
 LEVELS = (1, 2, 4, 8)
 """Sub-pixels per pixel and axis that an adaptive grid may use."""
+SMOOTHING = 1.5
+"""Of the data before their curvature is read, for an adaptive grid [pixels]."""
+TOLERANCE = 0.008
+"""Largest error of a pixel's mean that is left, in units of its noise: chi2 is then good to less than 1."""
 
 
 @pytree
@@ -107,3 +112,19 @@ def make_grid(x: np.ndarray, y: np.ndarray, oversampling: np.ndarray, pixel_scal
         corner=jnp.array([x[0, 0], y[0, 0]]),
         shape=(x.shape[0], x.shape[1]),
     )
+
+
+def sub_pixels_for(imaging: Imaging) -> np.ndarray:
+    """Map (H, W) of sub-pixels per axis, chosen from the curvature that the data show.
+
+    The mean over n x n sub-pixels of a smooth brightness I errs by h^2 / (24 n^2) times its Laplacian
+    (midpoint rule, h the pixel). The Laplacian is read from the smoothed data; blurring by the PSF and the
+    smoothing flatten it, which the tolerance allows for.
+    """
+    good = ~imaging.mask
+    filled = np.where(good, imaging.data, np.median(imaging.data[good]))
+    error = np.abs(gaussian_laplace(filled, SMOOTHING)) / 24
+    noise = gaussian_filter(np.where(good, imaging.noise, np.median(imaging.noise[good])), SMOOTHING)
+    error = maximum_filter(error / noise, 3)
+    needed = np.sqrt(error / TOLERANCE)
+    return np.asarray(LEVELS)[np.minimum(np.searchsorted(LEVELS, needed), len(LEVELS) - 1)]

@@ -63,8 +63,9 @@ def found_at(problem, theta, **known):
     size = len(theta) + len(problem.space.amplitudes)
     errors = np.append(1e-3 * np.ones(len(theta)), np.full(size - len(theta), np.nan))
     curvature = dataclasses.replace(curvature, covariance=np.diag(errors**2))
-    given = {"fitter": "made", "gain": 0.1, "converged": True, "evaluations": 1, "gradients": 1} | known
-    return result_of(problem, theta, clock=Clock.start(), curvature=curvature, **given)
+    result = result_of(problem, theta, fitter="made", clock=Clock.start(), converged=True, evaluations=1, gradients=1,
+                       curvature=curvature, gain=0.1)  # fmt: skip
+    return dataclasses.replace(result, **known)
 
 
 def searched(theta):

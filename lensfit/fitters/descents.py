@@ -12,7 +12,7 @@ from jax import lax
 
 from lensfit.errors import FitError
 from lensfit.fitters.base import Checkpoint, Progress
-from lensfit.fitters.calls import drawable, drawn, undefined
+from lensfit.fitters.calls import FARTHEST, drawable, drawn, undefined
 from lensfit.fitters.result import Clock, FitResult, result_of
 from lensfit.problem import Problem, log_posterior
 from lensfit.pytree import pytree
@@ -33,8 +33,9 @@ class Objective:
     likelihood: Any
 
     def __call__(self, z: jax.Array) -> jax.Array:
-        """-ln posterior."""
-        return -log_posterior(self.space, self.likelihood, z)
+        """-ln posterior. NaN is -inf, so that no line search backs away from it unsaid, but +inf out of the prior."""
+        found = -log_posterior(self.space, self.likelihood, z)
+        return jnp.where(jnp.isnan(found), jnp.where(jnp.all(abs(z) < FARTHEST), -jnp.inf, jnp.inf), found)
 
     def residuals(self, z: jax.Array) -> jax.Array:
         """(model - data) / sigma, then z."""
@@ -174,7 +175,9 @@ def run_descents(
 def _refuse_lost(problem: Problem, now: Descent) -> None:
     for lost, z in zip(np.asarray(now.lost), np.asarray(now.z), strict=True):
         if lost and drawable(z):
-            raise undefined(problem.names, problem.to_theta(z), "ln posterior or its slope is NaN or infinite")
+            told = "ln posterior or its slope is NaN or infinite"
+            onward = np.isfinite(problem.log_posterior(z))
+            raise undefined(problem.names, problem.to_theta(z), f"{told} on the step that begins" if onward else told)
 
 
 def _state(now: Descent, done: int) -> dict[str, Any]:

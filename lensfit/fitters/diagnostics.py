@@ -9,7 +9,6 @@ import dataclasses
 
 import numpy as np
 from scipy.special import logsumexp, ndtri
-from scipy.stats import rankdata
 
 LEAST_TAIL = 5
 """Weights in the tail below which no distribution is fitted to them, and k is infinite."""
@@ -74,7 +73,8 @@ def _split(chains: np.ndarray) -> np.ndarray:
 
 def _normalised(chains: np.ndarray) -> np.ndarray:
     """Normal scores of the ranks among all draws (Blom)."""
-    ranks = rankdata(chains, method="average").reshape(chains.shape)
+    _, place, counts = np.unique(chains.ravel(), return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place].reshape(chains.shape)  # of equal draws their mean
     return ndtri((ranks - 0.375) / (chains.size + 0.25))
 
 

@@ -10,10 +10,9 @@ import numpy as np
 from jax import lax
 
 from lensfit.datasets import Imaging
-from lensfit.grid import Grid, cut, evaluation_box, make_grid
+from lensfit.grid import Grid, cut, evaluation_box, make_grid, sub_pixels_for
 from lensfit.model import LensModel, as_formula
 from lensfit.operators.psf import convolve, convolve_float32, transfer_function
-from lensfit.oversampling import from_data
 from lensfit.priors import Solved
 from lensfit.pytree import pytree, replace
 from lensfit.space import Space
@@ -46,7 +45,7 @@ class ImagingLikelihood(Residuals):
         rows, columns, needed = evaluation_box(imaging.mask, reach)
         box = (rows, columns)
         if oversampling is None:
-            oversampling = np.where(imaging.mask, 1, from_data(imaging))
+            oversampling = np.where(imaging.mask, 1, sub_pixels_for(imaging))
         beyond = oversampling if np.ndim(oversampling) == 0 else 1
         levels = cut(np.broadcast_to(oversampling, imaging.shape), box, beyond) * needed
         used = ~cut(imaging.mask, box, True)

@@ -1,9 +1,8 @@
 """Light and mass profiles, and a source on pixels."""
-from lensfit.profiles._base import LightProfile, MassProfile, Profile, parameter
-from lensfit.profiles.exponential import Exponential
+from lensfit.profiles.base import LightProfile, MassProfile, Profile, parameter
 from lensfit.profiles.gaussian import Gaussian, MultiGaussian
-from lensfit.profiles.pixels import PixelSource
-from lensfit.profiles.sersic import Sersic
+from lensfit.profiles.pixel_source import PixelSource
+from lensfit.profiles.sersic import Exponential, Sersic
 from lensfit.profiles.shear import Shear
 from lensfit.profiles.sie import SIE
 

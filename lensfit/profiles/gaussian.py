@@ -5,8 +5,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lensfit.profiles._base import LightProfile, parameter
-from lensfit.profiles._ellipse import radius_squared
+from lensfit.profiles.base import LightProfile, parameter
+from lensfit.profiles.shared_formulae import radius_squared
 from lensfit.pytree import pytree
 
 

@@ -1,13 +1,12 @@
-"""Sersic light."""
+"""Sersic light, and the exponential: that of index 1."""
 from __future__ import annotations
 
 from typing import Any
 
 import jax.numpy as jnp
 
-from lensfit.profiles._base import LightProfile, parameter
-from lensfit.profiles._ellipse import radius_squared
-from lensfit.profiles._functions import log
+from lensfit.profiles.base import LightProfile, parameter
+from lensfit.profiles.shared_formulae import log, radius_squared
 from lensfit.pytree import pytree
 
 CENTER_FLOOR = 1e-16
@@ -31,6 +30,15 @@ def sersic(
     return jnp.exp(b - b * jnp.exp((0.5 / sersic_index) * log(square + CENTER_FLOOR)))
 
 
+def exponential(
+    x: Any, y: Any, center_x: Any, center_y: Any, e1: Any, e2: Any, effective_radius: Any
+) -> Any:
+    """I / I_e = exp{-b_1 [R / R_e - 1]}, R circularised. Dimensionless."""
+    b = sersic_b(1.0)
+    square = radius_squared(x, y, center_x, center_y, e1, e2) * (1 / (effective_radius * effective_radius))
+    return jnp.exp(b - b * jnp.sqrt(square + CENTER_FLOOR))
+
+
 @pytree
 class Sersic(LightProfile):
     """Elliptical Sersic profile; `intensity` is the brightness at the effective radius, n > 0.36."""
@@ -44,3 +52,17 @@ class Sersic(LightProfile):
     intensity: Any = parameter("data unit", r"I_\mathrm{e}", "amplitude")
     effective_radius: Any = parameter("arcsec", r"R_\mathrm{e}", "radius")
     sersic_index: Any = parameter("", "n")
+
+
+@pytree
+class Exponential(LightProfile):
+    """Elliptical exponential disk; `intensity` is the brightness at the effective radius."""
+
+    formula = staticmethod(exponential)
+
+    center_x: Any = parameter("arcsec", "x", "center_x")
+    center_y: Any = parameter("arcsec", "y", "center_y")
+    e1: Any = parameter("", "e_1", "e1")
+    e2: Any = parameter("", "e_2", "e2")
+    intensity: Any = parameter("data unit", r"I_\mathrm{e}", "amplitude")
+    effective_radius: Any = parameter("arcsec", r"R_\mathrm{e}", "radius")

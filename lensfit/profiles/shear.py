@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lensfit.profiles._base import MassProfile, parameter
+from lensfit.profiles.base import MassProfile, parameter
 from lensfit.pytree import pytree
 
 

@@ -5,9 +5,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lensfit.profiles._base import MassProfile, parameter
-from lensfit.profiles._ellipse import radius_squared
-from lensfit.profiles._functions import arctan_root, artanh_root
+from lensfit.profiles.base import MassProfile, parameter
+from lensfit.profiles.shared_formulae import arctan_root, artanh_root, radius_squared
 from lensfit.pytree import pytree
 
 CORE = 1e-6

@@ -102,9 +102,9 @@ class _Writer:
         if PRIORS.get(kind.__name__) is not kind:
             raise ModelError(f"a recipe cannot name the prior {kind.__name__}, none of lensfit's")
         fields = [f for f in dataclasses.fields(kind) if f.name in leaves_of(kind)]
-        hypers = {f.name: (getattr(prior, f.name), f.default) for f in fields}
-        said = {name: value for name, (value, default) in hypers.items() if value is not default}
-        return {"prior": kind.__name__} | {name: self._hyper(value, name) for name, value in said.items()}
+        given = [(f, getattr(prior, f.name)) for f in fields]
+        said = [(f.name, value) for f, value in given if isinstance(value, (Prior, Part)) or value != f.default]
+        return {"prior": kind.__name__} | {name: self._hyper(value, name) for name, value in said}
 
     def _hyper(self, value: Any, name: str) -> Any:
         return self._home(value, name) if isinstance(value, (Prior, Part)) else float(value)

@@ -23,7 +23,7 @@ from lensfit.problem import Problem
 from lensfit.results.derived import Quantity
 from lensfit.verdict import Check, Outcome, Trust
 
-SCHEMA, VERSION = "lensfit.result", 3
+SCHEMA, SCHEMA_VERSION = "lensfit.result", 3
 RESULT, SAMPLES = "result.json", "samples.ecsv"
 NUMBERS = ("log_likelihood", "log_posterior", "chi2", "seconds", "cpu_seconds")
 """Fields that are NaN where they are not known."""
@@ -111,10 +111,10 @@ def read_document(folder: str | Path) -> dict[str, Any]:
     except ValueError as error:
         raise DataError(f"{path}: is not valid JSON ({error}); run the fit again") from error
     found = (document.get("schema"), document.get("version")) if isinstance(document, dict) else None
-    if found != (SCHEMA, VERSION):
+    if found != (SCHEMA, SCHEMA_VERSION):
         raise DataError(
-            f"{path}: holds {found}, this lensfit ({version.__version__}) reads schema {SCHEMA!r} version {VERSION}; "
-            "use the version of lensfit that wrote it, or run the fit again"
+            f"{path}: holds {found}, this lensfit ({version.__version__}) reads schema {SCHEMA!r} version "
+            f"{SCHEMA_VERSION}; use the version of lensfit that wrote it, or run the fit again"
         )
     return document
 
@@ -163,7 +163,7 @@ def _of_result(result: FitResult) -> dict[str, Any]:
     trust = result.trust
     return {
         "schema": SCHEMA,
-        "version": VERSION,
+        "version": SCHEMA_VERSION,
         "fitter": result.fitter,
         "converged": result.converged,
         "trust": {

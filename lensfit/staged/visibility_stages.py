@@ -11,7 +11,7 @@ import numpy as np
 from lensfit.fitters.result import Basin
 from lensfit.likelihood.calibration import Observations
 from lensfit.model import LensModel
-from lensfit.operators.non_negative import FAINT, non_negative_image
+from lensfit.operators.toeplitz import FAINT, non_negative_image
 from lensfit.staged.case import BRIGHT, Arcs, Case, Found, Tell, to_theta, to_z
 from lensfit.staged.joint import Joint, distinct
 from lensfit.staged.search import draws, place_sources

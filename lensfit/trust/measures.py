@@ -64,7 +64,8 @@ class Measures:
 
     signal: of the lensed source over noise. explained: share of what lens light leaves, chi2 above noise, that the
     source takes away. magnification: lensed over unlensed flux, weighted by the noise. images: mean number of images
-    of the source's light. misfit: chi2 over the number of data and over the square of their scatter.
+    of the source's light. misfit: chi2 over the number of data and over the square of their scatter. pedestal: share
+    of the PSF's light that is a constant below all of it.
     """
 
     signal: float | None = None
@@ -75,6 +76,7 @@ class Measures:
     misfit: float | None = None
     noise: Noise | None = None
     left: Left | None = None
+    pedestal: float | None = None
     peak: Peak | None = None
 
 

@@ -46,6 +46,7 @@ def of_image(term: Any, model: LensModel) -> Measures:
         magnification=float(np.sum(source * sigma) / max(np.sum(bare * sigma), 1e-300)),
         misfit=None if noise is None else float(np.mean(left[inverse > 0] ** 2)) / noise.most**2,
         noise=noise,
+        pedestal=pedestal_of(np.asarray(term.psf)),
         left=None if noise is None else remains(left, source, bright, max(noise.most, 1.0), np.asarray(term.psf)),
     )
 
@@ -81,6 +82,14 @@ def remains(left: np.ndarray, source: np.ndarray, bright: np.ndarray, noise: flo
         share=float(np.sqrt(max(excess, 0.0) / whole)),
         peak=highest / max(brightest, 1e-300) if stands_out else 0.0,
     )
+
+
+def pedestal_of(psf: np.ndarray) -> float:
+    """Share of a PSF's light that is a constant below all of it: the least value at its edge, times its pixels."""
+    if min(psf.shape) < 3:
+        return 0.0
+    edge = np.concatenate([psf[0], psf[-1], psf[:, 0], psf[:, -1]])
+    return float(edge.min()) * psf.size / float(psf.sum())
 
 
 def _bright(source: np.ndarray, arcs: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
 from lensfit.pixelised.shape import mean_images
 from lensfit.trust.measures import Measures, Noise
-from lensfit.trust.of_image import scatter
+from lensfit.trust.of_image import pedestal_of, scatter
 from lensfit.trust.of_visibilities import scatter as scatter_of_visibilities
 
 PROFILES: dict[str, Callable[[Any], Any]] = {
@@ -36,7 +36,10 @@ def of_images_on_pixels(term: Any, found: Reconstruction) -> Measures:
     ]  # fmt: skip
     known = [n for n in noise if n is not None]
     worst = max(known, key=lambda n: max(n.least, 1 / n.most), default=None)
-    return Measures(signal=signal_of(found), images=mean_images(found, term.grids[0]), noise=worst)
+    pedestal = max(pedestal_of(np.asarray(image.psf)) for image in term.images)
+    return Measures(
+        signal=signal_of(found), images=mean_images(found, term.grids[0]), noise=worst, pedestal=pedestal
+    )
 
 
 def of_visibilities_on_pixels(term: Any, found: Reconstruction) -> Measures:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.model import LensModel
-from lensfit.operators.non_negative import non_negative_image
+from lensfit.operators.toeplitz import non_negative_image
 from lensfit.trust.measures import CounterImage, Measures, Noise, Peak, by_parity, ratio_of_last
 
 

@@ -47,10 +47,12 @@ TOLD, TOO_SMALL, TOO_LARGE = 1.3, 2.0, 6.0
 TOO_SMALL_VISIBILITIES = 1.5
 """The same of visibilities, whose noise is well known, where it is too small."""
 
-MISFIT = 5.0
+PEDESTAL = 0.1
+"""Share of a PSF's light that may be a constant below all of it: PSFs of HST and JWST have at most 0.02."""
+MISFIT = 20.0
 """chi2 over the number of pixels and the square of their scatter up to which a model of an image does not contradict
-it: real galaxies are no Sersic profiles, and right fits of them reach 4.1; a PSF with a pedestal of half the light
-gives 6.3, a lensed quasar that the model does not have 44."""
+it: real galaxies are no Sersic profiles, and right fits of them reach 9.9; a lensed quasar that the model does not
+have gives 44."""
 LEFT, LEFT_PEAK = 0.5, 1.1
 """Largest share of the brightness of the arcs that may be left, and largest residual as wide as the PSF over the
 brightest place of the arcs: right fits of real lenses leave 0.40 and 0.86, a lensed quasar 0.45 and 1.4."""
@@ -59,7 +61,7 @@ BETTER, ASKED_FOR = 0.25, 0.1
 explained without: right fits of real lenses have neighbours that lower chi2 by 0.11 of it and 0.05 of the signal."""
 
 PROFILES, PIXELS = ("image", "visibilities"), ("pixels image", "pixels visibilities")
-IMAGES = ("image",)
+IMAGES, WITH_PSF = ("image",), ("image", "pixels image")
 VISIBILITIES = ("visibilities",)
 ALL = PROFILES + PIXELS
 
@@ -180,6 +182,13 @@ def noise_is_what_it_says(noise: Noise, kind: str) -> Answer:
         f"noise looks {factor:.1f} times {told} against the scatter of {noise.where} (less than {most:g}): check what "
         "its file holds; errors are wrong by that factor"
     )
+
+
+@question("psf", WITH_PSF, unknown="the PSF is not known")
+def psf(pedestal: float) -> Answer:
+    """Does the PSF fall off to its edge?"""
+    told = f"{100 * pedestal:.0f} % of the PSF's light is a constant below all of it (less than {100 * PEDESTAL:.0f} %)"
+    return pedestal < PEDESTAL, told if pedestal < PEDESTAL else f"{told}: subtract its background"
 
 
 @question("residuals", IMAGES, unknown="how far the model misses the data is not known")

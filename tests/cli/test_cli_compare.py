@@ -7,7 +7,7 @@ from stand_in import Fits, files
 
 from lensfit import registry
 from lensfit.cli import main
-from lensfit.comparison.tables import FILES
+from lensfit.comparison import FILES
 from lensfit.errors import FitError
 
 

@@ -12,7 +12,7 @@ from lensfit.priors import Normal
 from lensfit.problem import Problem
 from lensfit.profiles import Shear
 from lensfit.pytree import pytree, static
-from lensfit.terms import Residuals
+from lensfit.terms import Residuals, Term
 
 CALLS = {"values": 0}
 
@@ -66,3 +66,47 @@ def linear(counted=False):
     apart = data - matrix @ center
     log_evidence = -0.5 * (apart @ np.linalg.solve(total, apart) + np.linalg.slogdet(2 * np.pi * total)[1])
     return types.SimpleNamespace(problem=problem, mean=mean, covariance=covariance, log_evidence=log_evidence)
+
+
+@pytree
+class Half(Residuals):
+    """A likelihood that is NaN where gamma1 is above a limit."""
+
+    inner: Linear
+    limit: float
+
+    data_count = property(lambda self: self.inner.data_count)
+    log_norm = property(lambda self: self.inner.log_norm)
+
+    def residuals(self, model):
+        return jnp.where(model.mass["shear"].gamma1 > self.limit, jnp.nan, self.inner.residuals(model))
+
+
+def not_defined_above(limit):
+    """The linear problem, not defined where gamma1 is above a limit; its data lie at 0.19."""
+    problem = linear().problem
+    return Problem(problem.model, Half(inner=problem.likelihood, limit=limit))
+
+
+@pytree
+class Density(Term):
+    """ln L of the linear problem, and nothing that it is made of."""
+
+    kind = "density"
+    inner: Linear
+    grids = ()
+
+    data_count = property(lambda self: self.inner.data_count)
+    log_norm = property(lambda self: self.inner.log_norm)
+
+    def __call__(self, model):
+        return self.inner(model)
+
+    def amplitudes(self, model):
+        return jnp.zeros(0)
+
+
+def density():
+    """The linear problem as a density alone."""
+    problem = linear().problem
+    return Problem(problem.model, Density(inner=problem.likelihood))

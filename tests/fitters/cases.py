@@ -17,7 +17,9 @@ QUICK = {
     "importance": {"effective_samples": 2000},
     "nuts": {"chains": 2, "samples": 250, "warmup": 50},
     "nss": {"num_live": 80},
+    "cross-entropy": {"generations": 30},
 }
+"""Every fitter but `staged`, which takes no model without a source; the last one is of another package."""
 SHORT = QUICK | {
     "pyswarms": {"n_particles": 20, "iters": 60, "ftol_iter": 40},
     "emcee": {"nwalkers": 16, "nsteps": 100},
@@ -30,8 +32,13 @@ SHORT = QUICK | {
 """What takes long ended early, where only the same numbers are asked for; shapes stay, so nothing compiles anew."""
 SLOPES = ("lm", "lbfgs", "adam", "jaxopt-lbfgs", "jaxopt-lbfgsb", "jaxopt-lm", "importance", "nuts")
 """Fitters that count gradients."""
+LINEAR = ("lm", "jaxopt-lm")
+"""Fitters that ask for more than a density."""
 NESTED = ("dynesty", "dynesty-dynamic", "nautilus", "nss")
 WEIGHTED = (*NESTED, "importance")
+
+LONG = ("emcee", "dynesty-dynamic", "nautilus", "nss")
+"""Of the samplers, those for which more than the battery of linear problems is slow."""
 
 
 def start(name, mean):

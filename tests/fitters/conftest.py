@@ -1,7 +1,10 @@
-"""The linear problem with its calls counted, fitted once by each fitter."""
+"""The linear problem with its calls counted, fitted once by each fitter, and a fitter that another package adds."""
 
 import functools
+import importlib
+import sys
 import types
+from pathlib import Path
 
 import analytic
 import cases
@@ -18,6 +21,23 @@ from lensfit.problem import Problem
 from lensfit.profiles import SIE, Exponential
 from lensfit.pytree import replace
 from lensfit.registry import fit, fitter
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own(tmp_path_factory):
+    """The module of examples/own_fitter.py, installed as a package that states its entry point."""
+    site = tmp_path_factory.mktemp("site")
+    made = site / "own_fitter-0.1.dist-info"
+    made.mkdir()
+    (made / "METADATA").write_text("Metadata-Version: 2.1\nName: own-fitter\nVersion: 0.1\n")
+    (made / "entry_points.txt").write_text("[lensfit.fitters]\ncross-entropy = own_fitter:CrossEntropy\n")
+    added = [str(site), str(EXAMPLES)]
+    sys.path[:0] = added
+    yield importlib.import_module("own_fitter")
+    sys.path[:] = [place for place in sys.path if place not in added]
+    sys.modules.pop("own_fitter", None)
 
 
 @pytest.fixture(scope="session")
@@ -41,11 +61,15 @@ def fitted(exact):
 
 @pytest.fixture(scope="session")
 def short(exact):
-    """short(name): the result of a fitter's short settings, seed 5."""
+    """short(name): the `result` of a fitter's short settings, seed 5, and the `shares` of the work that it told."""
 
     @functools.cache
     def run(name):
-        return fit(exact.problem, fitter(name, cases.SHORT[name]), seed=5, start=cases.start(name, exact.mean))
+        shares = []
+        start = cases.start(name, exact.mean)
+        result = fit(exact.problem, fitter(name, cases.SHORT[name]), seed=5, start=start,
+                     progress=lambda stage, chi2, share, *_: shares.append(share))
+        return types.SimpleNamespace(result=result, shares=shares)
 
     return run
 

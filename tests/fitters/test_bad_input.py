@@ -34,26 +34,6 @@ def test_unknown_setting():
         fitter("dynesty", {"nlives": 3})
 
 
-BAD = [
-    ("lm", "starts", 0), ("lm", "iterations", 2.5), ("lbfgs", "memory_size", 0), ("lbfgs", "lanes", True),
-    ("adam", "learning_rate", -1.0), ("adam", "steps", 0), ("adam", "b1", float("nan")),
-    ("jaxopt-lbfgs", "maxiter", 0), ("jaxopt-lbfgsb", "bound", 0.0), ("jaxopt-lm", "damping_parameter", "small"),
-    ("pyswarms", "n_particles", 1), ("pyswarms", "ftol", -1), ("emcee", "nwalkers", 5), ("emcee", "moves", "walk"),
-    ("dynesty", "nlive", 3), ("dynesty", "bound", "cube"), ("dynesty", "dlogz", 0.0), ("dynesty", "sample", "hslice"),
-    ("dynesty-dynamic", "n_effective", 0), ("nautilus", "n_live", 2), ("nautilus", "f_live", 0.0),
-    ("importance", "draws", 10), ("importance", "degrees_of_freedom", 1), ("nuts", "chains", 0), ("nuts", "samples", 3),
-    ("nuts", "target_acceptance", "high"), ("nuts", "target_acceptance", 1.0),
-    ("nss", "num_live", 9), ("nss", "num_delete", 0), ("nss", "dlogz", 0.0),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("name", "setting", "value"), BAD)
-def test_settings_out_of_range(name, setting, value, exact):
-    with pytest.raises(FitError, match=f"{setting} = "):
-        fit(exact.problem, fitter(name, {setting: value}), start=cases.start(name, exact.mean))
-    assert {name for name, *_ in BAD} == set(cases.QUICK), "every fitter checks its settings"
-
-
 PACKAGES = [(name, package) for name in FITTERS for package in type(fitter(name)).packages]
 NAUTILUS, BLACKJAX = "'lensfit[nautilus]'", "'lensfit[blackjax]'"
 EXTRAS = {"nautilus-sampler": NAUTILUS, "scikit-learn": NAUTILUS, "blackjax": BLACKJAX}
@@ -125,49 +105,39 @@ def test_starts_that_are_none(start, told, exact):
         fit(exact.problem, "lm", start=start)
 
 
-@pytest.mark.parametrize("name", ["staged", *cases.NESTED])
-def test_fitters_that_take_no_start(name, exact):
-    with pytest.raises(FitError, match="leave start out"):
-        fit(exact.problem, name, start=exact.mean)
-
-
-@pytest.fixture(scope="module")
-def undefined(exact):
-    """The linear problem, not defined where gamma1 > 0.1: half of where its data are."""
-    return Problem(exact.problem.model, Half(inner=analytic.linear().problem.likelihood))
-
-
-@pytest.mark.parametrize("name", ["lm", "adam", "emcee"])
-def test_nan_at_the_start_names_the_parameters(name, undefined):
+def test_nan_at_the_start_names_the_parameters():
     with pytest.raises(FitError, match=r"start: ln L is nan; .*of its prior: mass.shear.gamma1 = 0.3$"):
-        fit(undefined, name, start=np.array([0.3, 0.0, 0.4]))
-
-
-@pytest.mark.parametrize("name", ["emcee", "pyswarms", "dynesty", "nautilus"])
-def test_nan_on_the_way_is_told_not_masked(name, undefined):
-    with pytest.raises(FitError, match=r"ln L is NaN at mass.shear.gamma1 = 0\.\d+, .*sky = .*narrow the priors"):
-        fit(undefined, fitter(name, cases.QUICK[name]))
-
-
-@pytest.mark.parametrize("name", ["lm", "lbfgs", "adam"])
-def test_nan_everywhere(name, exact):
-    nowhere = Problem(exact.problem.model, Half(inner=analytic.linear().problem.likelihood, limit=-1e9))
-    with pytest.raises(FitError, match="finite at 0 of 60 draws of the prior"):
-        fit(nowhere, fitter(name, {"starts": 3}))
+        fit(analytic.not_defined_above(0.1), "lm", start=np.array([0.3, 0.0, 0.4]))
 
 
 @pytree
-class Half(Residuals):
-    """A likelihood that is NaN where gamma1 is above a limit."""
+class Impossible(Residuals):
+    """A likelihood of zero."""
 
-    inner: analytic.Linear
-    limit: float = 0.1
-
-    data_count = property(lambda self: self.inner.data_count)
-    log_norm = property(lambda self: self.inner.log_norm)
+    data_count, log_norm = 1, 0.0
 
     def residuals(self, model):
-        return jnp.where(model.mass["shear"].gamma1 > self.limit, jnp.nan, self.inner.residuals(model))
+        return jnp.full(1, jnp.inf)
+
+
+@pytest.mark.parametrize("name", ["lm", "lbfgs", "adam"])
+def test_impossible_everywhere(name, exact):
+    with pytest.raises(FitError, match="finite at 0 of 60 draws of the prior"):
+        fit(Problem(exact.problem.model, Impossible()), fitter(name, {"starts": 3}))
+
+
+def test_a_class_that_does_not_say_what_it_needs(own, exact, monkeypatch):
+    monkeypatch.delattr(own.CrossEntropy, "needs")
+    with pytest.raises(FitError, match="CrossEntropy is no fitter: its class does not state needs"):
+        fit(exact.problem, own.CrossEntropy())
+
+
+def test_a_fitter_of_another_package_is_found_by_its_entry_point(own, monkeypatch):
+    assert fitters()[-1] == "cross-entropy"
+    assert fitter("cross-entropy", {"generations": 30}) == own.CrossEntropy()
+    monkeypatch.setattr(registry.importlib.metadata, "entry_points", lambda group: ())
+    with pytest.raises(FitError, match="no fitter named 'cross-entropy'"):
+        fitter("cross-entropy")
 
 
 def test_pyswarms_leaves_everything_as_it_was(exact, tmp_path, monkeypatch):

@@ -10,9 +10,7 @@ import pytest
 from astropy.table import Table
 
 import lensfit
-from lensfit.comparison import markdown, runs, write_comparison
-from lensfit.comparison.runs import ARRIVED, FAILED, FINISHED, STOPPED, Watch
-from lensfit.comparison.tables import FILES
+from lensfit.comparison import ARRIVED, FAILED, FILES, FINISHED, STOPPED, Watch, markdown, runs, write_comparison
 from lensfit.errors import DataError, FitError
 from lensfit.fitters.dynesty import Dynesty
 from lensfit.fitters.emcee import Emcee

@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from lensfit.trust.measures import Measures
-from lensfit.trust.of_image import remains, scatter
+from lensfit.trust.of_image import pedestal_of, remains, scatter
 from lensfit.trust.of_visibilities import peak_of
 from lensfit.trust.of_visibilities import scatter as scatter_of_visibilities
 from lensfit.trust.questions import dirty_residual
@@ -79,6 +79,12 @@ def test_a_large_residual_of_the_dirty_image_is_told_with_its_place(sigma, brigh
     assert good == passed
     assert f"(1.00, 3.00) arcsec: {sigma} sigma, {100 * abs(sigma) / bright:.0f} % of" in finding
     assert ("--antenna-phases" in finding) != passed
+
+
+def test_the_pedestal_of_a_psf_is_the_share_of_a_constant():
+    assert pedestal_of(PSF) < 0.01
+    assert pedestal_of(PSF / PSF.sum() + 0.5 / PSF.size) == pytest.approx(1 / 3, abs=0.01)
+    assert pedestal_of(np.ones((1, 1))) == 0.0
 
 
 def test_nothing_is_measured_but_what_is_given():

@@ -6,7 +6,7 @@ import pytest
 
 from lensfit.trust.facts import Basin, Facts, Gain, Neighbour, Part, Rivals
 from lensfit.trust.measures import CounterImage, Left, Measures, Noise, Peak
-from lensfit.trust.questions import ALL, IMAGES, PIXELS, PROFILES, QUESTIONS, VISIBILITIES
+from lensfit.trust.questions import ALL, IMAGES, PIXELS, PROFILES, QUESTIONS, VISIBILITIES, WITH_PSF
 from lensfit.verdict import Check, Outcome, Trust
 
 SKY = "500 pixels of the sky"
@@ -19,6 +19,7 @@ GOOD = {
     "misfit": 1.05,
     "noise": Noise(0.97, 1.02, SKY),
     "left": Left(share=0.1, peak=0.2),
+    "pedestal": 0.01,
     "peak": Peak(sigma=3.2, share=0.02, x=0.4, y=-0.3),
     "far": (),
     "gain": Gain(0.1, 1.0),
@@ -69,7 +70,8 @@ FAILING = [
     ("noise", VISIBILITIES, {"noise": Noise(1.6, 1.6, SKY)}, "noise looks 1.6 times too small"),
     ("noise", PIXELS[:1], {"noise": Noise(2.1, 2.2, SKY)}, "noise looks 2.1 times too small"),
     ("noise", PIXELS[1:], {"noise": Noise(1.6, 1.6, SKY)}, "noise looks 1.6 times too small"),
-    ("residuals", IMAGES, {"misfit": 6.5}, "6.5 times what the scatter"),
+    ("psf", WITH_PSF, {"pedestal": 0.47}, "47 % of the PSF's light is a constant"),
+    ("residuals", IMAGES, {"misfit": 26.5}, "26.5 times what the scatter"),
     ("arcs followed", IMAGES, {"left": Left(0.6, 0.0)}, "60 % of the brightness"),
     ("arcs followed", IMAGES, {"left": Left(0.3, 1.4)}, "140 % of their brightest"),
     ("dirty residual", VISIBILITIES, {"peak": Peak(9.0, 0.15, 0.4, -0.3)}, "+9.0 sigma"),

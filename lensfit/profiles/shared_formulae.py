@@ -1,4 +1,8 @@
-"""Elementary functions of doubles that XLA evaluates slowly on a CPU, written so that a loop over pixels vectorises."""
+"""What formulas share: the elliptical radius, and elementary functions written so that a loop over pixels vectorises.
+
+The radius is in the components of the ellipticity: no angle, hence no singular point at e = 0. The functions are
+those that XLA evaluates slowly on a CPU; NaN in, NaN out.
+"""
 from __future__ import annotations
 
 from typing import Any
@@ -6,6 +10,25 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
+
+
+def quadratic_form(e1: Any, e2: Any) -> tuple[Any, Any, Any]:
+    """a, b, c of R^2 = a x^2 + b x y + c y^2, equal to q x'^2 + y'^2 / q in the frame of the major axis.
+
+    With q = (1 - e) / (1 + e): R^2 = [(1 + e^2)(x^2 + y^2) - 2 e1 (x^2 - y^2) - 4 e2 x y] / (1 - e^2).
+    NaN, with NaN as derivatives, where e >= 1.
+    """
+    square = e1 * e1 + e2 * e2
+    inverse = 1 / jnp.where(square < 1, 1 - square, jnp.nan)
+    return (1 + square - 2 * e1) * inverse, -4 * e2 * inverse, (1 + square + 2 * e1) * inverse
+
+
+def radius_squared(x: Any, y: Any, center_x: Any, center_y: Any, e1: Any, e2: Any) -> Any:
+    """Square of the circularised elliptical radius about the centre [arcsec^2]."""
+    a, b, c = quadratic_form(e1, e2)
+    dx, dy = x - center_x, y - center_y
+    return (a * dx + b * dy) * dx + c * dy * dy
+
 
 # Rational approximation of (arctan(t) - t) / t^3 in t^2 for |t| <= 0.66 (Cephes atan, Moshier 1989); error 2e-16
 _P = (-0.8750608600031904, -16.157537187333652, -75.00855792314705, -122.88666844901361, -64.85021904942025)

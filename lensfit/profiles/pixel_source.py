@@ -5,7 +5,7 @@ import dataclasses
 from typing import Any, Literal
 
 from lensfit.names import Regularisation
-from lensfit.profiles._base import Profile, parameter
+from lensfit.profiles.base import Profile, parameter
 from lensfit.pytree import pytree, static
 
 
