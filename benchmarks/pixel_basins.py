@@ -35,14 +35,13 @@ from lensfit.errors import FitError
 from lensfit.fitters.result import FitResult
 from lensfit.model import LensModel
 from lensfit.observations.region import choose_mask
-from lensfit.pixelised.shape import mean_images
 from lensfit.priors import Uniform
 from lensfit.progress import silent
 from lensfit.pytree import replace
 from lensfit.standard import flexible
 from lensfit.trust import questions
 from lensfit.trust.facts import Basin
-from lensfit.trust.of_pixels import lensed_flux, signal_of
+from lensfit.trust.of_pixels import lensed_flux, mean_images, signal_of
 
 FACTORS = (1.0, 0.5, 2.0)
 RADIUS = "mass.sie.einstein_radius"

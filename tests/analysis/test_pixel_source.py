@@ -22,18 +22,18 @@ from lensfit.instruments import Instrument, gaussian_psf
 from lensfit.lensing import Field, einstein_radius_of, image_positions, whole_field
 from lensfit.likelihood.pixel_images import PixelImagingLikelihood
 from lensfit.model import LensModel
-from lensfit.pixelised.shape import FAINTEST, half_light_radius, mean_images
 from lensfit.priors import Uniform
 from lensfit.problem import Problem
 from lensfit.profiles import SIE, Sersic, Shear
 from lensfit.progress import silent
 from lensfit.pytree import replace
 from lensfit.results import read_document
+from lensfit.results.derived import half_light_radius
 from lensfit.simulate import simulate_imaging
 from lensfit.standard import parametric
 from lensfit.trust import examine, questions
 from lensfit.trust.facts import Basin
-from lensfit.trust.of_pixels import of_images_on_pixels
+from lensfit.trust.of_pixels import FAINTEST, mean_images, of_images_on_pixels
 from lensfit.verdict import Trust
 
 RADIUS = 0.8
