@@ -28,11 +28,11 @@ from population import hard, observed, ordinary
 from real_lenses import DATA, SIMULATED, SLACS
 
 from lensfit import ImagingLikelihood, PixelImagingLikelihood, Problem, analyse, load, read_imaging
-from lensfit.analysis.pixel_model import Arcs, Mesh, pixel_model, pixel_source
-from lensfit.analysis.pixel_source import ascend
+from lensfit.analysis.source_on_pixels import Arcs, Mesh, ascend, pixel_model, pixel_source
 from lensfit.datasets import Imaging
 from lensfit.errors import FitError
 from lensfit.fitters.result import FitResult
+from lensfit.lensing.flux import mean_images
 from lensfit.model import LensModel
 from lensfit.observations.region import choose_mask
 from lensfit.priors import Uniform
@@ -41,7 +41,7 @@ from lensfit.pytree import replace
 from lensfit.standard import flexible
 from lensfit.trust import questions
 from lensfit.trust.facts import Basin
-from lensfit.trust.of_pixels import lensed_flux, mean_images, signal_of
+from lensfit.trust.of_pixels import lensed_flux, signal_of
 
 FACTORS = (1.0, 0.5, 2.0)
 RADIUS = "mass.sie.einstein_radius"

@@ -7,11 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lensfit.formula import split
 from lensfit.grid import BLOCK, make_grid
 from lensfit.model import LensModel
 from lensfit.profiles import SIE, MultiGaussian, Sersic
-from lensfit.surface import surface, surfaces
+from lensfit.surface import split, surface, surfaces
 
 SCALE = 0.11
 TABLE = np.array([0.3, 1.1, -0.4])

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from lensfit.datasets import Dataset
@@ -18,6 +17,7 @@ from lensfit.lensing import (
     critical_curves,
     einstein_radius,
     flux,
+    half_light_radius,
     unlensed,
     unmasked_field,
 )
@@ -259,19 +259,6 @@ def _of_reconstruction(space: Any, likelihood: Any, theta: jax.Array) -> dict[st
         "source_flux": found.source_flux,
         "lensed_source_flux": found.lensed_flux,
     }
-
-
-def half_light_radius(brightness: Any, x: Any, y: Any) -> jax.Array:
-    """Radius [arcsec] about its centroid that holds half of the positive light of an image (n, n) at nodes x, y (n,).
-
-    Linear between the nodes' distances.
-    """
-    light = jnp.maximum(jnp.asarray(brightness), 0.0)
-    center_x, center_y = jnp.sum(light * x) / jnp.sum(light), jnp.sum(light * y[:, None]) / jnp.sum(light)
-    distance = jnp.hypot(x - center_x, y[:, None] - center_y).ravel()
-    order = jnp.argsort(distance)
-    inside = jnp.cumsum(light.ravel()[order]) / jnp.sum(light)
-    return jnp.interp(0.5, inside, distance[order])
 
 
 def _scattered(function: Callable[[np.ndarray], Values], result: FitResult) -> dict[str, tuple[float, float]]:

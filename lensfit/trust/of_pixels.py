@@ -7,26 +7,19 @@ and sky take up what does not fit. ln evidence does not tell: it often prefers t
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lensfit.grid import Grid
 from lensfit.inversion.regularisation import regularisation
-from lensfit.lensing import in_chunks, traced
+from lensfit.lensing.flux import mean_images
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
 from lensfit.trust.measures import Measures, Noise
 from lensfit.trust.of_image import pedestal_of, scatter
 from lensfit.trust.of_visibilities import scatter as scatter_of_visibilities
 
-FINE = 4
-"""Rays along a side of an image pixel, for counting images."""
-FAINTEST = 0.1
-"""Magnification below which an image is not counted: the centre of a lens has one of zero for any source."""
 PROFILES: dict[str, Callable[[Any], Any]] = {
     "pixels image": lambda term: term.images[0],
     "pixels visibilities": lambda term: term.visibilities,
@@ -61,32 +54,6 @@ def signal_of(found: Reconstruction) -> float:
     block = found.solution.system[: len(s), : len(s)]
     held = regularisation(found.source).penalty(s)
     return float(jnp.sqrt(s @ (block @ s) - held))
-
-
-def mean_images(found: Reconstruction, grid: Grid) -> float:
-    """How many images the source has in the first dataset, on `grid`: the mean over its parts.
-
-    A part counts by its brightness squared, as noise about the source should not, and only where it is positive:
-
-        sum over image pixels of max(S, 0)^2 / |mu|  over  sum over the source of max(S, 0)^2,
-
-    areas included, S the source's brightness at the end of a ray.
-    """
-    across = (np.arange(FINE) - (FINE - 1) / 2) * (grid.pixel_scale / FINE)
-    used = np.asarray(found.seen[0].used)
-    x, y = (np.asarray(a)[used][:, None, None] for a in grid.coordinates())
-    seen, determinant = in_chunks(partial(_traced, found), found.model, x + across, y + across[:, None])
-    light = np.maximum(seen, 0.0) ** 2 * np.abs(determinant)
-    counted = np.abs(determinant) < 1 / FAINTEST
-    area, step = float(grid.pixel_scale / FINE) ** 2, float(found.x[1] - found.x[0])
-    whole = float(np.sum(np.maximum(found.brightness, 0.0) ** 2)) * step**2
-    return float(np.sum(light[counted])) * area / max(whole, 1e-300)
-
-
-def _traced(found: Reconstruction, model: LensModel, x: np.ndarray, y: np.ndarray) -> tuple[jax.Array, jax.Array]:
-    """Brightness of the source and det A at points (N,) of the image plane [arcsec]."""
-    beta, a = traced(model, x, y)
-    return found.at(beta[:, 0], beta[:, 1]), jnp.linalg.det(a)
 
 
 def lensed_flux(term: Any, model: LensModel) -> float:
