@@ -330,7 +330,7 @@ def _kernel(at_point: AtPoint, coefficients: list[jax.Array], grid: Grid) -> nat
         return native.means_kernel(closed or jax.make_jaxpr(at_point)([point] * len(coefficients), point, point))
     except native.Unprintable as reason:
         native.say_once(
-            f"a profile of the model goes by XLA alone, several times more slowly, for {reason} in its formula has no "
+            f"a profile of the model goes by XLA alone, several times more slowly: {reason} in its formula has no "
             "native form. Write the formula of one point with float64 numbers, elementary functions and jnp.where, "
             "without loops, arrays or complex numbers"
         )

@@ -82,6 +82,7 @@ FORMULAS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:a profile of the model goes by XLA alone")
 @pytest.mark.parametrize("name", FORMULAS)
 def test_value_and_derivatives_of_any_formula(name):
     formula, arguments = FORMULAS[name]
