@@ -28,7 +28,7 @@ from lensfit.priors import Disk, LogNormal, Normal
 from lensfit.problem import Problem
 from lensfit.profiles import SIE, Exponential
 from lensfit.progress import silent
-from lensfit.results.samples import equal_draws
+from lensfit.results.files import equal_draws
 
 SIZE, SCALE, NOISE, SUBPIXELS = 40, 0.1, 0.05, 4
 SHARES = (0.68, 0.95)

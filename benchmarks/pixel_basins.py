@@ -28,14 +28,13 @@ from population import hard, observed, ordinary
 from real_lenses import DATA, SIMULATED, SLACS
 
 from lensfit import ImagingLikelihood, PixelImagingLikelihood, Problem, analyse, load, read_imaging
-from lensfit.analysis.pixel_model import Arcs, Mesh, pixel_model, pixel_source
-from lensfit.analysis.pixel_source import ascend
+from lensfit.analysis.source_on_pixels import Arcs, Mesh, ascend, pixel_model, pixel_source
 from lensfit.datasets import Imaging
 from lensfit.errors import FitError
 from lensfit.fitters.result import FitResult
+from lensfit.lensing.flux import mean_images
 from lensfit.model import LensModel
 from lensfit.observations.region import choose_mask
-from lensfit.pixelised.shape import mean_images
 from lensfit.priors import Uniform
 from lensfit.progress import silent
 from lensfit.pytree import replace

@@ -12,8 +12,7 @@ import jax
 import numpy as np
 
 from lensfit import ImagingLikelihood, PixelImagingLikelihood, Problem, fit
-from lensfit.analysis.pixel_model import Arcs, Mesh, pixel_model, pixel_source
-from lensfit.analysis.pixel_source import ascend
+from lensfit.analysis.source_on_pixels import Arcs, Mesh, ascend, pixel_model, pixel_source
 from lensfit.instruments import jwst_f150w
 from lensfit.simulate import simulate_imaging
 from lensfit.standard import parametric

@@ -1,7 +1,8 @@
 """Fitters measured against each other on one problem: what they cost, and how near they come.
 
 A `Watch` measures a run: its time, its best point so far, its calls; and ends it at the budget. A comparison is
-then a table, a page of Markdown and a picture."""
+then a table, a page of Markdown and a picture.
+"""
 from __future__ import annotations
 
 import contextlib

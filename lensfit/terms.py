@@ -266,7 +266,7 @@ class Evidence(Term):
 
     @abstractmethod
     def solution(self, model: Any) -> Any:
-        """The most probable coefficients and amplitudes, see `lensfit.inversion.evidence.Solution`."""
+        """The most probable coefficients and amplitudes, see `lensfit.inversion.solve.Solution`."""
 
     @abstractmethod
     def reconstruct(self, model: Any) -> Any:

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lensfit.formula import parts, split
 from lensfit.model import LensModel
 from lensfit.profiles import SIE, Exponential, MultiGaussian, Sersic
+from lensfit.surface import parts, split
 
 CENTER = {"center_x": 0.1, "center_y": -0.2, "e1": 0.1, "e2": 0.05}
 

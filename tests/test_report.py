@@ -9,8 +9,7 @@ import pytest
 from made_run import PASSED, REASON, written_run
 
 from lensfit.errors import DataError
-from lensfit.report import write_report
-from lensfit.report.markup import number, uncertainty
+from lensfit.report import number, uncertainty, write_report
 from lensfit.results import read_document
 from lensfit.verdict import Trust
 

@@ -7,11 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lensfit.formula import split
 from lensfit.grid import BLOCK, make_grid
 from lensfit.model import LensModel
 from lensfit.profiles import SIE, MultiGaussian, Sersic
-from lensfit.surface import surface, surfaces
+from lensfit.surface import split, surface, surfaces
 
 SCALE = 0.11
 TABLE = np.array([0.3, 1.1, -0.4])
@@ -83,6 +82,7 @@ FORMULAS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:a profile of the model goes by XLA alone")
 @pytest.mark.parametrize("name", FORMULAS)
 def test_value_and_derivatives_of_any_formula(name):
     formula, arguments = FORMULAS[name]

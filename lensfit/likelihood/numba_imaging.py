@@ -12,11 +12,11 @@ from scipy.optimize import nnls
 
 from lensfit import native
 from lensfit.errors import ModelError
-from lensfit.formula import Part, parts, split
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.model import LensModel, as_formula
 from lensfit.priors import Solved
 from lensfit.space import Space
+from lensfit.surface import Part, parts, split
 from lensfit.terms import RIDGE
 
 Images = Callable[[np.ndarray], np.ndarray]

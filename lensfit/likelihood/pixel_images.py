@@ -8,8 +8,8 @@ import numpy as np
 from lensfit.datasets import Imaging
 from lensfit.errors import ModelError
 from lensfit.grid import Grid
-from lensfit.inversion.evidence import Normal, Solution, solution
 from lensfit.inversion.images import Rays, normal
+from lensfit.inversion.solve import Normal, Solution, solution
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.reconstruction import (
     WIDTH,

@@ -8,9 +8,9 @@ import numpy as np
 from lensfit.datasets import Interferometer
 from lensfit.grid import Grid
 from lensfit.inversion import MappingMatrix, curvature
-from lensfit.inversion.evidence import Normal, Solution, solution
 from lensfit.inversion.images import sub_pixel_positions
 from lensfit.inversion.mapping import entries
+from lensfit.inversion.solve import Normal, Solution, solution
 from lensfit.likelihood.interferometer import InterferometerLikelihood
 from lensfit.likelihood.reconstruction import (
     WIDTH,

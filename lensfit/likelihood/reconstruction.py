@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from lensfit.errors import ModelError
-from lensfit.inversion.evidence import Solution
 from lensfit.inversion.mapping import by_xla
 from lensfit.inversion.regularisation import check_source
+from lensfit.inversion.solve import Solution
 from lensfit.model import LensModel, as_formula
 from lensfit.priors import Solved
 from lensfit.profiles import PixelSource

@@ -15,9 +15,8 @@ from lensfit.native.door import (
     trouble,
     uses_kernels,
 )
-from lensfit.native.interpreter import numpy_function
 from lensfit.native.means import Means, means, means_kernel
-from lensfit.native.printer import Unprintable
+from lensfit.native.printer import Unprintable, numpy_function
 from lensfit.native.store import cache_folder
 
 __all__ = [

@@ -17,12 +17,12 @@ from lensfit.lensing import (
     critical_curves,
     einstein_radius,
     flux,
+    half_light_radius,
     unlensed,
     unmasked_field,
 )
 from lensfit.model import LensModel
 from lensfit.observations import Observation
-from lensfit.pixelised.shape import half_light_radius
 from lensfit.plots import position_angle
 from lensfit.problem import Problem
 

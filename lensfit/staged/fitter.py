@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
@@ -80,7 +80,7 @@ class Staged:
 
 def _search(problem: Problem, seed: int, progress: Progress) -> tuple[Stages, Joint, Found, np.ndarray]:
     """The stages, descents in all parameters, the best end of two searches, and the theta that the other ended at."""
-    model, likelihood = solve_amplitudes(problem.model), problem.likelihood
+    model, likelihood = solve_amplitudes(problem.model), cast(LeastSquares, problem.likelihood)  # `fit` has checked it
     first, second = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     if isinstance(likelihood, Sum):
         several = SumSearch.of(likelihood, model, Tally())

@@ -49,8 +49,9 @@ class Joint:
     @classmethod
     def over(cls, model: AnyModel, space: Space, tally: Tally, score: Score) -> Joint:
         """For a model and its space; one of several datasets has no wider one."""
-        one = isinstance(model, LensModel) and len(model.source) == 1
-        wide = Space.of(with_second_source(model)) if one else space
+        wide = space
+        if isinstance(model, LensModel) and len(model.source) == 1:
+            wide = Space.of(with_second_source(model))
         own = {p.name for p in space.amplitudes}
         return cls(
             space=space,

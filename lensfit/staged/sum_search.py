@@ -44,7 +44,7 @@ class SumSearch:
 
     def run(self, rng: np.random.Generator, tell: Tell) -> tuple[Found, Found]:
         """The end of the search in all data, and that of the leading term alone."""
-        found = self.stages.run(self.lead, rng, lambda *told: tell(*told[:3], None))
+        found = self.stages.run(self.lead, rng, lambda stage, chi2, share, _: tell(stage, chi2, share, None))
         tell("all datasets", np.nan, 0.65, None)
         return self.together(found), found
 

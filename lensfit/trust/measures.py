@@ -90,8 +90,7 @@ def by_parity(term: Any, model: LensModel) -> jax.Array:
     bare = dataclasses.replace(source, mass={})
 
     def formula(both: tuple[LensModel, LensModel], x: Any, y: Any) -> tuple[Any, Any, Any]:
-        lensed = both[0].brightness(x, y)
-        one, zero = jnp.ones_like(x), jnp.zeros_like(x)
+        lensed, one, zero = both[0].brightness(x, y), jnp.ones_like(x), jnp.zeros_like(x)
         _, (xx, yx) = jax.jvp(both[0].source_position, (x, y), (one, zero))
         _, (xy, yy) = jax.jvp(both[0].source_position, (x, y), (zero, one))
         outside = xx * yy - xy * yx > 0

@@ -11,8 +11,15 @@ from run_files import PIXEL_FILES, SAMPLE_FILES
 import lensfit
 from lensfit import cli
 from lensfit.analysis import Analysis, Mesh, Search, SourceOnPixels
-from lensfit.analysis.pixel_model import Arcs, neighbour, pixel_model, pixel_source
-from lensfit.analysis.pixel_source import ascend, describe_neighbour, describe_residuals
+from lensfit.analysis.source_on_pixels import (
+    Arcs,
+    ascend,
+    describe_neighbour,
+    describe_residuals,
+    neighbour,
+    pixel_model,
+    pixel_source,
+)
 from lensfit.cli import main
 from lensfit.datasets import write_imaging
 from lensfit.errors import FitError, ModelError
@@ -20,9 +27,9 @@ from lensfit.fitters.importance import Importance
 from lensfit.fitters.optimum import climb
 from lensfit.instruments import Instrument, gaussian_psf
 from lensfit.lensing import Field, einstein_radius_of, image_positions, whole_field
+from lensfit.lensing.flux import FAINTEST, half_light_radius, mean_images
 from lensfit.likelihood.pixel_images import PixelImagingLikelihood
 from lensfit.model import LensModel
-from lensfit.pixelised.shape import FAINTEST, half_light_radius, mean_images
 from lensfit.priors import Uniform
 from lensfit.problem import Problem
 from lensfit.profiles import SIE, Sersic, Shear

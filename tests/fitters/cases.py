@@ -22,14 +22,14 @@ QUICK = {
 """Every fitter but `staged`, which takes no model without a source; the last one is of another package."""
 SHORT = QUICK | {
     "pyswarms": {"n_particles": 20, "iters": 60, "ftol_iter": 40},
-    "emcee": {"nwalkers": 16, "nsteps": 100},
-    "dynesty": {"nlive": 80, "dlogz": 5.0},
-    "dynesty-dynamic": {"nlive": 40, "n_effective": 50, "dlogz_init": 2.0},
+    "emcee": {"nwalkers": 16, "nsteps": 300},
+    "dynesty": {"nlive": 20, "dlogz": 2.0},
+    "dynesty-dynamic": {"nlive": 20, "n_effective": 50, "dlogz_init": 2.0},
     "nautilus": {"n_live": 200, "n_networks": 1, "n_eff": 50, "f_live": 0.5},
     "nuts": {"chains": 2, "samples": 50, "warmup": 50},
     "nss": {"num_live": 80, "dlogz": 2.0},
 }
-"""What takes long ended early, where only the same numbers are asked for; shapes stay, so nothing compiles anew."""
+"""What takes long is shortened where only the same numbers are asked for."""
 SLOPES = ("lm", "lbfgs", "adam", "jaxopt-lbfgs", "jaxopt-lbfgsb", "jaxopt-lm", "importance", "nuts")
 """Fitters that count gradients."""
 LINEAR = ("lm", "jaxopt-lm")

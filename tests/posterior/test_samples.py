@@ -15,7 +15,7 @@ from lensfit.observations import observe
 from lensfit.plots import SAMPLE_FIGURES
 from lensfit.report import report_html
 from lensfit.results import derived_quantities, read_document
-from lensfit.results.samples import equal_draws
+from lensfit.results.files import equal_draws
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # that a refactor of arviz is coming

@@ -220,5 +220,5 @@ def test_system_of_a_descent_is_that_of_chi2(folders):
 def test_residuals_on_pixels_are_refused(folders):
     data = read_interferometer(folders[0])
     problem = Problem(TRUTH, Observations.of([data]).likelihood())
-    with pytest.raises(ModelError, match="residuals of visibilities do not lie on the pixels"):
+    with pytest.raises(ModelError, match="InterferometerLikelihood has no residuals of its own"):
         problem.residuals(np.zeros(0))

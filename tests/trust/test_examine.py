@@ -118,9 +118,9 @@ def test_each_term_of_a_sum_is_asked(lens):
 def test_a_parameter_at_the_end_of_its_prior_is_told_unless_its_light_is_hardly_there(lens):
     k = lens.problem.names.index("light.disk.effective_radius")
     theta = lens.theta.copy()
-    theta[k] = 0.4 * np.exp(0.5 * 3.7)
+    theta[k] = 0.4 * np.exp(0.5 * 4.2)
     far = examine(lens.problem, found_at(lens.problem, theta, search=searched(theta)))
-    assert "light.disk.effective_radius = 2.544 (+3.7)" in finding(far, "edges") and "edges" in failed(far)
+    assert "light.disk.effective_radius = 3.266 (+4.2)" in finding(far, "edges") and "edges" in failed(far)
     none = replace(lens.result.model.light["disk"], intensity=0.0)
     gone = dataclasses.replace(far, model=replace(far.model, light={"disk": none}))
     assert outcomes(examine(lens.problem, gone))["edges"] is Outcome.PASSED
