@@ -8,7 +8,7 @@ import numpy as np
 
 import lensfit
 from lensfit.analysis import Posterior
-from lensfit.fitters.importance import Importance
+from lensfit.fitters import Importance
 
 lensfit.setup()  # double precision, and compiled programs kept for the next run
 

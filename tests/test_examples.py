@@ -94,6 +94,13 @@ def test_pixelised_source(run, tmp_path):
     assert files(tmp_path / "made") == set(PIXEL_FILES)
 
 
+def test_pool(run):
+    script, steps = command_of("pool.py")
+    assert steps == "[STEPS]"
+    said = run(script, "40")
+    assert "mass.sie.einstein_radius   1.300" in said and "ln evidence " in said
+
+
 def test_own_fitter(run):
     (script,) = command_of("own_fitter.py")
     said = run(script)
@@ -126,6 +133,6 @@ def test_simulations(name, tmp_path, monkeypatch):
 def test_no_example_is_left_out():
     assert {p.name for p in EXAMPLES.iterdir() if p.is_file()} == {
         "fit_image.py", "fit_visibilities.py", "own_fitter.py", "pixelised_source.py",
-        "posterior.py",
+        "pool.py", "posterior.py",
         "recipe.toml", "simulate.toml", "no_source.toml", "three.toml",
     }  # fmt: skip
