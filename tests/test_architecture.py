@@ -1,6 +1,7 @@
 """What shared/architecture.md says of the house, checked on the code as it stands."""
 
 import ast
+import collections
 import dataclasses
 import importlib
 import inspect
@@ -213,7 +214,7 @@ def test_nothing_private_is_imported_from_another_room():
         for module, name in imports(file):
             path = module.split(".")[1:]
             home = "/".join(path) if (ROOT / "/".join(path)).is_dir() else "/".join(path[:-1])
-            private = any(part.startswith("_") and part != "_version" for part in (*path, name))
+            private = any(part.startswith("_") for part in (*path, name))
             if private and name != "__version__" and home != room(file):
                 found.append(f"{file}: {module}.{name}")
     assert found == []
@@ -236,10 +237,23 @@ def test_nobody_asks_of_what_kind_data_are():
     assert asked == []
 
 
+MOST_PRIVATE, MOST_OF_A_NAME = 15, 2
+
+
+def test_one_concept_is_one_file():
+    """Few files are private, and no name of a file in three rooms or more."""
+    counts = collections.Counter(file.rpartition("/")[2] for file in FILES)
+    del counts["__init__.py"]
+    assert [name for name, count in counts.items() if count > MOST_OF_A_NAME] == []
+    private = [file for file in FILES if re.search(r"(^|/)_[a-z]\w*\.py$", file)]
+    assert len(private) <= MOST_PRIVATE, private
+
+
 def test_the_plan_names_every_room():
-    """The first column of the table of rooms in docs/architecture.md names every folder and file, and nothing else."""
+    """The first column of the tables of docs/architecture.md: every folder, every file beside them, and no other."""
     page = (ROOT.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
-    told = re.findall(r"^\| `lensfit/([\w.]+)/?` \|", page, re.MULTILINE)
+    first = "\n".join(line.split("|")[1] for line in page.splitlines() if line.startswith("|"))
+    told = [name.rstrip("/") for name in re.findall(r"`lensfit/([^`]+)`", first)]
     known = {path.name for path in ROOT.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
     assert len(told) == len(set(told)), "a room is named once"
     assert set(told) == known - {"__init__.py"}
