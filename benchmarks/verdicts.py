@@ -88,7 +88,8 @@ def told(row: dict[str, Any]) -> str:
         f"{row['name'][:34]:<34} {row['word']:<12} {value:.4f} {error:.4f} {spread:.4f}  chi2/N {row['chi2']:8.3f}  "
         f"misfit {measures['misfit'] or np.nan:6.2f}  noise {noise.get('least', np.nan):.2f}-"
         f"{noise.get('most', np.nan):.2f}  explained {measures['explained'] or np.nan:.2f}  "
-        f"left {left.get('share', np.nan):.2f} {left.get('peak', np.nan):.2f}  neighbour {gain:.2f} {best['share']:.3f}",
+        f"left {left.get('share', np.nan):.2f} {left.get('peak', np.nan):.2f}  "
+        f"neighbour {gain:.2f} {best['share']:.3f}",
         *row["reasons"],
         *row["masked"],
     ])  # fmt: skip

@@ -304,8 +304,9 @@ def parametric_basin(against: AgainstProfiles) -> Answer:
 @question("flux", PIXELS, once=True, unknown=WITHOUT)
 def flux(against: AgainstProfiles) -> Answer:
     """Is the source as bright as in the parametric fit?"""
+    limits = f"{FLUX[0]} to {FLUX[1]}"
     return FLUX[0] < against.flux < FLUX[1], (
-        f"the lensed source has {against.flux:.2f} of the flux that it has in the parametric fit ({FLUX[0]} to {FLUX[1]})"
+        f"the lensed source has {against.flux:.2f} of the flux that it has in the parametric fit ({limits})"
     )
 
 
@@ -313,6 +314,6 @@ def flux(against: AgainstProfiles) -> Answer:
 def parametric_residuals(against: AgainstProfiles) -> Answer:
     """Does it fit as well as profiles do?"""
     return against.chi2 < WORSE, (
-        f"chi2 is {against.chi2:.2f} times that of the parametric fit (less than {WORSE}: a mesh that is too coarse, or "
-        "held too firmly, cannot follow the arcs)"
+        f"chi2 is {against.chi2:.2f} times that of the parametric fit (less than {WORSE}: a mesh that is too coarse, "
+        "or held too firmly, cannot follow the arcs)"
     )
