@@ -69,6 +69,7 @@ def judged(name: str, path: Path, reading: dict[str, Any], standard: str | None)
         "checks": {check.name: (str(check.outcome), check.finding) for check in done.trust.checks},
         "einstein_radius": [radius.value, radius.error, radius.spread],
         "chi2": done.fitted.chi2 / done.fitted.data_count,
+        "data_count": done.fitted.data_count,
         "far": list(facts.far),
         "measures": dataclasses.asdict(part.measures),
         "neighbours": neighbours,
@@ -80,15 +81,14 @@ def told(row: dict[str, Any]) -> str:
     """One line of the table, and the reasons below it."""
     measures = row["measures"]
     noise, left = measures["noise"] or {}, measures["left"] or {}
-    gains = [n["gain"] / (row["chi2"] or np.nan) for n in row["neighbours"]]
-    best = max((n["share"] for n in row["neighbours"]), default=np.nan)
+    best = max(row["neighbours"], key=lambda n: n["gain"], default={"gain": np.nan, "share": np.nan})
+    gain = best["gain"] / (row["chi2"] * row["data_count"])
     value, error, spread = (np.nan if v is None else v for v in row["einstein_radius"])
     return "\n    ".join([
         f"{row['name'][:34]:<34} {row['word']:<12} {value:.4f} {error:.4f} {spread:.4f}  chi2/N {row['chi2']:8.3f}  "
         f"misfit {measures['misfit'] or np.nan:6.2f}  noise {noise.get('least', np.nan):.2f}-"
         f"{noise.get('most', np.nan):.2f}  explained {measures['explained'] or np.nan:.2f}  "
-        f"left {left.get('share', np.nan):.2f} {left.get('peak', np.nan):.2f}  asked for {best:.3f} "
-        f"{max(gains, default=np.nan):.0f}",
+        f"left {left.get('share', np.nan):.2f} {left.get('peak', np.nan):.2f}  neighbour {gain:.2f} {best['share']:.3f}",
         *row["reasons"],
         *row["masked"],
     ])  # fmt: skip

@@ -234,3 +234,12 @@ def test_nobody_asks_of_what_kind_data_are():
         if (function in ("isinstance", "issubclass") and kinds) or probed:
             asked.append(f"{file}:{call.lineno}: {ast.unparse(call)}")
     assert asked == []
+
+
+def test_the_plan_names_every_room():
+    """The first column of the table of rooms in docs/architecture.md names every folder and file, and nothing else."""
+    page = (ROOT.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| `lensfit/([\w.]+)/?` \|", page, re.MULTILINE)
+    known = {path.name for path in ROOT.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    assert len(told) == len(set(told)), "a room is named once"
+    assert set(told) == known - {"__init__.py"}

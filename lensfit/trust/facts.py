@@ -93,7 +93,7 @@ class Neighbour:
 
 
 @dataclasses.dataclass(frozen=True)
-class Basin:
+class AgainstProfiles:
     """Against the parametric fit that it began at: Einstein radius, lensed flux and chi2, each over its own."""
 
     radius: float
@@ -118,7 +118,7 @@ class Facts:
     radius: float
     total: float
     neighbours: tuple[Neighbour, ...] | None
-    basin: Basin | None
+    against: AgainstProfiles | None
 
 
 def is_lens(problem: Problem, result: FitResult) -> bool:
@@ -142,9 +142,9 @@ def gather(problem: Problem, result: FitResult, parametric: FitResult | None) ->
     radius = radii.radius(model)
     neighbours = _neighbours(parts, result, radii)
     shown = [n.radius for n in neighbours or () if n.counts]
-    basin = None
+    against = None
     if found and parametric:
-        basin = Basin(
+        against = AgainstProfiles(
             radius=radius / radii.radius(parametric.model),
             flux=float(found.lensed_flux) / lensed_flux(term, parametric.model),
             chi2=result.chi2 / parametric.chi2,
@@ -158,7 +158,7 @@ def gather(problem: Problem, result: FitResult, parametric: FitResult | None) ->
         radius=radius,
         total=float(np.hypot(radii.error(result), 0.5 * np.ptp(shown) if len(shown) > 1 else 0.0)),
         neighbours=neighbours,
-        basin=basin,
+        against=against,
     )
 
 

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from lensfit.trust.facts import AGREE, Basin, Facts, Gain, Neighbour, Part, Rivals
+from lensfit.trust.facts import AGREE, AgainstProfiles, Facts, Gain, Neighbour, Part, Rivals
 from lensfit.trust.measures import CounterImage, Left, Noise, Peak
 from lensfit.verdict import Check, Outcome
 
@@ -293,26 +293,26 @@ WITHOUT = "the parametric fit that it began at is not known: start at the fit of
 
 
 @question("parametric basin", PIXELS, once=True, unknown=WITHOUT)
-def parametric_basin(basin: Basin) -> Answer:
+def parametric_basin(against: AgainstProfiles) -> Answer:
     """Is the Einstein radius that of the parametric fit?"""
-    moved = abs(basin.radius - 1)
+    moved = abs(against.radius - 1)
     return moved < MOVED, (
         f"the Einstein radius is {100 * moved:.1f} % from that of the parametric fit (less than {100 * MOVED:.0f} %)"
     )
 
 
 @question("flux", PIXELS, once=True, unknown=WITHOUT)
-def flux(basin: Basin) -> Answer:
+def flux(against: AgainstProfiles) -> Answer:
     """Is the source as bright as in the parametric fit?"""
-    return FLUX[0] < basin.flux < FLUX[1], (
-        f"the lensed source has {basin.flux:.2f} of the flux that it has in the parametric fit ({FLUX[0]} to {FLUX[1]})"
+    return FLUX[0] < against.flux < FLUX[1], (
+        f"the lensed source has {against.flux:.2f} of the flux that it has in the parametric fit ({FLUX[0]} to {FLUX[1]})"
     )
 
 
 @question("parametric residuals", PIXELS, once=True, unknown=WITHOUT)
-def parametric_residuals(basin: Basin) -> Answer:
+def parametric_residuals(against: AgainstProfiles) -> Answer:
     """Does it fit as well as profiles do?"""
-    return basin.chi2 < WORSE, (
-        f"chi2 is {basin.chi2:.2f} times that of the parametric fit (less than {WORSE}: a mesh that is too coarse, or "
+    return against.chi2 < WORSE, (
+        f"chi2 is {against.chi2:.2f} times that of the parametric fit (less than {WORSE}: a mesh that is too coarse, or "
         "held too firmly, cannot follow the arcs)"
     )

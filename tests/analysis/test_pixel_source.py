@@ -39,7 +39,7 @@ from lensfit.results import read_document
 from lensfit.simulate import simulate_imaging
 from lensfit.standard import parametric
 from lensfit.trust import examine, questions
-from lensfit.trust.facts import Basin
+from lensfit.trust.facts import AgainstProfiles
 from lensfit.trust.of_pixels import of_images_on_pixels
 from lensfit.verdict import Trust
 
@@ -139,7 +139,7 @@ def test_mean_number_of_images_is_that_of_the_points_of_the_source(done):
      (1.0, 0.8, 1.2, ["parametric residuals"]), (1.0, 0.8, np.nan, ["parametric residuals"])],
 )  # fmt: skip
 def test_each_check_against_the_parametric_fit_asks_one_thing(radius, flux, chi2, names):
-    basin = Basin(radius, flux, chi2)
+    basin = AgainstProfiles(radius, flux, chi2)
     asked = {"parametric basin": questions.parametric_basin, "flux": questions.flux,
              "parametric residuals": questions.parametric_residuals}  # fmt: skip
     assert [name for name, ask in asked.items() if not ask(basin)[0]] == names

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from lensfit.trust.facts import Basin, Facts, Gain, Neighbour, Part, Rivals
+from lensfit.trust.facts import AgainstProfiles, Facts, Gain, Neighbour, Part, Rivals
 from lensfit.trust.measures import CounterImage, Left, Measures, Noise, Peak
 from lensfit.trust.questions import ALL, IMAGES, PIXELS, PROFILES, QUESTIONS, VISIBILITIES, WITH_PSF
 from lensfit.verdict import Check, Outcome, Trust
@@ -31,7 +31,7 @@ GOOD = {
     "chi2": 1000.0,
     "radius": 1.2,
     "total": 0.005,
-    "basin": Basin(radius=1.02, flux=0.9, chi2=1.0),
+    "against": AgainstProfiles(radius=1.02, flux=0.9, chi2=1.0),
 }
 """What is known of a good fit."""
 
@@ -83,11 +83,11 @@ FAILING = [
     ("better neighbour", PROFILES, moved(gain=600.0, radius=1.25), "moves the Einstein radius by 0.05"),
     ("better neighbour", PROFILES, moved(gain=600.0, radius=float("nan")), "more than its error of 0.005"),
     ("better neighbour", PROFILES, moved(gain=600.0, share=0.2), "without it 20 % of the arcs are not explained"),
-    ("parametric basin", PIXELS, {"basin": Basin(0.8, 0.9, 1.0)}, "20.0 % from that"),
-    ("flux", PIXELS, {"basin": Basin(1.0, 3.0, 1.0)}, "3.00 of the flux"),
-    ("flux", PIXELS, {"basin": Basin(1.0, -1.0, 1.0)}, "-1.00 of the flux"),
-    ("parametric residuals", PIXELS, {"basin": Basin(1.0, 0.9, 1.2)}, "1.20 times"),
-    ("parametric residuals", PIXELS, {"basin": Basin(1.0, 0.9, float("nan"))}, "nan times"),
+    ("parametric basin", PIXELS, {"against": AgainstProfiles(0.8, 0.9, 1.0)}, "20.0 % from that"),
+    ("flux", PIXELS, {"against": AgainstProfiles(1.0, 3.0, 1.0)}, "3.00 of the flux"),
+    ("flux", PIXELS, {"against": AgainstProfiles(1.0, -1.0, 1.0)}, "-1.00 of the flux"),
+    ("parametric residuals", PIXELS, {"against": AgainstProfiles(1.0, 0.9, 1.2)}, "1.20 times"),
+    ("parametric residuals", PIXELS, {"against": AgainstProfiles(1.0, 0.9, float("nan"))}, "nan times"),
 ]
 EACH = [(name, kind, changes, told) for name, kinds, changes, told in FAILING for kind in kinds]
 
