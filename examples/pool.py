@@ -20,7 +20,7 @@ lensfit.setup()  # double precision, in every worker too
 
 @functools.cache
 def problem():
-    """The mock lens with three free numbers; numba computes on one core, so that each process has its own."""
+    """The mock lens with three free numbers; with numba no worker has to compile for XLA."""
     imaging = lensfit.read_imaging("data/jwst_mock").binned(2)
     model = lensfit.read_recipe("examples/three.toml").model
     return lensfit.Problem(model, lensfit.ImagingLikelihood.of(imaging, 1), backend="numba")
