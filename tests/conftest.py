@@ -151,4 +151,6 @@ def small():
     problem = Problem(small_model(), ImagingLikelihood.of(imaging_of(image, noise), 4))
     numbers = {f"{profile}.{name}": v for profile, some in SMALL.items() for name, v in some.items()}
     truth = np.array([numbers[name] for name in problem.names])
-    return types.SimpleNamespace(problem=problem, truth=truth, amplitudes=np.array([*AMPLITUDES.values()]))
+    return types.SimpleNamespace(
+        problem=problem, truth=truth, amplitudes=np.array([*AMPLITUDES.values()]), numbers=SMALL, model=small_model
+    )

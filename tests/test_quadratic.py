@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import nnls
 
-from lensfit import quadratic
+from lensfit import terms
 from lensfit.terms import RIDGE, Quadratic
 
 solve = jax.jit(lambda columns, target, positive: Quadratic.of(columns, target).solve(positive))
@@ -128,5 +128,5 @@ def test_an_active_set_that_does_not_end_is_nan(monkeypatch):
     """Not the amplitudes that it happened to have when its steps ran out."""
     columns, target = np.eye(3, PIXELS), -np.ones(PIXELS)
     assert (np.asarray(Quadratic.of(columns, target).solve(np.ones(3, bool))) == 0).all()
-    monkeypatch.setattr(quadratic, "STEPS", 0)
+    monkeypatch.setattr(terms, "STEPS", 0)
     assert np.isnan(Quadratic.of(columns, target).solve(np.ones(3, bool))).all()

@@ -3,7 +3,6 @@
 import copy
 import pickle
 
-import conftest
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -42,7 +41,7 @@ def dusty(model):
 @pytest.fixture(scope="module")
 def terms(small):
     truth = LensModel(
-        light={}, mass={"sie": SIE(**conftest.SMALL["mass.sie"])},
+        light={}, mass={"sie": SIE(**small.numbers["mass.sie"])},
         source={"dust": Exponential(**DUST, intensity=2e-3)},
     )  # fmt: skip
     rows = earth_rotation(
@@ -55,8 +54,8 @@ def terms(small):
 
 
 @pytest.fixture(scope="module")
-def problem(terms):
-    model = conftest.small_model()
+def problem(terms, small):
+    model = small.model()
     return Problem({"hst": model, "alma": dusty(model)}, Sum.of(terms))
 
 

@@ -29,7 +29,7 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code; wrong usage raises SystemExit(2) as argparse does."""
     arguments = parse(argv)
-    if arguments.command == "bench":
+    if arguments.command == "bench" and "numba" not in sys.modules:  # numba refuses another number later
         os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     try:
         setup()

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from lensfit import version
 from lensfit.errors import FitError
 from lensfit.fitters import checkpoint
 from lensfit.fitters.checkpoint import Store
@@ -104,7 +105,7 @@ def test_another_fit_is_refused_with_the_difference(kept, exact, monkeypatch):
             pass
     with opened(kept, exact, problem=other):  # the same, made anew
         pass
-    monkeypatch.setattr(checkpoint, "__version__", "99.0")
+    monkeypatch.setattr(version, "__version__", "99.0")
     with pytest.raises(FitError, match=r"version lensfit: .*now '99\.0'"):
         load(kept, exact)
 

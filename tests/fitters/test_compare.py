@@ -10,7 +10,8 @@ import pytest
 from astropy.table import Table
 
 import lensfit
-from lensfit.comparison import ARRIVED, FAILED, FILES, FINISHED, STOPPED, Watch, markdown, runs, write_comparison
+from lensfit import comparison
+from lensfit.comparison import ARRIVED, FAILED, FILES, FINISHED, STOPPED, Watch, markdown, write_comparison
 from lensfit.errors import DataError, FitError
 from lensfit.fitters.dynesty import Dynesty
 from lensfit.fitters.emcee import Emcee
@@ -111,9 +112,9 @@ def test_a_stopped_descent_shows_the_point_it_had(tiny_lens):
 def test_compilation_is_counted_once_where_events_lie_inside_each_other(tiny_lens, monkeypatch):
     clock = types.SimpleNamespace(now=0.0)
     fake = types.SimpleNamespace(perf_counter=lambda: clock.now, process_time=lambda: 0.5 * clock.now)
-    monkeypatch.setattr(runs, "time", fake)
+    monkeypatch.setattr(comparison, "time", fake)
     watch = Watch(tiny_lens[0], 60.0, silent)
-    trace, _, compile_ = runs.COMPILING
+    trace, _, compile_ = comparison.COMPILING
     with watch.measuring():
         for now, event, lasted in ((6.0, trace, 4.0), (10.0, trace, 9.0), (14.0, compile_, 2.0), (15.0, "other", 15.0)):
             clock.now = now

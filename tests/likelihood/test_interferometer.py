@@ -176,7 +176,7 @@ def test_amplitudes_are_the_least_squares_of_the_visibilities(pair):
     target = np.concatenate([rows.values.real / rows.sigma_re, rows.values.imag / rows.sigma_im]) - whitened(rest)
     expected, chi2, *_ = np.linalg.lstsq(design, target)
     np.testing.assert_allclose(likelihood.gram(columns), design.T @ design, rtol=1e-9)
-    quadratic = likelihood.quadratic(columns, rest)
+    quadratic = likelihood.quadratic(HALF_SOLVED, columns, rest)
     np.testing.assert_allclose(quadratic.projection, design.T @ target, rtol=1e-8)
     np.testing.assert_allclose(quadratic.solve(np.zeros(2, bool)), expected, rtol=1e-8)
     assert float(quadratic.chi2(expected)) == pytest.approx(chi2[0], rel=1e-9)
