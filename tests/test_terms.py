@@ -157,7 +157,7 @@ def test_what_is_no_sum_of_squares_is_refused(terms, problem, small):
         Problem({"hst": small.problem.model}, terms["hst"])
     with pytest.raises(ModelError, match="has no residuals"):
         problem.residuals(np.zeros(problem.ndim))
-    with pytest.raises(FitError, match="jaxopt-lm"):
+    with pytest.raises(FitError, match="JaxoptLM needs a residual for each datum"):
         fit(problem, "jaxopt-lm")
     assert isinstance(terms["hst"], Residuals) and not isinstance(terms["alma"], Residuals)
     assert isinstance(problem.likelihood, LeastSquares)

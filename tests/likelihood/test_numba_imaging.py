@@ -102,8 +102,6 @@ sys.path.insert(0, "tests")
 from conftest import imaging_of, observe, small_brightness, small_model
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.problem import Problem
-from lensfit.pytree import pytree
-from lensfit.terms import Residuals
 problem = Problem(small_model(), ImagingLikelihood.of(imaging_of(*observe(small_brightness)), 4), backend="numba")
 compiled = []
 jax.monitoring.register_event_duration_secs_listener(lambda event, *_, **__: compiled.append(event))
