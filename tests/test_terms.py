@@ -3,9 +3,9 @@
 import copy
 import pickle
 
-import conftest
 import jax
 import jax.numpy as jnp
+import mock_lens
 import numpy as np
 import pytest
 
@@ -42,7 +42,7 @@ def dusty(model):
 @pytest.fixture(scope="module")
 def terms(small):
     truth = LensModel(
-        light={}, mass={"sie": SIE(**conftest.SMALL["mass.sie"])},
+        light={}, mass={"sie": SIE(**mock_lens.SMALL["mass.sie"])},
         source={"dust": Exponential(**DUST, intensity=2e-3)},
     )  # fmt: skip
     rows = earth_rotation(
@@ -56,7 +56,7 @@ def terms(small):
 
 @pytest.fixture(scope="module")
 def problem(terms):
-    model = conftest.small_model()
+    model = mock_lens.small_model()
     return Problem({"hst": model, "alma": dusty(model)}, Sum.of(terms))
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import analytic
 import cases
-import jax
 import numpy as np
 import pytest
 
@@ -52,9 +51,9 @@ def fitted(exact):
 
     @functools.cache
     def run(name):
-        before = counter()
+        before = analytic.counter()
         result = fit(exact.problem, fitter(name, cases.QUICK[name]), seed=5, start=cases.start(name, exact.mean))
-        return types.SimpleNamespace(result=result, calls=counter() - before)
+        return types.SimpleNamespace(result=result, calls=analytic.counter() - before)
 
     return run
 
@@ -72,12 +71,6 @@ def short(exact):
         return types.SimpleNamespace(result=result, shares=shares)
 
     return run
-
-
-def counter():
-    """Calls of the likelihood so far."""
-    jax.effects_barrier()
-    return analytic.CALLS["values"]
 
 
 @pytest.fixture(scope="session")

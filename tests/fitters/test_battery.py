@@ -7,7 +7,6 @@ import cases
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import counter
 
 from lensfit.errors import FitError
 from lensfit.fitters import Clock, Emcee, Samples, Store, result_of
@@ -45,7 +44,7 @@ def test_evidence(name, exact, fitted):
 @pytest.mark.parametrize("name", cases.QUICK)
 def test_evaluations_are_what_the_likelihood_counts(name, exact, fitted):
     done = fitted(name)
-    before, samples = counter(), None
+    before, samples = analytic.counter(), None
     if done.result.samples is not None:
         samples = Samples(theta=done.result.samples, weights=done.result.weights)
     result = result_of(exact.problem, done.result.theta, fitter=name, clock=Clock.start(), converged=True,
@@ -53,7 +52,7 @@ def test_evaluations_are_what_the_likelihood_counts(name, exact, fitted):
     if samples is None and name != "cross-entropy":
         with_convergence(exact.problem, result)
     checked = int(cases.start(name, exact.mean) is not None)
-    assert done.result.evaluations == done.calls - checked - (counter() - before)
+    assert done.result.evaluations == done.calls - checked - (analytic.counter() - before)
     assert (done.result.gradients is not None) == (name in cases.SLOPES)
 
 
