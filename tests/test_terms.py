@@ -5,6 +5,7 @@ import pickle
 
 import jax
 import jax.numpy as jnp
+import mock_lens
 import numpy as np
 import pytest
 
@@ -41,7 +42,7 @@ def dusty(model):
 @pytest.fixture(scope="module")
 def terms(small):
     truth = LensModel(
-        light={}, mass={"sie": SIE(**small.numbers["mass.sie"])},
+        light={}, mass={"sie": SIE(**mock_lens.SMALL["mass.sie"])},
         source={"dust": Exponential(**DUST, intensity=2e-3)},
     )  # fmt: skip
     rows = earth_rotation(
@@ -54,8 +55,8 @@ def terms(small):
 
 
 @pytest.fixture(scope="module")
-def problem(terms, small):
-    model = small.model()
+def problem(terms):
+    model = mock_lens.small_model()
     return Problem({"hst": model, "alma": dusty(model)}, Sum.of(terms))
 
 

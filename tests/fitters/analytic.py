@@ -22,7 +22,7 @@ def _count(*_):
 
 
 def counter():
-    """Calls of the likelihood so far."""
+    """Calls of counted likelihoods so far."""
     jax.effects_barrier()
     return CALLS["values"]
 

@@ -99,7 +99,7 @@ import jax, sys
 jax.config.update("jax_enable_x64", True)
 import numpy as np
 sys.path.insert(0, "tests")
-from conftest import imaging_of, observe, small_brightness, small_model
+from mock_lens import imaging_of, observe, small_brightness, small_model
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.problem import Problem
 problem = Problem(small_model(), ImagingLikelihood.of(imaging_of(*observe(small_brightness)), 4), backend="numba")
