@@ -1,5 +1,7 @@
 """Every example, run as its first lines say, in a folder with the repository's data beside it."""
 
+import ast
+import importlib
 import json
 import re
 import subprocess
@@ -73,6 +75,7 @@ def test_fit_visibilities(run, tmp_path):
     assert files(tmp_path / "made") == set(VISIBILITY_FILES)
 
 
+@pytest.mark.slow
 def test_posterior(run, tmp_path):
     script, folder = command_of("posterior.py")
     assert folder == "[FOLDER]"
@@ -83,6 +86,7 @@ def test_posterior(run, tmp_path):
     assert files(tmp_path / "made") >= set(SAMPLE_FILES)
 
 
+@pytest.mark.slow
 def test_pixelised_source(run, tmp_path):
     script, folder = command_of("pixelised_source.py")
     assert folder == "[FOLDER]"
@@ -94,6 +98,7 @@ def test_pixelised_source(run, tmp_path):
     assert files(tmp_path / "made") == set(PIXEL_FILES)
 
 
+@pytest.mark.slow
 def test_pool(run):
     script, steps = command_of("pool.py")
     assert steps == "[STEPS]"
@@ -107,6 +112,7 @@ def test_own_fitter(run):
     assert "after 2000 calls" in said and "NOT TRUSTED" in said and "cross-entropy: it did not converge" in said
 
 
+@pytest.mark.slow
 def test_recipe(run, tmp_path):
     arguments = command_of("recipe.toml")
     assert "TRUSTED: all" in run(*LENSFIT, *arguments)
@@ -115,6 +121,7 @@ def test_recipe(run, tmp_path):
     assert files(folder) == set(RUN_FILES)
 
 
+@pytest.mark.slow
 def test_comparison(run, tmp_path):
     arguments = ["lm" if "," in word else word for word in command_of("three.toml")]
     assert "| lm | 1 of 1 |" in run(*LENSFIT, *arguments, "--seeds", "1")
@@ -128,6 +135,14 @@ def test_simulations(name, tmp_path, monkeypatch):
     *arguments, _ = command_of(f"{name}.toml")
     assert cli.main([*arguments, str(tmp_path / "made")]) == 0
     assert {"data.fits", "noise_map.fits", "psf.fits", "truth.json"} <= files(tmp_path / "made")
+
+
+@pytest.mark.parametrize("script", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+def test_what_an_example_imports_is_there(script):
+    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            module = importlib.import_module(node.module)
+            assert all(hasattr(module, alias.name) for alias in node.names), ast.unparse(node)
 
 
 def test_no_example_is_left_out():
