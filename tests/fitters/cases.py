@@ -37,8 +37,8 @@ LINEAR = ("lm", "jaxopt-lm")
 NESTED = ("dynesty", "dynesty-dynamic", "nautilus", "nss")
 WEIGHTED = (*NESTED, "importance")
 
-LONG = ("emcee", "dynesty-dynamic", "nautilus", "nss")
-"""Of the samplers, those for which more than the battery of linear problems is slow."""
+LONG = ("jaxopt-lbfgs", "jaxopt-lbfgsb", "jaxopt-lm", "emcee", "dynesty-dynamic", "nautilus", "nss")
+"""Those for which a lens beside the battery of linear problems is slow: to compile or to sample."""
 
 
 def start(name, mean):

@@ -16,7 +16,10 @@ def run(problem, seed=1, checkpoint=None, **settings):
     )
 
 
-@pytest.mark.parametrize(("count", "num_delete"), [(3, 1), (3, 10), (10, 10)])
+SLOW = (pytest.param(*numbers, marks=pytest.mark.slow) for numbers in ((3, 1), (10, 10)))
+
+
+@pytest.mark.parametrize(("count", "num_delete"), [(3, 10), *SLOW])
 def test_linear_model(count, num_delete):
     problem, mean, covariance, log_evidence = linear(count)
     found = run(problem, num_live=200, num_delete=num_delete)

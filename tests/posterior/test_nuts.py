@@ -38,6 +38,7 @@ def test_linear_model():
     assert found.log_evidence is None
 
 
+@pytest.mark.slow
 def test_a_ring_goes_round():
     """A curved posterior that the normal approximation knows nothing of."""
     problem, _ = rings(1, 1.5)
@@ -50,6 +51,7 @@ def test_a_ring_goes_round():
     assert np.hypot(*found.samples.T).mean() == pytest.approx(expected, abs=0.03)
 
 
+@pytest.mark.slow
 def test_a_metric_that_the_optimum_has_wrong():
     """A cusp a fiftieth as wide as the posterior: by the curvature there, a number has a 25th of its error."""
     problem, mean, covariance, _ = cusped(10, 0.5, width=0.02, kinked=1.0)

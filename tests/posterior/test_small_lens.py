@@ -1,12 +1,14 @@
 """Two ways to the posterior of a small lens, solved amplitudes and all."""
 
 import numpy as np
+import pytest
 
 from lensfit.fitters.importance import Importance
 from lensfit.fitters.nuts import NUTS
 from lensfit.registry import fit
 
 
+@pytest.mark.slow
 def test_importance_and_nuts_agree(small):
     problem = small.problem
     weighted = fit(problem, Importance(effective_samples=1000), seed=1, start=small.truth)
