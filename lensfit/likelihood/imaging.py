@@ -40,7 +40,7 @@ class ImagingLikelihood(Residuals):
     @classmethod
     def of(cls, imaging: Imaging, oversampling: int | np.ndarray | None = None) -> ImagingLikelihood:
         """From checked data; oversampling is sub-pixels per axis: one number, an (H, W) map of the image,
-        or by default a map adapted to the data (see `lensfit.oversampling`), 1 where they are masked."""
+        or by default a map adapted to the data (see `lensfit.grid.sub_pixels_for`), 1 where they are masked."""
         reach = max(imaging.psf.shape) // 2
         rows, columns, needed = evaluation_box(imaging.mask, reach)
         box = (rows, columns)
