@@ -18,6 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
+from lensfit.registry import FITTERS
+
 TESTS = Path(__file__).resolve().parents[1] / "tests" / "fitters"
 sys.path.insert(0, str(TESTS))
 
@@ -81,7 +83,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("names", nargs="*", default=list(cases.QUICK))
+    parser.add_argument("names", nargs="*", default=[name for name in cases.QUICK if name in FITTERS])
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
