@@ -76,6 +76,16 @@ def short(exact):
 @pytest.fixture(scope="session")
 def tiny_lens():
     """A source behind an invisible lens, 24 x 24 pixels, three free numbers; the problem and the truth."""
+    return tiny(24)
+
+
+@pytest.fixture(scope="session")
+def lens_with_sky():
+    """The same on 40 x 40 pixels: many of them show nothing but sky."""
+    return tiny(40)
+
+
+def tiny(width):
     bent = {"center_x": 0.03, "center_y": -0.02, "e1": -0.1, "e2": 0.12}
 
     def model(radius, x, size):
@@ -86,7 +96,7 @@ def tiny_lens():
                                        intensity=0.8)},
         )  # fmt: skip
 
-    sky, psf = np.zeros((24, 24)), gaussian_psf(0.2, 0.12, 5)
+    sky, psf = np.zeros((width, width)), gaussian_psf(0.2, 0.12, 5)
     frame = Imaging.from_arrays(sky, np.full(sky.shape, 0.05), psf, pixel_scale=0.12)
     empty = ImagingLikelihood.of(frame, 1)
     image = np.asarray(empty.image(model(1.0, 0.1, 0.2)) * empty.inverse_noise)
