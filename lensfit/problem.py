@@ -11,6 +11,7 @@ from jax.core import Tracer
 
 from lensfit.errors import ModelError
 from lensfit.model import LensModel, Models
+from lensfit.native import refuse_fork
 from lensfit.space import Space
 from lensfit.terms import Evidence, Residuals, Sum, Term
 
@@ -45,6 +46,8 @@ class Problem:
         self.likelihood = likelihood
         self.space = Space.of(self.model)
         self.backend = backend
+        if backend == "jax":
+            refuse_fork()
         self._by_numba = likelihood.by_numba(self.space) if backend == "numba" else None
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -74,6 +77,7 @@ class Problem:
     def _call(self, function: Callable[..., Any], vector: Any) -> Any:
         if self._by_numba is not None and function in _NEED_JAX:
             raise ModelError("the numba backend gives ln L alone: make the problem with backend='jax' for more")
+        refuse_fork()
         vector = jnp.asarray(vector, float)
         if vector.shape[-1:] != (self.ndim,) or vector.ndim > 2:
             raise ModelError(f"expected ({self.ndim},) or (B, {self.ndim}) numbers, got shape {vector.shape}")

@@ -13,6 +13,7 @@ from lensfit import problem as problem_module
 from lensfit.errors import ModelError
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.model import LensModel
+from lensfit.native import door
 from lensfit.priors import Normal, Uniform
 from lensfit.problem import Problem
 from lensfit.profiles import Gaussian
@@ -197,6 +198,16 @@ def test_any_numbers_will_do(tiny):
     for theta in ([0, 2, 1, 1], (0.0, 2, 1.0, 1), np.float32([0, 2, 1, 1]), np.int64([0, 2, 1, 1])):
         value, gradient = tiny.value_and_grad(theta)
         assert value.dtype == gradient.dtype == np.float64 and value == expected[0]
+
+
+def test_a_forked_process_is_refused(tiny, monkeypatch):
+    """As in a child that was forked after the first use: it would wait for XLA's threads for ever."""
+    theta = tiny.to_theta(np.zeros(tiny.ndim))
+    monkeypatch.setattr(door, "_FIRST_PROCESS", [os.getpid() + 1])
+    with pytest.raises(ModelError, match="get_context\\('spawn'\\)"):
+        tiny.log_likelihood(theta)
+    with pytest.raises(ModelError, match="forked"):
+        Problem(tiny.model, tiny.likelihood)
 
 
 def test_single_precision_is_refused():
