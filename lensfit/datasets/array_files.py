@@ -309,6 +309,21 @@ def header_scales(header: Mapping[str, Any], wcs: WCS | None, where: str) -> tup
     return tuple(scales)
 
 
+def oversampling_of(header: Mapping[str, Any], where: str) -> Scale | None:
+    """The pixels of the PSF to one of the detector, along an axis, and who states them.
+
+    Raises:
+        DataError: what is stated is no whole number from 1 on.
+    """
+    for key in ("OVERSAMP", "DET_SAMP"):
+        if key in header:
+            value = header[key]
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 1 or value != int(value):
+                raise DataError(f"{where}: {key} is {value!r}; write a whole number from 1 on, or remove it")
+            return Scale(f"{key} of {where}", value, value)
+    return None
+
+
 def resolved_scale(scales: tuple[Scale, ...], where: str) -> tuple[float, list[str]]:
     """The first statement, in arcsec per pixel, and a note for each later one that disagrees.
 
