@@ -92,16 +92,17 @@ def narrower_than(psf: np.ndarray, data: np.ndarray, noise: np.ndarray, mask: np
     A width here is that of the Gaussian whose value one pixel off its centre, over that at its centre, is as the
     mean of a peak's four neighbours over the peak. Light below a peak, and a centre between pixels, only widen it.
     """
-    if min(psf.shape) < 3 or min(data.shape) < 3:
+    if min(psf.shape) < 3 or min(data.shape) < 5:
         return []
     row, column = (side // 2 for side in psf.shape)
-    slope = float(_beside(psf, np.array([row]), np.array([column])).mean() / psf[row, column])
+    slope = float(_beside(psf, np.array([row]), np.array([column]), 1).mean() / psf[row, column])
     rows, columns = np.nonzero(_inside(mask) & (data > SIGNAL * noise) & (data == maximum_filter(data, 3)))
-    beside, noise_beside = _beside(data, rows, columns), _beside(noise, rows, columns)
+    beside, noise_beside = _beside(data, rows, columns, 1), _beside(noise, rows, columns, 1)
+    outside = _beside(data, rows, columns, 2).mean(axis=0)
     peak, around = data[rows, columns], beside.mean(axis=0)
     error = np.sqrt(noise[rows, columns] ** 2 + (noise_beside**2).sum(axis=0) / 16)
     ratio = around / peak
-    lit = (beside > SURE * noise_beside).all(axis=0)  # a hot pixel or a cosmic ray in the sky is no star
+    lit = (beside > outside + SURE * noise_beside).all(axis=0)  # else a hot pixel or a cosmic ray
     sharp = lit & (peak - around > SIGNAL * error) & (ratio + SURE * error / peak < slope)
     sharp &= _width(ratio) < NARROWER * _width(slope)
     if not sharp.any():
@@ -114,15 +115,15 @@ def narrower_than(psf: np.ndarray, data: np.ndarray, noise: np.ndarray, mask: np
     ]
 
 
-def _beside(image: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """The four neighbours (4, K) of K pixels."""
-    return np.array([image[rows + i, columns + j] for i, j in ((-1, 0), (1, 0), (0, -1), (0, 1))])
+def _beside(image: np.ndarray, rows: np.ndarray, columns: np.ndarray, step: int) -> np.ndarray:
+    """The four pixels (4, K) that are `step` beside K pixels along rows and columns."""
+    return np.array([image[rows + i, columns + j] for i, j in ((-step, 0), (step, 0), (0, -step), (0, step))])
 
 
 def _inside(mask: np.ndarray) -> np.ndarray:
-    """Pixels with all eight neighbours in the image and used."""
-    blocked = maximum_filter(mask, 3)
-    blocked[[0, -1]] = blocked[:, [0, -1]] = True
+    """Pixels about which 5 x 5 pixels are in the image and used."""
+    blocked = maximum_filter(mask, 5)
+    blocked[[0, 1, -2, -1]] = blocked[:, [0, 1, -2, -1]] = True
     return ~blocked
 
 

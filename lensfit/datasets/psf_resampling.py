@@ -9,8 +9,8 @@ BETWEEN = 0.25
 """Pixels from the corner in the middle of an even-sided PSF up to which its core counts as centred on it."""
 DEGREE = 5
 """Of the spline that carries a PSF from finer pixels to those of the data."""
-REACH = 6
-"""Pixels up to which that spline's weights are kept; they fall by 0.43 a pixel."""
+REACH = 25
+"""Pixels up to which that spline's weights are kept; they fall by 0.43 a pixel, to 1e-9."""
 SLACK = 0.05
 """Of a coarse pixel that a PSF may stick out of them, as by the rounding of pixel scales."""
 
@@ -122,6 +122,6 @@ def _cubic(t: np.ndarray) -> np.ndarray:
 
 def _cardinal_spline(t: np.ndarray) -> np.ndarray:
     """The spline that is 1 at 0 and 0 at every other whole number, up to `REACH`."""
-    knots = np.arange(-4 * REACH, 4 * REACH + 1)
+    knots = np.arange(-2 * REACH, 2 * REACH + 1)
     spline = make_interp_spline(knots, (knots == 0).astype(float), DEGREE)
     return np.where(np.abs(t) < REACH, spline(np.clip(t, -REACH, REACH)), 0.0)
