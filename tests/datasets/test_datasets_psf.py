@@ -9,10 +9,12 @@ from file_layouts import write_triple
 from mock_observation import SCALE, observed_arrays, sky_header
 from scipy.signal import fftconvolve
 
-from lensfit.datasets import Imaging, blocks, read_imaging, read_psf
+from lensfit import observations
+from lensfit.datasets import Imaging, blocks, read, read_imaging, read_psf
 from lensfit.datasets.psf import checked_psf
 from lensfit.datasets.psf_resampling import psf_on_data_pixels
 from lensfit.errors import DataError
+from lensfit.recipe import DataSection
 
 
 def star(side=41, sigma=1.4, rows=0.0, columns=0.0):
@@ -99,6 +101,13 @@ def test_a_centroid_is_centred_on_request(offset):
     np.testing.assert_allclose(image.psf, star(19), atol=3e-3 if max(offset) > 1 else 1e-4)
     np.testing.assert_allclose(moments(image.psf)[1:3], 0, atol=0.02)
     assert any("PSF moved by" in note and f"{-offset[0]:.2g}" in note for note in image.notes)
+
+
+def test_readers_and_recipes_centre_it_too(tmp_path):
+    folder = files(tmp_path, star(15, rows=0.3))
+    asked = observations.read(DataSection(path=folder, psf_center=True)).imaging
+    for image, told in ((read(folder), True), (read(folder, psf_center=True), False), (asked, False)):
+        assert any("centroid is 0.300 pixels" in note for note in image.notes) == told
 
 
 @pytest.mark.parametrize(("ratio", "side"), [(2, 42), (3, 63), (4, 84), (5, 105), (3.9, 83)])
