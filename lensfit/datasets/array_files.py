@@ -30,6 +30,9 @@ MAX_BYTES = 2**30
 TOLERANCE = 0.01
 """Relative difference from which on two pixel scales disagree."""
 
+FINEST = 100
+"""Most pixels of a PSF to one of the detector's along an axis that are believed."""
+
 _MAGIC = {b"SIMPLE": "FITS", b"\x1f\x8b": "FITS", b"PK\x03\x04": "npz", b"\x89HDF": "HDF5"}
 _SCALE_NAMES = ("pixel_scale", "ps")
 _MATRIX_NAME = "transform_pix2angle"
@@ -313,13 +316,14 @@ def oversampling_of(header: Mapping[str, Any], where: str) -> Scale | None:
     """The pixels of the PSF to one of the detector, along an axis, and who states them.
 
     Raises:
-        DataError: what is stated is no whole number from 1 on.
+        DataError: what is stated is no whole number from 1 to FINEST.
     """
     for key in ("OVERSAMP", "DET_SAMP"):
         if key in header:
             value = header[key]
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 1 or value != int(value):
-                raise DataError(f"{where}: {key} is {value!r}; write a whole number from 1 on, or remove it")
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not (number and 1 <= value <= FINEST and value == int(value)):
+                raise DataError(f"{where}: {key} is {value!r}; write a whole number from 1 to {FINEST}, or remove it")
             return Scale(f"{key} of {where}", value, value)
     return None
 

@@ -55,7 +55,7 @@ def checked_psf(
     if center:
         made, remarks = _centred(made)
         notes += remarks
-    _check_centred(made, where)
+    _check_centred(made, where, "" if center else ", or give psf_center=True to have its centroid centred")
     if not center:
         notes += _off_centre(made)
     check_psf_fits(made, shape, where)
@@ -227,7 +227,7 @@ def _off_centre(psf: np.ndarray) -> list[str]:
     ]
 
 
-def _check_centred(psf: np.ndarray, where: str) -> None:
+def _check_centred(psf: np.ndarray, where: str, or_else: str) -> None:
     centre = (np.array(psf.shape) - 1) / 2
     peaks = np.argwhere(psf == psf.max())
     peak = peaks[np.abs(peaks - centre).max(axis=1).argmin()]
@@ -235,6 +235,5 @@ def _check_centred(psf: np.ndarray, where: str) -> None:
         if np.abs(position - centre).max() > FARTHEST:
             raise DataError(
                 f"{where}: its {name} is at row {position[0]:.4g}, column {position[1]:.4g}, more than one "
-                f"pixel from the centre ({centre[0]:g}, {centre[1]:g}); crop the PSF to centre it, or give "
-                "psf_center=True to have its centroid centred"
+                f"pixel from the centre ({centre[0]:g}, {centre[1]:g}); crop the PSF to centre it{or_else}"
             )

@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 
-from lensfit.datasets.array_files import Scale, disagreements
+from lensfit.datasets.array_files import FINEST, Scale, disagreements
 from lensfit.datasets.image_files import Part
 from lensfit.datasets.psf import finite_psf
 from lensfit.datasets.psf_resampling import psf_on_data_pixels
@@ -33,6 +33,11 @@ def on_data_pixels(psf: Part, scale: float, stated: tuple[Scale, ...]) -> Part:
         return replace(psf, notes=(*psf.notes, *disagreements(psf.scales, scale, "the data")))
     given = finite_psf(psf.values, _where(psf))
     values = psf_on_data_pixels(given, ratio)
+    if min(values.shape) < 3:
+        raise DataError(
+            f"{_where(psf)}: of {given.shape[0]} x {given.shape[1]} pixels, {ratio:.4g} to one of the data's "
+            f"({reason}), covers less than 3 x 3 pixels of the data; give a larger PSF, or correct that statement"
+        )
     note = (
         f"PSF sampled {ratio:.4g} times finer than the data ({reason}): {given.shape[0]} x {given.shape[1]} pixels "
         f"brought to {values.shape[0]} x {values.shape[1]} of the data's, its width kept"
@@ -89,7 +94,7 @@ def _ratio(psf: Part, scale: float) -> float:
             "resample the PSF to square pixels, or correct the statement"
         )
     ratio = scale / first.x
-    if round(ratio) < 2 or abs(ratio / round(ratio) - 1) > CLOSE:
+    if not 1.5 < ratio < FINEST + 0.5 or abs(ratio / round(ratio) - 1) > CLOSE:
         raise DataError(
             f"{_where(psf)}: {first.where} says {first.x:.6g} arcsec, the data's pixels are {scale:.6g} arcsec, "
             f"{ratio:.4g} times as large; resample the PSF to the data's pixels or to a whole part of them, or "

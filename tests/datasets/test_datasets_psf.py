@@ -177,6 +177,9 @@ CONTRADICTIONS = {
     "no scale": ({"PIXELSCL": 0.0}, "says pixels of 0 x 0 arcsec"),
     "not square": ({"PIXSCAX": SCALE / 3, "PIXSCAY": SCALE / 2}, "says pixels of 0.0166667 x 0.025"),
     "broken factor": ({"OVERSAMP": 2.5}, "OVERSAMP is 2.5; write a whole number"),
+    "infinite factor": ({"OVERSAMP": 10**30}, "OVERSAMP is 1.*; write a whole number from 1 to 100"),
+    "far too fine": ({"PIXELSCL": SCALE * 1e-300}, r"says 5e-302 arcsec, .* 1e\+300 times as large"),
+    "too small": ({"PIXELSCL": SCALE / 20}, "of 15 x 15 pixels, 20 to one .* covers less than 3 x 3"),
     "worded factor": ({"OVERSAMP": "three"}, "OVERSAMP is 'three'"),
 }
 
