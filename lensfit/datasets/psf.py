@@ -25,7 +25,7 @@ OFF_CENTRE = 0.1
 """Pixels from its centre from which on a PSF's centroid is told."""
 FARTHEST = 1.0
 """Pixels from its centre up to which peak and centroid of a PSF may lie."""
-SIGNAL, SURE, NARROWER = 10.0, 5.0, 0.8
+SIGNAL, SURE, NARROWER = 20.0, 5.0, 0.8
 """What is narrower than the PSF: a peak so many times its noise above its neighbours, wider only by an error so
 many times as large, and of less than this part of the PSF's width."""
 
