@@ -122,7 +122,7 @@ def _beside(image: np.ndarray, rows: np.ndarray, columns: np.ndarray, step: int)
 
 def _inside(mask: np.ndarray) -> np.ndarray:
     """Pixels about which 5 x 5 pixels are in the image and used."""
-    blocked = maximum_filter(mask, 5)
+    blocked: np.ndarray = np.asarray(maximum_filter(mask, 5))
     blocked[[0, 1, -2, -1]] = blocked[:, [0, 1, -2, -1]] = True
     return ~blocked
 
