@@ -19,8 +19,8 @@ from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe
 from lensfit.registry import fitter
 from lensfit.results.files import REPORT
 
-ARGUMENT = re.compile(r"(?<= )(pixel_scale|noise|psf|mask|mask_radius|nan)=(?:'(\w+)'|(-?[\d.]+))?")
-"""An argument of a reader as its messages write it: `pixel_scale=`, `nan='mask'` or `mask_radius=-1`."""
+ARGUMENT = re.compile(r"(?<= )(pixel_scale|noise|psf|mask|mask_radius|nan|psf_center)=(?:'(\w+)'|(-?[\d.]+)|True)?")
+"""An argument of a reader as its messages write it: `pixel_scale=`, `nan='mask'` or `psf_center=True`."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -147,6 +147,9 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--pixel-scale", metavar="S", type=float, help="arcsec per pixel; default: the file's")
     group.add_argument("--nan", choices=NAN_POLICIES, help="pixels that hold no number; default: error")
+    group.add_argument(
+        "--psf-center", action="store_const", const=True, help="move the PSF so that its centroid is in its centre"
+    )
     group = parser.add_argument_group("visibilities")
     group.add_argument("--sign", type=int, choices=SIGNS, help="of V = sum I exp(sign 2 pi i (u l + v m))")
     group.add_argument("--east", choices=SIDES, help="side of the image to which l (East) counts")

@@ -1,13 +1,13 @@
 """Observed data, checked at the door, and the readers and writers of their files."""
 
 from lensfit.datasets.dataset import Dataset, annular_mask, circular_mask, pixel_centers
-from lensfit.datasets.image_files import read_parts
 from lensfit.datasets.imaging import Imaging, blocks
 from lensfit.datasets.interferometer import Interferometer, least_field
 from lensfit.datasets.reading import (
     read,
     read_imaging,
     read_interferometer,
+    read_psf,
     write_imaging,
     write_interferometer,
 )
@@ -31,7 +31,7 @@ __all__ = [
     "read_chunks",
     "read_imaging",
     "read_interferometer",
-    "read_parts",
+    "read_psf",
     "write_imaging",
     "write_interferometer",
 ]

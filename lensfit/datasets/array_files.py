@@ -30,6 +30,9 @@ MAX_BYTES = 2**30
 TOLERANCE = 0.01
 """Relative difference from which on two pixel scales disagree."""
 
+FINEST = 100
+"""Most pixels of a PSF to one of the detector's along an axis that are believed."""
+
 _MAGIC = {b"SIMPLE": "FITS", b"\x1f\x8b": "FITS", b"PK\x03\x04": "npz", b"\x89HDF": "HDF5"}
 _SCALE_NAMES = ("pixel_scale", "ps")
 _MATRIX_NAME = "transform_pix2angle"
@@ -307,6 +310,22 @@ def header_scales(header: Mapping[str, Any], wcs: WCS | None, where: str) -> tup
         if key_x in header and key_y in header:
             scales.append(Scale(f"{key_x} of {where}", float(header[key_x]), float(header[key_y])))
     return tuple(scales)
+
+
+def oversampling_of(header: Mapping[str, Any], where: str) -> Scale | None:
+    """The pixels of the PSF to one of the detector, along an axis, and who states them.
+
+    Raises:
+        DataError: what is stated is no whole number from 1 to FINEST.
+    """
+    for key in ("OVERSAMP", "DET_SAMP"):
+        if key in header:
+            value = header[key]
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not (number and 1 <= value <= FINEST and value == int(value)):
+                raise DataError(f"{where}: {key} is {value!r}; write a whole number from 1 to {FINEST}, or remove it")
+            return Scale(f"{key} of {where}", value, value)
+    return None
 
 
 def resolved_scale(scales: tuple[Scale, ...], where: str) -> tuple[float, list[str]]:

@@ -3,13 +3,13 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from astropy.wcs import WCS
 
-from lensfit.datasets.array_files import Images, Scale, open_images, read_as, sha256
+from lensfit.datasets.array_files import Images, Scale, open_images, oversampling_of, read_as, sha256
 from lensfit.datasets.dataset import Source, check_shapes, count_and_first
 from lensfit.errors import DataError
 
@@ -31,6 +31,9 @@ KINDS = {
     "mask": ("mask",),
 }
 """The kinds of array that can fill each role, best first."""
+
+STPSF_EXTENSIONS = ("DET_DIST", "DET_SAMP", "OVERDIST", "OVERSAMP")
+"""The images of one PSF that STPSF (WebbPSF) writes, those that hold more of the detector first."""
 
 _SUFFIXES = (".fits", ".fit", ".fts", ".fits.gz", ".fits.fz", ".npz", ".h5", ".hdf5")
 _DO_NOT_USE = 1
@@ -111,7 +114,11 @@ def read_info(folder: Path) -> Info:
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One array with what its file says about it."""
+    """One array with what its file says about it.
+
+    oversampling: of a PSF, its pixels to one of the detector's; alternatives: all extensions of one PSF at several
+    samplings, of which the first stands here until the data's pixels are known.
+    """
 
     values: np.ndarray
     sources: tuple[Source, ...]
@@ -119,6 +126,8 @@ class Part:
     scales: tuple[Scale, ...] = ()
     wcs: WCS | None = None
     notes: tuple[str, ...] = ()
+    oversampling: Scale | None = None
+    alternatives: tuple["Part", ...] = ()
 
 
 def read_parts(path: Path, role: str, also: tuple[str, ...] = ()) -> dict[str, Part]:
@@ -157,11 +166,15 @@ def _required(images: Images, role: str) -> tuple[str | None, list[str]]:
 
 def _part(images: Images, role: str, chosen: tuple[str | None, list[str]], digest: str) -> Part:
     kind, found = chosen
+    if role == "psf" and _are_samplings(images, found):
+        parts = tuple(_part(images, role, (kind, [n]), digest) for n in STPSF_EXTENSIONS if n in found)
+        return replace(parts[0], alternatives=parts)
     if kind == "variance":
         total = [name for name in found if name.lower() in ("var", "variance")]
         found = total or found
     else:
         only(found, role, str(images.path), "keep one of them in the file")
+    where = f"{images.path}[{found[0]}]"
     arrays = [images.array(name) for name in found]
     values, notes = _as_role(images, kind, found, arrays)
     return Part(
@@ -169,9 +182,15 @@ def _part(images: Images, role: str, chosen: tuple[str | None, list[str]], diges
         sources=tuple((role, f"{images.path}[{name}]", digest) for name in found),
         unit=images.unit(found[0]) if kind in ("data", "noise") else None,
         scales=images.scales(found[0]) if role in ("data", "psf") else (),
+        oversampling=oversampling_of(images.header(found[0]), where) if role == "psf" else None,
         wcs=images.wcs(found[0]) if role == "data" else None,
         notes=(*notes, *images.remarks()),
     )
+
+
+def _are_samplings(images: Images, names: list[str]) -> bool:
+    """Whether several images are one PSF at several samplings, as STPSF names them, each with its pixel scale."""
+    return len(names) > 1 and set(names) <= set(STPSF_EXTENSIONS) and all(images.scales(name) for name in names)
 
 
 def _as_role(

@@ -6,7 +6,6 @@ from typing import Any, Self
 
 import numpy as np
 from astropy.wcs import WCS
-from scipy.ndimage import zoom
 
 from lensfit.datasets.dataset import (
     MASKING_NOISE,
@@ -22,11 +21,10 @@ from lensfit.datasets.dataset import (
     read_only,
     source_rows,
 )
+from lensfit.datasets.psf import check_psf_fits, checked_psf, fwhm, narrower_than
+from lensfit.datasets.psf_resampling import rebinned_psf
 from lensfit.errors import DataError
 from lensfit.names import NAN_POLICIES, NanPolicy
-
-FINE = 8
-"""Sub-pixels per axis on which the width of the PSF is measured."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,6 +69,7 @@ class Imaging(Dataset):
         pixel_scale: float,
         mask: Any = None,
         nan: NanPolicy = "error",
+        psf_center: bool = False,
         origin: tuple[float, float] = (0.0, 0.0),
         unit: str | None = None,
         wcs: WCS | None = None,
@@ -82,17 +81,19 @@ class Imaging(Dataset):
 
         Args:
             data, noise: (H, W); noise is a standard deviation, >= 1e8 (also inf) meaning a masked pixel.
-            psf: (h, w), odd-sided and centred; it is divided by its sum.
+            psf: (h, w), centred, with pixels as large as the data's; it is divided by its sum, and moved by half
+                a pixel onto odd sides where they are even.
             pixel_scale: arcsec per pixel.
             mask: (H, W), anything but 0 = left out; None leaves out nothing but bad pixels.
             nan: "error" refuses NaN and inf in unmasked pixels, "mask" masks these pixels.
+            psf_center: move the PSF so that its centroid is in its centre.
             origin, unit, wcs, notes, sources, scale_from: see the class.
 
         Raises:
             DataError: anything that a fit could not trust; the message says what, where and the way on.
         """
         pixel_scale = checked_scale(pixel_scale)
-        arrays, remarks = checked_arrays(data, noise, psf, mask, nan, sources)
+        arrays, remarks = checked_arrays(data, noise, psf, mask, nan, sources, psf_center)
         return cls(
             **{role: read_only(array) for role, array in arrays.items()},
             pixel_scale=pixel_scale,
@@ -218,78 +219,24 @@ class Imaging(Dataset):
         )
 
 
-def fwhm(psf: np.ndarray) -> float:
-    """Diameter in pixels of the disc as large as the part of the PSF above half of its peak."""
-    fine = np.asarray(zoom(psf, FINE, order=3, grid_mode=True, mode="grid-constant"))
-    return 2 * float(np.sqrt(np.count_nonzero(fine > fine.max() / 2) / np.pi)) / FINE
-
-
 def _span(chosen: np.ndarray) -> slice:
     """The slice from the first to the last True."""
     indices = np.flatnonzero(chosen)
     return slice(int(indices[0]), int(indices[-1]) + 1)
 
 
-
 def checked_arrays(
-    data: Any, noise: Any, psf: Any, mask: Any, nan: NanPolicy, sources: tuple[Source, ...]
+    data: Any, noise: Any, psf: Any, mask: Any, nan: NanPolicy, sources: tuple[Source, ...], psf_center: bool
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """All arrays of a dataset by their role, trusted from here on, with notes of what was done to them."""
     data = native(data, place("data", sources))
     noise = native(noise, place("noise", sources))
     check_shapes(noise.shape, data.shape, place("noise", sources))
     mask = checked_mask(mask, data.shape, place("mask", sources))
-    psf, psf_notes = checked_psf(psf, data.shape, place("psf", sources))
+    psf, psf_notes = checked_psf(psf, data.shape, place("psf", sources), center=psf_center)
     data, noise, mask, notes = checked_pixels(data, noise, mask, nan, sources)
+    psf_notes += narrower_than(psf, data, noise, mask)
     return {"data": data, "noise": noise, "psf": psf, "mask": mask}, [*psf_notes, *notes]
-
-
-def checked_psf(psf: Any, shape: tuple[int, int], where: str) -> tuple[np.ndarray, list[str]]:
-    """The PSF with sum 1, odd sides and its peak in the middle, with notes of what was done to it."""
-    psf = native(psf, where)
-    bad = ~np.isfinite(psf)
-    if bad.any():
-        raise DataError(f"{where}: NaN or infinite in {count_and_first(bad)}; give a finite PSF")
-    if psf.shape[0] % 2 == 0 or psf.shape[1] % 2 == 0:
-        raise DataError(f"{where}: shape {psf.shape} has no central pixel; resample it to odd sides")
-    check_psf_fits(psf, shape, where)
-    total = psf.sum()
-    if not total > 0:
-        raise DataError(f"{where}: its sum is {total:g}; an empty PSF cannot be normalised, give another")
-    bad = psf < -0.1 * psf.max()
-    if bad.any():
-        raise DataError(
-            f"{where}: below -0.1 of its peak in {count_and_first(bad)}; "
-            "subtract its background properly, or give another"
-        )
-    _check_psf_centred(psf, where)
-    if abs(total - 1) <= 1e-12:
-        return psf, []
-    notes = [f"PSF divided by its sum {total:.6g}"] if abs(total - 1) > 1e-6 else []
-    return psf / total, notes
-
-
-def check_psf_fits(psf: np.ndarray, shape: tuple[int, int], where: str) -> None:
-    """Raise DataError where the PSF is larger than the image."""
-    if psf.shape[0] > shape[0] or psf.shape[1] > shape[1]:
-        raise DataError(
-            f"{where}: PSF of shape {psf.shape} is larger than the image of shape {shape}; "
-            "trim the PSF about its centre, keep more of the image, or check that files are not swapped"
-        )
-
-
-def _check_psf_centred(psf: np.ndarray, where: str) -> None:
-    centre = (np.array(psf.shape) - 1) / 2
-    peaks = np.argwhere(psf == psf.max())
-    peak = peaks[np.abs(peaks - centre).max(axis=1).argmin()]
-    rows, columns = np.indices(psf.shape)
-    centroid = np.array([(rows * psf).sum(), (columns * psf).sum()]) / psf.sum()
-    for name, position in (("peak", peak), ("centroid", centroid)):
-        if np.abs(position - centre).max() > 1:
-            raise DataError(
-                f"{where}: its {name} is at row {position[0]:.4g}, column {position[1]:.4g}, more than one "
-                f"pixel from the centre ({centre[0]:g}, {centre[1]:g}); shift or crop the PSF to centre it"
-            )
 
 
 def checked_pixels(
@@ -358,33 +305,3 @@ def rebinned_wcs(wcs: WCS, factor: int) -> WCS:
         coarse.pixel_shape = [side // factor for side in wcs.pixel_shape]
     coarse.wcs.set()
     return coarse
-
-
-def rebinned_psf(psf: np.ndarray, factor: int) -> np.ndarray:
-    """The PSF on pixels `factor` times coarser, odd-sided and centred for odd and even factors alike.
-
-    A fine PSF pixel k moves the light by k / factor coarse pixels. That shift is written as cubic
-    interpolation between whole coarse pixels, PSF_c = W PSF W^T with W[K, k] = w(K - k / factor), which
-    keeps sum, centroid and second moments exactly. Summing the PSF in blocks would broaden it.
-
-    Args:
-        psf: (h, w) odd-sided.
-        factor: fine pixels per coarse pixel along each axis.
-    """
-    rows, columns = (_shift_weights(side, factor) for side in psf.shape)
-    return rows @ psf @ columns.T
-
-
-def _shift_weights(side: int, factor: int) -> np.ndarray:
-    half = side // 2
-    reach = (half - 1) // factor + 2 if half else 0
-    fine = np.arange(-half, half + 1) / factor
-    return _cubic(np.arange(-reach, reach + 1)[:, None] - fine)
-
-
-def _cubic(t: np.ndarray) -> np.ndarray:
-    """Keys (1981) cubic convolution kernel, exact for quadratics; support |t| < 2."""
-    t = np.abs(t)
-    near = 1.5 * t**3 - 2.5 * t**2 + 1
-    far = -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
-    return np.where(t <= 1, near, np.where(t < 2, far, 0.0))

@@ -9,10 +9,13 @@ import numpy as np
 from astropy import units
 from astropy.io import fits
 
-from lensfit.datasets.array_files import Scale, disagreements, resolved_scale
+from lensfit.datasets.array_files import Scale, resolved_scale
+from lensfit.datasets.dataset import place
 from lensfit.datasets.image_files import Info, Part, find_files, read_info, read_parts
 from lensfit.datasets.imaging import Imaging
 from lensfit.datasets.interferometer import Interferometer, wide_grid
+from lensfit.datasets.psf import checked_psf
+from lensfit.datasets.psf_sampling import on_data_pixels
 from lensfit.datasets.visibilities import NanRows, Visibilities, check_units
 from lensfit.datasets.visibility_files import holds_visibilities, read_table
 from lensfit.errors import DataError
@@ -52,6 +55,7 @@ def read_imaging(
     mask: str | Path | None = None,
     pixel_scale: float | None = None,
     nan: NanPolicy = "error",
+    psf_center: bool = False,
 ) -> Imaging:
     """Read data, noise, PSF and mask from a folder or from a FITS (plain, gzip, fpack), npz or HDF5 file.
 
@@ -64,6 +68,7 @@ def read_imaging(
         noise, psf, mask: files that take precedence over what is found at `path`.
         pixel_scale: arcsec per pixel; takes precedence over `info.json`, which does so over the header.
         nan: "error" refuses NaN and inf in unmasked pixels, "mask" masks these pixels.
+        psf_center: move the PSF so that its centroid is in its centre.
 
     Raises:
         DataError: a file is missing, ambiguous, broken, too large, or not fit for a fit.
@@ -77,7 +82,17 @@ def read_imaging(
     info = read_info(path) if path.is_dir() else Info()
     parts = _read_all(files)
     scales = () if pixel_scale is None else (Scale("pixel_scale=", pixel_scale, pixel_scale),)
-    return _assembled(parts, (*scales, *info.scales), info, nan)
+    return _assembled(parts, (*scales, *info.scales), info, nan, psf_center)
+
+
+def read_psf(path: str | Path, pixel_scale: float) -> np.ndarray:
+    """The PSF of a file on pixels of `pixel_scale` arcsec: odd-sided, centred, of sum 1.
+
+    Raises:
+        DataError: the file cannot be read, or no image can be modelled with what it holds.
+    """
+    part = on_data_pixels(read_parts(Path(path), "psf")["psf"], pixel_scale, ())
+    return checked_psf(part.values, None, place("psf", part.sources))[0]
 
 
 def _read_all(files: dict[str, Path]) -> dict[str, Part]:
@@ -94,13 +109,14 @@ def _read_all(files: dict[str, Path]) -> dict[str, Part]:
 
 
 def _assembled(
-    parts: dict[str, Part], scales: tuple[Scale, ...], info: Info, nan: NanPolicy
+    parts: dict[str, Part], scales: tuple[Scale, ...], info: Info, nan: NanPolicy, psf_center: bool
 ) -> Imaging:
-    data, noise, psf = parts["data"], parts["noise"], parts["psf"]
+    data, noise = parts["data"], parts["noise"]
     _check_units(data, noise)
     stated = (*scales, *data.scales)
     scale, notes = resolved_scale(stated, data.sources[0][1])
-    notes += disagreements(psf.scales, scale, "the data")
+    psf = on_data_pixels(parts["psf"], scale, stated)
+    parts = parts | {"psf": psf}
     return Imaging.from_arrays(
         data.values,
         noise.values,
@@ -108,6 +124,7 @@ def _assembled(
         pixel_scale=scale,
         mask=parts["mask"].values if "mask" in parts else None,
         nan=nan,
+        psf_center=psf_center,
         origin=info.origin,
         unit=data.unit or noise.unit,
         wcs=data.wcs,

@@ -7,10 +7,8 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import numpy as np
-
 from lensfit import instruments
-from lensfit.datasets import read_parts
+from lensfit.datasets import read_psf
 from lensfit.errors import ModelError
 from lensfit.instruments import Instrument
 from lensfit.model import GROUPS, LensModel
@@ -41,6 +39,7 @@ class DataSection:
     mask_radius: float | None = None
     pixel_scale: float | None = None
     nan: NanPolicy = "error"
+    psf_center: bool | None = None
     more: tuple[Path, ...] = ()
     shape: tuple[int, int] | None = None
     origin: tuple[float, float] | None = None
@@ -103,7 +102,7 @@ class InstrumentSection:
             fwhm, size = made["psf"]["fwhm"], int(made["psf"]["size"])
             made["psf"] = instruments.gaussian_psf(fwhm, made["pixel_scale"], size)
         elif isinstance(made["psf"], Path):
-            made["psf"] = _psf_of_file(made["psf"])
+            made["psf"] = read_psf(made["psf"], made["pixel_scale"])
         return Instrument(**made)
 
 
@@ -188,11 +187,6 @@ def _read_section(kind: type[S], content: dict[str, Any], name: str, folder: Pat
     return kind(**{key: readers[key](value, f"{name}.{key}", folder) for key, value in entries.items()})
 
 
-def _psf_of_file(path: Path) -> np.ndarray:
-    psf = np.asarray(read_parts(path, "psf")["psf"].values, float)
-    return psf / psf.sum()
-
-
 def _fitter(value: Any, where: str, folder: Path) -> str:
     if value not in fitters():
         values.unknown(where, "fitter", value, fitters())
@@ -220,6 +214,7 @@ READERS: dict[type, dict[str, values.Reader]] = {
         "mask_radius": values.number,
         "pixel_scale": values.number,
         "nan": values.one_of(*NAN_POLICIES),
+        "psf_center": values.boolean,
         "more": values.paths,
         "shape": values.shape,
         "origin": values.place,

@@ -8,7 +8,7 @@ import pytest
 from stand_in import write
 
 from lensfit.datasets import read_imaging
-from lensfit.datasets.imaging import fwhm
+from lensfit.datasets.psf import fwhm
 from lensfit.instruments import gaussian_psf
 
 sys.path.append(str(Path(__file__).parents[1] / "datasets"))  # its helpers import each other by bare names

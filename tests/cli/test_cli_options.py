@@ -80,8 +80,9 @@ def test_a_recipe_may_name_a_standard_model_and_the_seed_be_given(lensfit, fits,
 
 def test_options_count_before_the_recipe_unless_other_data_are_named():
     base = DataSection(path=Path("a"), psf=Path("p"), pixel_scale=0.1)
-    same = parse(["fit", "--model", "m", "--out", "o", "--pixel-scale", "0.2", "--nan", "mask"])
-    assert data_section(same, base) == DataSection(path=Path("a"), psf=Path("p"), pixel_scale=0.2, nan="mask")
+    same = parse(["fit", "--model", "m", "--out", "o", "--pixel-scale", "0.2", "--nan", "mask", "--psf-center"])
+    asked = {"pixel_scale": 0.2, "nan": "mask", "psf_center": True}
+    assert data_section(same, base) == DataSection(path=Path("a"), psf=Path("p"), **asked)
     other = parse(["fit", "b", "--model", "m", "--out", "o", "--mask", "k"])
     assert data_section(other, base) == DataSection(path=Path("b"), mask=Path("k"))
 
@@ -121,6 +122,7 @@ def test_a_mask_found_that_leaves_only_a_region_is_used_as_it_is(lensfit, fits, 
          "a.fits: states no pixel scale; give --pixel-scale in arcsec per pixel"),
         ("mask these pixels, or give nan='mask' to have it done",
          "mask these pixels, or give --nan mask to have it done"),
+        ("or give psf_center=True to have it centred", "or give --psf-center to have it centred"),
         ("/data/mask=1/psf=.fits: no noise; give a file as noise=, or name it",
          "/data/mask=1/psf=.fits: no noise; give a file as --noise, or name it"),
     ],

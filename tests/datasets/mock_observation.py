@@ -10,7 +10,7 @@ SCALE = 0.05
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
-def gaussian_psf(side=5, sigma=1.2):
+def gaussian_psf(side=5, sigma=0.55):
     r = np.arange(side) - (side - 1) / 2
     psf = np.exp(-(r**2 + r[:, None] ** 2) / (2 * sigma**2))
     return psf / psf.sum()
