@@ -1,0 +1,197 @@
+"""By how much the noise of visibilities is off: measured from how far neighbouring ones differ, and taken out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from lensfit.datasets.dataset import place, read_only
+from lensfit.datasets.visibilities import ARCSEC, Visibilities
+from lensfit.errors import DataError
+from lensfit.names import NoiseScale
+
+REACH = 3.0
+"""How far from the phase centre emission is taken to lie [arcsec]: how fast visibilities may change along a track."""
+CHANGED = 0.2
+"""Largest share of the noise of a difference, squared, that the sky may have in it."""
+LEAST_PAIRS = 150
+"""Pairs from which on their scatter is told: it is then known to a tenth."""
+TOLD = 1.3
+"""Factor by which the noise is off from which on it is told."""
+RINGS = 32
+"""Rings of baseline length in each of which the sky's amplitude is one."""
+SAMPLE = 2**18
+"""Rows that are looked at where there are more."""
+ROUNDS = 30
+"""Most times that the pairs are chosen anew with the noise that they gave, which begins too large."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scatter:
+    """How far neighbouring visibilities differ.
+
+    factor: over what the stated noise says; error: its standard deviation. count: of pairs. between: what is
+    compared, in words.
+    """
+
+    factor: float
+    error: float
+    count: int
+    between: str
+
+
+def with_noise_scale(visibilities: Visibilities, scale: NoiseScale | None) -> Visibilities:
+    """The same visibilities with their noise multiplied by `scale`, and a note.
+
+    Where no scale is given a noise that is off by more than `TOLD` gets a note alone.
+
+    Raises:
+        DataError: the scale is no positive number, or "auto" and there are too few neighbours.
+    """
+    if scale is None:
+        found = scatter_of_neighbours(visibilities)
+        if found is None or 1 / TOLD < found.factor < TOLD:
+            return visibilities
+        return replace(visibilities, notes=(*visibilities.notes, _said(found)))
+    if scale == "auto":
+        found = scatter_of_neighbours(visibilities)
+        if found is None:
+            raise DataError(
+                f"{place('noise', visibilities.sources)}: noise_scale='auto' needs {LEAST_PAIRS} pairs of neighbouring "
+                "visibilities between which the sky cannot change by as much as the noise, and there are fewer; fit, "
+                "and give as noise_scale= the factor that the check of the noise tells"
+            )
+        note = (
+            f"noise multiplied by {found.factor:.4g} +- {found.error:.2g}, the scatter of {found.count} pairs of "
+            f"{found.between} over what the weights say"
+        )
+        return _multiplied(visibilities, found.factor, note)
+    if isinstance(scale, (str, bool)) or not (np.isfinite(scale) and scale > 0):
+        raise DataError(f"noise_scale={scale!r}: give a positive number, or 'auto'")
+    return _multiplied(visibilities, float(scale), f"noise multiplied by {scale:.6g}")
+
+
+def _multiplied(rows: Visibilities, factor: float, note: str) -> Visibilities:
+    """The noise times a factor."""
+    same = rows.sigma_im is rows.sigma_re
+    sigma_re = read_only(factor * rows.sigma_re)
+    sigma_im = sigma_re if same else read_only(factor * rows.sigma_im)
+    return replace(rows, sigma_re=sigma_re, sigma_im=sigma_im, notes=(*rows.notes, note))
+
+
+def scatter_of_neighbours(visibilities: Visibilities) -> Scatter | None:
+    """How far neighbouring visibilities differ, None where too few are near enough to each other.
+
+    Neighbours are on one baseline, at times that follow each other, else channels and hands of one time, else, where
+    the antennas are not known, the nearest in the uv plane.
+    """
+    rows = _sample(visibilities)
+    for between, first, second in _neighbours(rows):
+        found = _scatter(rows, between, first, second)
+        if found is not None:
+            return found
+    return None
+
+
+def _scatter(rows: Visibilities, between: str, first: np.ndarray, second: np.ndarray) -> Scatter | None:
+    """From the pairs (P,) of rows between which the sky hardly changes; the median is that of an exponential."""
+    expected = sum(s[k] ** 2 for s in (rows.sigma_re, rows.sigma_im) for k in (first, second))
+    squared = np.abs(rows.values[first] - rows.values[second]) ** 2 / expected
+    apart = np.hypot(rows.u[first] - rows.u[second], rows.v[first] - rows.v[second])
+    amplitude = _amplitudes(rows)
+    change = (2 * np.pi * ARCSEC * REACH * apart) ** 2 * np.maximum(amplitude[first], amplitude[second]) ** 2
+    factor, chosen = np.inf, np.ones(len(first), bool)
+    for _ in range(ROUNDS):
+        before, factor = factor, float(np.sqrt(np.median(squared[chosen]) / np.log(2))) if chosen.any() else 0.0
+        if not 0 < factor < before:
+            break
+        chosen = change < CHANGED * expected * factor**2
+    count = int(np.count_nonzero(chosen))
+    if count < LEAST_PAIRS or not factor > 0:
+        return None
+    return Scatter(factor=factor, error=float(factor / np.sqrt(count)), count=count, between=between)
+
+
+def _amplitudes(rows: Visibilities) -> np.ndarray:
+    """Root mean square (K,) of the visibilities in rings of baseline length, noise included."""
+    length = np.hypot(rows.u, rows.v)
+    ring = np.argsort(np.argsort(length)) * RINGS // len(length)
+    power = np.bincount(ring, np.abs(rows.values) ** 2, RINGS) / np.maximum(np.bincount(ring, minlength=RINGS), 1)
+    return np.sqrt(power)[ring]
+
+
+def _sample(rows: Visibilities) -> Visibilities:
+    """Of more rows than `SAMPLE` some whose neighbours are there too: whole baselines, or a strip of the uv plane."""
+    if len(rows) <= SAMPLE:
+        return rows
+    baseline = _baselines(rows)
+    if baseline is None:
+        middle = len(rows) // 2
+        kept = np.sort(np.argsort(rows.u, kind="stable")[middle - SAMPLE // 2 : middle + SAMPLE // 2])
+    else:
+        kept = np.flatnonzero(baseline % (-(-len(rows) // SAMPLE)) == 0)
+    columns = ("u", "v", "values", "sigma_re", "sigma_im", "antenna1", "antenna2", "time", "track")
+    given = {name: getattr(rows, name) for name in columns}
+    return replace(rows, **{name: column[kept] for name, column in given.items() if column is not None})
+
+
+def _baselines(rows: Visibilities) -> np.ndarray | None:
+    """The number (K,) of the baseline of each row, from 0 on and other ones in each track; None if not known."""
+    if rows.antenna1 is None or rows.antenna2 is None:
+        return None
+    number = np.zeros(len(rows), int)
+    for column in (rows.track, rows.antenna1, rows.antenna2):
+        if column is not None:
+            number = _numbered(number, column)
+    return number
+
+
+def _numbered(group: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Groups (K,) parted further by labels (K,), numbered from 0 on in their order."""
+    order = np.lexsort((label, group))
+    new = (np.diff(group[order]) != 0) | (np.diff(label[order]) != 0)
+    made = np.empty(len(group), int)
+    made[order] = np.append(0, np.cumsum(new))
+    return made
+
+
+def _neighbours(rows: Visibilities) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """What is compared, and both rows of each pair."""
+    baseline = _baselines(rows)
+    if baseline is not None and rows.time is None:
+        order = np.argsort(baseline, kind="stable")
+        yield "visibilities that follow each other on a baseline", *_pairs(order, baseline)
+    elif baseline is not None:
+        moment = _numbered(baseline, rows.time)
+        order = np.lexsort((np.hypot(rows.u, rows.v), moment))
+        starts = np.flatnonzero(np.diff(moment[order], prepend=-1))
+        channel = np.empty(len(rows), int)
+        channel[order] = np.arange(len(rows)) - np.repeat(starts, np.diff(np.append(starts, len(rows))))
+        same = _numbered(baseline, channel)
+        yield "visibilities of neighbouring times on a baseline", *_pairs(np.lexsort((rows.time, same)), same)
+        yield "visibilities of neighbouring channels or hands", *_pairs(order, moment)
+    yield "visibilities nearest in the uv plane", *_nearest(rows)
+
+
+def _nearest(rows: Visibilities) -> tuple[np.ndarray, np.ndarray]:
+    """Each row with the row nearest to it in the uv plane."""
+    places = np.stack([rows.u, rows.v], -1)
+    return np.arange(len(rows)), cKDTree(places).query(places, k=[2])[1].ravel()
+
+
+def _pairs(order: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows that follow each other in an order and are of one group."""
+    first, second = order[:-1], order[1:]
+    same = group[first] == group[second]
+    return first[same], second[same]
+
+
+def _said(found: Scatter) -> str:
+    """What is said of a noise that is off."""
+    wrong, factor = ("small", found.factor) if found.factor > 1 else ("large", 1 / found.factor)
+    return (
+        f"noise looks {factor:.3g} times too {wrong}: {found.count} pairs of {found.between} scatter by "
+        f"{found.factor:.3g} +- {found.error:.2g} of what the weights say; errors are wrong by that factor, and "
+        "noise_scale='auto' takes it out"
+    )
