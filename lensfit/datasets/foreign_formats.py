@@ -27,7 +27,7 @@ def refuse_foreign(path: Path) -> None:
     """Raise DataError where a file or folder is of a format that has to be exported first."""
     known = foreign_format(path)
     if known is not None:
-        raise DataError(f"{path}: is {known.name}, which is not read; export it, {known.export(path)}, and give that file")
+        raise DataError(f"{path}: is {known.name}, which is not read: export it {known.export(path)}; give that file")
 
 
 def foreign_format(path: Path) -> ForeignFormat | None:
@@ -73,38 +73,38 @@ FORMATS = (
         name="a CASA measurement set",
         found=lambda path: _casa(path) == "set",
         export=lambda path: (
-            f"in CASA, exportuvfits(vis='{path.name}', fitsfile='{path.stem}.uvfits', datacolumn='corrected', "
-            "multisource=False, combinespw=True), of a set that was split off with datacolumn='data'"
+            f"in CASA with exportuvfits(vis='{path.name}', fitsfile='{path.stem}.uvfits', datacolumn='corrected', "
+            "multisource=False, combinespw=True), datacolumn='data' where it was split off already"
         ),
     ),
     ForeignFormat(
         name="a CASA image",
         found=lambda path: _casa(path) == "image",
-        export=lambda path: f"in CASA, exportfits(imagename='{path.name}', fitsimage='{path.stem}.fits')",
+        export=lambda path: f"in CASA with exportfits(imagename='{path.name}', fitsimage='{path.stem}.fits')",
     ),
     ForeignFormat(
         name="a CASA table without visibilities",
         found=lambda path: _casa(path) == "table",
-        export=lambda path: "in CASA, exportuvfits(vis=..., fitsfile=...) of the measurement set that it belongs to",
+        export=lambda path: "in CASA with exportuvfits(vis=..., fitsfile=...) of its measurement set",
     ),
     ForeignFormat(
         name="an ALMA archive's ASDM",
         found=lambda path: (path / "ASDM.xml").is_file(),
         export=lambda path: (
-            f"in CASA, importasdm(asdm='{path.name}', vis='{path.stem}.ms'), calibrate it, then "
+            f"in CASA with importasdm(asdm='{path.name}', vis='{path.stem}.ms'), calibrate it, then "
             f"exportuvfits(vis='{path.stem}.ms', fitsfile='{path.stem}.uvfits')"
         ),
     ),
     ForeignFormat(
         name="a MIRIAD dataset",
         found=lambda path: (path / "visdata").is_file() and (path / "vartable").is_file(),
-        export=lambda path: f"in MIRIAD, fits in={path.name} op=uvout out={path.name}.uvfits",
+        export=lambda path: f"in MIRIAD with fits in={path.name} op=uvout out={path.name}.uvfits",
     ),
     ForeignFormat(
         name="FITS-IDI",
         found=_is_idi,
         export=lambda path: (
-            f"in CASA, importfitsidi(fitsidifile='{path.name}', vis='{path.stem}.ms'), calibrate it, then "
+            f"in CASA with importfitsidi(fitsidifile='{path.name}', vis='{path.stem}.ms'), calibrate it, then "
             f"exportuvfits(vis='{path.stem}.ms', fitsfile='{path.stem}.uvfits')"
         ),
     ),
@@ -112,7 +112,7 @@ FORMATS = (
         name="UVH5",
         found=_is_uvh5,
         export=lambda path: (
-            f"with pyuvdata, UVData.from_file('{path.name}').write_uvfits('{path.stem}.uvfits')"
+            f"in Python with pyuvdata's UVData.from_file('{path.name}').write_uvfits('{path.stem}.uvfits')"
         ),
     ),
 )

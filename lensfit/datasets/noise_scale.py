@@ -13,10 +13,10 @@ from lensfit.names import NoiseScale
 
 REACH = 3.0
 """How far from the phase centre emission is taken to lie [arcsec]: how fast visibilities may change along a track."""
-CHANGED = 0.2
-"""Largest share of the noise of a difference, squared, that the sky may have in it."""
-LEAST_PAIRS = 150
-"""Pairs from which on their scatter is told: it is then known to a tenth."""
+CHANGED = 0.1
+"""Largest power of the sky in a difference, over that of its noise."""
+LEAST = 150
+"""Differences from which on their scatter is told: it is then known to a tenth."""
 TOLD = 1.3
 """Factor by which the noise is off from which on it is told."""
 RINGS = 32
@@ -24,14 +24,14 @@ RINGS = 32
 SAMPLE = 2**18
 """Rows that are looked at where there are more."""
 ROUNDS = 30
-"""Most times that the pairs are chosen anew with the noise that they gave, which begins too large."""
+"""Most times that the differences are chosen anew with the noise that they gave, which begins too large."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scatter:
     """How far neighbouring visibilities differ.
 
-    factor: over what the stated noise says; error: its standard deviation. count: of pairs. between: what is
+    factor: over what the stated noise says; error: its standard deviation. count: of differences. between: what is
     compared, in words.
     """
 
@@ -58,13 +58,13 @@ def with_noise_scale(visibilities: Visibilities, scale: NoiseScale | None) -> Vi
         found = scatter_of_neighbours(visibilities)
         if found is None:
             raise DataError(
-                f"{place('noise', visibilities.sources)}: noise_scale='auto' needs {LEAST_PAIRS} pairs of neighbouring "
+                f"{place('noise', visibilities.sources)}: noise_scale='auto' needs {LEAST} neighbouring "
                 "visibilities between which the sky cannot change by as much as the noise, and there are fewer; fit, "
                 "and give as noise_scale= the factor that the check of the noise tells"
             )
         note = (
-            f"noise multiplied by {found.factor:.4g} +- {found.error:.2g}, the scatter of {found.count} pairs of "
-            f"{found.between} over what the weights say"
+            f"noise multiplied by {found.factor:.4g} +- {found.error:.2g}, the scatter of {found.count} differences "
+            f"between {found.between} over what the weights say"
         )
         return _multiplied(visibilities, found.factor, note)
     if isinstance(scale, (str, bool)) or not (np.isfinite(scale) and scale > 0):
@@ -84,31 +84,68 @@ def scatter_of_neighbours(visibilities: Visibilities) -> Scatter | None:
     """How far neighbouring visibilities differ, None where too few are near enough to each other.
 
     Neighbours are on one baseline, at times that follow each other, else channels and hands of one time, else, where
-    the antennas are not known, the nearest in the uv plane.
+    the antennas are not known, the nearest in the uv plane. Each is compared with the next, or with the line through
+    the one before and the one after it, whichever leaves more of them between which the sky hardly changes.
     """
     rows = _sample(visibilities)
+    amplitude = _amplitudes(rows)
     for between, first, second in _neighbours(rows):
-        found = _scatter(rows, between, first, second)
-        if found is not None:
-            return found
+        tried = [_scatter(rows, amplitude, between, one) for one in (_steps(rows, first, second),
+                                                                     _bends(rows, first, second))]  # fmt: skip
+        found = [one for one in tried if one is not None]
+        if found:
+            return min(found, key=lambda one: one.error / one.factor)
     return None
 
 
-def _scatter(rows: Visibilities, between: str, first: np.ndarray, second: np.ndarray) -> Scatter | None:
-    """From the pairs (P,) of rows between which the sky hardly changes; the median is that of an exponential."""
-    expected = sum(s[k] ** 2 for s in (rows.sigma_re, rows.sigma_im) for k in (first, second))
-    squared = np.abs(rows.values[first] - rows.values[second]) ** 2 / expected
-    apart = np.hypot(rows.u[first] - rows.u[second], rows.v[first] - rows.v[second])
-    amplitude = _amplitudes(rows)
-    change = (2 * np.pi * ARCSEC * REACH * apart) ** 2 * np.maximum(amplitude[first], amplitude[second]) ** 2
-    factor, chosen = np.inf, np.ones(len(first), bool)
+@dataclass(frozen=True, kw_only=True)
+class _Differences:
+    """Sums of neighbouring visibilities in which the sky hardly is: rows (m, P) and their shares (m, P).
+
+    turn: (P,) the phase by which emission at `REACH` goes into the sum.
+    """
+
+    rows: np.ndarray
+    shares: np.ndarray
+    turn: np.ndarray
+
+
+def _steps(table: Visibilities, first: np.ndarray, second: np.ndarray) -> _Differences:
+    """Each visibility less the one before it."""
+    shares = np.stack([-np.ones(len(first)), np.ones(len(first))])
+    return _Differences(rows=np.stack([first, second]), shares=shares, turn=_turn(table, first, second))
+
+
+def _bends(table: Visibilities, first: np.ndarray, second: np.ndarray) -> _Differences:
+    """Each visibility less what the line through its two neighbours has at its place."""
+    triples = np.flatnonzero(second[:-1] == first[1:])
+    before, here, after = first[triples], second[triples], second[triples + 1]
+    ahead, behind = _turn(table, here, after), _turn(table, before, here)
+    share = np.where(ahead + behind > 0, ahead / np.maximum(ahead + behind, 1e-300), 0.5)
+    off = [column[here] - share * column[before] - (1 - share) * column[after] for column in (table.u, table.v)]
+    turn = 0.5 * ahead * behind + 2 * np.pi * ARCSEC * REACH * np.hypot(*off)
+    shares = np.stack([-share, np.ones(len(here)), share - 1])
+    return _Differences(rows=np.stack([before, here, after]), shares=shares, turn=turn)
+
+
+def _turn(table: Visibilities, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Phase by which emission at `REACH` turns from one row to another."""
+    return 2 * np.pi * ARCSEC * REACH * np.hypot(table.u[first] - table.u[second], table.v[first] - table.v[second])
+
+
+def _scatter(table: Visibilities, amplitude: np.ndarray, between: str, made: _Differences) -> Scatter | None:
+    """From the differences in which the sky hardly is; their power over that of the noise is an exponential's."""
+    expected = sum(np.sum((made.shares * sigma[made.rows]) ** 2, 0) for sigma in (table.sigma_re, table.sigma_im))
+    power = np.abs(np.sum(made.shares * table.values[made.rows], 0)) ** 2 / expected
+    sky = (made.turn * amplitude[made.rows].max(0, initial=0.0)) ** 2 / expected
+    factor, chosen = np.inf, np.ones(len(power), bool)
     for _ in range(ROUNDS):
-        before, factor = factor, float(np.sqrt(np.median(squared[chosen]) / np.log(2))) if chosen.any() else 0.0
+        before, factor = factor, float(np.sqrt(np.median(power[chosen]) / np.log(2))) if chosen.any() else 0.0
         if not 0 < factor < before:
             break
-        chosen = change < CHANGED * expected * factor**2
+        chosen = sky < CHANGED * factor**2
     count = int(np.count_nonzero(chosen))
-    if count < LEAST_PAIRS or not factor > 0:
+    if count < LEAST or not factor > 0:
         return None
     return Scatter(factor=factor, error=float(factor / np.sqrt(count)), count=count, between=between)
 
@@ -191,7 +228,7 @@ def _said(found: Scatter) -> str:
     """What is said of a noise that is off."""
     wrong, factor = ("small", found.factor) if found.factor > 1 else ("large", 1 / found.factor)
     return (
-        f"noise looks {factor:.3g} times too {wrong}: {found.count} pairs of {found.between} scatter by "
-        f"{found.factor:.3g} +- {found.error:.2g} of what the weights say; errors are wrong by that factor, and "
-        "noise_scale='auto' takes it out"
+        f"noise looks {factor:.3g} times too {wrong}: {found.count} differences between {found.between} "
+        f"scatter by {found.factor:.3g} +- {found.error:.2g} of what the weights say; errors are wrong by that factor, "
+        "and noise_scale='auto' takes it out"
     )
