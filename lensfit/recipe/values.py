@@ -114,7 +114,11 @@ def number_or(word: str) -> Reader:
     """The reader of a number or of one word."""
 
     def read(value: Any, where: str, folder: Path) -> float | str:
-        return value if value == word else number(value, where)
+        if value == word:
+            return word
+        if isinstance(value, str):
+            raise ModelError(f"{where}: {value!r} is neither a finite number nor {word!r}")
+        return number(value, where)
 
     return read
 
