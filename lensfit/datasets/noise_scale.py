@@ -23,6 +23,8 @@ RINGS = 32
 """Rings of baseline length in each of which the sky's amplitude is one."""
 SAMPLE = 2**18
 """Rows that are looked at where there are more."""
+PRIME = 7919
+"""Spreads the baselines that are looked at over all antennas."""
 ROUNDS = 30
 """Most times that the differences are chosen anew with the noise that they gave, which begins too large."""
 
@@ -162,12 +164,12 @@ def _sample(rows: Visibilities) -> Visibilities:
     """Of more rows than `SAMPLE` some whose neighbours are there too: whole baselines, or a strip of the uv plane."""
     if len(rows) <= SAMPLE:
         return rows
-    baseline = _baselines(rows)
-    if baseline is None:
+    kept = np.zeros(0, int)
+    if rows.antenna1 is not None and rows.antenna2 is not None:
+        kept = np.flatnonzero((PRIME * rows.antenna1 + rows.antenna2) % -(-len(rows) // SAMPLE) == 0)
+    if len(kept) < LEAST:
         middle = len(rows) // 2
         kept = np.sort(np.argsort(rows.u, kind="stable")[middle - SAMPLE // 2 : middle + SAMPLE // 2])
-    else:
-        kept = np.flatnonzero(baseline % (-(-len(rows) // SAMPLE)) == 0)
     columns = ("u", "v", "values", "sigma_re", "sigma_im", "antenna1", "antenna2", "time", "track")
     given = {name: getattr(rows, name) for name in columns}
     return replace(rows, **{name: column[kept] for name, column in given.items() if column is not None})

@@ -76,7 +76,11 @@ def test_bright_structure_is_not_taken_for_noise():
 
 def test_many_rows_are_sampled(monkeypatch):
     monkeypatch.setattr("lensfit.datasets.noise_scale.SAMPLE", 1000)
-    for rows in (tracks(factor=2), dataclasses.replace(tracks(factor=2), antenna1=None, antenna2=None)):
+    ones = np.ones(ANTENNAS * (ANTENNAS - 1) // 2 * TIMES * CHANNELS, int)
+    one = {"antenna1": ones, "antenna2": 2 * ones}
+    unknown = dict.fromkeys(("antenna1", "antenna2", "time"))
+    for changes in ({}, one | {"time": None}, unknown):
+        rows = dataclasses.replace(tracks(factor=2), **changes)
         found = scatter_of_neighbours(rows)
         assert found.count <= 1000 and found.factor == pytest.approx(2, abs=4 * found.error)
 
