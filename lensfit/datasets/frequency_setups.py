@@ -12,6 +12,9 @@ from lensfit.errors import DataError
 WIDTH_TOLERANCE = 0.01
 """Relative difference from which on two statements of a channel's width disagree."""
 
+RANGE = (1e6, 1e16)
+"""Frequencies [Hz] at which baselines are measured: from long radio waves to visible light."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FrequencySetups:
@@ -70,7 +73,7 @@ def read_frequency_setups(hdus: Any, header: Any, axis: int, shape: tuple[int, i
         axis: number of the FREQ axis. shape: IFs and channels.
 
     Raises:
-        DataError: the table does not fit the data, or a frequency is not positive.
+        DataError: the table does not fit the data, or a frequency is none that can be observed.
     """
     reference, pixel, step = (float(header[f"{key}{axis}"]) for key in ("CRVAL", "CRPIX", "CDELT"))
     tables = [hdu for hdu in hdus if hdu.name == "AIPS FQ"]
@@ -86,9 +89,12 @@ def read_frequency_setups(hdus: Any, header: Any, axis: int, shape: tuple[int, i
     numbers = _column(tables, "FRQSEL", (count, 1), path)
     steps, notes = _steps(tables, (count, *shape), step, path)
     frequencies = reference + offsets[:, :, None] + steps[:, :, None] * (np.arange(shape[1]) + 1 - pixel)
-    if not (np.isfinite(frequencies) & (frequencies > 0)).all():
-        raise DataError(f"{path}: a frequency of {frequencies.min():.6g} Hz by its header and AIPS FQ table; correct "
-                        "CRVAL and CDELT of the FREQ axis there, or export it again")  # fmt: skip
+    wrong = ~((frequencies > RANGE[0]) & (frequencies < RANGE[1]))
+    if wrong.any():
+        raise DataError(
+            f"{path}: a frequency of {frequencies[wrong][0]:.6g} Hz by its header and AIPS FQ table; correct CRVAL and "
+            "CDELT of the FREQ axis there, or export it again"
+        )
     numbers = np.arange(count) + 1 if numbers is None else numbers[:, 0].astype(int)
     return FrequencySetups(numbers=numbers, frequencies=frequencies, notes=notes)
 

@@ -93,6 +93,7 @@ def test_widths_that_disagree_are_told(tmp_path):
         ({"setups": ()}, "2 IFs and no AIPS FQ table"),
         ({"setups": (WIDE | {"IF FREQ": [0.0, 1e9, 2e9]},)}, "IF FREQ of its AIPS FQ table has 3 numbers a row"),
         ({"setups": (WIDE | {"IF FREQ": [0.0, -350e9]},)}, "a frequency of -1e"),
+        ({"setups": (WIDE | {"IF FREQ": [0.0, 1e20]},)}, "a frequency of 1e"),
         ({"setups": (WIDE | {"IF FREQ": [0.0, np.nan]},)}, "a frequency of nan Hz"),
     ],
 )
