@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from lensfit.datasets.dataset import place, read_only
 from lensfit.datasets.visibilities import ARCSEC, Visibilities
@@ -197,18 +197,18 @@ def _numbered(group: np.ndarray, label: np.ndarray) -> np.ndarray:
 
 def _neighbours(rows: Visibilities) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """What is compared, and both rows of each pair."""
-    baseline = _baselines(rows)
-    if baseline is not None and rows.time is None:
+    baseline, time = _baselines(rows), rows.time
+    if baseline is not None and time is None:
         order = np.argsort(baseline, kind="stable")
         yield "visibilities that follow each other on a baseline", *_pairs(order, baseline)
-    elif baseline is not None:
-        moment = _numbered(baseline, rows.time)
+    elif baseline is not None and time is not None:
+        moment = _numbered(baseline, time)
         order = np.lexsort((np.hypot(rows.u, rows.v), moment))
         starts = np.flatnonzero(np.diff(moment[order], prepend=-1))
         channel = np.empty(len(rows), int)
         channel[order] = np.arange(len(rows)) - np.repeat(starts, np.diff(np.append(starts, len(rows))))
         same = _numbered(baseline, channel)
-        yield "visibilities of neighbouring times on a baseline", *_pairs(np.lexsort((rows.time, same)), same)
+        yield "visibilities of neighbouring times on a baseline", *_pairs(np.lexsort((time, same)), same)
         yield "visibilities of neighbouring channels or hands", *_pairs(order, moment)
     yield "visibilities nearest in the uv plane", *_nearest(rows)
 
@@ -216,7 +216,7 @@ def _neighbours(rows: Visibilities) -> Iterator[tuple[str, np.ndarray, np.ndarra
 def _nearest(rows: Visibilities) -> tuple[np.ndarray, np.ndarray]:
     """Each row with the row nearest to it in the uv plane."""
     places = np.stack([rows.u, rows.v], -1)
-    return np.arange(len(rows)), cKDTree(places).query(places, k=[2])[1].ravel()
+    return np.arange(len(rows)), KDTree(places).query(places, k=[2])[1].ravel()
 
 
 def _pairs(order: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

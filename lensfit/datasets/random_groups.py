@@ -10,6 +10,8 @@ from lensfit.errors import DataError
 
 SOFT = 0.009
 """Spacing of numbers in single precision up to which two decimals of a BASELINE are there."""
+WHOLE = ("ANTENNA1", "ANTENNA2", "SUBARRAY", "SOURCE", "FREQSEL")
+"""Parameters that are whole numbers."""
 LARGEST = 2**31
 """Numbers of antennas, sources and setups are below it."""
 
@@ -56,19 +58,10 @@ class Groups:
             raise DataError(
                 f"{path}: UU, VV beyond one light second; a UVFITS gives baselines in seconds, export it again"
             )
-        ends = [_whole(parameter(name), name, path) for name in ("ANTENNA1", "ANTENNA2")]
-        baseline, array = parameter("BASELINE"), _whole(parameter("SUBARRAY"), "SUBARRAY", path)
-        if baseline is not None:
-            first, second, decimals = _of_baseline(_finite(baseline, "BASELINE", path), bitpix == -32)
-            array = decimals if array is None else array
-        elif ends[0] is not None and ends[1] is not None:
-            first, second = ends
-            array = np.ones(len(u), int) if array is None else array
-        else:
-            raise DataError(f"{path}: neither BASELINE nor ANTENNA1 and ANTENNA2 among {', '.join(data.parnames)}")
-        source, setup = (_whole(parameter(name), name, path) for name in ("SOURCE", "FREQSEL"))
+        whole = {name: _whole(parameter(name), name, path) for name in WHOLE}
+        first, second, array = _antennas(parameter("BASELINE"), whole, bitpix == -32, path)
         return cls(u=u, v=v, antenna1=first, antenna2=second, array=array, time=parameter("DATE"),
-                   source=source, setup=setup)  # fmt: skip
+                   source=whole["SOURCE"], setup=whole["FREQSEL"])  # fmt: skip
 
     def columns(self, rows: np.ndarray, frequencies: np.ndarray) -> dict[str, np.ndarray]:
         """u, v [wavelengths], antennas, time and, of several arrays, track, of the groups `rows` (G,) bool, each
@@ -89,6 +82,20 @@ class Groups:
             return ()
         named = ", ".join(map(str, arrays))
         return (f"{len(arrays)} arrays of antennas (AIPS AN {named}): each is a track with antennas of its own",)
+
+
+def _antennas(
+    baseline: np.ndarray | None, whole: dict[str, np.ndarray | None], single: bool, path: Path
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Both antennas and their array, from BASELINE or from the parameters that name them."""
+    first, second, array = (whole[name] for name in ("ANTENNA1", "ANTENNA2", "SUBARRAY"))
+    if baseline is not None:
+        first, second, decimals = _of_baseline(_finite(baseline, "BASELINE", path), single)
+    elif first is not None and second is not None:
+        decimals = np.ones(len(first), int)
+    else:
+        raise DataError(f"{path}: neither BASELINE nor ANTENNA1 and ANTENNA2 among its parameters; export it again")
+    return first, second, decimals if array is None else array
 
 
 def _of_baseline(baseline: np.ndarray, single: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
