@@ -215,8 +215,11 @@ def _neighbours(rows: Visibilities) -> Iterator[tuple[str, np.ndarray, np.ndarra
 
 def _nearest(rows: Visibilities) -> tuple[np.ndarray, np.ndarray]:
     """Each row with the row nearest to it in the uv plane."""
-    places = np.stack([rows.u, rows.v], -1)
-    return np.arange(len(rows)), KDTree(places).query(places, k=[2])[1].ravel()
+    places, own = np.stack([rows.u, rows.v], -1), np.arange(len(rows))
+    if len(rows) < 2:
+        return own[:0], own[:0]
+    near = np.asarray(KDTree(places).query(places, k=2)[1])  # of rows at one place either may be named first
+    return own, np.where(near[:, 0] == own, near[:, 1], near[:, 0])
 
 
 def _pairs(order: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

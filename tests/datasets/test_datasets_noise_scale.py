@@ -85,6 +85,19 @@ def test_many_rows_are_sampled(monkeypatch):
         assert found.count <= 1000 and found.factor == pytest.approx(2, abs=4 * found.error)
 
 
+def test_hands_at_one_place():
+    """Two rows at each place in the uv plane, as of two polarisations; of one row there is nothing to say."""
+    one, other = tracks(factor=2), tracks(factor=2, seed=5)
+    unknown = dict.fromkeys(("antenna1", "antenna2", "time"))
+    names = ("u", "v", "sigma_re", "sigma_im")
+    both = {name: np.tile(getattr(one, name), 2) for name in names}
+    noise = other.values - tracks(factor=0, seed=5).values
+    rows = dataclasses.replace(one, **both, **unknown, values=np.concatenate([one.values, one.values + noise]))
+    assert scatter_of_neighbours(rows).factor == pytest.approx(np.sqrt(0.5) * 2, rel=0.05)  # the first noise is in both
+    single = {name: getattr(one, name)[:1] for name in (*names, "values")}
+    assert scatter_of_neighbours(dataclasses.replace(one, **single, **unknown)) is None
+
+
 def test_two_tracks_share_no_baseline():
     """Rows of two tracks at the same times, of which the second has three times the flux."""
     one, other = tracks(flux=0.02), tracks(flux=0.06, seed=4)
