@@ -55,7 +55,8 @@ def _is_idi(path: Path) -> bool:
         start = file.read(6)
     if not start.startswith((b"SIMPLE", b"\x1f\x8b")):
         return False
-    with read_as(path, "FITS"), gzip.open(path) if start[:2] == b"\x1f\x8b" else path.open("rb") as file:
+    packed = not start.startswith(b"SIMPLE")
+    with read_as(path, "gzip" if packed else "FITS"), gzip.open(path) if packed else path.open("rb") as file:
         head = file.read(HEAD)
     cards = (head[k : k + 80] for k in range(0, len(head), 80))
     return any(card.startswith((b"EXTNAME = 'UV_DATA", b"EXTNAME = 'ARRAY_GEOMETRY")) for card in cards)
