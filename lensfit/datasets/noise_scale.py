@@ -19,6 +19,8 @@ LEAST = 150
 """Differences from which on their scatter is told: it is then known to a tenth."""
 TOLD = 1.3
 """Factor by which the noise is off from which on it is told."""
+KEPT = 0.9
+"""Share of the differences, the small ones, that the factor is taken from: a few wild ones change little."""
 RINGS = 32
 """Rings of baseline length in each of which the sky's amplitude is one."""
 SAMPLE = 2**18
@@ -136,20 +138,32 @@ def _turn(table: Visibilities, first: np.ndarray, second: np.ndarray) -> np.ndar
 
 
 def _scatter(table: Visibilities, amplitude: np.ndarray, between: str, made: _Differences) -> Scatter | None:
-    """From the differences in which the sky hardly is; their power over that of the noise is an exponential's."""
+    """From the differences in which the sky hardly is; their power over that of the noise is an exponential's.
+
+    The error is the largest that mocks show: differences share visibilities.
+    """
     expected = sum(np.sum((made.shares * sigma[made.rows]) ** 2, 0) for sigma in (table.sigma_re, table.sigma_im))
     power = np.abs(np.sum(made.shares * table.values[made.rows], 0)) ** 2 / expected
     sky = (made.turn * amplitude[made.rows].max(0, initial=0.0)) ** 2 / expected
     factor, chosen = np.inf, np.ones(len(power), bool)
     for _ in range(ROUNDS):
-        before, factor = factor, float(np.sqrt(np.median(power[chosen]) / np.log(2))) if chosen.any() else 0.0
+        before, factor = factor, np.sqrt(_mean(power[chosen]))
         if not 0 < factor < before:
             break
         chosen = sky < CHANGED * factor**2
     count = int(np.count_nonzero(chosen))
     if count < LEAST or not factor > 0:
         return None
-    return Scatter(factor=factor, error=float(factor / np.sqrt(count)), count=count, between=between)
+    return Scatter(factor=float(factor), error=float(factor / np.sqrt(count)), count=count, between=between)
+
+
+def _mean(power: np.ndarray) -> float:
+    """The mean of powers that are exponential but for a few large ones, from the lower share `KEPT` of them."""
+    if not len(power):
+        return 0.0
+    most = -np.log(1 - KEPT)
+    lower = np.partition(power, int(KEPT * len(power)))[: max(int(KEPT * len(power)), 1)]
+    return float(np.mean(lower)) * KEPT / (KEPT - (1 - KEPT) * most)
 
 
 def _amplitudes(rows: Visibilities) -> np.ndarray:
