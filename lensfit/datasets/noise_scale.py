@@ -122,7 +122,7 @@ def _steps(table: Visibilities, first: np.ndarray, second: np.ndarray) -> _Diffe
 
 def _bends(table: Visibilities, first: np.ndarray, second: np.ndarray) -> _Differences:
     """Each visibility less what the line through its two neighbours has at its place."""
-    triples = np.flatnonzero(second[:-1] == first[1:])
+    triples = np.flatnonzero((second[:-1] == first[1:]) & (first[:-1] != second[1:]))
     before, here, after = first[triples], second[triples], second[triples + 1]
     ahead, behind = _turn(table, here, after), _turn(table, before, here)
     share = np.where(ahead + behind > 0, ahead / np.maximum(ahead + behind, 1e-300), 0.5)
