@@ -16,6 +16,8 @@ SIGNS: tuple[Sign, ...] = get_args(Sign)
 East: TypeAlias = Literal["left", "right"]
 """The side of the image to which l (East) counts."""
 SIDES: tuple[East, ...] = get_args(East)
+NoiseScale: TypeAlias = float | Literal["auto"]
+"""What the noise is multiplied by; "auto", for visibilities, takes it from the data."""
 Regularisation: TypeAlias = Literal["gradient", "curvature", "adaptive", "matern"]
 """How a source on pixels is held smooth."""
 REGULARISATIONS: tuple[Regularisation, ...] = get_args(Regularisation)

@@ -19,7 +19,7 @@ from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe
 from lensfit.registry import fitter
 from lensfit.results.files import REPORT
 
-ARGUMENT = re.compile(r"(?<= )(pixel_scale|noise|psf|mask|mask_radius|nan|psf_center)=(?:'(\w+)'|(-?[\d.]+)|True)?")
+ARGUMENT = re.compile(r"(?<= )(pixel_scale|noise|psf|mask|mask_radius|nan|psf_center|field|noise_scale)=(?:'(\w+)'|(-?[\d.]+)|True)?")
 """An argument of a reader as its messages write it: `pixel_scale=`, `nan='mask'` or `psf_center=True`."""
 
 

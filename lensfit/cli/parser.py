@@ -150,10 +150,15 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--psf-center", action="store_const", const=True, help="move the PSF so that its centroid is in its centre"
     )
+    group.add_argument(
+        "--noise-scale", metavar="F", type=_scale,
+        help="multiply the noise by F; auto: by what the scatter of the visibilities says",
+    )
     group = parser.add_argument_group("visibilities")
     group.add_argument("--sign", type=int, choices=SIGNS, help="of V = sum I exp(sign 2 pi i (u l + v m))")
     group.add_argument("--east", choices=SIDES, help="side of the image to which l (East) counts")
     group.add_argument("--wavelength", metavar="M", type=float, help="in metres, where u and v are in metres")
+    group.add_argument("--field", metavar="NAME", help="the lens, by name or number, in a UVFITS of several sources")
     group.add_argument("--primary-beam", metavar="W", type=float, help="full width at half maximum [arcsec]")
     group.add_argument(
         "--antenna-phases", action="store_const", const=True, help="fit the phases of the antennas with the model"
@@ -193,6 +198,15 @@ def _seconds(text: str) -> float:
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
     return value
+
+
+def _scale(text: str) -> float | str:
+    if text == "auto":
+        return text
+    try:
+        return _seconds(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}, nor is it auto") from None
 
 
 def _picture(text: str) -> Path:

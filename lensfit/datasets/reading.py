@@ -11,15 +11,17 @@ from astropy.io import fits
 
 from lensfit.datasets.array_files import Scale, resolved_scale
 from lensfit.datasets.dataset import place
+from lensfit.datasets.foreign_formats import refuse_foreign
 from lensfit.datasets.image_files import Info, Part, find_files, read_info, read_parts
 from lensfit.datasets.imaging import Imaging
 from lensfit.datasets.interferometer import Interferometer, wide_grid
+from lensfit.datasets.noise_scale import with_noise_scale
 from lensfit.datasets.psf import checked_psf
 from lensfit.datasets.psf_sampling import on_data_pixels
 from lensfit.datasets.visibilities import NanRows, Visibilities, check_units
 from lensfit.datasets.visibility_files import holds_visibilities, read_table
 from lensfit.errors import DataError
-from lensfit.names import East, NanPolicy, Sign
+from lensfit.names import East, NanPolicy, NoiseScale, Sign
 
 
 def read(path: str | Path, **options: Any) -> Imaging | Interferometer:
@@ -76,6 +78,7 @@ def read_imaging(
     path = Path(path)
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; check the path")
+    refuse_foreign(path)
     named = {"noise": noise, "psf": psf, "mask": mask}
     given = {role: Path(file) for role, file in named.items() if file is not None}
     files = find_files(path, given) if path.is_dir() else {"data": path, **given}
@@ -159,6 +162,8 @@ def read_interferometer(
     primary_beam: float | None = None,
     origin: tuple[float, float] | None = None,
     nan: NanRows = "error",
+    field: str | int | None = None,
+    noise_scale: NoiseScale | None = None,
 ) -> Interferometer:
     """Read visibilities from a UVFITS or npz file, or from a folder that holds one or PyAutoLens's FITS triple.
 
@@ -176,13 +181,15 @@ def read_interferometer(
         wavelength: in metres, where u and v are in metres.
         primary_beam: full width at half maximum in arcsec.
         nan: "error" refuses NaN and inf, "drop" leaves such rows out.
+        field: of a UVFITS of several sources the one that is meant, by name or number.
+        noise_scale: multiplies the noise; "auto" takes the factor from the scatter of neighbouring visibilities.
 
     Raises:
-        DataError: a file is missing, ambiguous or broken, something is not stated, or the data are not fit for
-            a fit.
+        DataError: a file is missing, ambiguous, broken or of a format that has to be exported first, something is not
+            stated, or the data are not fit for a fit.
     """
     path = Path(path)
-    table = read_table(path)
+    table = read_table(path, field)
     given = {
         "pixel_scale": pixel_scale, "shape": shape, "sign": sign, "east": east,
         "wavelength": wavelength, "primary_beam": primary_beam, "origin": origin,
@@ -191,7 +198,8 @@ def read_interferometer(
     _check_stated(path, stated, ("sign", "east"))
     columns = {name: column for name, column in table.columns.items() if name != "mask"}
     frame = {key: stated[key] for key in ("sign", "east", "wavelength") if stated.get(key) is not None}
-    visibilities = Visibilities.from_arrays(nan=nan, sources=table.sources, **columns, **frame)
+    made = Visibilities.from_arrays(nan=nan, sources=table.sources, notes=table.notes, **columns, **frame)
+    visibilities = with_noise_scale(made, noise_scale)
     if stated.get("pixel_scale") is None and stated.get("shape") is None:
         check_units(visibilities.longest, str(path))
         stated["pixel_scale"], stated["shape"] = wide_grid(visibilities, stated.get("primary_beam"))

@@ -8,6 +8,9 @@ import numpy as np
 from astropy.io import fits
 
 from lensfit.datasets.array_files import check_size, read_as, unpacked
+from lensfit.datasets.frequency_setups import read_frequency_setups
+from lensfit.datasets.random_groups import Groups
+from lensfit.datasets.uvfits_fields import choose_source
 from lensfit.errors import DataError
 
 _PARALLEL = {1: "I", -1: "RR", -2: "LL", -5: "XX", -6: "YY"}
@@ -22,12 +25,15 @@ def is_uvfits(path: Path) -> bool:
     return any(card.startswith("GROUPS  =") and "T" in card[10:30] for card in cards)
 
 
-def uvfits_columns(path: Path) -> dict[str, np.ndarray]:
-    """u, v [wavelengths], values [Jy], weights, flags, antenna1, antenna2 and time [JD] of every row, IF and
-    channel, the parallel hands averaged by their weights; autocorrelations are flagged.
+def uvfits_columns(path: Path, field: str | int | None = None) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """u, v [wavelengths], values [Jy], weights, flags, antenna1, antenna2 and time [JD] of every row, IF and channel,
+    the parallel hands averaged by their weights; autocorrelations are flagged. Notes on what was chosen.
+
+    Where several arrays of antennas observed, each is a track. field: name or number of the source, None = the only
+    one.
 
     Raises:
-        DataError: the file is broken or is no UVFITS of total intensity.
+        DataError: the file is broken or is no UVFITS of total intensity, or it holds several sources.
     """
     with unpacked(path) as file, warnings.catch_warnings(), read_as(path, "UVFITS"):
         warnings.simplefilter("ignore")  # AIPS writes keywords that astropy finds unusual
@@ -38,12 +44,16 @@ def uvfits_columns(path: Path) -> dict[str, np.ndarray]:
             header: Any = first.header
             check_size(8 * header["GCOUNT"] * int(np.prod(first.shape)), str(path))
             cube = _cube(first, header, path)
-            frequencies = _frequencies(hdus, header, cube.shape[1:3], path)
             values, weights = _intensity(cube, _stokes(header, cube.shape[3], path))
-            columns = _per_row(first.data, frequencies, path)
-    columns |= {"values": values.ravel(), "weights": weights.ravel()}
+            groups = Groups.of(first.data, header["BITPIX"], path)
+            used = np.asarray((weights > 0).any((1, 2)))
+            rows, notes = choose_source(hdus, header, groups.source, used, field, path)
+            setups = read_frequency_setups(hdus, header, _axes(header)["FREQ"], cube.shape[1:3], path)
+            setup = setups.of_groups(groups.setup, used & rows, path)
+            columns = groups.columns(rows, setups.frequencies[setup[rows]])
+    columns |= {"values": values[rows].ravel(), "weights": weights[rows].ravel()}
     columns["flags"] = columns["antenna1"] == columns["antenna2"]
-    return columns
+    return columns, (*notes, *setups.told(setup[used & rows]), *groups.told(rows))
 
 
 def _axes(header: Any) -> dict[str, int]:
@@ -71,17 +81,6 @@ def _cube(hdu: Any, header: Any, path: Path) -> np.ndarray:
     return data
 
 
-def _frequencies(hdus: Any, header: Any, shape: tuple[int, int], path: Path) -> np.ndarray:
-    """(IF, FREQ) in Hz."""
-    n = _axes(header)["FREQ"]
-    channels = header[f"CRVAL{n}"] + (np.arange(shape[1]) + 1 - header[f"CRPIX{n}"]) * header[f"CDELT{n}"]
-    tables = [hdu for hdu in hdus if hdu.name == "AIPS FQ"]
-    offsets = np.ravel(tables[0].data["IF FREQ"][0]) if tables else np.zeros(1)
-    if len(offsets) != shape[0]:
-        raise DataError(f"{path}: {shape[0]} IFs and {len(offsets)} frequencies in its AIPS FQ table; export it again")
-    return offsets[:, None].astype(float) + channels
-
-
 def _stokes(header: Any, count: int, path: Path) -> list[int]:
     """Which entries of the STOKES axis measure total intensity."""
     n = _axes(header)["STOKES"]
@@ -100,35 +99,3 @@ def _intensity(cube: np.ndarray, chosen: list[int]) -> tuple[np.ndarray, np.ndar
     values = np.where(used, hands[..., 0] + 1j * hands[..., 1], 0.0)
     total = weights.sum(-1)
     return (weights * values).sum(-1) / np.where(total > 0, total, 1.0), total
-
-
-def _per_row(groups: Any, frequencies: np.ndarray, path: Path) -> dict[str, np.ndarray]:
-    """u, v, antennas and time, each repeated for every IF and channel."""
-    names: dict[str, list[int]] = {}
-    for k, name in enumerate(groups.parnames):
-        if k < len(groups.columns) - 1:  # the last column is the data themselves
-            names.setdefault(name.split("-")[0].strip(" _").upper(), []).append(k)
-    missing = [name for name in ("UU", "VV") if name not in names]
-    if missing:
-        raise DataError(f"{path}: no parameter {', '.join(missing)} among {', '.join(groups.parnames)}")
-
-    def parameter(name: str) -> np.ndarray:
-        """Parameters of one name add up: large numbers are split over two."""
-        return sum(np.asarray(groups.field(k), float) for k in names[name])  # pyright: ignore[reportReturnType]
-
-    seconds = {name: parameter(name) for name in ("UU", "VV")}
-    if max(np.abs(column).max(initial=0) for column in seconds.values()) > 1:
-        raise DataError(f"{path}: UU, VV beyond one light second; a UVFITS gives baselines in seconds, export it again")
-    rows = {name[0].lower(): (column[:, None, None] * frequencies).ravel() for name, column in seconds.items()}
-    if "BASELINE" in names:
-        code = np.floor(parameter("BASELINE") + 1e-4).astype(int)
-        wide = code >= 65536
-        antennas = np.where(wide, (code - 65536) // 2048, code // 256), np.where(wide, code % 2048, code % 256)
-    elif {"ANTENNA1", "ANTENNA2"} <= set(names):
-        antennas = parameter("ANTENNA1").astype(int), parameter("ANTENNA2").astype(int)
-    else:
-        raise DataError(f"{path}: neither BASELINE nor ANTENNA1 and ANTENNA2 among {', '.join(groups.parnames)}")
-    each = {"antenna1": antennas[0], "antenna2": antennas[1]}
-    if "DATE" in names:
-        each["time"] = parameter("DATE")
-    return rows | {name: np.repeat(column, frequencies.size) for name, column in each.items()}

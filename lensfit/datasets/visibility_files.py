@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from astropy.io import fits
 
 from lensfit.datasets.array_files import file_format, open_images, read_as, sha256
 from lensfit.datasets.dataset import Source
+from lensfit.datasets.foreign_formats import foreign_format, refuse_foreign
 from lensfit.datasets.uvfits import is_uvfits, uvfits_columns
 from lensfit.datasets.visibilities import Visibilities, check_length
 from lensfit.errors import DataError
@@ -46,15 +47,18 @@ CHUNK = 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Raw columns by name, what is stated beside them, and where they come from."""
+    """Raw columns by name, what is stated beside them, where they come from, and notes on what was chosen."""
 
     columns: dict[str, Any]
     stated: dict[str, Any] = field(default_factory=dict)
     sources: tuple[Source, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def holds_visibilities(path: Path) -> bool:
-    """Whether a file or folder looks like visibilities rather than an image."""
+    """Whether a file or folder looks like visibilities rather than an image, also of a format that is not read."""
+    if foreign_format(path) is not None:
+        return True
     if path.is_dir():
         return (path / TRIPLE["uv"]).exists() or any(holds_visibilities(file) for file in _candidates(path))
     kind = file_format(path)
@@ -64,18 +68,26 @@ def holds_visibilities(path: Path) -> bool:
     return kind == "FITS" and is_uvfits(path)
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, source: str | int | None = None) -> Table:
     """The table of a file, or of the one file or triple of a folder with its `info.json`.
 
+    source: name or number of the one that is meant in a UVFITS of several.
+
     Raises:
-        DataError: nothing or several things there could be visibilities, or a file is broken.
+        DataError: nothing or several things there could be visibilities, a file is broken or of a format that is not
+            read, or holds several sources.
     """
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; check the path")
+    refuse_foreign(path)
     if not path.is_dir():
-        return _npz(path) if file_format(path) == "npz" else _uvfits(path)
+        if file_format(path) != "npz":
+            return _uvfits(path, source)
+        _check_no_source(path, source)
+        return _npz(path)
     info = _info(path)
     if (path / TRIPLE["uv"]).exists():
+        _check_no_source(path, source)
         table = _triple(path)
     else:
         found = [file for file in _candidates(path) if holds_visibilities(file)]
@@ -85,10 +97,8 @@ def read_table(path: Path) -> Table:
                 f"({', '.join(file.name for file in found) or 'UVFITS, npz, or ' + ', '.join(TRIPLE.values())}); "
                 "give the file itself as the path"
             )
-        table = read_table(found[0])
-    return Table(
-        columns=table.columns, stated=table.stated | info.stated, sources=table.sources + info.sources
-    )
+        table = read_table(found[0], source)
+    return replace(table, stated=table.stated | info.stated, sources=table.sources + info.sources)
 
 
 def _candidates(folder: Path) -> list[Path]:
@@ -96,10 +106,16 @@ def _candidates(folder: Path) -> list[Path]:
     return sorted(file for file in folder.iterdir() if file.is_file() and file.name.lower().endswith(suffixes))
 
 
-def _uvfits(path: Path) -> Table:
+def _check_no_source(path: Path, source: str | int | None) -> None:
+    if source is not None:
+        raise DataError(f"{path}: a table of one source without names; leave out field=, which is for UVFITS")
+
+
+def _uvfits(path: Path, source: str | int | None) -> Table:
     """The kernel's sign is -1 by the standard, and u counts to the East, the left of a northern-up image."""
     sources = (("visibilities", str(path), sha256(path)),)
-    return Table(columns=uvfits_columns(path), stated={"sign": -1, "east": "left"}, sources=sources)
+    columns, notes = uvfits_columns(path, source)
+    return Table(columns=columns, stated={"sign": -1, "east": "left"}, sources=sources, notes=notes)
 
 
 def _npz(path: Path) -> Table:

@@ -12,7 +12,7 @@ from lensfit.datasets import read_psf
 from lensfit.errors import ModelError
 from lensfit.instruments import Instrument
 from lensfit.model import GROUPS, LensModel
-from lensfit.names import IMAGE_MODELS, NAN_POLICIES, SIDES, VISIBILITY_MODELS, East, NanPolicy, Sign
+from lensfit.names import IMAGE_MODELS, NAN_POLICIES, SIDES, VISIBILITY_MODELS, East, NanPolicy, NoiseScale, Sign
 from lensfit.recipe import values
 from lensfit.recipe.model_reader import read_model
 from lensfit.recipe.model_writer import header, line, model_lines
@@ -47,6 +47,8 @@ class DataSection:
     east: East | None = None
     wavelength: float | None = None
     primary_beam: float | None = None
+    field: str | None = None
+    noise_scale: NoiseScale | None = None
     antenna_phases: bool = False
 
 
@@ -222,6 +224,8 @@ READERS: dict[type, dict[str, values.Reader]] = {
         "east": values.one_of(*SIDES),
         "wavelength": values.number,
         "primary_beam": values.number,
+        "field": values.label,
+        "noise_scale": values.number_or("auto"),
         "antenna_phases": values.boolean,
     },
     FitSection: {

@@ -105,6 +105,24 @@ def shape(value: Any, where: str, folder: Path) -> tuple[int, int]:
     return rows, columns
 
 
+def label(value: Any, where: str, folder: Path) -> str:
+    """A name in quotes, or a whole number."""
+    return str(integer(value, where, folder)) if isinstance(value, int) else text(value, where, folder)
+
+
+def number_or(word: str) -> Reader:
+    """The reader of a number or of one word."""
+
+    def read(value: Any, where: str, folder: Path) -> float | str:
+        if value == word:
+            return word
+        if isinstance(value, str):
+            raise ModelError(f"{where}: {value!r} is neither a finite number nor {word!r}")
+        return number(value, where)
+
+    return read
+
+
 def settings(value: Any, where: str, folder: Path) -> dict[str, Any]:
     """A table of numbers, texts, and true or false."""
     for key, item in table(value, where).items():

@@ -46,6 +46,7 @@ TOLD, TOO_SMALL, TOO_LARGE = 1.3, 2.0, 6.0
 """Factors by which the noise of an image is off: told, failed where it is too small, and where it is too large."""
 TOO_SMALL_VISIBILITIES = 1.5
 """The same of visibilities, whose noise is well known, where it is too small."""
+WEIGHTS_OFF = ", which --noise-scale auto takes out where all weights are off by it"
 
 PEDESTAL = 0.1
 """Share of a PSF's light that may be a constant below all of it: PSFs of HST and JWST have at most 0.02."""
@@ -183,7 +184,7 @@ def multiple_images(images: float) -> Answer:
 @question("noise", ALL, unknown="the scatter of the data is not known: use pixels without lens and arcs too")
 def noise_is_what_it_says(noise: Noise, kind: str) -> Answer:
     """Is the noise what it says?"""
-    limit = TOO_SMALL_VISIBILITIES if kind.endswith("visibilities") else TOO_SMALL
+    limit, remedy = (TOO_SMALL_VISIBILITIES, WEIGHTS_OFF) if kind.endswith("visibilities") else (TOO_SMALL, "")
     if noise.least > TOLD:
         told, factor, most = "too small", noise.least, limit
     elif noise.most < 1 / TOLD:
@@ -192,7 +193,7 @@ def noise_is_what_it_says(noise: Noise, kind: str) -> Answer:
         return True, f"the noise agrees with the scatter of {noise.where}: {noise.most:.2f} of what is stated"
     return factor < most, (
         f"noise looks {factor:.1f} times {told} against the scatter of {noise.where} (less than {most:g}): check what "
-        "its file holds; errors are wrong by that factor"
+        f"its file holds; errors are wrong by that factor{remedy}"
     )
 
 

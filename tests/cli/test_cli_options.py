@@ -29,6 +29,8 @@ from lensfit.start_up import setup
         ["fit", "data", "--out", "run", "--standard", "spherical"],
         ["fit", "data", "--out", "run", "--seed", "-1"],
         ["fit", "data", "--out", "run", "--mask-radius", "wide"],
+        ["inspect", "data", "--noise-scale", "0"],
+        ["inspect", "data", "--noise-scale", "own"],
         ["inspect"],
         ["inspect", "data", "--out", "data.fits"],
         ["report"],
@@ -87,6 +89,13 @@ def test_options_count_before_the_recipe_unless_other_data_are_named():
     assert data_section(other, base) == DataSection(path=Path("b"), mask=Path("k"))
 
 
+def test_options_of_visibilities():
+    given = parse(["inspect", "lens.uvfits", "--field", "LENS", "--noise-scale", "auto"])
+    expected = DataSection(path=Path("lens.uvfits"), field="LENS", noise_scale="auto")
+    assert data_section(given, DataSection()) == expected
+    assert data_section(parse(["inspect", "a", "--noise-scale", "2"]), DataSection()).noise_scale == 2
+
+
 def neighbours(imaging):
     """The image whole, but for a corner."""
     return dataclasses.replace(imaging, mask=np.hypot(imaging.x - 1.5, imaging.y - 1.5) < 0.5)
@@ -123,6 +132,10 @@ def test_a_mask_found_that_leaves_only_a_region_is_used_as_it_is(lensfit, fits, 
         ("mask these pixels, or give nan='mask' to have it done",
          "mask these pixels, or give --nan mask to have it done"),
         ("or give psf_center=True to have it centred", "or give --psf-center to have it centred"),
+        ("holds 2 sources: 1 = a, 2 = b; give the lens as field=, by name or number",
+         "holds 2 sources: 1 = a, 2 = b; give the lens as --field, by name or number"),
+        ("errors are wrong by that factor, and noise_scale='auto' takes it out",
+         "errors are wrong by that factor, and --noise-scale auto takes it out"),
         ("/data/mask=1/psf=.fits: no noise; give a file as noise=, or name it",
          "/data/mask=1/psf=.fits: no noise; give a file as --noise, or name it"),
     ],

@@ -54,13 +54,39 @@ def uvfits(folder, table):
     parameters = [np.append(-table.u / light, 0), np.append(table.v / light, 0), 0 * first, 256.0 * first + second]
     parameters += [np.full(count + 1, 2459000.5), np.linspace(0, 0.1, count + 1)]
     names = ["UU---SIN", "VV---SIN", "WW---SIN", "BASELINE", "DATE", "DATE"]
-    groups = fits.GroupData(data, bitpix=-64, parnames=names, pardata=parameters)
-    hdu = fits.GroupsHDU(groups)
-    axes = [("COMPLEX", 1, 1, 1), ("STOKES", -5, 1, -1), ("FREQ", 340e9, 1, 1e9), ("IF", 1, 1, 1)]
-    for n, (kind, value, pixel, step) in enumerate([*axes, ("RA", 0, 1, 1), ("DEC", 0, 1, 1)], 2):
+    named = list(zip(names, parameters, strict=True))
+    return random_groups(folder / "lens.uvfits", data, named, setups=[{"IF FREQ": [0.0, 3e9]}])
+
+
+AXES = (("COMPLEX", 1, 1, 1), ("STOKES", -5, 1, -1), ("FREQ", 340e9, 1, 1e9), ("IF", 1, 1, 1), ("RA", 0, 1, 1),
+        ("DEC", 0, 1, 1))  # fmt: skip
+"""Name, value, pixel and step of each axis of the groups."""
+FORMS = {
+    "IF FREQ": "D", "CH WIDTH": "E", "TOTAL BANDWIDTH": "E", "SIDEBAND": "J", "FRQSEL": "J", "ID. NO.": "J",
+    "SOURCE": "A",
+}  # fmt: skip
+
+
+def random_groups(path, data, parameters, *, axes=AXES, setups=(), sources=(), bits=-64):
+    """A UVFITS of data (K, DEC, RA, IF, FREQ, STOKES, COMPLEX).
+
+    parameters: (name, column) of the groups. setups, sources: rows of the AIPS FQ and SU tables, each column a number,
+    a list or a text.
+    """
+    names, columns = zip(*parameters, strict=True)
+    hdu = fits.GroupsHDU(fits.GroupData(data, bitpix=bits, parnames=list(names), pardata=list(columns)))
+    for n, (kind, value, pixel, step) in enumerate(axes, 2):
         for key, card in (("CTYPE", kind), ("CRVAL", value), ("CRPIX", pixel), ("CDELT", step)):
             hdu.header[f"{key}{n}"] = card
-    offsets = fits.Column(name="IF FREQ", format="2D", array=np.array([[0.0, 3e9]]))
-    path = folder / "lens.uvfits"
-    fits.HDUList([hdu, fits.BinTableHDU.from_columns([offsets], name="AIPS FQ")]).writeto(path)
+    tables = [_table(name, rows) for name, rows in (("AIPS FQ", setups), ("AIPS SU", sources)) if rows]
+    fits.HDUList([hdu, *tables]).writeto(path)
     return path
+
+
+def _table(name, rows):
+    columns = []
+    for key in rows[0]:
+        column = [row[key] for row in rows]
+        form = FORMS[key] if np.ndim(column) == 1 else f"{np.shape(column)[1]}{FORMS[key]}"
+        columns.append(fits.Column(name=key, format="16A" if form == "A" else form, array=np.array(column)))
+    return fits.BinTableHDU.from_columns(columns, name=name)

@@ -78,6 +78,18 @@ def test_sections_come_back_with_paths_from_the_recipe(tmp_path):
     assert recipe.fit == fit
 
 
+@pytest.mark.parametrize(
+    ("text", "field", "scale"), [('field = "SPT 0346"\nnoise_scale = "auto"', "SPT 0346", "auto"),
+                                 ("field = 2\nnoise_scale = 2", "2", 2.0)]
+)  # fmt: skip
+def test_which_source_and_what_noise(text, field, scale, tmp_path):
+    (tmp_path / "in.toml").write_text(f"[data]\n{text}\n")
+    data = read_recipe(tmp_path / "in.toml").data
+    assert (data.field, data.noise_scale) == (field, scale)
+    kept = round_trip(tmp_path, one_sersic(), data=data).data
+    assert (kept.field, kept.noise_scale) == (field, scale)
+
+
 def test_ties_and_hyperparameters_are_parameters(tmp_path):
     model = read(tmp_path, SERSIC + SIE_TIED).model
     bulge, sie = model.light["bulge"], model.mass["sie"]

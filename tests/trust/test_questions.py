@@ -115,6 +115,7 @@ def test_noise_that_is_off_is_told_and_may_pass():
     for noise, told in ((Noise(1.6, 1.7, SKY), "1.6 times too small"), (Noise(0.3, 0.4, SKY), "2.5 times too large")):
         check = answer("noise", "image", noise=noise)
         assert check.passed and told in check.finding
+    assert "--noise-scale auto" in answer("noise", "visibilities", noise=Noise(2.0, 2.0, SKY)).finding
     assert "agrees" in answer("noise", "image", noise=Noise(0.8, 1.25, SKY)).finding
     assert "agrees" in answer("noise", "image", noise=Noise(0.5, 1.0, SKY)).finding, "correlated noise is no fault"
 
