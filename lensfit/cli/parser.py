@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lensfit import version
-from lensfit.names import IMAGE_MODELS, NAN_POLICIES, REGULARISATIONS, SIDES, SIGNS, VISIBILITY_MODELS
+from lensfit.names import IMAGE_MODELS, NAN_POLICIES, NOISE_MEANINGS, REGULARISATIONS, SIDES, SIGNS, VISIBILITY_MODELS
 
 CODES = """\
 exit codes:
@@ -147,6 +147,10 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--pixel-scale", metavar="S", type=float, help="arcsec per pixel; default: the file's")
     group.add_argument("--nan", choices=NAN_POLICIES, help="pixels that hold no number; default: error")
+    group.add_argument(
+        "--noise-is", choices=NOISE_MEANINGS, help="what the numbers of the noise map are; default: told by its name"
+    )
+    group.add_argument("--noise-scale", metavar="F", type=float, help="multiply the noise, and take it as it is then")
     group = parser.add_argument_group("visibilities")
     group.add_argument("--sign", type=int, choices=SIGNS, help="of V = sum I exp(sign 2 pi i (u l + v m))")
     group.add_argument("--east", choices=SIDES, help="side of the image to which l (East) counts")

@@ -16,7 +16,7 @@ from lensfit.datasets.interferometer import Interferometer, wide_grid
 from lensfit.datasets.visibilities import NanRows, Visibilities, check_units
 from lensfit.datasets.visibility_files import holds_visibilities, read_table
 from lensfit.errors import DataError
-from lensfit.names import East, NanPolicy, Sign
+from lensfit.names import East, NanPolicy, NoiseIs, Sign
 
 
 def read(path: str | Path, **options: Any) -> Imaging | Interferometer:
@@ -52,6 +52,8 @@ def read_imaging(
     mask: str | Path | None = None,
     pixel_scale: float | None = None,
     nan: NanPolicy = "error",
+    noise_is: NoiseIs | None = None,
+    noise_scale: float | None = None,
 ) -> Imaging:
     """Read data, noise, PSF and mask from a folder or from a FITS (plain, gzip, fpack), npz or HDF5 file.
 
@@ -63,7 +65,10 @@ def read_imaging(
         path: file or folder with the data. The `info.json` of a folder may state `pixel_scale` and `origin`.
         noise, psf, mask: files that take precedence over what is found at `path`.
         pixel_scale: arcsec per pixel; takes precedence over `info.json`, which does so over the header.
-        nan: "error" refuses NaN and inf in unmasked pixels, "mask" masks these pixels.
+        nan: "error" refuses NaN, inf and noise of 0 in unmasked pixels, "mask" masks these pixels.
+        noise_is: what the numbers of the noise map are, whatever its name says: "sigma", "variance", "ivm" (inverse
+            variance), or "exposure" (exposure time: noise is made of the scatter of the sky and of counts).
+        noise_scale: multiplies the noise; given, the noise is taken as it is, however the sky scatters.
 
     Raises:
         DataError: a file is missing, ambiguous, broken, too large, or not fit for a fit.
@@ -77,7 +82,7 @@ def read_imaging(
     info = read_info(path) if path.is_dir() else Info()
     parts = _read_all(files)
     scales = () if pixel_scale is None else (Scale("pixel_scale=", pixel_scale, pixel_scale),)
-    return _assembled(parts, (*scales, *info.scales), info, nan)
+    return _assembled(parts, (*scales, *info.scales), info, nan, noise_is, noise_scale)
 
 
 def _read_all(files: dict[str, Path]) -> dict[str, Part]:
@@ -94,9 +99,19 @@ def _read_all(files: dict[str, Path]) -> dict[str, Part]:
 
 
 def _assembled(
-    parts: dict[str, Part], scales: tuple[Scale, ...], info: Info, nan: NanPolicy
+    parts: dict[str, Part],
+    scales: tuple[Scale, ...],
+    info: Info,
+    nan: NanPolicy,
+    noise_is: NoiseIs | None,
+    noise_scale: float | None,
 ) -> Imaging:
     data, noise, psf = parts["data"], parts["noise"], parts["psf"]
+    if noise.exposure and noise_is is None:
+        raise DataError(
+            f"{noise.sources[0][1]}: {noise.exposure}, not an inverse variance; give noise_is='exposure' to make noise "
+            "of the sky's scatter and counts, drizzle with final_wht_type = IVM, or give a noise map as noise="
+        )
     _check_units(data, noise)
     stated = (*scales, *data.scales)
     scale, notes = resolved_scale(stated, data.sources[0][1])
@@ -108,6 +123,8 @@ def _assembled(
         pixel_scale=scale,
         mask=parts["mask"].values if "mask" in parts else None,
         nan=nan,
+        noise_is=noise_is or noise.noise_is,
+        noise_scale=noise_scale,
         origin=info.origin,
         unit=data.unit or noise.unit,
         wcs=data.wcs,

@@ -14,7 +14,17 @@ from lensfit.datasets import read_parts
 from lensfit.errors import ModelError
 from lensfit.instruments import Instrument
 from lensfit.model import GROUPS, LensModel
-from lensfit.names import IMAGE_MODELS, NAN_POLICIES, SIDES, VISIBILITY_MODELS, East, NanPolicy, Sign
+from lensfit.names import (
+    IMAGE_MODELS,
+    NAN_POLICIES,
+    NOISE_MEANINGS,
+    SIDES,
+    VISIBILITY_MODELS,
+    East,
+    NanPolicy,
+    NoiseIs,
+    Sign,
+)
 from lensfit.recipe import values
 from lensfit.recipe.model_reader import read_model
 from lensfit.recipe.model_writer import header, line, model_lines
@@ -41,6 +51,8 @@ class DataSection:
     mask_radius: float | None = None
     pixel_scale: float | None = None
     nan: NanPolicy = "error"
+    noise_is: NoiseIs | None = None
+    noise_scale: float | None = None
     more: tuple[Path, ...] = ()
     shape: tuple[int, int] | None = None
     origin: tuple[float, float] | None = None
@@ -220,6 +232,8 @@ READERS: dict[type, dict[str, values.Reader]] = {
         "mask_radius": values.number,
         "pixel_scale": values.number,
         "nan": values.one_of(*NAN_POLICIES),
+        "noise_is": values.one_of(*NOISE_MEANINGS),
+        "noise_scale": values.number,
         "more": values.paths,
         "shape": values.shape,
         "origin": values.place,

@@ -1,0 +1,253 @@
+"""The noise map of an image: what its numbers are, and whether the scatter of the sky bears them out."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from scipy.ndimage import label
+
+from lensfit.datasets.dataset import MASKING_NOISE
+from lensfit.datasets.sky import Sky
+from lensfit.errors import DataError
+from lensfit.names import NOISE_MEANINGS, NoiseIs
+
+REFUSED = 30.0
+"""Factor between noise and the scatter of the sky beyond which data and noise do not belong together."""
+TOLD = 1.3
+"""Factor beyond which it is told."""
+FITS = 1.5
+"""Factor within which another meaning of the numbers bears the scatter out."""
+CORRELATED = 1.25
+"""Growth of the noise of a mean from which on correlated noise is told: that of a few pixels more."""
+OFF_ZERO = 2.0
+"""Level of the sky over its scatter from which on it is not at zero: the light of a lens makes it uncertain by 1.5."""
+SLOPES = 1.5
+"""Change of the sky across the image, over its scatter, from which on it is told."""
+PLATEAU = 3
+"""Neighbouring pixels of the one brightest value that are a plateau."""
+STANDS_OUT = 20.0
+"""Noise that the brightest pixel must exceed to be taken for saturated."""
+
+WORDS: dict[NoiseIs, str] = {
+    "sigma": "standard deviations",
+    "variance": "variances",
+    "ivm": "inverse variances",
+    "exposure": "exposure times",
+}
+"""What the numbers of a noise map can be, in words."""
+MADE_OF: dict[NoiseIs, str] = {
+    "sigma": "the numbers",
+    "variance": "sqrt",
+    "ivm": "1 / sqrt, read as inverse variance,",
+    "exposure": "scatter of the sky and counts over the exposure times",
+}
+"""How noise is made of them."""
+TIMES = {"s", "sec", "second", "seconds"}
+COUNTS = {"electron", "electrons", "e", "e-", "count", "counts", "ct", "dn", "adu", "photon", "photons"}
+
+
+def made_noise(
+    values: np.ndarray, data: np.ndarray, unit: str | None, noise_is: Any, noise_scale: Any, where: str
+) -> tuple[np.ndarray, list[str]]:
+    """Standard deviations (H, W) from the numbers of a noise map, with notes of what was done to them.
+
+    Raises:
+        DataError: `noise_is` is no known word, `noise_scale` no positive number, or see `of_exposures`.
+    """
+    if noise_is not in NOISE_MEANINGS:
+        raise DataError(f"noise_is={noise_is!r} is not known; give one of {', '.join(map(repr, NOISE_MEANINGS))}")
+    notes = [] if noise_is == "sigma" else [f"noise = {MADE_OF[noise_is]} of {where}"]
+    noise = of_exposures(data, values, unit, where) if noise_is == "exposure" else _of_squares(values, noise_is)
+    if noise_scale is None:
+        return noise, notes
+    if isinstance(noise_scale, str) or not 0 < noise_scale < np.inf:
+        raise DataError(f"noise_scale={noise_scale!r} for an image; give a positive number that multiplies its noise")
+    return noise * noise_scale, [*notes, f"noise multiplied by {noise_scale:.6g}"]
+
+
+def of_exposures(data: np.ndarray, seconds: np.ndarray, unit: str | None, where: str) -> np.ndarray:
+    """Standard deviations (H, W) from exposure times (H, W): what the sky scatters, and what light above it adds.
+
+    sigma^2 = s^2 t_sky / t + max(data - sky, 0) / t for data in electrons per second, s and t_sky those of the sky;
+    s^2 t / t_sky + max(data - sky, 0) for data in electrons.
+
+    Raises:
+        DataError: the sky shows no scatter, or the unit is neither.
+    """
+    good = np.isfinite(data) & (seconds > 0)
+    sky = Sky.of(np.where(good, data, 0.0), good)
+    if sky is None:
+        raise DataError(f"{where}: noise from exposure times needs a sky that scatters; give a noise map as noise=")
+    rate = _is_rate(unit, where)
+    level = sky.scatter * sky.level if abs(sky.level) > OFF_ZERO else 0.0
+    light = np.maximum(np.where(good, data, 0.0) - level, 0.0)
+    time = np.where(seconds > 0, seconds, np.nan)
+    relative = time / np.median(time[sky.part][sky.quiet])
+    variance = sky.scatter**2 / relative + light / time if rate else sky.scatter**2 * relative + light
+    return np.where(seconds > 0, np.sqrt(variance), np.where(seconds == 0, np.inf, seconds))
+
+
+def notes_on(
+    data: np.ndarray,
+    noise: np.ndarray,
+    mask: np.ndarray,
+    holds: np.ndarray,
+    *,
+    given: np.ndarray,
+    noise_is: NoiseIs,
+    insisted: bool,
+    where: str,
+) -> list[str]:
+    """What sky, noise and brightest pixels of an image say, in plain words.
+
+    Args:
+        data, noise, mask: (H, W) as they are used; holds: (H, W) bool, where the first two were numbers.
+        given: (H, W) the numbers that the noise was made from, as `noise_is` says.
+        insisted: whether the noise is to be taken as it is.
+        where: the name of the noise map in a message.
+
+    Raises:
+        DataError: the noise is more than REFUSED times off the scatter of the sky.
+    """
+    notes = plateau(data, noise, ~mask)
+    sky = Sky.of(data, holds)
+    if sky is None:
+        return notes
+    found = _Comparison.of(sky, noise)
+    if found is None:
+        return notes
+    mend = _remedy(sky, found, given, noise_is)
+    if not insisted and (found.factor > REFUSED or found.most < 1 / REFUSED):
+        raise DataError(
+            f"{where}: read as {WORDS[noise_is]}, the noise is {found.factor:.3g} times {_measured(sky)}; {mend}, "
+            "or give noise_scale=1 to have it taken as it is"
+        )
+    return [*notes, *_compared(sky, found, mend), *_sky_notes(sky)]
+
+
+def numbers(data: np.ndarray, noise: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Pixels (H, W) whose data and noise are numbers; masked ones too, for a disc about a lens holds no sky."""
+    filled = mask & (data == 0)
+    return np.isfinite(data) & np.isfinite(noise) & (noise > 0) & (noise < MASKING_NOISE) & ~filled
+
+
+def is_off_zero(sky: Sky) -> bool:
+    """Whether the sky at the border of an image is not at zero, light of the lens taken off."""
+    return abs(sky.level) > OFF_ZERO
+
+
+def plateau(data: np.ndarray, noise: np.ndarray, used: np.ndarray) -> list[str]:
+    """A note on neighbouring used pixels of the one brightest value, as a saturated detector gives."""
+    highest = float(np.max(data[used]))
+    groups, _ = label(used & (data == highest))  # pyright: ignore[reportGeneralTypeIssues]
+    largest = int(np.bincount(groups.ravel())[1:].max())
+    if largest < PLATEAU or not highest > STANDS_OUT * float(np.median(noise[used])):
+        return []
+    row, column = np.argwhere(groups == 1 + np.bincount(groups.ravel())[1:].argmax())[0]
+    return [
+        f"{largest} neighbouring pixels have the one brightest value {highest:.6g}, the first at row {row}, column "
+        f"{column} (counted from 0): saturated, as it seems; mask them"
+    ]
+
+
+def _of_squares(values: np.ndarray, noise_is: NoiseIs) -> np.ndarray:
+    """Of numbers (H, W) that are standard deviations, variances or inverse variances; a wrong sign is kept."""
+    if noise_is == "sigma":
+        return values
+    root = np.copysign(np.sqrt(np.abs(values)), values + 0.0)  # + 0.0 turns -0.0 into 0.0
+    if noise_is == "variance":
+        return root
+    with np.errstate(divide="ignore"):
+        return 1 / root
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Comparison:
+    """Noise over the scatter of the sky: `factor` of pixels far apart, `most` the larger of that and of neighbours.
+
+    growth: how many times more the mean of many pixels scatters than its noise says, 1 where that is not sure.
+    """
+
+    factor: float
+    most: float
+    growth: float
+
+    @classmethod
+    def of(cls, sky: Sky, noise: np.ndarray) -> Self | None:
+        far, near = 1 / sky.in_units_of(noise), 1 / sky.in_units_of(noise, lag=1)
+        if not (np.isfinite(far) and np.isfinite(near)):
+            return None
+        sure = sky.growth > CORRELATED + 5 / np.sqrt(sky.count)
+        return cls(factor=far, most=max(far, near), growth=sky.growth if sure else 1.0)
+
+    @property
+    def net(self) -> float:
+        """How many times too large errors come out."""
+        return self.factor / self.growth
+
+
+def _compared(sky: Sky, found: _Comparison, mend: str) -> list[str]:
+    """A note on noise that is too large, too small or correlated."""
+    parts = []
+    if found.factor > TOLD or found.most < 1 / TOLD:
+        parts.append(f"noise is {found.factor:.3g} times {_measured(sky)}")
+    if found.growth > 1:
+        parts.append(
+            f"noise of neighbouring pixels is correlated ({sky.correlation:.2f}), as drizzling makes it, and a fit "
+            "takes it for independent"
+        )
+    if not parts:
+        return []
+    if 1 / TOLD < found.net < TOLD:
+        return [f"{', and '.join(parts)}: errors come out about right, the one makes up for the other"]
+    size = f"{found.net:.2g} times too large" if found.net > 1 else f"{1 / found.net:.2g} times too small"
+    meant = " unless it is meant so, as a floor is" if found.net > 1 else ""
+    return [f"{', and '.join(parts)}: errors come out {size}{meant}; {mend}"]
+
+
+def _measured(sky: Sky) -> str:
+    return f"the scatter of the sky ({sky.scatter:.3g} in {sky.count} pixels away from light)"
+
+
+def _remedy(sky: Sky, found: _Comparison, given: np.ndarray, noise_is: NoiseIs) -> str:
+    """What the numbers are, as it seems, and the option that says so."""
+    inside = given[sky.part][sky.quiet]
+    scale = f"noise_scale={1 / found.net:.3g}"
+    if np.all(inside == inside[0]) and noise_is == "sigma":
+        return f"it is {inside[0]:.6g} everywhere, as a map of ones is: give a noise map, or {scale}"
+    kinds: list[NoiseIs] = [kind for kind in NOISE_MEANINGS if kind not in (noise_is, "exposure")]
+    off = {kind: abs(np.log(float(np.median(_of_squares(inside, kind))) / sky.scatter)) for kind in kinds}
+    best = min(kinds, key=lambda kind: off[kind])
+    if noise_is != "exposure" and off[best] < min(np.log(FITS), 0.5 * abs(np.log(found.factor))):
+        return f"as {WORDS[best]} its numbers fit the sky: give noise_is={best!r}"
+    if noise_is == "ivm" and found.growth == 1:
+        return f"give noise_is='exposure' if the weights are exposure times, or {scale}"
+    return f"{scale} mends it"
+
+
+def _sky_notes(sky: Sky) -> list[str]:
+    notes = []
+    if is_off_zero(sky):
+        notes.append(
+            f"the sky at the border of the image is {sky.level * sky.scatter:.3g}, {abs(sky.level):.2g} times its "
+            "scatter, and not zero: a standard model fits a constant sky too, a model of your own needs one"
+        )
+    if sky.slope > SLOPES:
+        notes.append(
+            f"the border of the image is brighter on one side, by {sky.slope:.2g} times the scatter of the sky: a "
+            "gradient of the sky, or light of a neighbour, which no model here has; subtract it, or mask that side"
+        )
+    return notes
+
+
+def _is_rate(unit: str | None, where: str) -> bool:
+    """Whether data are electrons per second, rather than electrons."""
+    words = (unit or "e/s").strip().lower().replace(" per ", "/").replace("cps", "counts/s").replace(" ", "")
+    counted, _, time = words.replace("s-1", "/s").replace("//", "/").partition("/")
+    if counted in COUNTS and (not time or time in TIMES):
+        return bool(time)
+    raise DataError(
+        f"{where}: noise from exposure times needs data in electrons or electrons per second, not in {unit!r}; "
+        "convert them, or give a noise map as noise="
+    )

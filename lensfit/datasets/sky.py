@@ -1,0 +1,180 @@
+"""The sky of an image, told from its data alone: how it scatters, how far from zero it is, whether it slopes.
+
+Differences of pixels do not see light that varies smoothly. Those of neighbours are too small where the noise of
+neighbours is correlated, as drizzling makes it; those of pixels FAR apart are not.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+FAR = 3
+"""Pixels apart from which on drizzled noise is uncorrelated."""
+WINDOW = 800
+"""Side of the largest part of an image, about its middle, whose scatter is taken [pixels]."""
+FAINT = 0.5
+"""Share of the pixels, the faintest ones after smoothing by two pixels, that are sky."""
+FEWEST = 200
+"""Pixels of sky from which on its scatter is known."""
+SMOOTH = 0.15
+"""Scatter of neighbours over that of pixels FAR apart below which structure is seen, and no noise."""
+ROUNDING = 1e-6
+"""Scatter over the largest datum that numbers of single precision have from their rounding."""
+STEEP = 0.6
+"""Correlation of every second pixel over that of neighbours from which on it is structure, and not noise."""
+INNER = 0.6
+"""Where the border begins, in units of half a side."""
+MOST = 40_000
+"""Pixels of the border that are used, at most."""
+CLIP = 2.5
+"""Deviations from which on a pixel of the border is no sky."""
+HALO = (2.0, 2.5, 3.0, 4.0, 6.0)
+"""Exponents of the radius by which the light of a lens may fall in the border; the best one is taken."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sky:
+    """Of an image. Made by `of`.
+
+    Attributes:
+        data: (h, w) the part of the image that was measured; quiet: (h, w) bool, its pixels that are sky.
+        part: where it lies in the image.
+        scatter: standard deviation of a pixel, in the unit of the data.
+        correlation: of the noise of neighbouring pixels along rows and columns.
+        growth: how many times more the mean of many pixels scatters than if their noise were independent.
+        level: of the sky below the light of the lens at the image's border, over `scatter`; NaN if unknown.
+        slope: change of the sky from one side of the image to the other, over `scatter`; NaN if unknown.
+    """
+
+    data: np.ndarray
+    quiet: np.ndarray
+    part: tuple[slice, slice]
+    scatter: float
+    correlation: float
+    growth: float
+    level: float
+    slope: float
+
+    @classmethod
+    def of(cls, data: np.ndarray, holds: np.ndarray) -> Self | None:
+        """Of an image (H, W) where it `holds` numbers (H, W); None where no noise is to be seen in its sky."""
+        holds = holds & ~_filled(data)
+        part = _middle(data.shape)
+        window, inside = data[part], holds[part]
+        if np.count_nonzero(inside) < FEWEST / FAINT:
+            return None
+        smooth = smoothed(window, inside)
+        quiet = inside & (smooth <= np.quantile(smooth[inside], FAINT))
+        lags = {lag: deviation(second_differences(window, quiet, lag)) for lag in (1, 2, FAR)}
+        near, next_, scatter = lags.values()
+        peak = float(np.max(np.abs(window[inside])))
+        if not (scatter > ROUNDING * peak and near > SMOOTH * scatter):
+            return None
+        second = 0.75 * (1 - (next_ / scatter) ** 2)  # white noise has 0; a difference has 1 - 4/3 r(k) + 1/3 r(2k)
+        first = 0.75 * (1 - (near / scatter) ** 2 + second / 3)
+        level, slope = _border(data, holds, _center(smooth, part))
+        return cls(
+            data=window,
+            quiet=quiet,
+            part=part,
+            scatter=scatter,
+            correlation=first,
+            growth=max(1 + 2 * first + 2 * second, 1.0) if second < STEEP * first else 1.0,
+            level=level / scatter,
+            slope=slope / scatter,
+        )
+
+    @property
+    def count(self) -> int:
+        """Pixels of sky that were measured."""
+        return int(np.count_nonzero(self.quiet))
+
+    def in_units_of(self, noise: np.ndarray, lag: int = FAR) -> float:
+        """The scatter over noise (H, W), pixel by pixel; that of neighbours with lag=1."""
+        return deviation(second_differences(self.data, self.quiet, lag, noise[self.part]))
+
+
+def smoothed(values: np.ndarray, used: np.ndarray, width: float = 2.0) -> np.ndarray:
+    """Weighted mean of the used pixels of an image (H, W), a Gaussian of `width` pixels the weight."""
+    weight = gaussian_filter(used.astype(float), width)
+    return gaussian_filter(np.where(used, values, 0.0), width) / np.maximum(weight, 1e-9)
+
+
+def second_differences(
+    values: np.ndarray, used: np.ndarray, lag: int, noise: np.ndarray | None = None
+) -> np.ndarray:
+    """Of three used pixels `lag` apart in rows and columns, over `noise`; white noise keeps its deviation."""
+    squares = np.ones_like(values) if noise is None else noise**2
+    made = []
+    for a, s, u in ((values, squares, used), (values.T, squares.T, used.T)):
+        low, mid, high = np.s_[: -2 * lag], np.s_[lag:-lag], np.s_[2 * lag :]
+        every = u[low] & u[mid] & u[high]
+        change = a[low][every] - 2 * a[mid][every] + a[high][every]
+        made.append(change / np.sqrt(s[low][every] + 4 * s[mid][every] + s[high][every]))
+    return np.concatenate(made)
+
+
+def deviation(values: np.ndarray) -> float:
+    """Standard deviation of values, most of them normal; NaN of none."""
+    return 1.4826 * float(np.median(np.abs(values - np.median(values)))) if len(values) else np.nan
+
+
+def _filled(data: np.ndarray) -> np.ndarray:
+    """Pixels that are equal to both their neighbours on one side: a value that stands for none."""
+    same = np.zeros(data.shape, dtype=bool)
+    same[:-1, :-1] = (data[:-1, :-1] == data[1:, :-1]) & (data[:-1, :-1] == data[:-1, 1:])
+    same[1:] |= same[:-1]
+    same[:, 1:] |= same[:, :-1]
+    return same
+
+
+def _middle(shape: tuple[int, ...]) -> tuple[slice, slice]:
+    starts = [max((side - WINDOW) // 2, 0) for side in shape]
+    rows, columns = (slice(a, a + min(side, WINDOW)) for a, side in zip(starts, shape, strict=True))
+    return rows, columns
+
+
+def _center(smooth: np.ndarray, part: tuple[slice, slice]) -> tuple[int, int]:
+    """Row and column of the brightest place in the middle half of the window."""
+    rows, columns = (side // 4 for side in smooth.shape)
+    middle = smooth[rows : smooth.shape[0] - rows, columns : smooth.shape[1] - columns]
+    row, column = np.unravel_index(int(np.argmax(middle)), middle.shape)
+    return int(row) + rows + part[0].start, int(column) + columns + part[1].start
+
+
+def _border(data: np.ndarray, holds: np.ndarray, center: tuple[int, int]) -> tuple[float, float]:
+    """A constant and its change across the image, both below light about a centre that falls by a power of radius."""
+    rows, columns = np.nonzero(holds & _outside(data.shape))
+    step = len(rows) // MOST + 1
+    rows, columns = rows[::step], columns[::step]
+    if len(rows) < FEWEST:
+        return np.nan, np.nan
+    values = data[rows, columns]
+    radius = np.hypot(rows - center[0], columns - center[1]) / (0.5 * max(data.shape))
+    plane = [np.ones(len(rows)), rows / data.shape[0] - 0.5, columns / data.shape[1] - 0.5]
+    columns = [np.stack([*plane, radius**-power], axis=1) for power in HALO]
+    kept = _without_peaks(columns[len(HALO) // 2], values)
+    fits = [np.linalg.lstsq(every[kept], values[kept]) for every in columns]
+    level, up, across, _ = min(fits, key=lambda fit: float(np.sum(fit[1])))[0]
+    return float(level), float(np.hypot(up, across))
+
+
+def _outside(shape: tuple[int, ...]) -> np.ndarray:
+    """The pixels (H, W) of the border."""
+    down, across = (np.abs((np.arange(side) + 0.5) / side - 0.5) > INNER / 2 for side in shape)
+    return down[:, None] | across
+
+
+def _without_peaks(columns: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The values (K,), as booleans, that a linear fit to most of them holds."""
+    kept = np.ones(len(values), dtype=bool)
+    for _ in range(20):
+        left = values - columns @ np.linalg.lstsq(columns[kept], values[kept])[0]
+        new = np.abs(left - np.median(left[kept])) <= CLIP * deviation(left[kept])
+        if np.array_equal(new, kept) or np.count_nonzero(new) < FEWEST / 2:
+            break
+        kept = new
+    return kept
