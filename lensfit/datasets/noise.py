@@ -80,8 +80,7 @@ def of_exposures(data: np.ndarray, seconds: np.ndarray, unit: str | None, where:
     if sky is None:
         raise DataError(f"{where}: noise from exposure times needs a sky that scatters; give a noise map as noise=")
     rate = _is_rate(unit, where)
-    level = sky.scatter * sky.level if abs(sky.level) > OFF_ZERO else 0.0
-    light = np.maximum(np.where(good, data, 0.0) - level, 0.0)
+    light = np.maximum(np.where(good, data, 0.0) - _level(sky), 0.0)
     time = np.where(seconds > 0, seconds, np.nan)
     relative = time / np.median(time[sky.part][sky.quiet])
     variance = sky.scatter**2 / relative + light / time if rate else sky.scatter**2 * relative + light
@@ -132,9 +131,17 @@ def numbers(data: np.ndarray, noise: np.ndarray, mask: np.ndarray) -> np.ndarray
     return np.isfinite(data) & np.isfinite(noise) & (noise > 0) & (noise < MASKING_NOISE) & ~filled
 
 
-def is_off_zero(sky: Sky) -> bool:
-    """Whether the sky at the border of an image is not at zero, light of the lens taken off."""
-    return abs(sky.level) > OFF_ZERO
+def level_of_sky(data: np.ndarray, noise: np.ndarray, mask: np.ndarray) -> float:
+    """Level of the sky at the border of an image, light of the lens taken off; 0 where it is at zero, or unknown.
+
+    data, noise, mask: (H, W) of an image that was checked.
+    """
+    sky = Sky.of(data, numbers(data, noise, mask))
+    return 0.0 if sky is None else _level(sky)
+
+
+def _level(sky: Sky) -> float:
+    return sky.level * sky.scatter if abs(sky.level) > OFF_ZERO else 0.0
 
 
 def plateau(data: np.ndarray, noise: np.ndarray, used: np.ndarray) -> list[str]:
@@ -228,9 +235,9 @@ def _remedy(sky: Sky, found: _Comparison, given: np.ndarray, noise_is: NoiseIs) 
 
 def _sky_notes(sky: Sky) -> list[str]:
     notes = []
-    if is_off_zero(sky):
+    if level := _level(sky):
         notes.append(
-            f"the sky at the border of the image is {sky.level * sky.scatter:.3g}, {abs(sky.level):.2g} times its "
+            f"the sky at the border of the image is {level:.3g}, {abs(sky.level):.2g} times its "
             "scatter, and not zero: a standard model fits a constant sky too, a model of your own needs one"
         )
     if sky.slope > SLOPES:
