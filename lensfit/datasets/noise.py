@@ -27,7 +27,7 @@ SLOPES = 1.5
 PLATEAU = 3
 """Neighbouring pixels of the one brightest value that are a plateau."""
 STANDS_OUT = 20.0
-"""Noise that the brightest pixel must exceed to be taken for saturated."""
+"""Noise by which the brightest pixel must exceed the typical one to be taken for saturated."""
 
 WORDS: dict[NoiseIs, str] = {
     "sigma": "standard deviations",
@@ -69,8 +69,8 @@ def made_noise(
 def of_exposures(data: np.ndarray, seconds: np.ndarray, unit: str | None, where: str) -> np.ndarray:
     """Standard deviations (H, W) from exposure times (H, W): what the sky scatters, and what light above it adds.
 
-    sigma^2 = s^2 t_sky / t + max(data - sky, 0) / t for data in electrons per second, s and t_sky those of the sky;
-    s^2 t / t_sky + max(data - sky, 0) for data in electrons.
+    sigma^2 = s^2 / t + max(data - sky, 0) / t for data in electrons per second, s from the scatter of the sky;
+    s^2 t + max(data - sky, 0) for data in electrons.
 
     Raises:
         DataError: the sky shows no scatter, or the unit is neither.
@@ -81,9 +81,9 @@ def of_exposures(data: np.ndarray, seconds: np.ndarray, unit: str | None, where:
         raise DataError(f"{where}: noise from exposure times needs a sky that scatters; give a noise map as noise=")
     rate = _is_rate(unit, where)
     light = np.maximum(np.where(good, data, 0.0) - _level(sky), 0.0)
-    time = np.where(seconds > 0, seconds, np.nan)
-    relative = time / np.median(time[sky.part][sky.quiet])
-    variance = sky.scatter**2 / relative + light / time if rate else sky.scatter**2 * relative + light
+    time = np.where(seconds > 0, seconds, 1.0)
+    of_sky = 1 / np.sqrt(time) if rate else np.sqrt(time)
+    variance = (sky.in_units_of(of_sky) * of_sky) ** 2 + (light / time if rate else light)
     return np.where(seconds > 0, np.sqrt(variance), np.where(seconds == 0, np.inf, seconds))
 
 
@@ -117,7 +117,7 @@ def notes_on(
     if found is None:
         return notes
     mend = _remedy(sky, found, given, noise_is)
-    if not insisted and (found.factor > REFUSED or found.most < 1 / REFUSED):
+    if found.refused and not insisted:
         raise DataError(
             f"{where}: read as {WORDS[noise_is]}, the noise is {found.factor:.3g} times {_measured(sky)}; {mend}, "
             "or give noise_scale=1 to have it taken as it is"
@@ -146,10 +146,10 @@ def _level(sky: Sky) -> float:
 
 def plateau(data: np.ndarray, noise: np.ndarray, used: np.ndarray) -> list[str]:
     """A note on neighbouring used pixels of the one brightest value, as a saturated detector gives."""
-    highest = float(np.max(data[used]))
+    highest, middle = float(np.max(data[used])), float(np.median(data[used]))
     groups, _ = label(used & (data == highest))  # pyright: ignore[reportGeneralTypeIssues]
     largest = int(np.bincount(groups.ravel())[1:].max())
-    if largest < PLATEAU or not highest > STANDS_OUT * float(np.median(noise[used])):
+    if largest < PLATEAU or not highest - middle > STANDS_OUT * float(np.median(noise[used])):
         return []
     row, column = np.argwhere(groups == 1 + np.bincount(groups.ravel())[1:].argmax())[0]
     return [
@@ -187,6 +187,11 @@ class _Comparison:
             return None
         sure = sky.growth > CORRELATED + 5 / np.sqrt(sky.count)
         return cls(factor=far, most=max(far, near), growth=sky.growth if sure else 1.0)
+
+    @property
+    def refused(self) -> bool:
+        """Whether noise and sky do not belong together."""
+        return self.factor > REFUSED or self.most < 1 / REFUSED
 
     @property
     def net(self) -> float:
@@ -230,7 +235,7 @@ def _remedy(sky: Sky, found: _Comparison, given: np.ndarray, noise_is: NoiseIs) 
         return f"as {WORDS[best]} its numbers fit the sky: give noise_is={best!r}"
     if noise_is == "ivm" and found.growth == 1:
         return f"give noise_is='exposure' if the weights are exposure times, or {scale}"
-    return f"{scale} mends it"
+    return f"as noise of another unit is: {scale} mends it" if found.refused else f"{scale} mends it"
 
 
 def _sky_notes(sky: Sky) -> list[str]:

@@ -19,8 +19,10 @@ FAINT = 0.5
 """Share of the pixels, the faintest ones after smoothing by two pixels, that are sky."""
 FEWEST = 200
 """Pixels of sky from which on its scatter is known."""
+SECOND, FOURTH = (1, -2, 1), (1, -4, 6, -4, 1)
+"""Weights of the pixels in differences that do not see a slope, and no curvature."""
 SMOOTH = 0.15
-"""Scatter of neighbours over that of pixels FAR apart below which structure is seen, and no noise."""
+"""Scatter of FOURTH differences of neighbours over that of pixels FAR apart below which nothing there is noise."""
 ROUNDING = 1e-6
 """Scatter over the largest datum that numbers of single precision have from their rounding."""
 STEEP = 0.6
@@ -68,10 +70,9 @@ class Sky:
             return None
         smooth = smoothed(window, inside)
         quiet = inside & (smooth <= np.quantile(smooth[inside], FAINT))
-        lags = {lag: deviation(second_differences(window, quiet, lag)) for lag in (1, 2, FAR)}
-        near, next_, scatter = lags.values()
-        peak = float(np.max(np.abs(window[inside])))
-        if not (scatter > ROUNDING * peak and near > SMOOTH * scatter):
+        near, next_, scatter = (deviation(differences(window, quiet, lag)) for lag in (1, 2, FAR))
+        rough = deviation(differences(window, quiet, weights=FOURTH))
+        if not (scatter > ROUNDING * float(np.max(np.abs(window[inside]))) and rough > SMOOTH * scatter):
             return None
         second = 0.75 * (1 - (next_ / scatter) ** 2)  # white noise has 0; a difference has 1 - 4/3 r(k) + 1/3 r(2k)
         first = 0.75 * (1 - (near / scatter) ** 2 + second / 3)
@@ -94,7 +95,7 @@ class Sky:
 
     def in_units_of(self, noise: np.ndarray, lag: int = FAR) -> float:
         """The scatter over noise (H, W), pixel by pixel; that of neighbours with lag=1."""
-        return deviation(second_differences(self.data, self.quiet, lag, noise[self.part]))
+        return deviation(differences(self.data, self.quiet, lag, noise[self.part]))
 
 
 def smoothed(values: np.ndarray, used: np.ndarray, width: float = 2.0) -> np.ndarray:
@@ -103,17 +104,22 @@ def smoothed(values: np.ndarray, used: np.ndarray, width: float = 2.0) -> np.nda
     return gaussian_filter(np.where(used, values, 0.0), width) / np.maximum(weight, 1e-9)
 
 
-def second_differences(
-    values: np.ndarray, used: np.ndarray, lag: int, noise: np.ndarray | None = None
+def differences(
+    values: np.ndarray,
+    used: np.ndarray,
+    lag: int = 1,
+    noise: np.ndarray | None = None,
+    weights: tuple[int, ...] = SECOND,
 ) -> np.ndarray:
-    """Of three used pixels `lag` apart in rows and columns, over `noise`; white noise keeps its deviation."""
+    """Of used pixels `lag` apart in rows and columns, over `noise`, so that white noise keeps its deviation."""
     squares = np.ones_like(values) if noise is None else noise**2
     made = []
     for a, s, u in ((values, squares, used), (values.T, squares.T, used.T)):
-        low, mid, high = np.s_[: -2 * lag], np.s_[lag:-lag], np.s_[2 * lag :]
-        every = u[low] & u[mid] & u[high]
-        change = a[low][every] - 2 * a[mid][every] + a[high][every]
-        made.append(change / np.sqrt(s[low][every] + 4 * s[mid][every] + s[high][every]))
+        rows = len(a) - lag * (len(weights) - 1)
+        spans = [np.s_[k * lag : k * lag + max(rows, 0)] for k in range(len(weights))]
+        every = np.logical_and.reduce([u[span] for span in spans])
+        change = sum(w * a[span][every] for w, span in zip(weights, spans, strict=True))
+        made.append(change / np.sqrt(sum(w**2 * s[span][every] for w, span in zip(weights, spans, strict=True))))
     return np.concatenate(made)
 
 
