@@ -1,8 +1,7 @@
 """The noise map of an image: what its numbers are, and whether the scatter of the sky bears them out."""
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from scipy.ndimage import label
@@ -18,11 +17,9 @@ TOLD = 1.3
 """Factor beyond which it is told."""
 FITS = 1.5
 """Factor within which another meaning of the numbers bears the scatter out."""
-CORRELATED = 1.25
-"""Growth of the noise of a mean from which on correlated noise is told: that of a few pixels more."""
 OFF_ZERO = 2.0
 """Level of the sky over its scatter from which on it is not at zero: the light of a lens makes it uncertain by 1.5."""
-SLOPES = 1.5
+SLOPES = 2.0
 """Change of the sky across the image, over its scatter, from which on it is told."""
 PLATEAU = 3
 """Neighbouring pixels of the one brightest value that are a plateau."""
@@ -113,16 +110,14 @@ def notes_on(
     sky = Sky.of(data, holds)
     if sky is None:
         return notes
-    found = _Comparison.of(sky, noise)
-    if found is None:
-        return notes
-    mend = _remedy(sky, found, given, noise_is)
-    if found.refused and not insisted:
+    factor = 1 / sky.in_units_of(noise)
+    mend = _remedy(sky, factor, given, noise_is)
+    if _at_odds(factor) and not insisted:
         raise DataError(
-            f"{where}: read as {WORDS[noise_is]}, the noise is {found.factor:.3g} times {_measured(sky)}; {mend}, "
+            f"{where}: read as {WORDS[noise_is]}, the noise is {factor:.3g} times {_measured(sky)}; {mend}, "
             "or give noise_scale=1 to have it taken as it is"
         )
-    return [*notes, *_compared(sky, found, mend), *_sky_notes(sky)]
+    return [*notes, *_compared(sky, factor, mend), *_sky_notes(sky)]
 
 
 def numbers(data: np.ndarray, noise: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -169,52 +164,26 @@ def _of_squares(values: np.ndarray, noise_is: NoiseIs) -> np.ndarray:
         return 1 / root
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Comparison:
-    """Noise over the scatter of the sky: `factor` of pixels far apart, `most` the larger of that and of neighbours.
-
-    growth: how many times more the mean of many pixels scatters than its noise says, 1 where that is not sure.
-    """
-
-    factor: float
-    most: float
-    growth: float
-
-    @classmethod
-    def of(cls, sky: Sky, noise: np.ndarray) -> Self | None:
-        far, near = 1 / sky.in_units_of(noise), 1 / sky.in_units_of(noise, lag=1)
-        if not (np.isfinite(far) and np.isfinite(near)):
-            return None
-        sure = sky.growth > CORRELATED + 5 / np.sqrt(sky.count)
-        return cls(factor=far, most=max(far, near), growth=sky.growth if sure else 1.0)
-
-    @property
-    def refused(self) -> bool:
-        """Whether noise and sky do not belong together."""
-        return self.factor > REFUSED or self.most < 1 / REFUSED
-
-    @property
-    def net(self) -> float:
-        """How many times too large errors come out."""
-        return self.factor / self.growth
+def _at_odds(factor: float) -> bool:
+    return not 1 / REFUSED <= factor <= REFUSED
 
 
-def _compared(sky: Sky, found: _Comparison, mend: str) -> list[str]:
+def _compared(sky: Sky, factor: float, mend: str) -> list[str]:
     """A note on noise that is too large, too small or correlated."""
-    parts = []
-    if found.factor > TOLD or found.most < 1 / TOLD:
-        parts.append(f"noise is {found.factor:.3g} times {_measured(sky)}")
-    if found.growth > 1:
+    parts, net = [], factor / sky.growth
+    if not 1 / TOLD <= factor <= TOLD:
+        parts.append(f"noise is {factor:.3g} times {_measured(sky)}")
+    if sky.growth > 1:
         parts.append(
             f"noise of neighbouring pixels is correlated ({sky.correlation:.2f}), as drizzling makes it, and a fit "
             "takes it for independent"
         )
     if not parts:
         return []
-    if 1 / TOLD < found.net < TOLD:
+    if 1 / TOLD < net < TOLD:
         return [f"{', and '.join(parts)}: errors come out about right, the one makes up for the other"]
-    size = f"{found.net:.2g} times too large" if found.net > 1 else f"{1 / found.net:.2g} times too small"
-    meant = " unless it is meant so, as a floor is" if found.net > 1 else ""
+    size = f"{net:.2g} times too large" if net > 1 else f"{1 / net:.2g} times too small"
+    meant = " unless it is meant so, as a floor is" if net > 1 else ""
     return [f"{', and '.join(parts)}: errors come out {size}{meant}; {mend}"]
 
 
@@ -222,20 +191,20 @@ def _measured(sky: Sky) -> str:
     return f"the scatter of the sky ({sky.scatter:.3g} in {sky.count} pixels away from light)"
 
 
-def _remedy(sky: Sky, found: _Comparison, given: np.ndarray, noise_is: NoiseIs) -> str:
+def _remedy(sky: Sky, factor: float, given: np.ndarray, noise_is: NoiseIs) -> str:
     """What the numbers are, as it seems, and the option that says so."""
     inside = given[sky.part][sky.quiet]
-    scale = f"noise_scale={1 / found.net:.3g}"
+    scale = f"noise_scale={sky.growth / factor:.3g}"
     if np.all(inside == inside[0]) and noise_is == "sigma":
         return f"it is {inside[0]:.6g} everywhere, as a map of ones is: give a noise map, or {scale}"
     kinds: list[NoiseIs] = [kind for kind in NOISE_MEANINGS if kind not in (noise_is, "exposure")]
     off = {kind: abs(np.log(float(np.median(_of_squares(inside, kind))) / sky.scatter)) for kind in kinds}
     best = min(kinds, key=lambda kind: off[kind])
-    if noise_is != "exposure" and off[best] < min(np.log(FITS), 0.5 * abs(np.log(found.factor))):
+    if noise_is != "exposure" and off[best] < min(np.log(FITS), 0.5 * abs(np.log(factor))):
         return f"as {WORDS[best]} its numbers fit the sky: give noise_is={best!r}"
-    if noise_is == "ivm" and found.growth == 1:
+    if noise_is == "ivm" and sky.growth == 1:
         return f"give noise_is='exposure' if the weights are exposure times, or {scale}"
-    return f"as noise of another unit is: {scale} mends it" if found.refused else f"{scale} mends it"
+    return f"as noise of another unit is: {scale} mends it" if _at_odds(factor) else f"{scale} mends it"
 
 
 def _sky_notes(sky: Sky) -> list[str]:

@@ -25,8 +25,10 @@ SMOOTH = 0.15
 """Scatter of FOURTH differences of neighbours over that of pixels FAR apart below which nothing there is noise."""
 ROUNDING = 1e-6
 """Scatter over the largest datum that numbers of single precision have from their rounding."""
-STEEP = 0.6
-"""Correlation of every second pixel over that of neighbours from which on it is structure, and not noise."""
+CORRELATED = 1.25
+"""Growth of the noise of a mean from which on correlated noise is seen: that of a few pixels more."""
+STRUCTURE = 0.5
+"""Rise of the scatter beyond pixels FAR apart over that up to there from which on it is structure, not correlation."""
 INNER = 0.6
 """Where the border begins, in units of half a side."""
 MOST = 40_000
@@ -45,8 +47,10 @@ class Sky:
         data: (h, w) the part of the image that was measured; quiet: (h, w) bool, its pixels that are sky.
         part: where it lies in the image.
         scatter: standard deviation of a pixel, in the unit of the data.
+        lag: of the differences that it was taken of: 1 where noise is independent, else FAR.
         correlation: of the noise of neighbouring pixels along rows and columns.
-        growth: how many times more the mean of many pixels scatters than if their noise were independent.
+        growth: how many times more the mean of many pixels scatters than if their noise were independent, 1 where
+            nothing else is seen.
         level: of the sky below the light of the lens at the image's border, over `scatter`; NaN if unknown.
         slope: change of the sky from one side of the image to the other, over `scatter`; NaN if unknown.
     """
@@ -55,6 +59,7 @@ class Sky:
     quiet: np.ndarray
     part: tuple[slice, slice]
     scatter: float
+    lag: int
     correlation: float
     growth: float
     level: float
@@ -70,20 +75,24 @@ class Sky:
             return None
         smooth = smoothed(window, inside)
         quiet = inside & (smooth <= np.quantile(smooth[inside], FAINT))
-        near, next_, scatter = (deviation(differences(window, quiet, lag)) for lag in (1, 2, FAR))
         rough = deviation(differences(window, quiet, weights=FOURTH))
+        correlation, growth = _correlation(window, quiet)
+        lag = FAR if growth > 1 else 1
+        scatter = deviation(differences(window, quiet, lag))
         if not (scatter > ROUNDING * float(np.max(np.abs(window[inside]))) and rough > SMOOTH * scatter):
             return None
-        second = 0.75 * (1 - (next_ / scatter) ** 2)  # white noise has 0; a difference has 1 - 4/3 r(k) + 1/3 r(2k)
-        first = 0.75 * (1 - (near / scatter) ** 2 + second / 3)
-        level, slope = _border(data, holds, _center(smooth, part))
+        row, column = _center(smooth, part)
+        rows, columns = (slice(lit[0], lit[-1] + 1) for lit in map(np.flatnonzero, (holds.any(1), holds.any(0))))
+        box = np.s_[rows, columns]
+        level, slope = _border(data[box], holds[box], (row - rows.start, column - columns.start))
         return cls(
             data=window,
             quiet=quiet,
             part=part,
             scatter=scatter,
-            correlation=first,
-            growth=max(1 + 2 * first + 2 * second, 1.0) if second < STEEP * first else 1.0,
+            lag=lag,
+            correlation=correlation,
+            growth=growth,
             level=level / scatter,
             slope=slope / scatter,
         )
@@ -93,9 +102,9 @@ class Sky:
         """Pixels of sky that were measured."""
         return int(np.count_nonzero(self.quiet))
 
-    def in_units_of(self, noise: np.ndarray, lag: int = FAR) -> float:
-        """The scatter over noise (H, W), pixel by pixel; that of neighbours with lag=1."""
-        return deviation(differences(self.data, self.quiet, lag, noise[self.part]))
+    def in_units_of(self, noise: np.ndarray) -> float:
+        """The scatter over noise (H, W), pixel by pixel."""
+        return deviation(differences(self.data, self.quiet, self.lag, noise[self.part]))
 
 
 def smoothed(values: np.ndarray, used: np.ndarray, width: float = 2.0) -> np.ndarray:
@@ -128,6 +137,20 @@ def deviation(values: np.ndarray) -> float:
     return 1.4826 * float(np.median(np.abs(values - np.median(values)))) if len(values) else np.nan
 
 
+def _correlation(data: np.ndarray, quiet: np.ndarray) -> tuple[float, float]:
+    """Of the noise of neighbours, and how many times more the mean of many pixels scatters for it.
+
+    Correlation dies out within pixels FAR apart; the scatter of structure goes on to rise.
+    """
+    near, next_, far, further = (deviation(differences(data, quiet, lag)) for lag in (1, 2, FAR, FAR + 2))
+    if not near > 0 or (further / far) ** 2 - 1 > STRUCTURE * ((far / near) ** 2 - 1):
+        return 0.0, 1.0
+    second = 0.75 * (1 - (next_ / far) ** 2)  # a difference has the variance 1 - 4/3 r(lag) + 1/3 r(2 lag)
+    first = 0.75 * (1 - (near / far) ** 2 + second / 3)
+    growth = 1 + 2 * first + 2 * second  # noise that is alike along rows and columns
+    return first, growth if growth > CORRELATED + 5 / np.sqrt(np.count_nonzero(quiet)) else 1.0
+
+
 def _filled(data: np.ndarray) -> np.ndarray:
     """Pixels that are equal to both their neighbours on one side: a value that stands for none."""
     same = np.zeros(data.shape, dtype=bool)
@@ -153,9 +176,8 @@ def _center(smooth: np.ndarray, part: tuple[slice, slice]) -> tuple[int, int]:
 
 def _border(data: np.ndarray, holds: np.ndarray, center: tuple[int, int]) -> tuple[float, float]:
     """A constant and its change across the image, both below light about a centre that falls by a power of radius."""
-    rows, columns = np.nonzero(holds & _outside(data.shape))
-    step = len(rows) // MOST + 1
-    rows, columns = rows[::step], columns[::step]
+    places = np.flatnonzero(holds & _outside(data.shape))
+    rows, columns = np.unravel_index(places[:: len(places) // MOST + 1], data.shape)
     if len(rows) < FEWEST:
         return np.nan, np.nan
     values = data[rows, columns]
