@@ -17,8 +17,8 @@ TOLD = 1.3
 """Factor beyond which it is told."""
 FITS = 1.5
 """Factor within which another meaning of the numbers bears the scatter out."""
-OFF_ZERO = 2.0
-"""Level of the sky over its scatter from which on it is not at zero: the light of a lens makes it uncertain by 1.5."""
+OFF_ZERO, OFF_LIGHT = 2.0, 0.5
+"""Level of the sky, over its scatter and over the light of the lens at the border, from which on it is not at zero."""
 SLOPES = 2.0
 """Change of the sky across the image, over its scatter, from which on it is told."""
 PLATEAU = 3
@@ -136,7 +136,7 @@ def level_of_sky(data: np.ndarray, noise: np.ndarray, mask: np.ndarray) -> float
 
 
 def _level(sky: Sky) -> float:
-    return sky.level * sky.scatter if abs(sky.level) > OFF_ZERO else 0.0
+    return sky.level * sky.scatter if abs(sky.level) > max(OFF_ZERO, OFF_LIGHT * sky.light) else 0.0
 
 
 def plateau(data: np.ndarray, noise: np.ndarray, used: np.ndarray) -> list[str]:

@@ -53,6 +53,7 @@ class Sky:
             nothing else is seen.
         level: of the sky below the light of the lens at the image's border, over `scatter`; NaN if unknown.
         slope: change of the sky from one side of the image to the other, over `scatter`; NaN if unknown.
+        light: of the lens at the border, typically, over `scatter`; NaN if unknown.
     """
 
     data: np.ndarray
@@ -64,6 +65,7 @@ class Sky:
     growth: float
     level: float
     slope: float
+    light: float
 
     @classmethod
     def of(cls, data: np.ndarray, holds: np.ndarray) -> Self | None:
@@ -84,7 +86,7 @@ class Sky:
         row, column = _center(smooth, part)
         rows, columns = (slice(lit[0], lit[-1] + 1) for lit in map(np.flatnonzero, (holds.any(1), holds.any(0))))
         box = np.s_[rows, columns]
-        level, slope = _border(data[box], holds[box], (row - rows.start, column - columns.start))
+        level, slope, light = _border(data[box], holds[box], (row - rows.start, column - columns.start))
         return cls(
             data=window,
             quiet=quiet,
@@ -95,6 +97,7 @@ class Sky:
             growth=growth,
             level=level / scatter,
             slope=slope / scatter,
+            light=light / scatter,
         )
 
     @property
@@ -174,12 +177,15 @@ def _center(smooth: np.ndarray, part: tuple[slice, slice]) -> tuple[int, int]:
     return int(row) + rows + part[0].start, int(column) + columns + part[1].start
 
 
-def _border(data: np.ndarray, holds: np.ndarray, center: tuple[int, int]) -> tuple[float, float]:
-    """A constant and its change across the image, both below light about a centre that falls by a power of radius."""
+def _border(data: np.ndarray, holds: np.ndarray, center: tuple[int, int]) -> tuple[float, float, float]:
+    """A constant, its change across the image, and the typical light about a centre, which falls by a power of radius.
+
+    Of an image (H, W) at its border.
+    """
     places = np.flatnonzero(holds & _outside(data.shape))
     rows, columns = np.unravel_index(places[:: len(places) // MOST + 1], data.shape)
     if len(rows) < FEWEST:
-        return np.nan, np.nan
+        return np.nan, np.nan, np.nan
     values = data[rows, columns]
     radius = np.hypot(rows - center[0], columns - center[1]) / (0.5 * max(data.shape))
     plane = [np.ones(len(rows)), rows / data.shape[0] - 0.5, columns / data.shape[1] - 0.5]
@@ -187,7 +193,7 @@ def _border(data: np.ndarray, holds: np.ndarray, center: tuple[int, int]) -> tup
     kept = _without_peaks(columns[len(HALO) // 2], values)
     fits = [np.linalg.lstsq(every[kept], values[kept]) for every in columns]
     level, up, across, _ = min(fits, key=lambda fit: float(np.sum(fit[1])))[0]
-    return float(level), float(np.hypot(up, across))
+    return float(level), float(np.hypot(up, across)), float(np.median(values[kept]) - level)
 
 
 def _outside(shape: tuple[int, ...]) -> np.ndarray:
