@@ -84,6 +84,8 @@ def test_options_count_before_the_recipe_unless_other_data_are_named():
     assert data_section(same, base) == DataSection(path=Path("a"), psf=Path("p"), pixel_scale=0.2, nan="mask")
     other = parse(["fit", "b", "--model", "m", "--out", "o", "--mask", "k"])
     assert data_section(other, base) == DataSection(path=Path("b"), mask=Path("k"))
+    noise = parse(["inspect", "b", "--noise-is", "ivm", "--noise-scale", "0.5"])
+    assert data_section(noise, base) == DataSection(path=Path("b"), noise_is="ivm", noise_scale=0.5)
 
 
 def neighbours(imaging):
@@ -121,6 +123,9 @@ def test_a_mask_found_that_leaves_only_a_region_is_used_as_it_is(lensfit, fits, 
          "a.fits: states no pixel scale; give --pixel-scale in arcsec per pixel"),
         ("mask these pixels, or give nan='mask' to have it done",
          "mask these pixels, or give --nan mask to have it done"),
+        ("as variances its numbers fit the sky: give noise_is='variance', or give noise_scale=1 to have",
+         "as variances its numbers fit the sky: give --noise-is variance, or give --noise-scale 1 to have"),
+        ("mended by noise_scale=1.46e-05", "mended by --noise-scale 1.46e-05"),
         ("/data/mask=1/psf=.fits: no noise; give a file as noise=, or name it",
          "/data/mask=1/psf=.fits: no noise; give a file as --noise, or name it"),
     ],
