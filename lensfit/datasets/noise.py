@@ -60,7 +60,8 @@ def made_noise(
         return noise, notes
     if isinstance(noise_scale, str) or not 0 < noise_scale < np.inf:
         raise DataError(f"noise_scale={noise_scale!r} for an image; give a positive number that multiplies its noise")
-    return noise * noise_scale, [*notes, f"noise multiplied by {noise_scale:.6g}"]
+    noise = np.where(noise < MASKING_NOISE, noise * noise_scale, noise)
+    return noise, [*notes, f"noise multiplied by {noise_scale:.6g}"]
 
 
 def of_exposures(data: np.ndarray, seconds: np.ndarray, unit: str | None, where: str) -> np.ndarray:
@@ -110,7 +111,10 @@ def notes_on(
     sky = Sky.of(data, holds)
     if sky is None:
         return notes
-    factor = 1 / sky.in_units_of(noise)
+    scatter = sky.in_units_of(noise)
+    if not 0 < scatter < np.inf:
+        return notes
+    factor = 1 / scatter
     mend = _remedy(sky, factor, given, noise_is)
     if _at_odds(factor) and not insisted:
         raise DataError(

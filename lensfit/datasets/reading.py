@@ -66,8 +66,8 @@ def read_imaging(
         noise, psf, mask: files that take precedence over what is found at `path`.
         pixel_scale: arcsec per pixel; takes precedence over `info.json`, which does so over the header.
         nan: "error" refuses NaN, inf and noise of 0 in unmasked pixels, "mask" masks these pixels.
-        noise_is: what the numbers of the noise map are, whatever its name says: "sigma", "variance", "ivm" (inverse
-            variance), or "exposure" (exposure time: noise is made of the scatter of the sky and of counts).
+        noise_is: what the numbers of the noise map are, whatever its name and unit say: "sigma", "variance", "ivm"
+            (inverse variance), or "exposure" (exposure time: noise is made of the scatter of the sky and of counts).
         noise_scale: multiplies the noise; given, the noise is taken as it is, however the sky scatters.
 
     Raises:
@@ -112,7 +112,8 @@ def _assembled(
             f"{noise.sources[0][1]}: {noise.exposure}, not an inverse variance; give noise_is='exposure' to make noise "
             "of the sky's scatter and counts, drizzle with final_wht_type = IVM, or give a noise map as noise="
         )
-    _check_units(data, noise)
+    if noise_is in (None, "sigma") and noise_scale is None:
+        _check_units(data, noise)
     stated = (*scales, *data.scales)
     scale, notes = resolved_scale(stated, data.sources[0][1])
     notes += disagreements(psf.scales, scale, "the data")

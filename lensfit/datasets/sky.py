@@ -70,7 +70,11 @@ class Sky:
     @classmethod
     def of(cls, data: np.ndarray, holds: np.ndarray) -> Self | None:
         """Of an image (H, W) where it `holds` numbers (H, W); None where no noise is to be seen in its sky."""
-        holds = holds & ~_filled(data)
+        with np.errstate(all="ignore"):  # what overflows is no sky
+            return cls._measured(data, holds & ~_filled(data))
+
+    @classmethod
+    def _measured(cls, data: np.ndarray, holds: np.ndarray) -> Self | None:
         part = _middle(data.shape)
         window, inside = data[part], holds[part]
         if np.count_nonzero(inside) < FEWEST / FAINT:
@@ -106,8 +110,9 @@ class Sky:
         return int(np.count_nonzero(self.quiet))
 
     def in_units_of(self, noise: np.ndarray) -> float:
-        """The scatter over noise (H, W), pixel by pixel."""
-        return deviation(differences(self.data, self.quiet, self.lag, noise[self.part]))
+        """The scatter over noise (H, W), pixel by pixel; NaN or infinite where that overflows."""
+        with np.errstate(all="ignore"):
+            return deviation(differences(self.data, self.quiet, self.lag, noise[self.part]))
 
 
 def smoothed(values: np.ndarray, used: np.ndarray, width: float = 2.0) -> np.ndarray:
@@ -146,7 +151,9 @@ def _correlation(data: np.ndarray, quiet: np.ndarray) -> tuple[float, float]:
     Correlation dies out within pixels FAR apart; the scatter of structure goes on to rise.
     """
     near, next_, far, further = (deviation(differences(data, quiet, lag)) for lag in (1, 2, FAR, FAR + 2))
-    if not near > 0 or (further / far) ** 2 - 1 > STRUCTURE * ((far / near) ** 2 - 1):
+    if not all(value > 0 for value in (near, next_, far)):
+        return 0.0, 1.0
+    if (further / far) ** 2 - 1 > STRUCTURE * ((far / near) ** 2 - 1):
         return 0.0, 1.0
     second = 0.75 * (1 - (next_ / far) ** 2)  # a difference has the variance 1 - 4/3 r(lag) + 1/3 r(2 lag)
     first = 0.75 * (1 - (near / far) ** 2 + second / 3)
@@ -187,7 +194,7 @@ def _border(data: np.ndarray, holds: np.ndarray, center: tuple[int, int]) -> tup
     if len(rows) < FEWEST:
         return np.nan, np.nan, np.nan
     values = data[rows, columns]
-    radius = np.hypot(rows - center[0], columns - center[1]) / (0.5 * max(data.shape))
+    radius = np.maximum(np.hypot(rows - center[0], columns - center[1]), 1.0) / (0.5 * max(data.shape))
     plane = [np.ones(len(rows)), rows / data.shape[0] - 0.5, columns / data.shape[1] - 0.5]
     columns = [np.stack([*plane, radius**-power], axis=1) for power in HALO]
     kept = _without_peaks(columns[len(HALO) // 2], values)

@@ -86,6 +86,29 @@ def test_data_without_noise_say_nothing_of_the_noise(light):
     assert notes(light) == ""
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e-150, 1e150, 1e300])
+def test_numbers_whose_squares_are_none_end_in_a_result_or_a_word(scale):
+    for data, noise in ((observed() * scale, NOISE * scale), (observed() * scale, NOISE), (observed(), NOISE * scale)):
+        try:
+            assert imaging(data, noise).psf.sum() == pytest.approx(1)
+        except DataError as error:
+            assert "times the scatter" in str(error) or "masked" in str(error)
+
+
+def test_a_pixel_that_the_noise_masks_stays_masked_however_noise_is_scaled():
+    noise = NOISE.copy()
+    noise[5, 5], noise[6, 6], noise[7, 7] = 1e8, np.inf, np.nan
+    made = imaging(observed(), noise * np.where(noise < 1e8, 1000, 1), noise_scale=0.001, nan="mask")
+    assert np.argwhere(made.mask).tolist() == [[5, 5], [6, 6], [7, 7]]
+
+
+@pytest.mark.parametrize("rows", [[20], [20, 21, 22], range(18, 44)])
+def test_an_image_of_which_little_holds_numbers_is_read(rows):
+    data = observed()
+    data[[row for row in range(SIDE) if row not in rows]] = np.nan
+    assert imaging(data, nan="mask").mask.sum() == SIDE * (SIDE - len(rows))
+
+
 def test_a_small_image_and_a_disc_about_the_lens():
     assert notes(observed()[:16, :16], 100 * NOISE[:16, :16]) == "", "too few pixels of sky"
     disc = np.hypot(ROWS, COLUMNS) > 0.2
@@ -161,6 +184,15 @@ def test_weights_that_are_exposure_times(tmp_path, cards, weights, refused):
         read_imaging(tmp_path / "drz.fits")
     made = read_imaging(tmp_path / "drz.fits", noise_is="exposure")
     assert made.noise[0, 0] == pytest.approx(SIGMA, rel=0.3)
+
+
+def test_what_is_said_of_a_noise_map_beats_its_unit(tmp_path):
+    fits.PrimaryHDU(observed(), sky_header(BUNIT="electron/s")).writeto(tmp_path / "data.fits")
+    fits.PrimaryHDU(1000 * NOISE, fits.Header({"BUNIT": "electron"})).writeto(tmp_path / "noise.fits")
+    fits.PrimaryHDU(gaussian_psf()).writeto(tmp_path / "psf.fits")
+    with pytest.raises(DataError, match="BUNIT"):
+        read_imaging(tmp_path)
+    np.testing.assert_allclose(read_imaging(tmp_path, noise_scale=0.001).noise, NOISE)
 
 
 def test_what_is_said_of_a_noise_map_beats_its_name(tmp_path):
