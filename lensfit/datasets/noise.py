@@ -24,7 +24,9 @@ SLOPES = 2.0
 PLATEAU = 3
 """Neighbouring pixels of the one brightest value that are a plateau."""
 STANDS_OUT = 20.0
-"""Noise by which the brightest pixel must exceed the typical one to be taken for saturated."""
+"""Its own noise by which the brightest pixel must exceed the typical one to be taken for saturated."""
+SAMPLE = 10_000
+"""Pixels of which the typical one is taken."""
 
 WORDS: dict[NoiseIs, str] = {
     "sigma": "standard deviations",
@@ -55,13 +57,26 @@ def made_noise(
     if noise_is not in NOISE_MEANINGS:
         raise DataError(f"noise_is={noise_is!r} is not known; give one of {', '.join(map(repr, NOISE_MEANINGS))}")
     notes = [] if noise_is == "sigma" else [f"noise = {MADE_OF[noise_is]} of {where}"]
-    noise = of_exposures(data, values, unit, where) if noise_is == "exposure" else _of_squares(values, noise_is)
+    noise = of_exposures(data, values, unit, where) if noise_is == "exposure" else standard_deviations(values, noise_is)
     if noise_scale is None:
         return noise, notes
     if isinstance(noise_scale, str) or not 0 < noise_scale < np.inf:
         raise DataError(f"noise_scale={noise_scale!r} for an image; give a positive number that multiplies its noise")
     noise = np.where(noise < MASKING_NOISE, noise * noise_scale, noise)
     return noise, [*notes, f"noise multiplied by {noise_scale:.6g}"]
+
+
+def standard_deviations(values: np.ndarray, noise_is: NoiseIs) -> np.ndarray:
+    """Of the numbers (H, W) of a noise map, a wrong sign kept; NaN of exposure times, which need the data too."""
+    if noise_is == "sigma":
+        return values
+    if noise_is == "exposure":
+        return np.full(values.shape, np.nan)
+    root = np.copysign(np.sqrt(np.abs(values)), values + 0.0)  # + 0.0 turns -0.0 into 0.0
+    if noise_is == "variance":
+        return root
+    with np.errstate(divide="ignore"):
+        return 1 / root
 
 
 def of_exposures(data: np.ndarray, seconds: np.ndarray, unit: str | None, where: str) -> np.ndarray:
@@ -145,27 +160,24 @@ def _level(sky: Sky) -> float:
 
 def plateau(data: np.ndarray, noise: np.ndarray, used: np.ndarray) -> list[str]:
     """A note on neighbouring used pixels of the one brightest value, as a saturated detector gives."""
-    highest, middle = float(np.max(data[used])), float(np.median(data[used]))
-    groups, _ = label(used & (data == highest))  # pyright: ignore[reportGeneralTypeIssues]
-    largest = int(np.bincount(groups.ravel())[1:].max())
-    if largest < PLATEAU or not highest - middle > STANDS_OUT * float(np.median(noise[used])):
+    highest = float(np.max(data, where=used, initial=-np.inf))
+    rows, columns = np.nonzero(used & (data == highest))
+    if len(rows) < PLATEAU or len(rows) > 0.5 * np.count_nonzero(used):
         return []
-    row, column = np.argwhere(groups == 1 + np.bincount(groups.ravel())[1:].argmax())[0]
+    spread = highest - float(np.median(data[used][:: data.size // SAMPLE + 1]))
+    if not spread > STANDS_OUT * float(np.median(noise[rows, columns])):
+        return []
+    box = np.s_[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    groups, _ = label(used[box] & (data[box] == highest))  # pyright: ignore[reportGeneralTypeIssues]
+    sizes = np.bincount(groups.ravel())[1:]
+    largest = int(sizes.max())
+    if largest < PLATEAU:
+        return []
+    row, column = np.argwhere(groups == 1 + sizes.argmax())[0] + (rows.min(), columns.min())
     return [
         f"{largest} neighbouring pixels have the one brightest value {highest:.6g}, the first at row {row}, column "
         f"{column} (counted from 0): saturated, as it seems; mask them"
     ]
-
-
-def _of_squares(values: np.ndarray, noise_is: NoiseIs) -> np.ndarray:
-    """Of numbers (H, W) that are standard deviations, variances or inverse variances; a wrong sign is kept."""
-    if noise_is == "sigma":
-        return values
-    root = np.copysign(np.sqrt(np.abs(values)), values + 0.0)  # + 0.0 turns -0.0 into 0.0
-    if noise_is == "variance":
-        return root
-    with np.errstate(divide="ignore"):
-        return 1 / root
 
 
 def _at_odds(factor: float) -> bool:
@@ -202,7 +214,7 @@ def _remedy(sky: Sky, factor: float, given: np.ndarray, noise_is: NoiseIs) -> st
     if np.all(inside == inside[0]) and noise_is == "sigma":
         return f"it is {inside[0]:.6g} everywhere, as a map of ones is: give a noise map, or {scale}"
     kinds: list[NoiseIs] = [kind for kind in NOISE_MEANINGS if kind not in (noise_is, "exposure")]
-    off = {kind: abs(np.log(float(np.median(_of_squares(inside, kind))) / sky.scatter)) for kind in kinds}
+    off = {kind: abs(np.log(float(np.median(standard_deviations(inside, kind))) / sky.scatter)) for kind in kinds}
     best = min(kinds, key=lambda kind: off[kind])
     if noise_is != "exposure" and off[best] < min(np.log(FITS), 0.5 * abs(np.log(factor))):
         return f"as {WORDS[best]} its numbers fit the sky: give noise_is={best!r}"
