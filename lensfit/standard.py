@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lensfit.datasets import Imaging, Interferometer
+from lensfit.datasets import Imaging, Interferometer, level_of_sky
 from lensfit.model import LensModel
 from lensfit.names import IMAGE_MODELS, VISIBILITY_MODELS
 from lensfit.priors import Disk, LogNormal, LogUniform, Normal, Part, Prior, Solved, TruncatedNormal, Uniform
@@ -19,22 +19,27 @@ MASS_FROM_LIGHT = 0.15
 
 
 class Scales:
-    """What the data say about the size of things: field radius [arcsec], pixel [arcsec], peak and noise."""
+    """What the data say about the size of things: field radius [arcsec], pixel [arcsec], peak, noise, and the sky's
+    level where it is not at zero."""
 
     def __init__(self, imaging: Imaging) -> None:
         good = ~imaging.mask
         self.pixel = imaging.pixel_scale
         self.peak = float(np.max(imaging.data[good]))
         self.noise = float(np.median(imaging.noise[good]))
+        self.sky = level_of_sky(imaging.data, imaging.noise, imaging.mask)
         self.radius = float(np.sqrt(np.count_nonzero(good) / np.pi)) * self.pixel
         x, y = imaging.x[good], imaging.y[good]
-        weight = np.clip(imaging.data[good] / imaging.noise[good] - 3, 0, None) ** 2
+        weight = np.clip((imaging.data[good] - self.sky) / imaging.noise[good] - 3, 0, None) ** 2
         weight = weight + 1e-12
         self.center = (float(np.average(x, weights=weight)), float(np.average(y, weights=weight)))
 
 
 def parametric(imaging: Imaging) -> LensModel:
-    """The 25-parameter model: Sersic and Exponential lens light of one centre, SIE and shear, Sersic source."""
+    """The 25-parameter model: Sersic and Exponential lens light of one centre, SIE and shear, Sersic source.
+
+    Where the sky at the border of the image is not at zero, a constant sky too, solved.
+    """
     s = Scales(imaging)
     x, y = _center(s)
     bulge = _ellipticity(0.3)
@@ -68,6 +73,7 @@ def parametric(imaging: Imaging) -> LensModel:
                 index=Uniform(low=0.5, high=8.0),
             )
         },
+        sky=Solved(positive=False) if s.sky else 0.0,
     )
 
 

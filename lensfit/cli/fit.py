@@ -19,7 +19,8 @@ from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe
 from lensfit.registry import fitter
 from lensfit.results.files import REPORT
 
-ARGUMENT = re.compile(r"(?<= )(pixel_scale|noise|psf|mask|mask_radius|nan|psf_center|field|noise_scale)=(?:'(\w+)'|(-?[\d.]+)|True)?")
+_NAMES = "pixel_scale|noise|psf|mask|mask_radius|nan|psf_center|noise_is|noise_scale|field"
+ARGUMENT = re.compile(rf"(?<= )({_NAMES})=(?:'(\w+)'|(-?[\d.]+(?:e-?\d+)?)|True)?")
 """An argument of a reader as its messages write it: `pixel_scale=`, `nan='mask'` or `psf_center=True`."""
 
 

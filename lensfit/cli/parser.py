@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lensfit import version
-from lensfit.names import IMAGE_MODELS, NAN_POLICIES, REGULARISATIONS, SIDES, SIGNS, VISIBILITY_MODELS
+from lensfit.names import IMAGE_MODELS, NAN_POLICIES, NOISE_MEANINGS, REGULARISATIONS, SIDES, SIGNS, VISIBILITY_MODELS
 
 CODES = """\
 exit codes:
@@ -151,8 +151,11 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
         "--psf-center", action="store_const", const=True, help="move the PSF so that its centroid is in its centre"
     )
     group.add_argument(
+        "--noise-is", choices=NOISE_MEANINGS, help="what the numbers of the noise map are; default: told by its name"
+    )
+    group.add_argument(
         "--noise-scale", metavar="F", type=_scale,
-        help="multiply the noise by F; auto: by what the scatter of the visibilities says",
+        help="multiply the noise, and take it as it is then; auto: by what the scatter of visibilities says",
     )
     group = parser.add_argument_group("visibilities")
     group.add_argument("--sign", type=int, choices=SIGNS, help="of V = sum I exp(sign 2 pi i (u l + v m))")

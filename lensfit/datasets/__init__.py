@@ -3,6 +3,7 @@
 from lensfit.datasets.dataset import Dataset, annular_mask, circular_mask, pixel_centers
 from lensfit.datasets.imaging import Imaging, blocks
 from lensfit.datasets.interferometer import Interferometer, least_field
+from lensfit.datasets.noise import level_of_sky
 from lensfit.datasets.reading import (
     read,
     read_imaging,
@@ -26,6 +27,7 @@ __all__ = [
     "circular_mask",
     "holds_visibilities",
     "least_field",
+    "level_of_sky",
     "pixel_centers",
     "read",
     "read_chunks",

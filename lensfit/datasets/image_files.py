@@ -11,7 +11,9 @@ from astropy.wcs import WCS
 
 from lensfit.datasets.array_files import Images, Scale, open_images, oversampling_of, read_as, sha256
 from lensfit.datasets.dataset import Source, check_shapes, count_and_first
+from lensfit.datasets.drizzled import exposure_time
 from lensfit.errors import DataError
+from lensfit.names import NoiseIs
 
 WORDS = {
     "mask": {"mask", "dq"},
@@ -38,9 +40,8 @@ STPSF_EXTENSIONS = ("DET_DIST", "DET_SAMP", "OVERDIST", "OVERSAMP")
 _SUFFIXES = (".fits", ".fit", ".fts", ".fits.gz", ".fits.fz", ".npz", ".h5", ".hdf5")
 _DO_NOT_USE = 1
 """The one bit of a JWST data-quality flag that says that the pixel is bad."""
-
-_WEIGHT_KEYS = ("WHT", "WGT", "WEIGHT", "WTYP", "WT_TYP")
-"""What keywords contain that say how a drizzled image was weighted."""
+MEANINGS: dict[str, NoiseIs] = {"variance": "variance", "weight": "ivm"}
+"""What the numbers of noise are, by their kind."""
 
 
 def find_files(folder: Path, given: Mapping[str, Path]) -> dict[str, Path]:
@@ -116,6 +117,7 @@ def read_info(folder: Path) -> Info:
 class Part:
     """One array with what its file says about it.
 
+    noise_is: what its numbers are where it is noise. exposure: why weights seem to be exposure times.
     oversampling: of a PSF, its pixels to one of the detector's; alternatives: all extensions of one PSF at several
     samplings, of which the first stands here until the data's pixels are known.
     """
@@ -128,6 +130,8 @@ class Part:
     notes: tuple[str, ...] = ()
     oversampling: Scale | None = None
     alternatives: tuple["Part", ...] = ()
+    noise_is: NoiseIs = "sigma"
+    exposure: str = ""
 
 
 def read_parts(path: Path, role: str, also: tuple[str, ...] = ()) -> dict[str, Part]:
@@ -185,6 +189,8 @@ def _part(images: Images, role: str, chosen: tuple[str | None, list[str]], diges
         oversampling=oversampling_of(images.header(found[0]), where) if role == "psf" else None,
         wcs=images.wcs(found[0]) if role == "data" else None,
         notes=(*notes, *images.remarks()),
+        noise_is=MEANINGS.get(kind or "", "sigma"),
+        exposure=exposure_time(images.header(found[0]), values) if kind == "weight" else "",
     )
 
 
@@ -201,12 +207,7 @@ def _as_role(
     if kind == "variance":
         for array in arrays:
             check_shapes(array.shape, arrays[0].shape, where)
-        return _signed_root(np.asarray(arrays, dtype=np.float64).sum(axis=0)), [f"noise = sqrt of {where}"]
-    if kind == "weight":
-        _refuse_exposure(images, names[0])
-        with np.errstate(divide="ignore"):
-            noise = 1 / _signed_root(_float(arrays[0]))
-        return noise, [f"noise = 1 / sqrt of {where}, read as inverse variance"]
+        return np.asarray(arrays, dtype=np.float64).sum(axis=0), []
     is_flag = kind == "mask" and names[0].upper().startswith("DQ")
     if is_flag and images.header(names[0]).get("TELESCOP") == "JWST":
         flagged = (arrays[0].astype(np.int64) & _DO_NOT_USE) != 0
@@ -214,25 +215,8 @@ def _as_role(
     return arrays[0], []
 
 
-def _signed_root(values: np.ndarray) -> np.ndarray:
-    """Square root that keeps the sign, so that a negative variance is refused as a negative noise."""
-    return np.copysign(np.sqrt(np.abs(values)), values + 0.0)  # + 0.0 turns -0.0 into 0.0
-
-
 def _float(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float64)
-
-
-def _refuse_exposure(images: Images, name: str) -> None:
-    """Raise DataError where the header calls the weights exposure times."""
-    header = images.header(name)
-    seconds = str(header.get("BUNIT", "")).strip().lower() in ("s", "sec", "second", "seconds")
-    types = [value for key, value in header.items() if any(word in key for word in _WEIGHT_KEYS)]
-    if seconds or any(str(value).strip().upper().startswith("EXP") for value in types):
-        raise DataError(
-            f"{images.path}[{name}]: the header says that the weight is an exposure time, not an inverse "
-            "variance; drizzle with final_wht_type = IVM, or give a noise map as noise="
-        )
 
 
 def _count_noise(images: Images, data: np.ndarray, digest: str) -> Part:

@@ -21,10 +21,11 @@ from lensfit.datasets.dataset import (
     read_only,
     source_rows,
 )
+from lensfit.datasets.noise import made_noise, notes_on, numbers
 from lensfit.datasets.psf import check_psf_fits, checked_psf, fwhm, narrower_than
 from lensfit.datasets.psf_resampling import rebinned_psf
 from lensfit.errors import DataError
-from lensfit.names import NAN_POLICIES, NanPolicy
+from lensfit.names import NAN_POLICIES, NanPolicy, NoiseIs
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,6 +71,8 @@ class Imaging(Dataset):
         mask: Any = None,
         nan: NanPolicy = "error",
         psf_center: bool = False,
+        noise_is: NoiseIs = "sigma",
+        noise_scale: float | None = None,
         origin: tuple[float, float] = (0.0, 0.0),
         unit: str | None = None,
         wcs: WCS | None = None,
@@ -80,20 +83,25 @@ class Imaging(Dataset):
         """Check everything and build the dataset.
 
         Args:
-            data, noise: (H, W); noise is a standard deviation, >= 1e8 (also inf) meaning a masked pixel.
+            data, noise: (H, W); noise is a standard deviation unless `noise_is` says else, >= 1e8 (also inf) meaning
+                a masked pixel.
             psf: (h, w), centred, with pixels as large as the data's; it is divided by its sum, and moved by half
                 a pixel onto odd sides where they are even.
             pixel_scale: arcsec per pixel.
             mask: (H, W), anything but 0 = left out; None leaves out nothing but bad pixels.
-            nan: "error" refuses NaN and inf in unmasked pixels, "mask" masks these pixels.
+            nan: "error" refuses NaN, inf and noise of 0 in unmasked pixels, "mask" masks these pixels.
             psf_center: move the PSF so that its centroid is in its centre.
+            noise_is: what the numbers of `noise` are; "exposure" makes noise of the scatter of the sky and counts.
+            noise_scale: multiplies the noise; given, the noise is taken as it is, however the sky scatters.
             origin, unit, wcs, notes, sources, scale_from: see the class.
 
         Raises:
             DataError: anything that a fit could not trust; the message says what, where and the way on.
         """
         pixel_scale = checked_scale(pixel_scale)
-        arrays, remarks = checked_arrays(data, noise, psf, mask, nan, sources, psf_center)
+        arrays, remarks = checked_arrays(
+            data, noise, psf, mask, nan, sources, unit, noise_is, noise_scale, psf_center
+        )
         return cls(
             **{role: read_only(array) for role, array in arrays.items()},
             pixel_scale=pixel_scale,
@@ -226,17 +234,33 @@ def _span(chosen: np.ndarray) -> slice:
 
 
 def checked_arrays(
-    data: Any, noise: Any, psf: Any, mask: Any, nan: NanPolicy, sources: tuple[Source, ...], psf_center: bool
+    data: Any,
+    noise: Any,
+    psf: Any,
+    mask: Any,
+    nan: NanPolicy,
+    sources: tuple[Source, ...],
+    unit: str | None,
+    noise_is: NoiseIs,
+    noise_scale: float | None,
+    psf_center: bool,
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """All arrays of a dataset by their role, trusted from here on, with notes of what was done to them."""
+    where = place("noise", sources)
     data = native(data, place("data", sources))
-    noise = native(noise, place("noise", sources))
-    check_shapes(noise.shape, data.shape, place("noise", sources))
+    given = native(noise, where)
+    check_shapes(given.shape, data.shape, where)
     mask = checked_mask(mask, data.shape, place("mask", sources))
     psf, psf_notes = checked_psf(psf, data.shape, place("psf", sources), center=psf_center)
+    noise, made = made_noise(given, data, unit, noise_is, noise_scale, where)
+    holds = numbers(data, noise, mask)
     data, noise, mask, notes = checked_pixels(data, noise, mask, nan, sources)
     psf_notes += narrower_than(psf, data, noise, mask)
-    return {"data": data, "noise": noise, "psf": psf, "mask": mask}, [*psf_notes, *notes]
+    told = notes_on(
+        data, noise, mask, holds,
+        given=given, noise_is=noise_is, insisted=noise_scale is not None, where=where,
+    )  # fmt: skip
+    return {"data": data, "noise": noise, "psf": psf, "mask": mask}, [*made, *psf_notes, *notes, *told]
 
 
 def checked_pixels(
@@ -259,11 +283,13 @@ def checked_pixels(
                 "mask these pixels, or give nan='mask' to have it done"
             )
         mask = _masked(mask, bad, f"{role} NaN or infinite", notes)
+    if nan == "mask":
+        mask = _masked(mask, noise == 0, "noise 0", notes)
     bad = ~(noise > 0) & ~mask
     if bad.any():
         raise DataError(
-            f"{place('noise', sources)}: zero or negative in {count_and_first(bad)}; "
-            "mask these pixels or give a noise map of standard deviations"
+            f"{place('noise', sources)}: zero or negative in {count_and_first(bad)}; mask these pixels, "
+            "give nan='mask' to have it done where it is zero, or give a noise map of standard deviations"
         )
     check_some_used(mask, place("data", sources))
     unsafe_data, unsafe_noise = ~np.isfinite(data), ~(np.isfinite(noise) & (noise > 0))

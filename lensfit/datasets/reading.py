@@ -21,7 +21,7 @@ from lensfit.datasets.psf_sampling import on_data_pixels
 from lensfit.datasets.visibilities import NanRows, Visibilities, check_units
 from lensfit.datasets.visibility_files import holds_visibilities, read_table
 from lensfit.errors import DataError
-from lensfit.names import East, NanPolicy, NoiseScale, Sign
+from lensfit.names import East, NanPolicy, NoiseIs, NoiseScale, Sign
 
 
 def read(path: str | Path, **options: Any) -> Imaging | Interferometer:
@@ -58,6 +58,8 @@ def read_imaging(
     pixel_scale: float | None = None,
     nan: NanPolicy = "error",
     psf_center: bool = False,
+    noise_is: NoiseIs | None = None,
+    noise_scale: float | None = None,
 ) -> Imaging:
     """Read data, noise, PSF and mask from a folder or from a FITS (plain, gzip, fpack), npz or HDF5 file.
 
@@ -69,8 +71,11 @@ def read_imaging(
         path: file or folder with the data. The `info.json` of a folder may state `pixel_scale` and `origin`.
         noise, psf, mask: files that take precedence over what is found at `path`.
         pixel_scale: arcsec per pixel; takes precedence over `info.json`, which does so over the header.
-        nan: "error" refuses NaN and inf in unmasked pixels, "mask" masks these pixels.
+        nan: "error" refuses NaN, inf and noise of 0 in unmasked pixels, "mask" masks these pixels.
         psf_center: move the PSF so that its centroid is in its centre.
+        noise_is: what the numbers of the noise map are, whatever its name and unit say: "sigma", "variance", "ivm"
+            (inverse variance), or "exposure" (exposure time: noise is made of the scatter of the sky and of counts).
+        noise_scale: multiplies the noise; given, the noise is taken as it is, however the sky scatters.
 
     Raises:
         DataError: a file is missing, ambiguous, broken, too large, or not fit for a fit.
@@ -85,7 +90,7 @@ def read_imaging(
     info = read_info(path) if path.is_dir() else Info()
     parts = _read_all(files)
     scales = () if pixel_scale is None else (Scale("pixel_scale=", pixel_scale, pixel_scale),)
-    return _assembled(parts, (*scales, *info.scales), info, nan, psf_center)
+    return _assembled(parts, (*scales, *info.scales), info, nan, psf_center, noise_is, noise_scale)
 
 
 def read_psf(path: str | Path, pixel_scale: float) -> np.ndarray:
@@ -112,10 +117,22 @@ def _read_all(files: dict[str, Path]) -> dict[str, Part]:
 
 
 def _assembled(
-    parts: dict[str, Part], scales: tuple[Scale, ...], info: Info, nan: NanPolicy, psf_center: bool
+    parts: dict[str, Part],
+    scales: tuple[Scale, ...],
+    info: Info,
+    nan: NanPolicy,
+    psf_center: bool,
+    noise_is: NoiseIs | None,
+    noise_scale: float | None,
 ) -> Imaging:
     data, noise = parts["data"], parts["noise"]
-    _check_units(data, noise)
+    if noise.exposure and noise_is is None:
+        raise DataError(
+            f"{noise.sources[0][1]}: {noise.exposure}, not an inverse variance; give noise_is='exposure' to make noise "
+            "of the sky's scatter and counts, drizzle with final_wht_type = IVM, or give a noise map as noise="
+        )
+    if noise_is in (None, "sigma") and noise_scale is None:
+        _check_units(data, noise)
     stated = (*scales, *data.scales)
     scale, notes = resolved_scale(stated, data.sources[0][1])
     psf = on_data_pixels(parts["psf"], scale, stated)
@@ -128,6 +145,8 @@ def _assembled(
         mask=parts["mask"].values if "mask" in parts else None,
         nan=nan,
         psf_center=psf_center,
+        noise_is=noise_is or noise.noise_is,
+        noise_scale=noise_scale,
         origin=info.origin,
         unit=data.unit or noise.unit,
         wcs=data.wcs,

@@ -26,7 +26,7 @@ KINDS: dict[type, Callable[..., Observation]] = {
 TOGETHER = Interferometer
 """Of which several without names are data of one observation."""
 READING = (
-    "noise", "psf", "mask", "pixel_scale", "psf_center", "noise_scale",
+    "noise", "psf", "mask", "pixel_scale", "psf_center", "noise_is", "noise_scale",
     "shape", "origin", "sign", "east", "wavelength", "primary_beam", "field",
 )  # fmt: skip
 """What a recipe tells the readers beside `nan`."""

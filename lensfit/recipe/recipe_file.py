@@ -12,7 +12,18 @@ from lensfit.datasets import read_psf
 from lensfit.errors import ModelError
 from lensfit.instruments import Instrument
 from lensfit.model import GROUPS, LensModel
-from lensfit.names import IMAGE_MODELS, NAN_POLICIES, SIDES, VISIBILITY_MODELS, East, NanPolicy, NoiseScale, Sign
+from lensfit.names import (
+    IMAGE_MODELS,
+    NAN_POLICIES,
+    NOISE_MEANINGS,
+    SIDES,
+    VISIBILITY_MODELS,
+    East,
+    NanPolicy,
+    NoiseIs,
+    NoiseScale,
+    Sign,
+)
 from lensfit.recipe import values
 from lensfit.recipe.model_reader import read_model
 from lensfit.recipe.model_writer import header, line, model_lines
@@ -40,6 +51,7 @@ class DataSection:
     pixel_scale: float | None = None
     nan: NanPolicy = "error"
     psf_center: bool | None = None
+    noise_is: NoiseIs | None = None
     more: tuple[Path, ...] = ()
     shape: tuple[int, int] | None = None
     origin: tuple[float, float] | None = None
@@ -217,6 +229,7 @@ READERS: dict[type, dict[str, values.Reader]] = {
         "pixel_scale": values.number,
         "nan": values.one_of(*NAN_POLICIES),
         "psf_center": values.boolean,
+        "noise_is": values.one_of(*NOISE_MEANINGS),
         "more": values.paths,
         "shape": values.shape,
         "origin": values.place,

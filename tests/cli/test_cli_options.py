@@ -87,6 +87,8 @@ def test_options_count_before_the_recipe_unless_other_data_are_named():
     assert data_section(same, base) == DataSection(path=Path("a"), psf=Path("p"), **asked)
     other = parse(["fit", "b", "--model", "m", "--out", "o", "--mask", "k"])
     assert data_section(other, base) == DataSection(path=Path("b"), mask=Path("k"))
+    noise = parse(["inspect", "b", "--noise-is", "ivm", "--noise-scale", "0.5"])
+    assert data_section(noise, base) == DataSection(path=Path("b"), noise_is="ivm", noise_scale=0.5)
 
 
 def test_options_of_visibilities():
@@ -136,6 +138,9 @@ def test_a_mask_found_that_leaves_only_a_region_is_used_as_it_is(lensfit, fits, 
          "holds 2 sources: 1 = a, 2 = b; give the lens as --field, by name or number"),
         ("errors are wrong by that factor, and noise_scale='auto' takes it out",
          "errors are wrong by that factor, and --noise-scale auto takes it out"),
+        ("as variances its numbers fit the sky: give noise_is='variance', or give noise_scale=1 to have",
+         "as variances its numbers fit the sky: give --noise-is variance, or give --noise-scale 1 to have"),
+        ("mended by noise_scale=1.46e-05", "mended by --noise-scale 1.46e-05"),
         ("/data/mask=1/psf=.fits: no noise; give a file as noise=, or name it",
          "/data/mask=1/psf=.fits: no noise; give a file as --noise, or name it"),
     ],
