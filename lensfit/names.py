@@ -10,6 +10,9 @@ VISIBILITY_MODELS = ("one_source", "two_sources", "one_source_and_core")
 NanPolicy: TypeAlias = Literal["error", "mask"]
 """What is done with unmasked pixels that hold no number."""
 NAN_POLICIES: tuple[NanPolicy, ...] = get_args(NanPolicy)
+MaskIs: TypeAlias = Literal["masked", "used"]
+"""What 1 (anything but 0) means in a mask."""
+MASK_MEANINGS: tuple[MaskIs, ...] = get_args(MaskIs)
 Sign: TypeAlias = Literal[-1, 1]
 """Of V = sum I exp(sign 2 pi i (u l + v m))."""
 SIGNS: tuple[Sign, ...] = get_args(Sign)

@@ -8,6 +8,7 @@ import numpy as np
 from astropy.wcs import WCS
 from scipy.ndimage import zoom
 
+from lensfit.datasets.cutout import Frame, Place, cut_note, window
 from lensfit.datasets.dataset import (
     MASKING_NOISE,
     Dataset,
@@ -47,6 +48,7 @@ class Imaging(Dataset):
         notes: what was done to the input, in plain words.
         sources: (role, path, sha256) of each file read.
         scale_from: who states the pixel scale.
+        center: (x, y) of the lens in arcsec, None where nobody stated it.
     """
 
     data: np.ndarray
@@ -60,6 +62,7 @@ class Imaging(Dataset):
     notes: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
     scale_from: str = "pixel_scale="
+    center: Place | None = None
 
     @classmethod
     def from_arrays(
@@ -77,6 +80,7 @@ class Imaging(Dataset):
         notes: tuple[str, ...] = (),
         sources: tuple[Source, ...] = (),
         scale_from: str = "pixel_scale=",
+        center: Place | None = None,
     ) -> Self:
         """Check everything and build the dataset.
 
@@ -86,7 +90,7 @@ class Imaging(Dataset):
             pixel_scale: arcsec per pixel.
             mask: (H, W), anything but 0 = left out; None leaves out nothing but bad pixels.
             nan: "error" refuses NaN and inf in unmasked pixels, "mask" masks these pixels.
-            origin, unit, wcs, notes, sources, scale_from: see the class.
+            origin, unit, wcs, notes, sources, scale_from, center: see the class.
 
         Raises:
             DataError: anything that a fit could not trust; the message says what, where and the way on.
@@ -102,6 +106,7 @@ class Imaging(Dataset):
             notes=(*notes, *remarks),
             sources=sources,
             scale_from=scale_from,
+            center=None if center is None else (float(center[0]), float(center[1])),
         )
 
     @property
@@ -124,6 +129,7 @@ class Imaging(Dataset):
             ("shape", f"{self.shape[0]} rows x {self.shape[1]} columns"),
             ("pixel scale", f"{self.pixel_scale:.6g} arcsec, from {self.scale_from}"),
             ("centre", f"x = {self.origin[0]:.6g}, y = {self.origin[1]:.6g} arcsec"),
+            *([] if self.center is None else [("lens", "x = {:.6g}, y = {:.6g} arcsec, as stated".format(*self.center))]),
             ("sky", "no celestial coordinates" if self.wcs is None else "celestial coordinates of the header"),
             ("unit", unit),
             ("pixels", f"{used} used, {self.mask.sum()} masked"),
@@ -154,23 +160,15 @@ class Imaging(Dataset):
         Raises:
             DataError: no pixel is there, all are masked, or the PSF is larger than the cutout.
         """
-        near_x = np.abs(self.x[0] - center[0]) <= half_width
-        near_y = np.abs(self.y[:, 0] - center[1]) <= half_width
-        if not (near_x.any() and near_y.any()):
-            raise DataError(
-                f"cutout of half width {half_width} arcsec about {center} holds no pixel of the image; "
-                f"its x runs from {self.x.min():.3f} to {self.x.max():.3f} and its y from {self.y.min():.3f} "
-                f"to {self.y.max():.3f} arcsec"
-            )
-        rows, columns = _span(near_y), _span(near_x)
-        part = np.s_[rows, columns]
+        frame = Frame(shape=self.shape, pixel_scale=self.pixel_scale, origin=self.origin, wcs=self.wcs)
+        part = window(frame, half_width, center)
         return self._regridded(
             part,
             data=self.data[part],
             noise=self.noise[part],
             mask=self.mask[part],
             wcs=None if self.wcs is None else self.wcs.slice(part),
-            note=f"cut out rows {rows.start}:{rows.stop} and columns {columns.start}:{columns.stop}",
+            note=cut_note(part),
         )
 
     def binned(self, factor: int) -> Self:
@@ -223,11 +221,6 @@ def fwhm(psf: np.ndarray) -> float:
     fine = np.asarray(zoom(psf, FINE, order=3, grid_mode=True, mode="grid-constant"))
     return 2 * float(np.sqrt(np.count_nonzero(fine > fine.max() / 2) / np.pi)) / FINE
 
-
-def _span(chosen: np.ndarray) -> slice:
-    """The slice from the first to the last True."""
-    indices = np.flatnonzero(chosen)
-    return slice(int(indices[0]), int(indices[-1]) + 1)
 
 
 

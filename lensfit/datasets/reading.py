@@ -9,14 +9,18 @@ import numpy as np
 from astropy import units
 from astropy.io import fits
 
+from lensfit.datasets.array_choice import Address
 from lensfit.datasets.array_files import Scale, disagreements, resolved_scale
+from lensfit.datasets.cutout import Frame, Wanted
+from lensfit.datasets.dataset import checked_scale
 from lensfit.datasets.image_files import Info, Part, find_files, read_info, read_parts
 from lensfit.datasets.imaging import Imaging
 from lensfit.datasets.interferometer import Interferometer, wide_grid
+from lensfit.datasets.selection import select
 from lensfit.datasets.visibilities import NanRows, Visibilities, check_units
 from lensfit.datasets.visibility_files import holds_visibilities, read_table
 from lensfit.errors import DataError
-from lensfit.names import East, NanPolicy, Sign
+from lensfit.names import East, MaskIs, NanPolicy, Sign
 
 
 def read(path: str | Path, **options: Any) -> Imaging | Interferometer:
@@ -52,6 +56,12 @@ def read_imaging(
     mask: str | Path | None = None,
     pixel_scale: float | None = None,
     nan: NanPolicy = "error",
+    mask_is: MaskIs | None = None,
+    plane: int | None = None,
+    center: tuple[float, float] | None = None,
+    center_sky: tuple[float, float] | None = None,
+    cutout: float | None = None,
+    mask_radius: float | None = None,
 ) -> Imaging:
     """Read data, noise, PSF and mask from a folder or from a FITS (plain, gzip, fpack), npz or HDF5 file.
 
@@ -62,57 +72,78 @@ def read_imaging(
     Args:
         path: file or folder with the data. The `info.json` of a folder may state `pixel_scale` and `origin`.
         noise, psf, mask: files that take precedence over what is found at `path`.
+            All four may name an array of a file: FILE[EXT], FILE[EXT,n] (its EXTVER), FILE[n], FILE[name].
         pixel_scale: arcsec per pixel; takes precedence over `info.json`, which does so over the header.
         nan: "error" refuses NaN and inf in unmasked pixels, "mask" masks these pixels.
+        mask_is: what 1 means in the mask, "masked" or "used"; None takes it for masked, and asks where that
+            leaves out the brightest light.
+        plane: of arrays that are cubes, counted from 0.
+        center: (x, y) of the lens in arcsec; center_sky: its right ascension and declination in degrees.
+        cutout: use the pixels within so many arcsec of the centre, or else of (0, 0), along both axes.
+        mask_radius: use the disc of so many arcsec about it.
 
     Raises:
         DataError: a file is missing, ambiguous, broken, too large, or not fit for a fit.
     """
     path = Path(path)
-    if not path.exists():
+    if not Address.of(path).file.exists():
         raise DataError(f"{path}: no such file or folder; check the path")
     named = {"noise": noise, "psf": psf, "mask": mask}
     given = {role: Path(file) for role, file in named.items() if file is not None}
     files = find_files(path, given) if path.is_dir() else {"data": path, **given}
     info = read_info(path) if path.is_dir() else Info()
-    parts = _read_all(files)
+    parts = _read_all(files, plane)
     scales = () if pixel_scale is None else (Scale("pixel_scale=", pixel_scale, pixel_scale),)
-    return _assembled(parts, (*scales, *info.scales), info, nan)
+    wanted = Wanted(center=center, center_sky=center_sky, cutout=cutout, mask_radius=mask_radius)
+    return _assembled(parts, (*scales, *info.scales), info, nan, mask_is, wanted)
 
 
-def _read_all(files: dict[str, Path]) -> dict[str, Part]:
+def _read_all(files: dict[str, Path], plane: int | None) -> dict[str, Part]:
     """The parts of all roles: each from its own file, or from the file of the data."""
     inside = tuple(role for role in ("noise", "psf", "mask") if role not in files)
-    parts = read_parts(files["data"], "data", inside)
+    parts = read_parts(files["data"], "data", inside, plane)
     for role in ("noise", "psf"):
         if role not in parts and role not in files:
             raise DataError(
                 f"{files['data']}: no {role} found in it or beside it; give a file as {role}=, "
                 f"or name the file, extension or array {role}"
             )
-    return parts | {role: read_parts(file, role)[role] for role, file in files.items() if role != "data"}
+    return parts | {role: read_parts(file, role, plane=plane)[role] for role, file in files.items() if role != "data"}
 
 
 def _assembled(
-    parts: dict[str, Part], scales: tuple[Scale, ...], info: Info, nan: NanPolicy
+    parts: dict[str, Part],
+    scales: tuple[Scale, ...],
+    info: Info,
+    nan: NanPolicy,
+    mask_is: MaskIs | None,
+    wanted: Wanted,
 ) -> Imaging:
     data, noise, psf = parts["data"], parts["noise"], parts["psf"]
     _check_units(data, noise)
     stated = (*scales, *data.scales)
     scale, notes = resolved_scale(stated, data.sources[0][1])
     notes += disagreements(psf.scales, scale, "the data")
+    sources = (*(source for part in parts.values() for source in part.sources), *info.sources)
+    frame = Frame(shape=data.values.shape, pixel_scale=checked_scale(scale), origin=info.origin, wcs=data.wcs)
+    mask = parts["mask"].values if "mask" in parts else None
+    if mask is not None and mask_is is None:
+        mask_is = info.mask_is
+    used = select(data.values, noise.values, mask, frame, wanted, mask_is, sources)
+    told = [*(note for part in parts.values() for note in part.notes), *notes, *used.notes]
     return Imaging.from_arrays(
-        data.values,
-        noise.values,
+        used.data,
+        used.noise,
         psf.values,
         pixel_scale=scale,
-        mask=parts["mask"].values if "mask" in parts else None,
+        mask=used.mask,
         nan=nan,
-        origin=info.origin,
+        origin=used.frame.origin,
+        center=used.center,
         unit=data.unit or noise.unit,
-        wcs=data.wcs,
-        notes=tuple(dict.fromkeys([*(note for part in parts.values() for note in part.notes), *notes])),
-        sources=(*(source for part in parts.values() for source in part.sources), *info.sources),
+        wcs=used.frame.wcs,
+        notes=tuple(dict.fromkeys(told)),
+        sources=sources,
         scale_from=stated[0].where,
     )
 
@@ -225,7 +256,7 @@ def write_imaging(imaging: Imaging, folder: str | Path) -> None:
         if imaging.unit is not None and name in ("data", "noise_map"):
             header["BUNIT"] = imaging.unit
         fits.PrimaryHDU(array, header).writeto(paths[name])
-    stated: dict[str, Any] = {"pixel_scale": imaging.pixel_scale, "origin": imaging.origin}
+    stated = {"pixel_scale": imaging.pixel_scale, "origin": imaging.origin, "mask_is": "masked"}
     info.write_text(json.dumps(stated) + "\n", encoding="utf-8")
 
 

@@ -1,0 +1,167 @@
+"""What part of an image is used: the place of the lens, a square cut out about it, and a disc."""
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from astropy import units
+from astropy.coordinates import SkyCoord
+from astropy.wcs import WCS
+
+from lensfit.datasets.dataset import circular_mask, pixel_centers
+from lensfit.errors import DataError
+
+Place = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What is asked for: the lens at `center` (x, y) in arcsec, or at `center_sky` (right ascension, declination) in
+    degrees; the pixels within `cutout` arcsec of it along both axes; the disc of `mask_radius` arcsec about it.
+
+    Without a centre square and disc are about (0, 0). None = not asked for.
+    """
+
+    center: Place | None = None
+    center_sky: Place | None = None
+    cutout: float | None = None
+    mask_radius: float | None = None
+
+    def check(self) -> None:
+        """Raise DataError where one of them is no place or length, or the lens is at two places."""
+        if self.center is not None and self.center_sky is not None:
+            raise DataError("center= and center_sky= both say where the lens is; give one of them")
+        for name in ("center", "center_sky"):
+            given = getattr(self, name)
+            if given is not None and not (len(given) == 2 and all(math.isfinite(value) for value in given)):
+                raise DataError(f"{name}={given} is no place; give two finite numbers")
+        for name, what in (("cutout", "cutout"), ("mask_radius", "mask")):
+            given = getattr(self, name)
+            if given is not None and not (math.isfinite(given) and given > 0):
+                raise DataError(f"a {what} of {name}={given:g} arcsec keeps no pixel; give a length above 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """Where the pixels of an image lie: shape (H, W), arcsec per pixel, (x, y) of the middle, celestial coordinates."""
+
+    shape: tuple[int, int]
+    pixel_scale: float
+    origin: Place
+    wcs: WCS | None
+
+    @property
+    def extent(self) -> tuple[Place, Place]:
+        """Least and largest x, and least and largest y, of the pixels' outer edges."""
+        half = [0.5 * side * self.pixel_scale for side in self.shape[::-1]]
+        (x, across), (y, up) = zip(self.origin, half, strict=True)
+        return (x - across, x + across), (y - up, y + up)
+
+    def holds(self, place: Place) -> bool:
+        """Whether a place is on the image."""
+        return all(low <= value <= high for value, (low, high) in zip(place, self.extent, strict=True))
+
+    def cut(self, part: tuple[slice, slice]) -> Frame:
+        """That of the pixels of a part."""
+        y, x = ((span.start + span.stop - side) / 2 for span, side in zip(part, self.shape, strict=True))
+        return replace(
+            self,
+            shape=(part[0].stop - part[0].start, part[1].stop - part[1].start),
+            origin=(self.origin[0] + x * self.pixel_scale, self.origin[1] + y * self.pixel_scale),
+            wcs=None if self.wcs is None else self.wcs.slice(part),
+        )
+
+
+class Cut(NamedTuple):
+    """The part (rows, columns) of an image that is used, its frame, the place of the lens, and notes."""
+
+    part: tuple[slice, slice]
+    frame: Frame
+    center: Place | None
+    notes: list[str]
+
+
+def cut_out(frame: Frame, wanted: Wanted, where: str) -> Cut:
+    """The part that is wanted of an image.
+
+    Raises:
+        DataError: the lens lies outside the image, or on an unknown sky.
+    """
+    wanted.check()
+    center, notes = wanted.center, []
+    if wanted.center_sky is not None:
+        center = _on_image(frame, wanted.center_sky, where)
+        ra, dec = wanted.center_sky
+        notes.append(f'right ascension {ra:.7g}, declination {dec:.7g} is at ({center[0]:.3f}", {center[1]:.3f}")')
+    if center is not None and not frame.holds(center):
+        (left, right), (low, high) = frame.extent
+        raise DataError(
+            f"{where}: the centre ({center[0]:.6g}, {center[1]:.6g}) arcsec lies outside the image, whose x runs from "
+            f"{left:.6g} to {right:.6g} and y from {low:.6g} to {high:.6g}; check center= or center_sky="
+        )
+    if wanted.cutout is None:
+        return Cut(np.s_[0 : frame.shape[0], 0 : frame.shape[1]], frame, center, notes)
+    part = window(frame, wanted.cutout, center or (0.0, 0.0))
+    return Cut(part, frame.cut(part), center, [*notes, cut_note(part)])
+
+
+def window(frame: Frame, half_width: float, center: Place) -> tuple[slice, slice]:
+    """The rows and columns of the pixels within `half_width` arcsec of `center` (x, y) along both axes.
+
+    Raises:
+        DataError: there are none.
+    """
+    spans = []
+    for side, middle, place in zip(frame.shape, frame.origin[::-1], center[::-1], strict=True):
+        values = (np.arange(side) - (side - 1) / 2) * frame.pixel_scale + middle
+        near = np.flatnonzero(np.abs(values - place) <= half_width)
+        if not len(near):
+            (left, right), (low, high) = frame.extent
+            raise DataError(
+                f"cutout of half width {half_width:g} arcsec about {center} holds no pixel of the image; "
+                f"its x runs from {left:.3f} to {right:.3f} and its y from {low:.3f} to {high:.3f} arcsec"
+            )
+        spans.append(slice(int(near[0]), int(near[-1]) + 1))
+    return spans[0], spans[1]
+
+
+def cut_note(part: tuple[slice, slice]) -> str:
+    """What was cut out, in words."""
+    rows, columns = part
+    return f"cut out rows {rows.start}:{rows.stop} and columns {columns.start}:{columns.stop}"
+
+
+def disc(frame: Frame, radius: float, center: Place) -> tuple[np.ndarray, list[str]]:
+    """The mask (H, W), True = left out, that keeps a disc, and a note where it reaches beyond the image."""
+    x, y = pixel_centers(frame.shape, frame.pixel_scale, frame.origin)
+    return circular_mask(x, y, radius, center), edge_note(frame, radius, center)
+
+
+def edge_note(frame: Frame, radius: float, center: Place) -> list[str]:
+    """A note where a disc reaches the edge of the image."""
+    room = min(min(place - low, high - place) for place, (low, high) in zip(center, frame.extent, strict=True))
+    if radius < room:
+        return []
+    return [
+        f'the disc of radius {radius:.2f}" about ({center[0]:.2f}", {center[1]:.2f}") reaches the edge of the image, '
+        f'{max(room, 0.0):.2f}" away: check that the lens and all its arcs are in it (center=, mask_radius=)'
+    ]
+
+
+def _on_image(frame: Frame, sky: Place, where: str) -> Place:
+    """(x, y) in arcsec of a place on the sky."""
+    if frame.wcs is None:
+        raise DataError(f"{where}: no celestial coordinates in its header; give center= in arcsec, not center_sky=")
+    try:
+        place = SkyCoord(*sky, unit=units.deg, frame="icrs")
+        column, row = (float(value) for value in frame.wcs.world_to_pixel(place))
+    except Exception as error:  # astropy has many kinds for what is off the sky, or off the projection
+        raise DataError(f"{where}: center_sky={sky} is no place of its image ({error}); give degrees") from error
+    if not (math.isfinite(column) and math.isfinite(row)):
+        raise DataError(f"{where}: center_sky={sky} is no place of its image; give right ascension and declination")
+    return tuple(
+        (value - (side - 1) / 2) * frame.pixel_scale + middle
+        for value, side, middle in zip((column, row), frame.shape[::-1], frame.origin, strict=True)
+    )
