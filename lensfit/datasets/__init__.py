@@ -1,9 +1,11 @@
 """Observed data, checked at the door, and the readers and writers of their files."""
 
+from lensfit.datasets.cutout import edge_note
 from lensfit.datasets.dataset import Dataset, annular_mask, circular_mask, pixel_centers
 from lensfit.datasets.image_files import read_parts
 from lensfit.datasets.imaging import Imaging, blocks
 from lensfit.datasets.interferometer import Interferometer, least_field
+from lensfit.datasets.masks import brightest_place, leaves_a_region
 from lensfit.datasets.reading import (
     read,
     read_imaging,
@@ -22,10 +24,13 @@ __all__ = [
     "Visibilities",
     "annular_mask",
     "blocks",
+    "brightest_place",
     "check_pixel",
     "circular_mask",
+    "edge_note",
     "holds_visibilities",
     "least_field",
+    "leaves_a_region",
     "pixel_centers",
     "read",
     "read_chunks",

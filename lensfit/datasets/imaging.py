@@ -110,6 +110,11 @@ class Imaging(Dataset):
         )
 
     @property
+    def frame(self) -> Frame:
+        """Where its pixels lie."""
+        return Frame(shape=self.shape, pixel_scale=self.pixel_scale, origin=self.origin, wcs=self.wcs)
+
+    @property
     def hash(self) -> str:
         """sha256 over the arrays, their shapes, the pixel scale and the origin."""
         digest = hashlib.sha256(repr((self.pixel_scale, self.origin)).encode())
@@ -129,7 +134,7 @@ class Imaging(Dataset):
             ("shape", f"{self.shape[0]} rows x {self.shape[1]} columns"),
             ("pixel scale", f"{self.pixel_scale:.6g} arcsec, from {self.scale_from}"),
             ("centre", f"x = {self.origin[0]:.6g}, y = {self.origin[1]:.6g} arcsec"),
-            *([] if self.center is None else [("lens", "x = {:.6g}, y = {:.6g} arcsec, as stated".format(*self.center))]),
+            *(("lens", f"x = {x:.6g}, y = {y:.6g} arcsec, as stated") for x, y in filter(None, [self.center])),
             ("sky", "no celestial coordinates" if self.wcs is None else "celestial coordinates of the header"),
             ("unit", unit),
             ("pixels", f"{used} used, {self.mask.sum()} masked"),
@@ -160,8 +165,7 @@ class Imaging(Dataset):
         Raises:
             DataError: no pixel is there, all are masked, or the PSF is larger than the cutout.
         """
-        frame = Frame(shape=self.shape, pixel_scale=self.pixel_scale, origin=self.origin, wcs=self.wcs)
-        part = window(frame, half_width, center)
+        part = window(self.frame, half_width, center)
         return self._regridded(
             part,
             data=self.data[part],

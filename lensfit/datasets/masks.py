@@ -76,7 +76,7 @@ def asked_about(data: np.ndarray, noise: np.ndarray, mask: np.ndarray, where: st
     is_ring = leaves_a_region(mask) and bool(np.asarray(binary_fill_holes(~mask))[row, column])
     if share > MOST and not is_ring:
         raise DataError(
-            f"{told}; give mask_is='used' if 1 means used in it, as for lenstronomy, or mask_is='masked' if this is meant"
+            f"{told}; give mask_is='used' if 1 means used in it, as for lenstronomy, mask_is='masked' if this is meant"
         )
     return [f"{told}; give mask_is='used' if 1 means used in it"]
 

@@ -37,7 +37,9 @@ def select(
         if values is not None:
             check_shapes(np.shape(values), frame.shape, place(role, sources))
     cut = cut_out(frame, wanted, place("data", sources))
-    data, noise = (native(values[cut.part], place(role, sources)) for role, values in (("data", data), ("noise", noise)))
+    data, noise = (
+        native(values[cut.part], place(role, sources)) for role, values in (("data", data), ("noise", noise))
+    )
     where = place("mask", sources)
     mask, notes = left_out(None if mask is None else mask[cut.part], mask_is, cut.frame.shape, where)
     if mask_is is None:

@@ -25,7 +25,10 @@ KINDS: dict[type, Callable[..., Observation]] = {
 """What makes the observation of a dataset, by its class."""
 TOGETHER = Interferometer
 """Of which several without names are data of one observation."""
-READING = ("noise", "psf", "mask", "pixel_scale", "shape", "origin", "sign", "east", "wavelength", "primary_beam")
+READING = (
+    *("noise", "psf", "mask", "pixel_scale", "mask_is", "plane", "center", "center_sky", "cutout", "mask_radius"),
+    *("shape", "origin", "sign", "east", "wavelength", "primary_beam"),
+)
 """What a recipe tells the readers beside `nan`."""
 
 

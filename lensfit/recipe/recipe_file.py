@@ -14,7 +14,17 @@ from lensfit.datasets import read_parts
 from lensfit.errors import ModelError
 from lensfit.instruments import Instrument
 from lensfit.model import GROUPS, LensModel
-from lensfit.names import IMAGE_MODELS, NAN_POLICIES, SIDES, VISIBILITY_MODELS, East, NanPolicy, Sign
+from lensfit.names import (
+    IMAGE_MODELS,
+    MASK_MEANINGS,
+    NAN_POLICIES,
+    SIDES,
+    VISIBILITY_MODELS,
+    East,
+    MaskIs,
+    NanPolicy,
+    Sign,
+)
 from lensfit.recipe import values
 from lensfit.recipe.model_reader import read_model
 from lensfit.recipe.model_writer import header, line, model_lines
@@ -28,7 +38,7 @@ PRESETS = {"jwst_f150w": instruments.jwst_f150w}
 class DataSection:
     """[data]: what `lensfit.read_imaging` or `read_interferometer` takes; None = not given.
 
-    mask_radius: of the mask of an image [arcsec]. more: further visibilities of the same lens, fitted jointly.
+    more: further visibilities of the same lens, fitted jointly.
     antenna_phases: fit them with the model.
 
     In a file, paths are relative to the folder that the recipe lies in.
@@ -38,6 +48,11 @@ class DataSection:
     noise: Path | None = None
     psf: Path | None = None
     mask: Path | None = None
+    mask_is: MaskIs | None = None
+    plane: int | None = None
+    center: tuple[float, float] | None = None
+    center_sky: tuple[float, float] | None = None
+    cutout: float | None = None
     mask_radius: float | None = None
     pixel_scale: float | None = None
     nan: NanPolicy = "error"
@@ -217,6 +232,11 @@ READERS: dict[type, dict[str, values.Reader]] = {
         "noise": values.path,
         "psf": values.path,
         "mask": values.path,
+        "mask_is": values.one_of(*MASK_MEANINGS),
+        "plane": values.integer,
+        "center": values.place,
+        "center_sky": values.place,
+        "cutout": values.number,
         "mask_radius": values.number,
         "pixel_scale": values.number,
         "nan": values.one_of(*NAN_POLICIES),
