@@ -1,6 +1,6 @@
 """Observed data, checked at the door, and the readers and writers of their files."""
 
-from lensfit.datasets.cutout import edge_note
+from lensfit.datasets.cutout import disc
 from lensfit.datasets.dataset import Dataset, annular_mask, circular_mask, pixel_centers
 from lensfit.datasets.image_files import read_parts
 from lensfit.datasets.imaging import Imaging, blocks
@@ -27,7 +27,7 @@ __all__ = [
     "brightest_place",
     "check_pixel",
     "circular_mask",
-    "edge_note",
+    "disc",
     "holds_visibilities",
     "least_field",
     "leaves_a_region",

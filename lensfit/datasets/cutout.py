@@ -10,7 +10,7 @@ from astropy import units
 from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
 
-from lensfit.datasets.dataset import circular_mask, pixel_centers
+from lensfit.datasets.dataset import circular_mask
 from lensfit.errors import DataError
 
 Place = tuple[float, float]
@@ -51,6 +51,14 @@ class Frame:
     pixel_scale: float
     origin: Place
     wcs: WCS | None
+
+    def axes(self) -> tuple[np.ndarray, np.ndarray]:
+        """x (W,) of the columns and y (H,) of the rows [arcsec]."""
+        y, x = (
+            (np.arange(side) - (side - 1) / 2) * self.pixel_scale + middle
+            for side, middle in zip(self.shape, self.origin[::-1], strict=True)
+        )
+        return x, y
 
     @property
     def extent(self) -> tuple[Place, Place]:
@@ -114,8 +122,7 @@ def window(frame: Frame, half_width: float, center: Place) -> tuple[slice, slice
         DataError: there are none.
     """
     spans = []
-    for side, middle, place in zip(frame.shape, frame.origin[::-1], center[::-1], strict=True):
-        values = (np.arange(side) - (side - 1) / 2) * frame.pixel_scale + middle
+    for values, place in zip(frame.axes()[::-1], center[::-1], strict=True):
         near = np.flatnonzero(np.abs(values - place) <= half_width)
         if not len(near):
             (left, right), (low, high) = frame.extent
@@ -135,8 +142,8 @@ def cut_note(part: tuple[slice, slice]) -> str:
 
 def disc(frame: Frame, radius: float, center: Place) -> tuple[np.ndarray, list[str]]:
     """The mask (H, W), True = left out, that keeps a disc, and a note where it reaches beyond the image."""
-    x, y = pixel_centers(frame.shape, frame.pixel_scale, frame.origin)
-    return circular_mask(x, y, radius, center), edge_note(frame, radius, center)
+    x, y = frame.axes()
+    return circular_mask(x, y[:, None], radius, center), edge_note(frame, radius, center)
 
 
 def edge_note(frame: Frame, radius: float, center: Place) -> list[str]:

@@ -125,9 +125,8 @@ class Imaging(Dataset):
 
     def describe(self) -> list[tuple[str, str]]:
         """(label, text) of everything that is understood of the image."""
-        good = ~self.mask
-        used, noise = int(np.count_nonzero(good)), self.noise[good]
         unit = self.unit or "unknown unit"
+        used = int(np.count_nonzero(~self.mask))
         height, width = self.psf.shape
         return [
             *((role, path) for role, path, _ in self.sources),
@@ -138,12 +137,20 @@ class Imaging(Dataset):
             ("sky", "no celestial coordinates" if self.wcs is None else "celestial coordinates of the header"),
             ("unit", unit),
             ("pixels", f"{used} used, {self.mask.sum()} masked"),
-            ("data", f"{self.data[good].min():.4g} to {self.data[good].max():.4g} {unit}"),
-            ("noise", f"{noise.min():.4g} to {noise.max():.4g} {unit}, median {np.median(noise):.4g}"),
-            ("signal/noise", f"up to {np.max(self.data[good] / noise):.4g}"),
+            *self._describe_pixels(unit),
             ("PSF", f"{height} x {width} pixels, FWHM {fwhm(self.psf) * self.pixel_scale:.3g} arcsec, sum 1"),
             *(("note", note) for note in self.notes),
         ]
+
+    def _describe_pixels(self, unit: str) -> list[tuple[str, str]]:
+        """Rows on data and noise; of a very large image no more than two copies are held."""
+        good = ~self.mask
+        values = self.noise[good]
+        noise = f"{values.min():.4g} to {values.max():.4g} {unit}, median {np.median(values):.4g}"
+        values = self.data[good]
+        data = f"{values.min():.4g} to {values.max():.4g} {unit}"
+        values /= self.noise[good]
+        return [("data", data), ("noise", noise), ("signal/noise", f"up to {values.max():.4g}")]
 
     def document(self) -> dict[str, Any]:
         """What result.json says of the image."""
@@ -191,10 +198,12 @@ class Imaging(Dataset):
             return self
         factor = int(factor)
         rows, columns = (side // factor * factor for side in self.shape)
+        noise = blocks(self.noise, factor)
+        noise = np.sqrt(np.einsum("rcf,rcf->rc", noise, noise)) / factor**2
         return self._regridded(
             np.s_[0:rows, 0:columns],
             data=blocks(self.data, factor).mean(axis=-1),
-            noise=np.sqrt((blocks(self.noise, factor) ** 2).sum(axis=-1)) / factor**2,
+            noise=noise,
             mask=blocks(self.mask, factor).max(axis=-1),
             psf=rebinned_psf(self.psf, factor),
             wcs=None if self.wcs is None else rebinned_wcs(self.wcs, factor),
@@ -320,7 +329,8 @@ def checked_pixels(
     if unsafe_data.any() or unsafe_noise.any():
         number = np.count_nonzero(unsafe_data | unsafe_noise)
         notes.append(f"{number} masked pixels without a number filled with data 0 or noise 1")
-    return np.where(unsafe_data, 0.0, data), np.where(unsafe_noise, 1.0, noise), mask, notes
+        data, noise = np.where(unsafe_data, 0.0, data), np.where(unsafe_noise, 1.0, noise)
+    return data, noise, mask, notes
 
 
 def _masked(mask: np.ndarray, bad: np.ndarray, reason: str, notes: list[str]) -> np.ndarray:

@@ -61,7 +61,7 @@ def asked_about(data: np.ndarray, noise: np.ndarray, mask: np.ndarray, where: st
         DataError: it leaves out most of the light too, and is no ring about that place: 1 may mean used in it.
     """
     known = np.isfinite(data) & np.isfinite(noise) & (noise > 0)
-    if not mask.any() or mask.all() or not known.any():
+    if mask.all() or not known.any():
         return []
     row, column = brightest_place(data, ~known)
     if not mask[row, column]:

@@ -37,13 +37,12 @@ def select(
         if values is not None:
             check_shapes(np.shape(values), frame.shape, place(role, sources))
     cut = cut_out(frame, wanted, place("data", sources))
-    data, noise = (
-        native(values[cut.part], place(role, sources)) for role, values in (("data", data), ("noise", noise))
-    )
+    data, noise = data[cut.part], noise[cut.part]
     where = place("mask", sources)
     mask, notes = left_out(None if mask is None else mask[cut.part], mask_is, cut.frame.shape, where)
-    if mask_is is None:
-        notes += asked_about(data, noise, mask, where)
+    if mask_is is None and mask.any():
+        measured = (native(values, place(role, sources)) for role, values in (("data", data), ("noise", noise)))
+        notes += asked_about(*measured, mask, where)
     if wanted.mask_radius is not None:
         outside, told = disc(cut.frame, wanted.mask_radius, cut.center or (0.0, 0.0))
         mask, notes = mask | outside, notes + told

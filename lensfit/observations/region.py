@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.ndimage import gaussian_filter, label
 
-from lensfit.datasets import Imaging, Interferometer, brightest_place, edge_note, least_field
+from lensfit.datasets import Imaging, Interferometer, brightest_place, disc, least_field
 from lensfit.errors import DataError
 from lensfit.likelihood.calibration import Observations
 from lensfit.staged.visibility_stages import align, bright_image
@@ -22,6 +22,8 @@ SIGNIFICANT = 8.0
 """Least signal over noise of structure, after smoothing."""
 PROMINENT = 0.12
 """Least share of the light that structure has."""
+LARGEST_IMAGE = 1500
+"""Most pixels along a side of the image in which the lens and its arcs are looked for."""
 LEVEL = 35
 """Percentile of the light in a ring above which it is structure."""
 COVERED = 0.1
@@ -40,9 +42,10 @@ WINDOW_MARGIN = 1.7
 
 def choose_mask(imaging: Imaging) -> Imaging:
     """Leave out all but a circle about the lens that holds its arcs, and say so in the notes."""
-    x, y = lens_center(imaging)
+    coarse = coarsened(imaging)
+    x, y = lens_center(coarse)
     largest = 0.5 * min(imaging.shape) * imaging.pixel_scale
-    wanted = MASK_MARGIN * arc_radius(imaging, (x, y)) + 2 * imaging.pixel_scale
+    wanted = MASK_MARGIN * arc_radius(coarse, (x, y)) + 2 * imaging.pixel_scale
     radius = min(wanted, largest)
     note = f'mask chosen from the data: a circle of radius {radius:.2f}" about ({x:.2f}", {y:.2f}")'
     if wanted >= largest:
@@ -50,8 +53,15 @@ def choose_mask(imaging: Imaging) -> Imaging:
             ", as large as the image allows: where the arcs end could not be told from the data; mask_radius= says it, "
             "and center= where the lens is"
         )
-    chosen = add_note(imaging.circular_mask(radius, center=(x, y)), note)
-    return chosen if wanted >= largest else functools.reduce(add_note, edge_note(imaging.frame, radius, (x, y)), chosen)
+    outside, told = disc(imaging.frame, radius, (x, y))
+    chosen = add_note(imaging.with_mask(outside), note)
+    return chosen if wanted >= largest else functools.reduce(add_note, told, chosen)
+
+
+def coarsened(imaging: Imaging) -> Imaging:
+    """The image in which the lens is looked for: a very large one on coarser pixels."""
+    factor = -(-max(imaging.shape) // LARGEST_IMAGE)
+    return imaging if factor == 1 else dataclasses.replace(imaging, wcs=None).binned(factor)
 
 
 def add_note(imaging: Imaging, note: str) -> Imaging:
