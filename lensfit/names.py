@@ -2,7 +2,7 @@
 
 from typing import Literal, TypeAlias, get_args
 
-IMAGE_MODELS = ("parametric", "flexible")
+IMAGE_MODELS = ("parametric", "flexible", "source_only")
 """The standard models for images, in `lensfit.standard`; the first is the one by default."""
 VISIBILITY_MODELS = ("one_source", "two_sources", "one_source_and_core")
 """The standard models for visibilities, likewise."""

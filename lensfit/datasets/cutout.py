@@ -61,15 +61,16 @@ class Frame:
         return x, y
 
     @property
-    def extent(self) -> tuple[Place, Place]:
-        """Least and largest x, and least and largest y, of the pixels' outer edges."""
-        half = [0.5 * side * self.pixel_scale for side in self.shape[::-1]]
-        (x, across), (y, up) = zip(self.origin, half, strict=True)
-        return (x - across, x + across), (y - up, y + up)
+    def extent(self) -> tuple[float, float, float, float]:
+        """x of the left and right edge, y of the lower and upper one."""
+        across, up = (0.5 * side * self.pixel_scale for side in self.shape[::-1])
+        x, y = self.origin
+        return x - across, x + across, y - up, y + up
 
-    def holds(self, place: Place) -> bool:
-        """Whether a place is on the image."""
-        return all(low <= value <= high for value, (low, high) in zip(place, self.extent, strict=True))
+    def room(self, place: Place) -> float:
+        """Distance of a place from the nearest edge, negative beyond it."""
+        left, right, low, high = self.extent
+        return min(place[0] - left, right - place[0], place[1] - low, high - place[1])
 
     def cut(self, part: tuple[slice, slice]) -> Frame:
         """That of the pixels of a part."""
@@ -103,8 +104,8 @@ def cut_out(frame: Frame, wanted: Wanted, where: str) -> Cut:
         center = _on_image(frame, wanted.center_sky, where)
         ra, dec = wanted.center_sky
         notes.append(f'right ascension {ra:.7g}, declination {dec:.7g} is at ({center[0]:.3f}", {center[1]:.3f}")')
-    if center is not None and not frame.holds(center):
-        (left, right), (low, high) = frame.extent
+    if center is not None and frame.room(center) < 0:
+        left, right, low, high = frame.extent
         raise DataError(
             f"{where}: the centre ({center[0]:.6g}, {center[1]:.6g}) arcsec lies outside the image, whose x runs from "
             f"{left:.6g} to {right:.6g} and y from {low:.6g} to {high:.6g}; check center= or center_sky="
@@ -125,7 +126,7 @@ def window(frame: Frame, half_width: float, center: Place) -> tuple[slice, slice
     for values, place in zip(frame.axes()[::-1], center[::-1], strict=True):
         near = np.flatnonzero(np.abs(values - place) <= half_width)
         if not len(near):
-            (left, right), (low, high) = frame.extent
+            left, right, low, high = frame.extent
             raise DataError(
                 f"cutout of half width {half_width:g} arcsec about {center} holds no pixel of the image; "
                 f"its x runs from {left:.3f} to {right:.3f} and its y from {low:.3f} to {high:.3f} arcsec"
@@ -148,7 +149,7 @@ def disc(frame: Frame, radius: float, center: Place) -> tuple[np.ndarray, list[s
 
 def edge_note(frame: Frame, radius: float, center: Place) -> list[str]:
     """A note where a disc reaches the edge of the image."""
-    room = min(min(place - low, high - place) for place, (low, high) in zip(center, frame.extent, strict=True))
+    room = frame.room(center)
     if radius < room:
         return []
     return [
