@@ -41,12 +41,18 @@ WINDOW_MARGIN = 1.7
 
 
 def choose_mask(imaging: Imaging) -> Imaging:
-    """Leave out all but a circle about the lens that holds its arcs, and say so in the notes."""
+    """Leave out all but a circle about the lens that holds its arcs, and say so in the notes.
+
+    Where the arcs do not end within the image it is the largest circle of the image, about its middle unless the
+    place of the lens was stated: one about the brightest place could cut what belongs to the lens.
+    """
     coarse = coarsened(imaging)
     x, y = lens_center(coarse)
     largest = 0.5 * min(imaging.shape) * imaging.pixel_scale
     wanted = MASK_MARGIN * arc_radius(coarse, (x, y)) + 2 * imaging.pixel_scale
     radius = min(wanted, largest)
+    if wanted >= largest and imaging.center is None:
+        x, y = imaging.origin
     note = f'mask chosen from the data: a circle of radius {radius:.2f}" about ({x:.2f}", {y:.2f}")'
     if wanted >= largest:
         note += (
