@@ -64,4 +64,4 @@ def test_in_a_very_large_image_the_lens_is_looked_for_on_coarser_pixels(monkeypa
     (radius, x, y), *_ = chosen(fine)
     monkeypatch.setattr(region, "LARGEST_IMAGE", 100)
     (coarse, *place), *_ = chosen(fine)
-    assert coarse == pytest.approx(radius, abs=0.15) and place == pytest.approx([x, y], abs=0.06)
+    assert coarse == pytest.approx(radius, abs=0.3) and place == pytest.approx([x, y], abs=0.06)
