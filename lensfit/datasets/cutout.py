@@ -1,17 +1,19 @@
-"""What part of an image is used: the place of the lens, a square cut out about it, and a disc."""
+"""What part of an image is used: the place of the lens, a square cut out about it, a disc, and what a mask leaves."""
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from astropy import units
 from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
 
-from lensfit.datasets.dataset import circular_mask
+from lensfit.datasets.dataset import Source, check_shapes, circular_mask, native, place
+from lensfit.datasets.masks import asked_about, left_out
 from lensfit.errors import DataError
+from lensfit.names import MaskIs
 
 Place = tuple[float, float]
 
@@ -35,12 +37,21 @@ class Wanted:
             raise DataError("center= and center_sky= both say where the lens is; give one of them")
         for name in ("center", "center_sky"):
             given = getattr(self, name)
-            if given is not None and not (len(given) == 2 and all(math.isfinite(value) for value in given)):
+            if given is not None and not _finite(given, (2,)):
                 raise DataError(f"{name}={given} is no place; give two finite numbers")
         for name, what in (("cutout", "cutout"), ("mask_radius", "mask")):
             given = getattr(self, name)
-            if given is not None and not (math.isfinite(given) and given > 0):
-                raise DataError(f"a {what} of {name}={given:g} arcsec keeps no pixel; give a length above 0")
+            if given is not None and not (_finite(given, ()) and given > 0):
+                raise DataError(f"a {what} of {name}={given} arcsec keeps no pixel; give a length above 0")
+
+
+def _finite(given: Any, shape: tuple[int, ...]) -> bool:
+    """Whether it is finite numbers of that shape."""
+    try:
+        values = np.asarray(given, float)
+    except (TypeError, ValueError):
+        return False
+    return values.shape == shape and bool(np.isfinite(values).all())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +94,45 @@ class Frame:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """data, noise and mask (H, W) that are used, where they lie, the place of the lens if it is known, and notes."""
+
+    data: np.ndarray
+    noise: np.ndarray
+    mask: np.ndarray
+    frame: Frame
+    center: Place | None
+    notes: tuple[str, ...]
+
+
+def select(
+    data: Any, noise: Any, mask: Any, frame: Frame, wanted: Wanted, mask_is: MaskIs | None, sources: tuple[Source, ...]
+) -> Selection:
+    """Cut out what is wanted before anything is asked of the pixels: what lies outside may be as bad as it likes.
+
+    Raises:
+        DataError: the arrays are of several grids, the part that is wanted is not there, or the mask leaves out the
+            lens.
+    """
+    for role, values in (("noise", noise), ("mask", mask)):
+        if values is not None:
+            check_shapes(np.shape(values), frame.shape, place(role, sources))
+    cut = cut_out(frame, wanted, place("data", sources))
+    data, noise = data[cut.part], noise[cut.part]
+    where = place("mask", sources)
+    mask, notes = left_out(None if mask is None else mask[cut.part], mask_is, cut.frame.shape, where)
+    if mask_is is None and mask.any():
+        measured = (native(values, place(role, sources)) for role, values in (("data", data), ("noise", noise)))
+        notes += asked_about(*measured, mask, where)
+    if wanted.mask_radius is not None:
+        outside, told = disc(cut.frame, wanted.mask_radius, cut.center or (0.0, 0.0))
+        mask, notes = mask | outside, notes + told
+    return Selection(
+        data=data, noise=noise, mask=mask, frame=cut.frame, center=cut.center, notes=(*cut.notes, *notes)
+    )
+
+
 class Cut(NamedTuple):
     """The part (rows, columns) of an image that is used, its frame, the place of the lens, and notes."""
 
@@ -123,8 +173,8 @@ def window(frame: Frame, half_width: float, center: Place) -> tuple[slice, slice
         DataError: there are none.
     """
     spans = []
-    for values, place in zip(frame.axes()[::-1], center[::-1], strict=True):
-        near = np.flatnonzero(np.abs(values - place) <= half_width)
+    for values, middle in zip(frame.axes()[::-1], center[::-1], strict=True):
+        near = np.flatnonzero(np.abs(values - middle) <= half_width)
         if not len(near):
             left, right, low, high = frame.extent
             raise DataError(
@@ -163,8 +213,8 @@ def _on_image(frame: Frame, sky: Place, where: str) -> Place:
     if frame.wcs is None:
         raise DataError(f"{where}: no celestial coordinates in its header; give center= in arcsec, not center_sky=")
     try:
-        place = SkyCoord(*sky, unit=units.deg, frame="icrs")
-        column, row = (float(value) for value in frame.wcs.world_to_pixel(place))
+        there = SkyCoord(*sky, unit=units.deg, frame="icrs")
+        column, row = (float(value) for value in frame.wcs.world_to_pixel(there))
     except Exception as error:  # astropy has many kinds for what is off the sky, or off the projection
         raise DataError(f"{where}: center_sky={sky} is no place of its image ({error}); give degrees") from error
     if not (math.isfinite(column) and math.isfinite(row)):

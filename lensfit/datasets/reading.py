@@ -11,12 +11,11 @@ from astropy.io import fits
 
 from lensfit.datasets.array_choice import Address
 from lensfit.datasets.array_files import Scale, disagreements, resolved_scale
-from lensfit.datasets.cutout import Frame, Wanted
+from lensfit.datasets.cutout import Frame, Wanted, select
 from lensfit.datasets.dataset import checked_scale
 from lensfit.datasets.image_files import Info, Part, find_files, read_info, read_parts
 from lensfit.datasets.imaging import Imaging
 from lensfit.datasets.interferometer import Interferometer, wide_grid
-from lensfit.datasets.selection import select
 from lensfit.datasets.visibilities import NanRows, Visibilities, check_units
 from lensfit.datasets.visibility_files import holds_visibilities, read_table
 from lensfit.errors import DataError
