@@ -2,7 +2,7 @@
 
 from typing import Literal, TypeAlias, get_args
 
-IMAGE_MODELS = ("parametric", "flexible")
+IMAGE_MODELS = ("parametric", "flexible", "source_only")
 """The standard models for images, in `lensfit.standard`; the first is the one by default."""
 VISIBILITY_MODELS = ("one_source", "two_sources", "one_source_and_core")
 """The standard models for visibilities, likewise."""
@@ -13,6 +13,9 @@ NAN_POLICIES: tuple[NanPolicy, ...] = get_args(NanPolicy)
 NoiseIs: TypeAlias = Literal["sigma", "variance", "ivm", "exposure"]
 """What the numbers of a noise map are: standard deviations, variances, inverse variances, exposure times."""
 NOISE_MEANINGS: tuple[NoiseIs, ...] = get_args(NoiseIs)
+MaskIs: TypeAlias = Literal["masked", "used"]
+"""What 1 (anything but 0) means in a mask."""
+MASK_MEANINGS: tuple[MaskIs, ...] = get_args(MaskIs)
 Sign: TypeAlias = Literal[-1, 1]
 """Of V = sum I exp(sign 2 pi i (u l + v m))."""
 SIGNS: tuple[Sign, ...] = get_args(Sign)

@@ -20,7 +20,7 @@ MASS_FROM_LIGHT = 0.15
 
 class Scales:
     """What the data say about the size of things: field radius [arcsec], pixel [arcsec], peak, noise, and the sky's
-    level where it is not at zero."""
+    level where it is not at zero; where the lens is, unless that was stated: the mean place of the light."""
 
     def __init__(self, imaging: Imaging) -> None:
         good = ~imaging.mask
@@ -32,7 +32,8 @@ class Scales:
         x, y = imaging.x[good], imaging.y[good]
         weight = np.clip((imaging.data[good] - self.sky) / imaging.noise[good] - 3, 0, None) ** 2
         weight = weight + 1e-12
-        self.center = (float(np.average(x, weights=weight)), float(np.average(y, weights=weight)))
+        found = (float(np.average(x, weights=weight)), float(np.average(y, weights=weight)))
+        self.center = imaging.center or found
 
 
 def parametric(imaging: Imaging) -> LensModel:
@@ -107,6 +108,28 @@ def flexible(imaging: Imaging, sources: int = 1, gaussians: int = 12) -> LensMod
         light=sets,
         mass=_mass(s, mass_x, mass_y, mass, shear=0.05),
         source=source,
+        sky=Solved(positive=False),
+    )
+
+
+def source_only(imaging: Imaging) -> LensModel:
+    """For images in which the lens is not seen, of dust or lines or with the lens light taken out: SIE, shear, a
+    Sersic source and the sky. Both amplitudes are solved.
+
+    The arcs alone say less of where the lens is than its light does: the prior of its centre is wider.
+    """
+    s = Scales(imaging)
+    width = max((0.15 if imaging.center is None else 0.05) * s.radius, s.pixel)
+    x, y = (Normal(mean=mean, sigma=width) for mean in s.center)
+    source = _source(
+        s, x, y, Solved(),
+        size=LogUniform(low=0.3 * s.pixel, high=0.25 * s.radius),
+        index=TruncatedNormal(mean=1.0, sigma=0.5, low=0.4, high=5.0),
+    )  # fmt: skip
+    return LensModel(
+        light={},
+        mass=_mass(s, x, y, _ellipticity(0.3), shear=0.1),
+        source={"sersic": source},
         sky=Solved(positive=False),
     )
 

@@ -142,10 +142,11 @@ def test_inspect_shows_what_was_understood(mock, known):
     figure = inspect_figure(dataclasses.replace(mock.imaging, wcs=wcs))
     figure.canvas.draw()
     shown = panels(figure)
-    assert list(shown) == ["Data", "Noise map", "Signal over noise", "PSF, 5 x 5 pixels"]
-    words = {text.get_text() for text in shown["Data"].texts}
-    assert ({"N", "E"} <= words) == known
-    assert any("0.12 arcsec per pixel" in word for word in words)
+    whole, region, noise, psf = shown
+    assert (whole, region) == ("Whole image, region used outlined", "Region used: signal over noise")
+    assert (noise, psf) == ("Noise map", "PSF, 5 x 5 pixels")
+    assert ({"N", "E"} <= {text.get_text() for text in shown[region].texts}) == known
+    assert any("of 0.12 arcsec" in text.get_text() for text in shown[whole].texts)
 
 
 def test_north_is_up_and_east_left_in_an_unrotated_image():

@@ -19,8 +19,9 @@ from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe
 from lensfit.registry import fitter
 from lensfit.results.files import REPORT
 
-_NAMES = "pixel_scale|noise|psf|mask|mask_radius|nan|psf_center|noise_is|noise_scale|field"
-ARGUMENT = re.compile(rf"(?<= )({_NAMES})=(?:'(\w+)'|(-?[\d.]+(?:e-?\d+)?)|True)?")
+NO_OPTION = {"path", "more", "shape", "origin"}
+NAMES = "|".join(f.name for f in dataclasses.fields(DataSection) if f.name not in NO_OPTION)
+ARGUMENT = re.compile(rf"(?<=[ (])({NAMES})=(?:'(\w+)'|(-?[\d.]+(?:e-?\d+)?)|True)?")
 """An argument of a reader as its messages write it: `pixel_scale=`, `nan='mask'` or `psf_center=True`."""
 
 
@@ -120,7 +121,7 @@ def data_section(arguments: argparse.Namespace, base: DataSection) -> DataSectio
     options = {f.name: getattr(arguments, f.name, None) for f in dataclasses.fields(DataSection)}
     if arguments.data:
         options |= {"path": arguments.data[0], "more": tuple(arguments.data[1:])}
-    given = {name: value for name, value in options.items() if value is not None}
+    given = {name: tuple(v) if isinstance(v, list) else v for name, v in options.items() if v is not None}
     return dataclasses.replace(DataSection() if "path" in given else base, **given)
 
 

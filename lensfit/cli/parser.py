@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lensfit import version
-from lensfit.names import IMAGE_MODELS, NAN_POLICIES, NOISE_MEANINGS, REGULARISATIONS, SIDES, SIGNS, VISIBILITY_MODELS
+from lensfit.names import (
+    IMAGE_MODELS,
+    MASK_MEANINGS,
+    NAN_POLICIES,
+    NOISE_MEANINGS,
+    REGULARISATIONS,
+    SIDES,
+    SIGNS,
+    VISIBILITY_MODELS,
+)
 
 CODES = """\
 exit codes:
@@ -140,10 +149,23 @@ def _add_bench(commands: argparse._SubParsersAction) -> None:
 def _add_data_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("data")
     for name, what in (("noise", "noise map"), ("psf", "PSF"), ("mask", "mask, 1 = left out")):
-        group.add_argument(f"--{name}", metavar="FILE", type=Path, help=f"{what}; default: found at DATA")
+        group.add_argument(f"--{name}", metavar="FILE[EXT]", type=Path, help=f"{what}; default: found at DATA")
+    group.add_argument("--mask-is", choices=MASK_MEANINGS, help="what 1 means in the mask; default: masked")
+    group.add_argument("--plane", metavar="K", type=_seed, help="plane of a cube, counted from 0")
+    group.add_argument(
+        "--center", metavar=("X", "Y"), type=float, nargs=2,
+        help="where the lens is [arcsec]; default: the brightest place in the middle of the image",
+    )
+    group.add_argument(
+        "--center-sky", metavar=("RA", "DEC"), type=float, nargs=2, help="the same on the sky [degrees]"
+    )
+    group.add_argument(
+        "--cutout", metavar="R", type=float, help="use the pixels within R arcsec of it along both axes alone"
+    )
     group.add_argument(
         "--mask-radius", metavar="R", type=float,
-        help="use the disc of R arcsec about the origin; default, without --mask: chosen from the data",
+        help="use the disc of R arcsec about the lens or, without --center, about the origin; "
+        "default, without --mask: chosen from the data",
     )
     group.add_argument("--pixel-scale", metavar="S", type=float, help="arcsec per pixel; default: the file's")
     group.add_argument("--nan", choices=NAN_POLICIES, help="pixels that hold no number; default: error")

@@ -1,8 +1,10 @@
 """Observed data, checked at the door, and the readers and writers of their files."""
 
+from lensfit.datasets.cutout import disc
 from lensfit.datasets.dataset import Dataset, annular_mask, circular_mask, pixel_centers
 from lensfit.datasets.imaging import Imaging, blocks
 from lensfit.datasets.interferometer import Interferometer, least_field
+from lensfit.datasets.masks import brightest_place, leaves_a_region
 from lensfit.datasets.noise import level_of_sky
 from lensfit.datasets.reading import (
     read,
@@ -23,10 +25,13 @@ __all__ = [
     "Visibilities",
     "annular_mask",
     "blocks",
+    "brightest_place",
     "check_pixel",
     "circular_mask",
+    "disc",
     "holds_visibilities",
     "least_field",
+    "leaves_a_region",
     "level_of_sky",
     "pixel_centers",
     "read",

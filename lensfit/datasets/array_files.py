@@ -43,6 +43,8 @@ class Images(Protocol):
 
     path: Path
     names: list[str]
+    aliases: Mapping[str, str]
+    """Other names of arrays that a user may write: the number of a FITS extension, or its name with EXTVER."""
 
     def array(self, name: str) -> np.ndarray: ...
     def unit(self, name: str) -> str | None: ...
@@ -71,7 +73,15 @@ class FitsImages:
         self.path = path
         self._hdus = hdus
         self._caught = caught
-        self._images: dict[str, Any] = {_label(hdu): hdu for hdu in hdus if hdu.is_image and hdu.shape}
+        self._images: dict[str, Any] = {}
+        self.aliases = {}
+        for number, hdu in enumerate(hdus):
+            if hdu.is_image and hdu.shape:
+                label = _label(hdu)
+                if not label or label in self._images:
+                    label = str(number)
+                self._images[label] = hdu
+                self.aliases = {str(number): label, f"{hdu.name},{hdu.ver}": label} | self.aliases
         self.names = list(self._images)
 
     def array(self, name: str) -> np.ndarray:
@@ -139,6 +149,7 @@ class NamedArrays:
     def __init__(self, path: Path, members: Mapping[str, Any], sizes: Mapping[str, int]):
         self.path = path
         self.names = list(sizes)
+        self.aliases: Mapping[str, str] = {}
         self._members = members
         self._sizes = sizes
 

@@ -174,6 +174,9 @@ def checked_mask(mask: Any, shape: tuple[int, int], where: str) -> np.ndarray:
     """The mask as booleans, True (any value but 0) = left out."""
     if mask is None:
         return np.zeros(shape, dtype=bool)
+    if isinstance(mask, np.ndarray) and mask.dtype == bool:
+        check_shapes(mask.shape, shape, where)
+        return mask.copy()
     values = native(mask, where)
     check_shapes(values.shape, shape, where)
     bad = np.isnan(values)

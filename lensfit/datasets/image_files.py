@@ -5,10 +5,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.wcs import WCS
 
+from lensfit.datasets.array_choice import Address, as_plane, named, of_the_same_number
 from lensfit.datasets.array_files import Images, Scale, open_images, oversampling_of, read_as, sha256
 from lensfit.datasets.dataset import Source, check_shapes, count_and_first
 from lensfit.datasets.drizzled import exposure_time
@@ -81,10 +83,12 @@ def _stem(name: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Info:
-    """What the `info.json` of a folder states: arcsec per pixel, and the array's centre (x, y) in arcsec."""
+    """What the `info.json` of a folder states: arcsec per pixel, the array's centre (x, y) in arcsec, and what 1 means
+    in a mask."""
 
     scales: tuple[Scale, ...] = ()
     origin: tuple[float, float] = (0.0, 0.0)
+    mask_is: Any = None
     sources: tuple[Source, ...] = ()
 
 
@@ -109,6 +113,7 @@ def read_info(folder: Path) -> Info:
     return Info(
         scales=tuple(Scale(str(path), side, side) for side in scale),
         origin=origin,
+        mask_is=stated.get("mask_is"),
         sources=(("info", str(path), sha256(path)),),
     )
 
@@ -134,19 +139,27 @@ class Part:
     exposure: str = ""
 
 
-def read_parts(path: Path, role: str, also: tuple[str, ...] = ()) -> dict[str, Part]:
+def read_parts(path: Path, role: str, also: tuple[str, ...] = (), plane: int | None = None) -> dict[str, Part]:
     """The parts of one file: `role`, which must be there, and those of the roles `also` that are.
+
+    Args:
+        path: of the file, or FILE[EXT], FILE[EXT,n], FILE[name] of the array for `role` in it.
+        plane: of arrays that are cubes, counted from 0.
 
     Raises:
         DataError: the file cannot be read, or `role` is missing or has several candidates.
     """
-    digest = sha256(path) if path.is_file() else ""
-    with open_images(path) as images:
-        parts = {role: _part(images, role, _required(images, role), digest)}
+    file, array = Address.of(path)
+    digest = sha256(file) if file.is_file() else ""
+    with open_images(file) as images:
+        chosen = _required(images, role) if array is None else _named(images, role, array)
+        parts = {role: _part(images, role, chosen, digest, plane)}
         for other in also:
             kind, found = candidates(images.names, other)
+            if array is not None:
+                found = of_the_same_number(found, chosen[1][0])
             if found:
-                parts[other] = _part(images, other, (kind, found), digest)
+                parts[other] = _part(images, other, (kind, found), digest, plane)
             elif other == "noise" and set(images.names) >= INGREDIENTS:
                 parts[other] = _count_noise(images, parts["data"].values, digest)
     return parts
@@ -164,11 +177,25 @@ def _required(images: Images, role: str) -> tuple[str | None, list[str]]:
             f"{images.path}: no {role} among its images ({', '.join(images.names) or 'none'}); "
             f"name one of them {role}, or give another file"
         )
-    file_kind = kind_of(images.path.name)
-    return file_kind if file_kind in KINDS[role] else role, rest
+    return _kind_for(images, role), rest
 
 
-def _part(images: Images, role: str, chosen: tuple[str | None, list[str]], digest: str) -> Part:
+def _named(images: Images, role: str, array: str) -> tuple[str | None, list[str]]:
+    """Kind and name of the array that is named for a role."""
+    name = named(images.names, images.aliases, array, str(images.path))
+    kind = kind_of(name)
+    return kind if kind in KINDS[role] else _kind_for(images, role), [name]
+
+
+def _kind_for(images: Images, role: str) -> str:
+    """The kind of an array whose name says none for its role: what the name of the file says, or the role."""
+    kind = kind_of(images.path.name)
+    return kind if kind is not None and kind in KINDS[role] else role
+
+
+def _part(
+    images: Images, role: str, chosen: tuple[str | None, list[str]], digest: str, plane: int | None
+) -> Part:
     kind, found = chosen
     if role == "psf" and _are_samplings(images, found):
         parts = tuple(_part(images, role, (kind, [n]), digest) for n in STPSF_EXTENSIONS if n in found)
@@ -179,7 +206,11 @@ def _part(images: Images, role: str, chosen: tuple[str | None, list[str]], diges
     else:
         only(found, role, str(images.path), "keep one of them in the file")
     where = f"{images.path}[{found[0]}]"
-    arrays = [images.array(name) for name in found]
+    arrays, squeezed = [], []
+    for name in found:
+        array, told = as_plane(images.array(name), plane, f"{images.path}[{name}]")
+        arrays.append(array)
+        squeezed += told
     values, notes = _as_role(images, kind, found, arrays)
     return Part(
         values=values,
@@ -188,7 +219,7 @@ def _part(images: Images, role: str, chosen: tuple[str | None, list[str]], diges
         scales=images.scales(found[0]) if role in ("data", "psf") else (),
         oversampling=oversampling_of(images.header(found[0]), where) if role == "psf" else None,
         wcs=images.wcs(found[0]) if role == "data" else None,
-        notes=(*notes, *images.remarks()),
+        notes=(*squeezed, *notes, *images.remarks()),
         noise_is=MEANINGS.get(kind or "", "sigma"),
         exposure=exposure_time(images.header(found[0]), values) if kind == "weight" else "",
     )

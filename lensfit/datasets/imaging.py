@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from astropy.wcs import WCS
 
+from lensfit.datasets.cutout import Frame, Place, cut_note, window
 from lensfit.datasets.dataset import (
     MASKING_NOISE,
     Dataset,
@@ -46,6 +47,7 @@ class Imaging(Dataset):
         notes: what was done to the input, in plain words.
         sources: (role, path, sha256) of each file read.
         scale_from: who states the pixel scale.
+        center: (x, y) of the lens in arcsec, None where nobody stated it.
     """
 
     data: np.ndarray
@@ -59,6 +61,7 @@ class Imaging(Dataset):
     notes: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
     scale_from: str = "pixel_scale="
+    center: Place | None = None
 
     @classmethod
     def from_arrays(
@@ -79,6 +82,7 @@ class Imaging(Dataset):
         notes: tuple[str, ...] = (),
         sources: tuple[Source, ...] = (),
         scale_from: str = "pixel_scale=",
+        center: Place | None = None,
     ) -> Self:
         """Check everything and build the dataset.
 
@@ -93,7 +97,7 @@ class Imaging(Dataset):
             psf_center: move the PSF so that its centroid is in its centre.
             noise_is: what the numbers of `noise` are; "exposure" makes noise of the scatter of the sky and counts.
             noise_scale: multiplies the noise; given, the noise is taken as it is, however the sky scatters.
-            origin, unit, wcs, notes, sources, scale_from: see the class.
+            origin, unit, wcs, notes, sources, scale_from, center: see the class.
 
         Raises:
             DataError: anything that a fit could not trust; the message says what, where and the way on.
@@ -111,7 +115,13 @@ class Imaging(Dataset):
             notes=(*notes, *remarks),
             sources=sources,
             scale_from=scale_from,
+            center=None if center is None else (float(center[0]), float(center[1])),
         )
+
+    @property
+    def frame(self) -> Frame:
+        """Where its pixels lie."""
+        return Frame(shape=self.shape, pixel_scale=self.pixel_scale, origin=self.origin, wcs=self.wcs)
 
     @property
     def hash(self) -> str:
@@ -124,24 +134,32 @@ class Imaging(Dataset):
 
     def describe(self) -> list[tuple[str, str]]:
         """(label, text) of everything that is understood of the image."""
-        good = ~self.mask
-        used, noise = int(np.count_nonzero(good)), self.noise[good]
         unit = self.unit or "unknown unit"
+        used = int(np.count_nonzero(~self.mask))
         height, width = self.psf.shape
         return [
             *((role, path) for role, path, _ in self.sources),
             ("shape", f"{self.shape[0]} rows x {self.shape[1]} columns"),
             ("pixel scale", f"{self.pixel_scale:.6g} arcsec, from {self.scale_from}"),
             ("centre", f"x = {self.origin[0]:.6g}, y = {self.origin[1]:.6g} arcsec"),
+            *(("lens", f"x = {x:.6g}, y = {y:.6g} arcsec, as stated") for x, y in filter(None, [self.center])),
             ("sky", "no celestial coordinates" if self.wcs is None else "celestial coordinates of the header"),
             ("unit", unit),
             ("pixels", f"{used} used, {self.mask.sum()} masked"),
-            ("data", f"{self.data[good].min():.4g} to {self.data[good].max():.4g} {unit}"),
-            ("noise", f"{noise.min():.4g} to {noise.max():.4g} {unit}, median {np.median(noise):.4g}"),
-            ("signal/noise", f"up to {np.max(self.data[good] / noise):.4g}"),
+            *self._describe_pixels(unit),
             ("PSF", f"{height} x {width} pixels, FWHM {fwhm(self.psf) * self.pixel_scale:.3g} arcsec, sum 1"),
             *(("note", note) for note in self.notes),
         ]
+
+    def _describe_pixels(self, unit: str) -> list[tuple[str, str]]:
+        """Rows on data and noise; of a very large image no more than two copies are held."""
+        good = ~self.mask
+        values = self.noise[good]
+        noise = f"{values.min():.4g} to {values.max():.4g} {unit}, median {np.median(values):.4g}"
+        values = self.data[good]
+        data = f"{values.min():.4g} to {values.max():.4g} {unit}"
+        values /= self.noise[good]
+        return [("data", data), ("noise", noise), ("signal/noise", f"up to {values.max():.4g}")]
 
     def document(self) -> dict[str, Any]:
         """What result.json says of the image."""
@@ -163,23 +181,14 @@ class Imaging(Dataset):
         Raises:
             DataError: no pixel is there, all are masked, or the PSF is larger than the cutout.
         """
-        near_x = np.abs(self.x[0] - center[0]) <= half_width
-        near_y = np.abs(self.y[:, 0] - center[1]) <= half_width
-        if not (near_x.any() and near_y.any()):
-            raise DataError(
-                f"cutout of half width {half_width} arcsec about {center} holds no pixel of the image; "
-                f"its x runs from {self.x.min():.3f} to {self.x.max():.3f} and its y from {self.y.min():.3f} "
-                f"to {self.y.max():.3f} arcsec"
-            )
-        rows, columns = _span(near_y), _span(near_x)
-        part = np.s_[rows, columns]
+        part = window(self.frame, half_width, center)
         return self._regridded(
             part,
             data=self.data[part],
             noise=self.noise[part],
             mask=self.mask[part],
             wcs=None if self.wcs is None else self.wcs.slice(part),
-            note=f"cut out rows {rows.start}:{rows.stop} and columns {columns.start}:{columns.stop}",
+            note=cut_note(part),
         )
 
     def binned(self, factor: int) -> Self:
@@ -198,10 +207,12 @@ class Imaging(Dataset):
             return self
         factor = int(factor)
         rows, columns = (side // factor * factor for side in self.shape)
+        noise = blocks(self.noise, factor)
+        noise = np.sqrt(np.einsum("rcf,rcf->rc", noise, noise)) / factor**2
         return self._regridded(
             np.s_[0:rows, 0:columns],
             data=blocks(self.data, factor).mean(axis=-1),
-            noise=np.sqrt((blocks(self.noise, factor) ** 2).sum(axis=-1)) / factor**2,
+            noise=noise,
             mask=blocks(self.mask, factor).max(axis=-1),
             psf=rebinned_psf(self.psf, factor),
             wcs=None if self.wcs is None else rebinned_wcs(self.wcs, factor),
@@ -227,10 +238,6 @@ class Imaging(Dataset):
         )
 
 
-def _span(chosen: np.ndarray) -> slice:
-    """The slice from the first to the last True."""
-    indices = np.flatnonzero(chosen)
-    return slice(int(indices[0]), int(indices[-1]) + 1)
 
 
 def checked_arrays(
@@ -296,7 +303,8 @@ def checked_pixels(
     if unsafe_data.any() or unsafe_noise.any():
         number = np.count_nonzero(unsafe_data | unsafe_noise)
         notes.append(f"{number} masked pixels without a number filled with data 0 or noise 1")
-    return np.where(unsafe_data, 0.0, data), np.where(unsafe_noise, 1.0, noise), mask, notes
+        data, noise = np.where(unsafe_data, 0.0, data), np.where(unsafe_noise, 1.0, noise)
+    return data, noise, mask, notes
 
 
 def _masked(mask: np.ndarray, bad: np.ndarray, reason: str, notes: list[str]) -> np.ndarray:

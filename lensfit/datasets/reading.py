@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import numpy as np
 from astropy import units
 from astropy.io import fits
 
+from lensfit.datasets.array_choice import Address
 from lensfit.datasets.array_files import Scale, resolved_scale
-from lensfit.datasets.dataset import place
+from lensfit.datasets.cutout import Frame, Wanted, select
+from lensfit.datasets.dataset import checked_scale, place
 from lensfit.datasets.foreign_formats import refuse_foreign
 from lensfit.datasets.image_files import Info, Part, find_files, read_info, read_parts
 from lensfit.datasets.imaging import Imaging
@@ -21,7 +24,7 @@ from lensfit.datasets.psf_sampling import on_data_pixels
 from lensfit.datasets.visibilities import NanRows, Visibilities, check_units
 from lensfit.datasets.visibility_files import holds_visibilities, read_table
 from lensfit.errors import DataError
-from lensfit.names import East, NanPolicy, NoiseIs, NoiseScale, Sign
+from lensfit.names import East, MaskIs, NanPolicy, NoiseIs, NoiseScale, Sign
 
 
 def read(path: str | Path, **options: Any) -> Imaging | Interferometer:
@@ -60,6 +63,12 @@ def read_imaging(
     psf_center: bool = False,
     noise_is: NoiseIs | None = None,
     noise_scale: float | None = None,
+    mask_is: MaskIs | None = None,
+    plane: int | None = None,
+    center: tuple[float, float] | None = None,
+    center_sky: tuple[float, float] | None = None,
+    cutout: float | None = None,
+    mask_radius: float | None = None,
 ) -> Imaging:
     """Read data, noise, PSF and mask from a folder or from a FITS (plain, gzip, fpack), npz or HDF5 file.
 
@@ -70,27 +79,36 @@ def read_imaging(
     Args:
         path: file or folder with the data. The `info.json` of a folder may state `pixel_scale` and `origin`.
         noise, psf, mask: files that take precedence over what is found at `path`.
+            All four may name an array of a file: FILE[EXT], FILE[EXT,n] (its EXTVER), FILE[n], FILE[name].
         pixel_scale: arcsec per pixel; takes precedence over `info.json`, which does so over the header.
         nan: "error" refuses NaN, inf and noise of 0 in unmasked pixels, "mask" masks these pixels.
         psf_center: move the PSF so that its centroid is in its centre.
         noise_is: what the numbers of the noise map are, whatever its name and unit say: "sigma", "variance", "ivm"
             (inverse variance), or "exposure" (exposure time: noise is made of the scatter of the sky and of counts).
         noise_scale: multiplies the noise; given, the noise is taken as it is, however the sky scatters.
+        mask_is: what 1 means in the mask, "masked" or "used"; None takes it for masked, and asks where that
+            leaves out the brightest light.
+        plane: of arrays that are cubes, counted from 0.
+        center: (x, y) of the lens in arcsec; center_sky: its right ascension and declination in degrees.
+        cutout: use the pixels within so many arcsec of the centre, or else of (0, 0), along both axes.
+        mask_radius: use the disc of so many arcsec about it.
 
     Raises:
         DataError: a file is missing, ambiguous, broken, too large, or not fit for a fit.
     """
     path = Path(path)
-    if not path.exists():
+    if not Address.of(path).file.exists():
         raise DataError(f"{path}: no such file or folder; check the path")
     refuse_foreign(path)
     named = {"noise": noise, "psf": psf, "mask": mask}
     given = {role: Path(file) for role, file in named.items() if file is not None}
     files = find_files(path, given) if path.is_dir() else {"data": path, **given}
     info = read_info(path) if path.is_dir() else Info()
-    parts = _read_all(files)
+    parts = _read_all(files, plane)
     scales = () if pixel_scale is None else (Scale("pixel_scale=", pixel_scale, pixel_scale),)
-    return _assembled(parts, (*scales, *info.scales), info, nan, psf_center, noise_is, noise_scale)
+    wanted = Wanted(center=center, center_sky=center_sky, cutout=cutout, mask_radius=mask_radius)
+    stated = Stated(nan=nan, psf_center=psf_center, noise_is=noise_is, noise_scale=noise_scale, mask_is=mask_is)
+    return _assembled(parts, (*scales, *info.scales), info, stated, wanted)
 
 
 def read_psf(path: str | Path, pixel_scale: float) -> np.ndarray:
@@ -103,57 +121,73 @@ def read_psf(path: str | Path, pixel_scale: float) -> np.ndarray:
     return checked_psf(part.values, None, place("psf", part.sources))[0]
 
 
-def _read_all(files: dict[str, Path]) -> dict[str, Part]:
+@dataclass(frozen=True, kw_only=True)
+class Stated:
+    """What the caller says of the arrays, see `read_imaging`."""
+
+    nan: NanPolicy
+    psf_center: bool
+    noise_is: NoiseIs | None
+    noise_scale: float | None
+    mask_is: MaskIs | None
+
+
+def _read_all(files: dict[str, Path], plane: int | None) -> dict[str, Part]:
     """The parts of all roles: each from its own file, or from the file of the data."""
     inside = tuple(role for role in ("noise", "psf", "mask") if role not in files)
-    parts = read_parts(files["data"], "data", inside)
+    parts = read_parts(files["data"], "data", inside, plane)
     for role in ("noise", "psf"):
         if role not in parts and role not in files:
             raise DataError(
                 f"{files['data']}: no {role} found in it or beside it; give a file as {role}=, "
                 f"or name the file, extension or array {role}"
             )
-    return parts | {role: read_parts(file, role)[role] for role, file in files.items() if role != "data"}
+    return parts | {role: read_parts(file, role, plane=plane)[role] for role, file in files.items() if role != "data"}
 
 
 def _assembled(
-    parts: dict[str, Part],
-    scales: tuple[Scale, ...],
-    info: Info,
-    nan: NanPolicy,
-    psf_center: bool,
-    noise_is: NoiseIs | None,
-    noise_scale: float | None,
+    parts: dict[str, Part], scales: tuple[Scale, ...], info: Info, stated: Stated, wanted: Wanted
 ) -> Imaging:
-    data, noise = parts["data"], parts["noise"]
-    if noise.exposure and noise_is is None:
+    data, noise, psf = parts["data"], parts["noise"], parts["psf"]
+    _check_noise(data, noise, stated)
+    scales = (*scales, *data.scales)
+    scale, notes = resolved_scale(scales, data.sources[0][1])
+    psf = on_data_pixels(psf, scale, scales)
+    parts = parts | {"psf": psf}
+    sources = (*(source for part in parts.values() for source in part.sources), *info.sources)
+    frame = Frame(shape=data.values.shape, pixel_scale=checked_scale(scale), origin=info.origin, wcs=data.wcs)
+    mask = parts["mask"].values if "mask" in parts else None
+    mask_is = stated.mask_is or (None if mask is None else info.mask_is)
+    used = select(data.values, noise.values, mask, frame, wanted, mask_is, sources)
+    told = [*(note for part in parts.values() for note in part.notes), *notes, *used.notes]
+    return Imaging.from_arrays(
+        used.data,
+        used.noise,
+        psf.values,
+        pixel_scale=scale,
+        mask=used.mask,
+        nan=stated.nan,
+        psf_center=stated.psf_center,
+        noise_is=stated.noise_is or noise.noise_is,
+        noise_scale=stated.noise_scale,
+        origin=used.frame.origin,
+        center=used.center,
+        unit=data.unit or noise.unit,
+        wcs=used.frame.wcs,
+        notes=tuple(dict.fromkeys(told)),
+        sources=sources,
+        scale_from=scales[0].where,
+    )
+
+
+def _check_noise(data: Part, noise: Part, stated: Stated) -> None:
+    if noise.exposure and stated.noise_is is None:
         raise DataError(
             f"{noise.sources[0][1]}: {noise.exposure}, not an inverse variance; give noise_is='exposure' to make noise "
             "of the sky's scatter and counts, drizzle with final_wht_type = IVM, or give a noise map as noise="
         )
-    if noise_is in (None, "sigma") and noise_scale is None:
+    if stated.noise_is in (None, "sigma") and stated.noise_scale is None:
         _check_units(data, noise)
-    stated = (*scales, *data.scales)
-    scale, notes = resolved_scale(stated, data.sources[0][1])
-    psf = on_data_pixels(parts["psf"], scale, stated)
-    parts = parts | {"psf": psf}
-    return Imaging.from_arrays(
-        data.values,
-        noise.values,
-        psf.values,
-        pixel_scale=scale,
-        mask=parts["mask"].values if "mask" in parts else None,
-        nan=nan,
-        psf_center=psf_center,
-        noise_is=noise_is or noise.noise_is,
-        noise_scale=noise_scale,
-        origin=info.origin,
-        unit=data.unit or noise.unit,
-        wcs=data.wcs,
-        notes=tuple(dict.fromkeys([*(note for part in parts.values() for note in part.notes), *notes])),
-        sources=(*(source for part in parts.values() for source in part.sources), *info.sources),
-        scale_from=stated[0].where,
-    )
 
 
 def _check_units(data: Part, noise: Part) -> None:
@@ -269,7 +303,7 @@ def write_imaging(imaging: Imaging, folder: str | Path) -> None:
         if imaging.unit is not None and name in ("data", "noise_map"):
             header["BUNIT"] = imaging.unit
         fits.PrimaryHDU(array, header).writeto(paths[name])
-    stated: dict[str, Any] = {"pixel_scale": imaging.pixel_scale, "origin": imaging.origin}
+    stated = {"pixel_scale": imaging.pixel_scale, "origin": imaging.origin, "mask_is": "masked"}
     info.write_text(json.dumps(stated) + "\n", encoding="utf-8")
 
 

@@ -26,9 +26,10 @@ KINDS: dict[type, Callable[..., Observation]] = {
 TOGETHER = Interferometer
 """Of which several without names are data of one observation."""
 READING = (
-    "noise", "psf", "mask", "pixel_scale", "psf_center", "noise_is", "noise_scale",
-    "shape", "origin", "sign", "east", "wavelength", "primary_beam", "field",
-)  # fmt: skip
+    *("noise", "psf", "mask", "pixel_scale", "psf_center", "noise_is", "noise_scale"),
+    *("mask_is", "plane", "center", "center_sky", "cutout", "mask_radius"),
+    *("shape", "origin", "sign", "east", "wavelength", "primary_beam", "field"),
+)
 """What a recipe tells the readers beside `nan`."""
 
 

@@ -3,7 +3,7 @@
 A lensed image is a compact peak too, so a peak of the data says nothing. A companion is a round peak of what
 a fit leaves, away from the centres of the lens light, where the fit has hardly any lensed light, and whose
 counter-images, which the mass of the fit predicts if it were lensed, are not there. One that the mass images once
-cannot have any. What is left at the centre of a lens is its own nucleus.
+cannot have any. What is left at the centre of a lens is its own nucleus, and is not masked with a companion either.
 """
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ COUNTER_IMAGE = 0.35
 SIZES = (0.15, 0.3, 0.5)
 """Sizes of a blob as a source of its own, in units of its radius in the source plane."""
 NUCLEUS = 1.0
-"""Distance of a blob from the centre of a profile of the lens light, in units of the larger of its own radius and
-that of the PSF at half their heights and of a pixel, up to which it is the nucleus of that galaxy."""
+"""Distance of a blob from the centre of a profile of the lens light or mass, in units of the larger of its own radius
+and that of the PSF at half their heights and of a pixel, up to which it is the nucleus of that galaxy."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,8 +98,19 @@ def find_companions(likelihood: Any, model: LensModel) -> tuple[Companion, ...]:
         small = 2 * _half_radius(blob) < max(largest, 6.0)
         own = _is_nucleus(likelihood, left, model, blob, companion)
         if apart and small and not own and _roundness(left, blob) > ROUND and not _is_lensed(left, model, companion):
-            found.append(companion)
+            found.append(_beside(companion, model))
     return tuple(found)
+
+
+def _distances(companion: Companion, model: LensModel) -> list[float]:
+    """From a companion to the centre of each galaxy of the lens [arcsec]: of its light and, seen or not, its mass."""
+    places = [*centers(model.light).values(), *centers(model.mass).values()]
+    return [float(np.hypot(companion.x - x, companion.y - y)) for x, y in places]
+
+
+def _beside(companion: Companion, model: LensModel) -> Companion:
+    """The companion no wider than it is far from the centres of the lens: a nucleus is not masked with it."""
+    return dataclasses.replace(companion, radius=min(companion.radius, *_distances(companion, model)))
 
 
 def _half_radius(blob: np.ndarray) -> float:
@@ -111,8 +122,7 @@ def _is_nucleus(likelihood: Any, left: Left, model: LensModel, blob: np.ndarray,
     """Whether a blob (H, W) is what is left of a galaxy's own centre."""
     psf = np.asarray(likelihood.psf)
     reach = NUCLEUS * left.pixel * max(_half_radius(blob), _half_radius(psf > 0.5 * psf.max()), 1.0)
-    places = centers(model.light).values()
-    return any(np.hypot(companion.x - x, companion.y - y) < reach for x, y in places)
+    return any(distance < reach for distance in _distances(companion, model))
 
 
 def _companion(left: Left, blob: np.ndarray, signal: float) -> Companion:

@@ -9,8 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from matplotlib.figure import Figure
 
-from lensfit.datasets import Imaging
-from lensfit.errors import DataError
+from lensfit.datasets import Imaging, leaves_a_region
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.pixel_images import PixelImagingLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
@@ -18,7 +17,7 @@ from lensfit.model import LensModel
 from lensfit.names import IMAGE_MODELS
 from lensfit.observations.companions import Companion, find_companions, leave_out
 from lensfit.observations.observation import Observation, Shown, planes_of
-from lensfit.observations.region import add_note, choose_mask, leaves_a_region
+from lensfit.observations.region import add_note, choose_mask
 from lensfit.plots import FIGURES, PIXEL_FIGURES, Glance, Scene, inspect_figure, pixel_scene
 from lensfit.recipe import DataSection
 from lensfit.standard import STANDARD
@@ -47,16 +46,11 @@ class ImageObservation(Observation):
     def of(cls, imaging: Imaging) -> ImageObservation:
         """A mask that leaves a region of the image stays as it is."""
         found = any(role == "mask" for role, _, _ in imaging.sources)
-        return cls(imaging=imaging, settled=not found and leaves_a_region(imaging))
+        return cls(imaging=imaging, settled=not found and leaves_a_region(imaging.mask))
 
     def asked(self, section: DataSection) -> ImageObservation:
-        """With the disc of a radius that is named; a mask that is named stays as it is."""
-        radius, imaging = section.mask_radius, self.imaging
-        if radius is not None:
-            if not radius > 0:
-                raise DataError(f"a mask of mask_radius={radius:g} arcsec keeps no pixel; give a radius above 0")
-            imaging = imaging.circular_mask(radius)
-        return dataclasses.replace(self, imaging=imaging, settled=not (radius is None and section.mask is None))
+        """A mask or a disc that is named stays as it is."""
+        return dataclasses.replace(self, settled=not (section.mask_radius is None and section.mask is None))
 
     @property
     def frame(self) -> Imaging:
@@ -75,7 +69,7 @@ class ImageObservation(Observation):
         """
         if self.settled:
             return self
-        if any(role == "mask" for role, _, _ in self.imaging.sources) and leaves_a_region(self.imaging):
+        if any(role == "mask" for role, _, _ in self.imaging.sources) and leaves_a_region(self.imaging.mask):
             chosen = add_note(self.imaging, "the mask found leaves only a region of the image: used as it is")
         else:
             chosen = choose_mask(self.imaging)

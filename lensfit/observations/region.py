@@ -5,12 +5,13 @@ An image: where the lens is and how far its arcs reach. Visibilities: where the 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, label
 
-from lensfit.datasets import Imaging, Interferometer, least_field
+from lensfit.datasets import Imaging, Interferometer, brightest_place, disc, least_field
 from lensfit.errors import DataError
 from lensfit.likelihood.calibration import Observations
 from lensfit.staged.visibility_stages import align, bright_image
@@ -21,6 +22,10 @@ SIGNIFICANT = 8.0
 """Least signal over noise of structure, after smoothing."""
 PROMINENT = 0.12
 """Least share of the light that structure has."""
+LARGEST_IMAGE = 1500
+"""Most pixels along a side of the image in which the lens and its arcs are looked for."""
+LEVEL = 35
+"""Percentile of the light in a ring above which it is structure."""
 COVERED = 0.1
 """Share of a ring that structure must cover for the ring to belong to the arcs."""
 MASK_MARGIN = 1.15
@@ -36,12 +41,33 @@ WINDOW_MARGIN = 1.7
 
 
 def choose_mask(imaging: Imaging) -> Imaging:
-    """Leave out all but a circle about the lens that holds its arcs, and say so in the notes."""
-    x, y = lens_center(imaging)
+    """Leave out all but a circle about the lens that holds its arcs, and say so in the notes.
+
+    Where the arcs do not end within the image it is the largest circle of the image, about its middle unless the
+    place of the lens was stated: one about the brightest place could cut what belongs to the lens.
+    """
+    coarse = coarsened(imaging)
+    x, y = lens_center(coarse)
     largest = 0.5 * min(imaging.shape) * imaging.pixel_scale
-    radius = min(MASK_MARGIN * arc_radius(imaging, (x, y)) + 2 * imaging.pixel_scale, largest)
+    wanted = MASK_MARGIN * arc_radius(coarse, (x, y)) + 2 * imaging.pixel_scale
+    radius = min(wanted, largest)
+    if wanted >= largest and imaging.center is None:
+        x, y = imaging.origin
     note = f'mask chosen from the data: a circle of radius {radius:.2f}" about ({x:.2f}", {y:.2f}")'
-    return add_note(imaging.circular_mask(radius, center=(x, y)), note)
+    if wanted >= largest:
+        note += (
+            ", as large as the image allows: where the arcs end could not be told from the data; mask_radius= says it, "
+            "and center= where the lens is"
+        )
+    outside, told = disc(imaging.frame, radius, (x, y))
+    chosen = add_note(imaging.with_mask(outside), note)
+    return chosen if wanted >= largest else functools.reduce(add_note, told, chosen)
+
+
+def coarsened(imaging: Imaging) -> Imaging:
+    """The image in which the lens is looked for: a very large one on coarser pixels."""
+    factor = -(-max(imaging.shape) // LARGEST_IMAGE)
+    return imaging if factor == 1 else dataclasses.replace(imaging, wcs=None).binned(factor)
 
 
 def add_note(imaging: Imaging, note: str) -> Imaging:
@@ -49,44 +75,31 @@ def add_note(imaging: Imaging, note: str) -> Imaging:
     return dataclasses.replace(imaging, notes=(*imaging.notes, note))
 
 
-def leaves_a_region(imaging: Imaging) -> bool:
-    """Whether the mask leaves only a region inside the image, rather than all of it but some neighbours.
-
-    What it leaves then touches no side of the image and lies within the largest circle about its centre.
-    """
-    used = ~imaging.mask
-    sides = (used[0], used[-1], used[:, 0], used[:, -1])
-    radius = np.hypot(imaging.x - imaging.origin[0], imaging.y - imaging.origin[1])
-    beyond = radius > 0.5 * min(imaging.shape) * imaging.pixel_scale
-    return not any(side.any() for side in sides) and not bool((used & beyond).any())
-
-
 def lens_center(imaging: Imaging) -> tuple[float, float]:
-    """(x, y) [arcsec] of the brightest place within the middle half of the image."""
-    smooth = gaussian_filter(np.where(imaging.mask, 0.0, imaging.data), 2.0)
-    radius = np.hypot(imaging.x - imaging.origin[0], imaging.y - imaging.origin[1])
-    near = ~imaging.mask & (radius < 0.25 * min(imaging.shape) * imaging.pixel_scale)
-    best = np.argmax(np.where(near if near.any() else ~imaging.mask, smooth, -np.inf))
-    return float(imaging.x.flat[best]), float(imaging.y.flat[best])
+    """(x, y) [arcsec] of the lens as it was stated, or of the brightest place within the middle half of the image."""
+    if imaging.center is not None:
+        return imaging.center
+    row, column = brightest_place(imaging.data, imaging.mask)
+    return float(imaging.x[row, column]), float(imaging.y[row, column])
 
 
 def arc_radius(imaging: Imaging, center: tuple[float, float]) -> float:
     """Outer radius [arcsec] of the rings about the lens that structure beyond a round galaxy covers.
 
-    Structure is light above the 35th percentile of its ring. The rings must hang together; of several sets
+    Structure is light above the percentile LEVEL of its ring. The rings must hang together; of several sets
     those count that hold at least a third of what the richest one holds.
     """
-    good = ~imaging.mask
-    radius = np.hypot(imaging.x - center[0], imaging.y - center[1])
     width = 2 * imaging.pixel_scale
-    ring = (radius / width).astype(int)
     count = int(0.5 * min(imaging.shape) * imaging.pixel_scale / width) + 1
+    ring = (np.hypot(imaging.x - center[0], imaging.y - center[1]) / width).astype(np.int32)
+    used = np.flatnonzero(~imaging.mask & (ring < count))
+    used = used[np.argsort(ring.flat[used], kind="stable")]
+    edges = np.searchsorted(ring.flat[used], np.arange(1, count))
+    inside = np.split(imaging.data.flat[used], edges)
     level = np.zeros(ring.max() + 1)
-    for k in range(count):
-        inside = imaging.data[(ring == k) & good]
-        level[k] = np.percentile(inside, 35) if inside.size else 0.0
-    flags = _structure(imaging, np.where(good, imaging.data - level[ring], 0.0))
-    covered = np.array([flags[(ring == k) & good].mean() if ((ring == k) & good).any() else 0 for k in range(count)])
+    level[:count] = [np.percentile(values, LEVEL) if values.size else 0.0 for values in inside]
+    flags = _structure(imaging, np.where(imaging.mask, 0.0, imaging.data - level[ring]))
+    covered = np.array([part.mean() if part.size else 0.0 for part in np.split(flags.flat[used], edges)])
     runs = _runs(covered > COVERED, first=2)
     if not runs:
         return count * width

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 
 from lensfit.datasets import Interferometer
 from lensfit.datasets.interferometer import wide_grid
-from lensfit.errors import DataError
 from lensfit.likelihood.calibration import Observations
 from lensfit.likelihood.interferometer import OVERSAMPLING
 from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
@@ -65,8 +64,6 @@ class VisibilityObservation(Observation):
 
     def asked(self, section: DataSection) -> VisibilityObservation:
         """On the image grid that is named, with the phases of the antennas fitted if that is asked for."""
-        if section.mask_radius is not None:
-            raise DataError(f"{section.path}: holds visibilities, and mask_radius can be given for images alone")
         settled = section.pixel_scale is not None or section.shape is not None
         return dataclasses.replace(self, antenna_phases=section.antenna_phases, settled=settled)
 

@@ -1,6 +1,7 @@
 """Figures of data and fits, each a function that returns a matplotlib Figure."""
 from lensfit.plots.comparison import Course, comparison_figure
-from lensfit.plots.image_figures import FIGURES, draw_glance, inspect_figure, overview, profile_figure
+from lensfit.plots.image_figures import FIGURES, draw_glance, overview, profile_figure
+from lensfit.plots.inspection import inspect_figure
 from lensfit.plots.panels import new_figure, position_angle, single, sky_axes
 from lensfit.plots.pixel_source import (
     PIXEL_FIGURES,

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from lensfit.datasets import Dataset
+from lensfit.datasets.cutout import Frame
 from lensfit.lensing import Field
 
 MASKED = "#c4c4c4"
@@ -50,9 +51,9 @@ def stretch(image: np.ndarray, noise: float) -> AsinhNorm:
 
 
 def show(
-    axes: Axes, image: np.ndarray, over: Dataset | Field, norm: Normalize, colours: str, unit: str
+    axes: Axes, image: np.ndarray, over: Dataset | Frame | Field, norm: Normalize, colours: str, unit: str
 ) -> None:
-    """Draw an image (H, W), on the pixels of a dataset or over a field, with its colour bar; NaN is masked."""
+    """Draw an image (H, W) on the pixels of a dataset or a frame, or over a field, with colour bar; NaN is masked."""
     shown = axes.imshow(
         np.ma.masked_invalid(image),
         origin="lower",

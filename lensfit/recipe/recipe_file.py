@@ -14,11 +14,13 @@ from lensfit.instruments import Instrument
 from lensfit.model import GROUPS, LensModel
 from lensfit.names import (
     IMAGE_MODELS,
+    MASK_MEANINGS,
     NAN_POLICIES,
     NOISE_MEANINGS,
     SIDES,
     VISIBILITY_MODELS,
     East,
+    MaskIs,
     NanPolicy,
     NoiseIs,
     NoiseScale,
@@ -37,7 +39,7 @@ PRESETS = {"jwst_f150w": instruments.jwst_f150w}
 class DataSection:
     """[data]: what `lensfit.read_imaging` or `read_interferometer` takes; None = not given.
 
-    mask_radius: of the mask of an image [arcsec]. more: further visibilities of the same lens, fitted jointly.
+    more: further visibilities of the same lens, fitted jointly.
     antenna_phases: fit them with the model.
 
     In a file, paths are relative to the folder that the recipe lies in.
@@ -47,6 +49,11 @@ class DataSection:
     noise: Path | None = None
     psf: Path | None = None
     mask: Path | None = None
+    mask_is: MaskIs | None = None
+    plane: int | None = None
+    center: tuple[float, float] | None = None
+    center_sky: tuple[float, float] | None = None
+    cutout: float | None = None
     mask_radius: float | None = None
     pixel_scale: float | None = None
     nan: NanPolicy = "error"
@@ -175,7 +182,7 @@ def _section(name: str, section: DataSection | FitSection | None, folder: Path) 
     if section is None:
         return []
     given = {f.name: getattr(section, f.name) for f in dataclasses.fields(section)}
-    said = {key: _portable(v, folder) for key, v in given.items() if v not in (None, (), False)}
+    said = {key: _portable(v, folder) for key, v in given.items() if not (v is None or v is False or v == ())}
     lines = [line(key, value) for key, value in said.items()]
     return ["", header(name), *lines]
 
@@ -225,6 +232,11 @@ READERS: dict[type, dict[str, values.Reader]] = {
         "noise": values.path,
         "psf": values.path,
         "mask": values.path,
+        "mask_is": values.one_of(*MASK_MEANINGS),
+        "plane": values.integer,
+        "center": values.place,
+        "center_sky": values.place,
+        "cutout": values.number,
         "mask_radius": values.number,
         "pixel_scale": values.number,
         "nan": values.one_of(*NAN_POLICIES),

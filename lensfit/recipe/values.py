@@ -51,9 +51,9 @@ def paths(value: Any, where: str, folder: Path) -> tuple[Path, ...]:
 
 
 def place(value: Any, where: str, folder: Path) -> tuple[float, float]:
-    """[x, y] in arcsec."""
+    """[x, y] in arcsec, or [right ascension, declination] in degrees."""
     if not isinstance(value, list) or len(value) != 2:
-        raise ModelError(f"{where}: {value!r} is no place; give [x, y] in arcsec")
+        raise ModelError(f"{where}: {value!r} is no place; give [x, y] in arcsec, of one on the sky in degrees")
     x, y = (number(item, where) for item in value)
     return x, y
 

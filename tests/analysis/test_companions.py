@@ -115,6 +115,19 @@ def test_a_companion_beside_the_nucleus_is_one(away):
     assert np.hypot(found.x - near.center_x, found.y - near.center_y) < 0.05
 
 
+def test_a_companion_does_not_take_the_nucleus_with_it():
+    near = Gaussian(center_x=0.41, center_y=-0.02, e1=0.0, e2=0.0, intensity=60.0, sigma=0.1)
+    (found,) = companions_of(observed(replace(LENS, light=LENS.light | {"satellite": near})), LENS)
+    distance = np.hypot(found.x - CENTER["center_x"], found.y - CENTER["center_y"])
+    assert found.radius == pytest.approx(distance)
+
+
+@pytest.mark.parametrize("nucleus", NUCLEI)
+def test_the_nucleus_of_a_lens_that_the_model_does_not_show_is_none(nucleus):
+    dark = replace(LENS, light={})
+    assert not companions_of(observed(replace(dark, light={"nucleus": NUCLEI[nucleus]})), dark)
+
+
 @pytest.fixture(scope="module")
 def disturbed():
     """The lens with its satellite, searched for."""

@@ -52,9 +52,13 @@ def test_help_tells_the_exit_codes(capsys):
         assert "130  interrupted" in capsys.readouterr().out
 
 
-def test_the_recipe_of_a_run_runs_it_again(lensfit, fits, data, tmp_path):
+@pytest.mark.parametrize(
+    "options",
+    [("--mask-radius", 1.5), ("--center", -0.1, 0.05, "--cutout", 1.4), ("--mask-is", "masked", "--plane", 0)],
+)
+def test_the_recipe_of_a_run_runs_it_again(options, lensfit, fits, data, tmp_path):
     first = fits()
-    assert lensfit("fit", data, "--mask-radius", 1.5, "--seed", 7, "--out", tmp_path / "one")[0] == 0
+    assert lensfit("fit", data, *options, "--seed", 7, "--out", tmp_path / "one")[0] == 0
     second = fits()
     recipe = tmp_path / "one" / "recipe.toml"
     assert lensfit("fit", "--model", recipe, "--out", tmp_path / "two")[0] == 0
@@ -85,6 +89,9 @@ def test_options_count_before_the_recipe_unless_other_data_are_named():
     same = parse(["fit", "--model", "m", "--out", "o", "--pixel-scale", "0.2", "--nan", "mask", "--psf-center"])
     asked = {"pixel_scale": 0.2, "nan": "mask", "psf_center": True}
     assert data_section(same, base) == DataSection(path=Path("a"), psf=Path("p"), **asked)
+    placed = parse(["inspect", "a", "--center", "-1.6", "-0.6", "--cutout", "2", "--mask-is", "used", "--plane", "0"])
+    expected = DataSection(path=Path("a"), center=(-1.6, -0.6), cutout=2.0, mask_is="used", plane=0)
+    assert data_section(placed, DataSection()) == expected
     other = parse(["fit", "b", "--model", "m", "--out", "o", "--mask", "k"])
     assert data_section(other, base) == DataSection(path=Path("b"), mask=Path("k"))
     noise = parse(["inspect", "b", "--noise-is", "ivm", "--noise-scale", "0.5"])
@@ -143,6 +150,9 @@ def test_a_mask_found_that_leaves_only_a_region_is_used_as_it_is(lensfit, fits, 
         ("mended by noise_scale=1.46e-05", "mended by --noise-scale 1.46e-05"),
         ("/data/mask=1/psf=.fits: no noise; give a file as noise=, or name it",
          "/data/mask=1/psf=.fits: no noise; give a file as --noise, or name it"),
+        ("a cube of 3 planes; give plane=0 to plane=2, the one that is meant (see center_sky=, mask_radius=)",
+         "a cube of 3 planes; give --plane 0 to --plane 2, the one that is meant (see --center-sky, --mask-radius)"),
+        ("give mask_is='used' if 1 means used in it", "give --mask-is used if 1 means used in it"),
     ],
 )
 def test_messages_name_the_option(message, told):

@@ -159,7 +159,7 @@ def test_masks_keep_disc_and_ring(arrays):
         (lambda image: image.circular_mask(0.1, (9.0, 9.0)), "all 480 pixels are masked"),
         (lambda image: image.circular_mask(-1), "0 <= inner < outer"),
         (lambda image: image.annular_mask(0.5, 0.2), "0 <= inner < outer"),
-        (lambda image: image.cutout(0.2, (5.0, 0.0)), "holds no pixel.*its x runs from -0.475 to 0.475"),
+        (lambda image: image.cutout(0.2, (5.0, 0.0)), "holds no pixel.*its x runs from -0.500 to 0.500"),
         (lambda image: image.cutout(0.06), r"psf, cut out rows 11:13.*larger than the image"),
         (lambda image: image.binned(0), "binning factor 0; give an integer from 1 to 20"),
         (lambda image: image.binned(2.5), "binning factor 2.5"),

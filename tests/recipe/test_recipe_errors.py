@@ -102,7 +102,7 @@ WRONG = {
         "fit.standard: no choice 'flexibel'; did you mean flexible?",
     ),
     "seed": ("[fit]\nseed = -1\n", "fit.seed: -1 is no whole number from 0 on"),
-    "data key": ("[data]\nmask_radios = 2\n", "data: no key 'mask_radios'; did you mean mask_radius?"),
+    "data key": ("[data]\nmask_radios = 2\n", "data: no key 'mask_radios'; did you mean mask_radius or mask_is?"),
     "data type": ("[data]\npath = 3\n", "data.path: 3 is no text"),
     "number as text": ('[data]\nmask_radius = "2"\n', "data.mask_radius: '2' is no finite number"),
     "nan": ('[data]\nnan = "zero"\n', "data.nan: no choice 'zero'; did you mean error?"),

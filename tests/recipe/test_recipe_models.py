@@ -67,16 +67,16 @@ def test_sections_come_back_with_paths_from_the_recipe(tmp_path):
     folder = tmp_path / "runs" / "one"
     folder.mkdir(parents=True)
     files = {"path": tmp_path / "data", "psf": tmp_path / "psf.fits"}
-    data = DataSection(**files, mask_radius=2.5, pixel_scale=0.05, nan="mask", psf_center=True, noise_is="variance",
-                       noise_scale=2.0)  # fmt: skip
+    chosen = {"mask_is": "used", "plane": 0, "center": (0.5, -0.25), "center_sky": (150.1, 2.2), "cutout": 3.0}
+    chosen |= {"psf_center": True, "noise_is": "variance", "noise_scale": 2.0}
+    data = DataSection(**files, **chosen, mask_radius=2.5, pixel_scale=0.05, nan="mask")
     fit = FitSection(seed=7)
     recipe = round_trip(folder, one_sersic(), data=data, fit=fit)
     assert 'path = "../../data"' in (folder / "recipe.toml").read_text()
     assert recipe.data.path.resolve() == data.path.resolve()
     assert recipe.data.psf.resolve() == data.psf.resolve()
     assert (recipe.data.mask_radius, recipe.data.pixel_scale, recipe.data.nan) == (2.5, 0.05, "mask")
-    assert recipe.data.psf_center
-    assert (recipe.data.noise_is, recipe.data.noise_scale) == ("variance", 2.0)
+    assert {name: getattr(recipe.data, name) for name in chosen} == chosen
     assert recipe.fit == fit
 
 

@@ -1,0 +1,67 @@
+"""The disc about a lens that is chosen from an image."""
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+
+from lensfit.datasets import Imaging
+from lensfit.observations import region
+from lensfit.observations.region import choose_mask, lens_center
+
+SIDE, SCALE = 60, 0.1
+
+
+def image(*galaxies, side=SIDE, scale=SCALE, **stated):
+    """Galaxies (x, y, brightness), a ring of radius 1 about each of them."""
+    noise = np.ones((side, side))
+    made = Imaging.from_arrays(noise, noise, np.ones((3, 3)), pixel_scale=scale, **stated)
+    data = np.zeros((side, side))
+    for x, y, peak in galaxies:
+        radius = np.hypot(made.x - x, made.y - y)
+        angle = np.arctan2(made.y - y, made.x - x)
+        data += peak * np.exp(-radius / 0.3) + 40 * np.exp(-(((radius - 1) / 0.1) ** 2)) * (1 + np.cos(angle))
+    return dataclasses.replace(made, data=data + np.random.default_rng(1).standard_normal(data.shape))
+
+
+def chosen(imaging):
+    """Radius, x and y of the disc, and whether it is told to be as large as the image, or to reach its edge."""
+    notes = choose_mask(imaging).notes
+    (found,) = [note for note in notes if "mask chosen" in note]
+    numbers = [float(number) for number in re.findall(r"-?\d+\.\d+", found)]
+    return numbers[:3], "as large as the image allows" in found, any("reaches the edge" in note for note in notes)
+
+
+def test_the_disc_holds_the_arcs():
+    (radius, x, y), whole, edge = chosen(image((0.05, 0.05, 200)))
+    assert 1.2 < radius < 2 and (x, y) == pytest.approx((0.05, 0.05), abs=0.06)
+    assert not whole and not edge
+
+
+def test_a_stated_place_counts_more_than_the_brightest_one():
+    two = image((-0.05, 0.05, 400), (1.85, -1.85, 200), side=90)
+    assert lens_center(two) == pytest.approx((-0.05, 0.05), abs=0.06)
+    stated = dataclasses.replace(two, center=(1.85, -1.85))
+    assert lens_center(stated) == (1.85, -1.85)
+    assert chosen(stated)[0][1:] == [1.85, -1.85]
+
+
+def test_a_disc_beyond_the_edge_is_told():
+    (radius, x, _), whole, edge = chosen(image((1.95, 0.05, 200), center=(1.95, 0.05)))
+    assert radius + x > 3 and edge and not whole
+
+
+@pytest.mark.parametrize("stated", [{}, {"center": (0.5, 0.25)}])
+def test_where_nothing_ends_the_whole_image_is_used_and_told(stated):
+    (radius, *place), whole, edge = chosen(image(origin=(0.3, 0.0), **stated))
+    assert whole and not edge
+    assert radius == pytest.approx(3) and place == list(stated.get("center", (0.3, 0.0)))
+
+
+def test_in_a_very_large_image_the_lens_is_looked_for_on_coarser_pixels(monkeypatch):
+    fine = image((0.05, 0.05, 200), side=200, scale=0.03)
+    (radius, x, y), *_ = chosen(fine)
+    monkeypatch.setattr(region, "LARGEST_IMAGE", 100)
+    (coarse, *place), *_ = chosen(fine)
+    assert coarse == pytest.approx(radius, abs=0.3) and place == pytest.approx([x, y], abs=0.06)
