@@ -198,7 +198,7 @@ def _part(
 ) -> Part:
     kind, found = chosen
     if role == "psf" and _are_samplings(images, found):
-        parts = tuple(_part(images, role, (kind, [n]), digest) for n in STPSF_EXTENSIONS if n in found)
+        parts = tuple(_part(images, role, (kind, [n]), digest, plane) for n in STPSF_EXTENSIONS if n in found)
         return replace(parts[0], alternatives=parts)
     if kind == "variance":
         total = [name for name in found if name.lower() in ("var", "variance")]
