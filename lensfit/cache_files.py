@@ -60,7 +60,7 @@ def own_bytes(path: Path) -> bytes | None:
         handle = os.open(path, _OPEN)
     except OSError:
         return None
-    with open(handle, "rb") as file:
+    with os.fdopen(handle, "rb") as file:
         if not _is_own(os.fstat(handle)):
             return None
         try:
@@ -89,7 +89,7 @@ def _write_whole(path: Path, content: bytes) -> None:
     """Write a file that appears whole, for this user alone, and leave nothing behind where that fails."""
     handle, new = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".new")
     try:
-        with open(handle, "wb") as file:
+        with os.fdopen(handle, "wb") as file:
             file.write(content)
         Path(new).replace(path)
     except BaseException:

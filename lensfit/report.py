@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from lensfit.results import read_document, replacing
+from lensfit.results import read_document, replacing_listed
 from lensfit.results.derived import RADIUS
 from lensfit.verdict import Outcome
 
@@ -225,7 +225,7 @@ def write_report(folder: str | Path) -> Path:
         DataError: result.json is missing or not of this version's schema.
     """
     path = Path(folder) / "report.html"
-    with replacing(path) as temporary:
+    with replacing_listed(path) as temporary:
         temporary.write_text(report_html(Path(folder)), encoding="utf-8")
     return path
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from lensfit.analysis import prepare
 from lensfit.cli.fit import as_options, data_section, read_asked
-from lensfit.cli.run_folder import Display, check_free
+from lensfit.cli.run_folder import Display, check_free, taken
 from lensfit.comparison import compare as compare_fitters
 from lensfit.comparison import markdown, write_comparison
 from lensfit.datasets import write_imaging
@@ -19,9 +19,9 @@ from lensfit.model import LensModel
 from lensfit.observations import read
 from lensfit.recipe import DataSection, read_recipe
 from lensfit.report import write_report
-from lensfit.results import appearing, replacing
 from lensfit.simulate import simulate_imaging
 from lensfit.space import describe
+from lensfit.whole_files import appearing, replacing
 
 
 def inspect(arguments: argparse.Namespace) -> int:
@@ -46,7 +46,12 @@ def report(arguments: argparse.Namespace) -> int:
 
 def simulate(arguments: argparse.Namespace) -> int:
     """Write the data of an observed model, and truth.json."""
-    check_free(arguments.out)
+    with taken(arguments.out):
+        check_free(arguments.out)
+        return _simulate(arguments)
+
+
+def _simulate(arguments: argparse.Namespace) -> int:
     recipe = read_recipe(arguments.model)
     shape = recipe.instrument.shape
     if recipe.model is None or shape is None:
@@ -70,7 +75,12 @@ def truth(model: LensModel) -> dict[str, dict[str, Any]]:
 
 def compare(arguments: argparse.Namespace) -> int:
     """Run the fitters on the data, write tables and picture, print the table; 0 also where some did not arrive."""
-    check_free(arguments.out)
+    with taken(arguments.out):
+        check_free(arguments.out)
+        return _compare(arguments)
+
+
+def _compare(arguments: argparse.Namespace) -> int:
     asked = read_asked(arguments)
     problem = prepare(asked.data, asked.model).problem
     with Display(arguments.quiet) as display:

@@ -11,13 +11,14 @@ from typing import Any
 from lensfit import version
 from lensfit.analysis import Analysis, prepare, standard_road
 from lensfit.cli.live import Live
-from lensfit.cli.run_folder import CHECKPOINT, Display, RunLog, check_folder, check_free, check_resumable, logger
+from lensfit.cli.run_folder import CHECKPOINT, NAME, Display, RunLog, check_free, check_resumable, logger, taken
 from lensfit.errors import FitError, ModelError
 from lensfit.fitters.base import Fitter
 from lensfit.fitters.checkpoint import Store
 from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe
 from lensfit.registry import fitter
-from lensfit.results.files import REPORT
+from lensfit.results import check_run
+from lensfit.results.files import MADE, REPORT
 
 ARGUMENT = re.compile(r"(?<= )(pixel_scale|noise|psf|mask|mask_radius|nan)=(?:'(\w+)'|(-?[\d.]+))?")
 """An argument of a reader as its messages write it: `pixel_scale=`, `nan='mask'` or `mask_radius=-1`."""
@@ -35,8 +36,13 @@ class Asked:
 
 def run(arguments: argparse.Namespace) -> int:
     """Fit, write the run folder, print the verdict: 0 where it is trusted, else 4."""
+    with taken(arguments.out):
+        _check_out(arguments)
+        return _fit(arguments)
+
+
+def _fit(arguments: argparse.Namespace) -> int:
     folder = arguments.out
-    _check_out(arguments)
     store = Store(folder / CHECKPOINT)
     with RunLog(folder, "a" if arguments.resume or arguments.overwrite else "w") as log:
         logger.info("lensfit %s: %s", version.__version__, shlex.join(sys.argv))
@@ -70,7 +76,7 @@ def _check_out(arguments: argparse.Namespace) -> None:
     if arguments.resume:
         check_resumable(arguments.out)
     elif arguments.overwrite:
-        check_folder(arguments.out)
+        check_run(arguments.out, {NAME, *MADE})
     else:
         check_free(arguments.out, "choose another folder as --out, or add --overwrite")
 
