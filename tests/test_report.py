@@ -123,6 +123,8 @@ def leaves(value, path=()):
 def test_no_value_reaches_the_page_as_it_is(folder):
     bad = "</title></style><script>alert('x')</script>"
     document = read_document(folder)
+    for figure in folder.glob("*.png"):
+        figure.unlink()
     made = 0
     for *path, last in leaves(document):
         other = json.loads(json.dumps(document))

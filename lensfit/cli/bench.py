@@ -11,6 +11,7 @@ from typing import Any
 from lensfit.bench import curvature, w_tilde
 from lensfit.bench.mock import Tracks, w_tilde_error
 from lensfit.bench.rows import Row, measure, picture, table
+from lensfit.cli.ending import say
 from lensfit.whole_files import replacing
 
 JSON = ("implementation", "seconds", "ratio", "error", "memory")
@@ -20,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure the ways to one of the benchmarks' results; print the table, write the picture and the rows."""
     _use_one_core()
     title, rows = BENCHMARKS[arguments.what](arguments)
-    print(f"{title}\n\n{table(rows)}")
+    say(f"{title}\n\n{table(rows)}")
     if arguments.json is not None:
         kept = [{key: value for key, value in dataclasses.asdict(row).items() if key in JSON} for row in rows]
         with replacing(arguments.json) as path:

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from lensfit.analysis import prepare
+from lensfit.cli.ending import say
 from lensfit.cli.fit import as_options, data_section, read_asked
 from lensfit.cli.run_folder import Display, check_free, taken
 from lensfit.comparison import compare as compare_fitters
@@ -30,17 +31,17 @@ def inspect(arguments: argparse.Namespace) -> int:
         raise DataError(f"{arguments.out.parent}: no such folder; make it first")
     observation = read(data_section(arguments, DataSection())).region()
     for label, text in observation.describe():
-        print(f"{label:<13}{as_options(text)}")
+        say(f"{label:<13}{as_options(text)}")
     if arguments.out is not None:
         with replacing(arguments.out) as path:
             observation.figure().savefig(path)
-        print(f"{'picture':<13}{arguments.out}")
+        say(f"{'picture':<13}{arguments.out}")
     return 0
 
 
 def report(arguments: argparse.Namespace) -> int:
     """Write report.html of a run folder again, and print its path."""
-    print(write_report(arguments.folder))
+    say(str(write_report(arguments.folder)))
     return 0
 
 
@@ -62,7 +63,7 @@ def _simulate(arguments: argparse.Namespace) -> int:
         text = json.dumps(truth(recipe.model), indent=1)
         (made / "truth.json").write_text(text + "\n", encoding="utf-8")
         write_imaging(imaging, made)
-    print(arguments.out)
+    say(str(arguments.out))
     return 0
 
 
@@ -90,5 +91,5 @@ def _compare(arguments: argparse.Namespace) -> int:
     with appearing(arguments.out, "compare.json") as made:
         write_comparison(made, comparison)
     if not arguments.quiet:
-        print(markdown(comparison), end="")
+        say(markdown(comparison).rstrip("\n"))
     return 0

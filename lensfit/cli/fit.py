@@ -10,6 +10,7 @@ from typing import Any
 
 from lensfit import version
 from lensfit.analysis import Analysis, prepare, standard_road
+from lensfit.cli.ending import complain, say
 from lensfit.cli.live import Live
 from lensfit.cli.run_folder import CHECKPOINT, NAME, Display, RunLog, check_free, check_resumable, logger, taken
 from lensfit.errors import FitError, ModelError
@@ -66,9 +67,9 @@ def _fit(arguments: argparse.Namespace) -> int:
         for line in lines:
             logger.info(line)
     if not arguments.quiet:
-        print("\n".join(lines))
+        say("\n".join(lines))
     elif not done.trust.trusted:
-        print(f"lensfit: {done.trust.headline}", *done.trust.reasons, sep="\n  ", file=sys.stderr)
+        complain("\n  ".join([done.trust.headline, *done.trust.reasons]))
     return 0 if done.trust.trusted else 4
 
 
