@@ -6,6 +6,8 @@ import dataclasses
 import re
 import shlex
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from lensfit import version
@@ -13,7 +15,7 @@ from lensfit.analysis import Analysis, prepare, standard_road
 from lensfit.cli.ending import complain, say
 from lensfit.cli.live import Live
 from lensfit.cli.run_folder import CHECKPOINT, NAME, Display, RunLog, check_free, check_resumable, logger, taken
-from lensfit.errors import FitError, ModelError
+from lensfit.errors import DataError, FitError, ModelError
 from lensfit.fitters.base import Fitter
 from lensfit.fitters.checkpoint import Store
 from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe
@@ -58,7 +60,7 @@ def _fit(arguments: argparse.Namespace) -> int:
         with Display(arguments.quiet) as display:
             live = Live(folder, begun, display) if arguments.live else None
             done = begun.along(steps, live or display)
-        done.save(folder)
+        _save(done, folder)
         if live is not None:
             live.finish(done)
         store.discard()
@@ -71,6 +73,20 @@ def _fit(arguments: argparse.Namespace) -> int:
     elif not done.trust.trusted:
         complain("\n  ".join([done.trust.headline, *done.trust.reasons]))
     return 0 if done.trust.trusted else 4
+
+
+def _save(done: Analysis, folder: Path) -> None:
+    """Write the run folder; where that cannot be, the results are kept among the temporary files, and that is told."""
+    try:
+        done.save(folder)
+    except DataError as error:
+        rescued = Path(tempfile.mkdtemp(prefix="lensfit-results-"))
+        try:
+            done.save(rescued)
+        except DataError:  # there is no room there either
+            rescued.rmdir()
+            raise error from None
+        raise DataError(f"{error}. The results of this fit are in {rescued}") from error
 
 
 def _check_out(arguments: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import socket
+import tempfile
 import time
 
 import pytest
@@ -216,6 +217,23 @@ def test_overwrite_touches_nothing_that_no_run_wrote(case, lensfit, fits, data, 
     code, _, complaints = lensfit("fit", data, "--mask-radius", 1.5, "--out", out, "--overwrite")
     assert code == 3 and told in complaints
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_a_file_that_came_meanwhile_stays_and_the_results_are_kept(lensfit, fits, data, tmp_path, monkeypatch):
+    stand_in, out = fits(), tmp_path / "run"
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    called = type(stand_in).__call__
+
+    def meanwhile(*arguments, **options):
+        write(out / "result.json", "mine")
+        return called(*arguments, **options)
+
+    monkeypatch.setattr(type(stand_in), "__call__", meanwhile)
+    code, _, complaints = lensfit("fit", data, "--mask-radius", 1.5, "--out", out)
+    assert code == 3 and "result.json: was written by no run" in complaints
+    rescued = next(tmp_path.glob("lensfit-results-*"))
+    assert f"The results of this fit are in {rescued}" in complaints and "report.html" in files(rescued)
+    assert (out / "result.json").read_text() == "mine"
 
 
 def test_a_link_is_the_users(lensfit, fits, data, tmp_path):
