@@ -13,11 +13,12 @@ import stat
 import sys
 import tempfile
 import warnings
-from functools import cache
 from pathlib import Path
 
 SEAL = ".sha256"
 """End of the name of a file that holds the checksum of another, as `sha256sum` writes it."""
+_TOLD: set[str] = set()
+"""Reasons for which nothing can be kept that this process was told of."""
 _OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
@@ -49,7 +50,7 @@ class CacheFolder:
                     raise PermissionError(errno.EPERM, f"{path} is another user's")
                 _write_whole(self.path / path, data)
         except OSError as error:
-            _tell_once(str(_standing(self.path)), error.strerror or str(error))
+            _tell_once(_standing(self.path), error.strerror or str(error))
             return False
         return True
 
@@ -102,10 +103,13 @@ def _standing(folder: Path) -> Path:
     return next((path for path in (folder, *folder.parents) if path.exists()), folder)
 
 
-@cache
-def _tell_once(folder: str, reason: str) -> None:
+def _tell_once(folder: Path, reason: str) -> None:
+    """Warn of a folder that cannot be written; of others no more, if the reason is the same."""
+    if reason in _TOLD:
+        return
+    _TOLD.add(reason)
     warnings.warn(
         f"{folder}: what is compiled cannot be kept there ({reason}), and every run compiles it anew; make room or "
         "the folder writable, or set XDG_CACHE_HOME to another one",
-        RuntimeWarning, stacklevel=2,
+        RuntimeWarning, stacklevel=3,
     )  # fmt: skip

@@ -62,6 +62,7 @@ def test_what_is_damaged_is_missing_until_it_is_written_anew(how, of, tmp_path):
 
 
 def test_what_is_another_users_is_neither_read_nor_replaced(monkeypatch, tmp_path):
+    monkeypatch.setattr(cache_files, "_TOLD", set())
     folder = CacheFolder(tmp_path)
     folder.write("one", CONTENT)
     monkeypatch.setattr(cache_files.os, "geteuid", lambda: os.getuid() + 1)
@@ -97,7 +98,8 @@ def test_programs_replace_what_is_damaged_and_keep_to_their_limit(tmp_path):
     assert programs.get("d") is None
 
 
-def test_programs_that_cannot_be_kept_are_told_once(tmp_path):
+def test_programs_that_cannot_be_kept_are_told_once(monkeypatch, tmp_path):
+    monkeypatch.setattr(cache_files, "_TOLD", set())
     (tmp_path / "file").write_text("no folder")
     programs = Programs(tmp_path / "file" / "below")
     with pytest.warns(RuntimeWarning, match="cannot be kept there") as told:

@@ -5,6 +5,7 @@ import argparse
 import dataclasses
 import re
 import shlex
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -84,7 +85,7 @@ def _save(done: Analysis, folder: Path) -> None:
         try:
             done.save(rescued)
         except DataError:  # there is no room there either
-            rescued.rmdir()
+            shutil.rmtree(rescued, ignore_errors=True)
             raise error from None
         raise DataError(f"{error}. The results of this fit are in {rescued}") from error
 

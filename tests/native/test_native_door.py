@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from grids import equal, grid_of
 
-from lensfit import native
+from lensfit import cache_files, native
 from lensfit.native import door, store
 from lensfit.native.frame import ARGUMENTS, BUFFER_BYTES, LIST_BYTES, make_frame
 from lensfit.surface import surface
@@ -160,7 +160,8 @@ def test_numba_keeps_nothing_of_a_kernel_elsewhere(monkeypatch, tmp_path):
     assert str(tmp_path / "numba") == numba.config.CACHE_DIR
 
 
-def test_an_unwritable_cache_is_told_once(tmp_path):
+def test_an_unwritable_cache_is_told_once(monkeypatch, tmp_path):
+    monkeypatch.setattr(cache_files, "_TOLD", set())
     blocked = tmp_path / "file"
     blocked.write_text("no folder")
     with pytest.warns(RuntimeWarning, match="cannot be kept") as told:
@@ -196,7 +197,7 @@ grid = make_grid(x, y, np.full((6, 5), 2), 1.0)
 def total(w, grid):
     return jnp.sum(surface(lambda w, x, y: jnp.exp(-w * (x * x + y * y)), w, grid))
 value, slope = jax.jit(jax.value_and_grad(total))(0.1, grid)
-from lensfit import native
+from lensfit import cache_files, native
 print(json.dumps([float(value), float(slope), native.trouble()]))
 """
 
