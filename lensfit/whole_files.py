@@ -62,4 +62,5 @@ def move(made: Path, folder: Path, last: str) -> None:
 
 def unwritable(path: Path, error: OSError) -> DataError:
     """What is told where a folder or file cannot be written."""
-    return DataError(f"{path}: cannot be written ({error.strerror or error}); make room, or choose another folder")
+    reason = error.strerror or str(error).partition("\n")[0]
+    return DataError(f"{path}: cannot be written ({reason}); make room, or choose another folder")
