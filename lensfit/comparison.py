@@ -28,7 +28,7 @@ from lensfit.plots import Course, comparison_figure
 from lensfit.problem import Problem
 from lensfit.progress import Progress, silent
 from lensfit.results.document import plain, write_json
-from lensfit.results.files import replacing
+from lensfit.whole_files import replacing
 
 ARRIVED = 10.0
 """Chi2 above the best known optimum within which a run has arrived."""

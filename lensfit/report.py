@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import base64
+import os
+import stat
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from itertools import groupby
@@ -12,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from lensfit.results import read_document, replacing
+from lensfit.errors import DataError
+from lensfit.results import read_document, replacing_listed
 from lensfit.results.derived import RADIUS
+from lensfit.results.document import RESULT
 from lensfit.verdict import Outcome
 
 STYLE = """
@@ -101,6 +105,8 @@ $provenance
 """)
 
 UNKNOWN = "\N{EM DASH}"
+PNG = b"\x89PNG\r\n\x1a\n"
+"""How such a file begins."""
 
 
 def text(value: Any) -> str:
@@ -160,15 +166,33 @@ def listed(items: Sequence[Any]) -> str:
     return f"<ul>{''.join(f'<li>{text(item)}</li>' for item in items)}</ul>"
 
 
-def figure(path: Path, caption: str) -> str:
-    """A figure with its PNG inside."""
-    if not path.is_file():
-        return f"<figure><figcaption>{text(path.name)} is missing. {text(caption)}</figcaption></figure>"
-    image = base64.b64encode(path.read_bytes()).decode("ascii")
+def figure(folder: Path, name: str, caption: str) -> str:
+    """A figure with its PNG inside, which is a file of the folder itself."""
+    content = _png(folder, name)
+    if content is None:
+        return f"<figure><figcaption>{text(name)} is missing. {text(caption)}</figcaption></figure>"
+    image = base64.b64encode(content).decode("ascii")
     return (
         f'<figure><img alt="{text(caption)}" src="data:image/png;base64,{image}">'
         f"<figcaption>{text(caption)}</figcaption></figure>"
     )
+
+
+def _png(folder: Path, name: str) -> bytes | None:
+    """The content of a figure, None where it is missing. Raises DataError where it is none of this folder's own."""
+    path = folder / name
+    told = f"{folder / RESULT}: names the figure {name!r}, which is not a PNG file of this folder"
+    remedy = "a report is made of the files of its folder alone; run the fit again"
+    if Path(name).name != name or path.suffix != ".png":
+        raise DataError(f"{told}; {remedy}")
+    if not os.path.lexists(path):
+        return None
+    if not stat.S_ISREG(path.lstat().st_mode):  # a link, a pipe
+        raise DataError(f"{told}; {remedy}")
+    content = path.read_bytes()
+    if not content.startswith(PNG):
+        raise DataError(f"{told}; {remedy}")
+    return content
 
 
 def _minus(digits: str) -> str:
@@ -222,21 +246,36 @@ def write_report(folder: str | Path) -> Path:
     """Write report.html into a run folder, from its result.json and figures alone; give its path.
 
     Raises:
-        DataError: result.json is missing or not of this version's schema.
+        DataError: result.json is missing or not of this version's schema, names a figure that is not of this folder,
+            or report.html is not what lensfit wrote.
     """
     path = Path(folder) / "report.html"
-    with replacing(path) as temporary:
+    with replacing_listed(path) as temporary:
         temporary.write_text(report_html(Path(folder)), encoding="utf-8")
     return path
 
 
 def report_html(folder: Path) -> str:
-    """The report of a run folder: one page with everything inside."""
+    """The report of a run folder: one page with everything inside.
+
+    Raises:
+        DataError: result.json cannot be used, or names a figure that is not of this folder.
+    """
     result = read_document(folder)
+    try:
+        return _page(folder, result)
+    except DataError:
+        raise
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        told = f"{type(error).__name__}: {error}"
+        raise DataError(f"{folder / RESULT}: is no whole result ({told}); run the fit again") from error
+
+
+def _page(folder: Path, result: dict[str, Any]) -> str:
     names = result["figures"]
     name = folder.resolve().name
     return PAGE.substitute(
-        title=f"{result['trust']['word']}: {text(name)}",
+        title=f"{text(result['trust']['word'])}: {text(name)}",
         style=STYLE,
         verdict=_verdict(result["trust"]),
         heading=f"Lens model {text(name)}",
@@ -265,7 +304,7 @@ def _summary(result: dict[str, Any]) -> str:
     if fit["chi2"] is not None:
         ratio = number(fit["chi2"] / fit["data_count"], 0.01)
         counted = text(result["data"]["counted"])
-        parts.append(f"χ² {number(fit['chi2'], 1.0)} for {fit['data_count']} {counted} ({ratio} each)")
+        parts.append(f"χ² {number(fit['chi2'], 1.0)} for {text(fit['data_count'])} {counted} ({ratio} each)")
     if fit["log_evidence"] is not None:
         value, error = fit["log_evidence"], fit["log_evidence_error"]
         known = f"{number(value, error)} ± {uncertainty(error)}" if error is not None else number(value, 0.1)
@@ -361,7 +400,7 @@ def _variants(result: dict[str, Any]) -> str:
 
 def _figures(folder: Path, names: list[str]) -> str:
     """Each with its caption; of several data the names begin with that of each."""
-    return "\n".join(figure(folder / name, _caption(Path(name).stem)) for name in names)
+    return "\n".join(figure(folder, name, _caption(Path(name).stem)) for name in names)
 
 
 def _caption(stem: str) -> str:
@@ -370,7 +409,7 @@ def _caption(stem: str) -> str:
 
 
 def _overview(folder: Path, result: dict[str, Any]) -> str:
-    return figure(folder / result["figures"][0], result["data"]["overview"])
+    return figure(folder, result["figures"][0], result["data"]["overview"])
 
 
 def _data(data: dict[str, Any]) -> str:

@@ -8,8 +8,11 @@ import hashlib
 import importlib
 import os
 import platform
+import warnings
 from pathlib import Path
 from typing import Any
+
+from lensfit.programs import check_programs
 
 PROCESSOR = ("model name", "flags", "CPU implementer", "CPU part", "Features")
 """The lines of /proc/cpuinfo that say for what a program is compiled."""
@@ -21,7 +24,8 @@ def setup() -> None:
     """Make JAX ready for lensfit: call it at the start of a script, as `lensfit.setup()`.
 
     It sets double precision; keeps compiled programs and kernels in the user's cache (XDG_CACHE_HOME, or ~/.cache),
-    unless JAX was told of another folder (JAX_COMPILATION_CACHE_DIR, jax_compilation_cache_dir); and hides what XLA
+    unless JAX was told of another folder (JAX_COMPILATION_CACHE_DIR, jax_compilation_cache_dir), each with a checksum
+    without which nothing is loaded; and hides what XLA
     writes while it loads them: each program is said to be for another machine, for options of its compiler that no
     processor lists among its features. Where TF_CPP_MIN_LOG_LEVEL is 0 or 2, messages stay as it says.
 
@@ -37,9 +41,14 @@ def setup() -> None:
         jax.config.update("jax_logging_level", "CRITICAL")
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)  # no minimum
+    jax.config.update("jax_persistent_cache_enable_xla_caches", "none")  # XLA reads its own without a check
     if not keeps_programs():
         jax.config.update("jax_compilation_cache_dir", str(_program_folder(jax.__version__)))
         importlib.import_module("jax.experimental.compilation_cache.compilation_cache").reset_cache()
+    if not check_programs():
+        jax.config.update("jax_enable_compilation_cache", False)
+        told = f"JAX {jax.__version__} keeps programs in a way that cannot be checked: every run compiles them anew"
+        warnings.warn(told, RuntimeWarning, stacklevel=2)
 
 
 def keeps_programs() -> bool:

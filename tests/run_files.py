@@ -2,7 +2,7 @@
 
 from lensfit.plots import FIGURES, PIXEL_FIGURES, PIXEL_VISIBILITY_FIGURES, SAMPLE_FIGURES, VISIBILITY_FIGURES
 
-WRITTEN = ("result.json", "parameters.ecsv", "model.fits", "recipe.toml", "report.html")
+WRITTEN = ("manifest.json", "result.json", "parameters.ecsv", "model.fits", "recipe.toml", "report.html")
 """By every analysis."""
 
 

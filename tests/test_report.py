@@ -1,7 +1,9 @@
 """The report: one well-formed page that stands alone and puts the verdict first."""
 
 import base64
+import functools
 import json
+import os
 import shutil
 from html.parser import HTMLParser
 
@@ -107,6 +109,69 @@ def test_everything_from_files_is_escaped(folder):
     page = parsed(write_report(folder))
     assert "script" not in page.tags
     assert page.body.count(bad) >= 6
+
+
+def leaves(value, path=()):
+    """Places of the numbers, texts and lists in a result.json; of lists their first."""
+    if isinstance(value, dict) and value:
+        return [place for key, item in list(value.items())[:40] for place in leaves(item, (*path, key))]
+    if isinstance(value, list) and value and isinstance(value[0], (dict, list)):
+        return leaves(value[0], (*path, 0))
+    return [path]
+
+
+def test_no_value_reaches_the_page_as_it_is(folder):
+    bad = "</title></style><script>alert('x')</script>"
+    document = read_document(folder)
+    for figure in folder.glob("*.png"):
+        figure.unlink()
+    made = 0
+    for *path, last in leaves(document):
+        other = json.loads(json.dumps(document))
+        owner = functools.reduce(lambda found, key: found[key], path, other)
+        owner[last] = [bad] if isinstance(owner[last], list) else bad
+        (folder / "result.json").write_text(json.dumps(other))
+        try:
+            page = parsed(write_report(folder))
+        except DataError:
+            continue
+        assert "script" not in page.tags
+        made += 1
+    assert made > 30
+
+
+def elsewhere(folder, name):
+    """A PNG beside the folder, which is none of its own."""
+    (folder / "data.png").rename(folder.parent / "other.png")
+    return {"link": lambda: (folder / "data.png").symlink_to("../other.png"), "gone": lambda: None,
+            "pipe": lambda: os.mkfifo(folder / "data.png"),
+            "text": lambda: (folder / "data.png").write_text("root:x:0:0")}[name]()  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "named, instead",
+    [
+        ("../other.png", "gone"), ("/etc/passwd", "gone"), ("../other", "gone"), ("", "gone"), (".", "gone"),
+        ("data.png", "link"), ("data.png", "pipe"), ("data.png", "text"), (["data.png"], "gone"), (7, "gone"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("place", [0, 1])
+def test_figures_are_files_of_the_folder_itself(place, named, instead, folder):
+    figures = read_document(folder)["figures"]
+    elsewhere(folder, instead)
+    changed(folder, figures=[*figures[:place], named, *figures[place:]])
+    with pytest.raises(DataError, match=r"which is not a PNG file of this folder|is no whole result"):
+        write_report(folder)
+
+
+def test_a_report_of_the_users_own_stays(folder):
+    (folder / "report.html").write_text("mine")
+    with pytest.raises(DataError, match=r"report\.html: is not what an earlier run wrote"):
+        write_report(folder)
+    assert (folder / "report.html").read_text() == "mine"
+    (folder / "report.html").unlink()
+    write_report(folder)
+    write_report(folder)
 
 
 def test_every_number_and_note_is_there(folder):

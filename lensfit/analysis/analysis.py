@@ -19,21 +19,11 @@ from lensfit.progress import Progress, shown
 from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe, write_recipe
 from lensfit.registry import fitters
 from lensfit.report import write_report
-from lensfit.results import (
-    Quantity,
-    appearing,
-    derived_quantities,
-    headline,
-    of_earlier_runs,
-    read_result,
-    replacing,
-    write_results,
-)
+from lensfit.results import Quantity, derived_quantities, headline, read_result, renewing, write_results
 from lensfit.results.document import RESULT
-from lensfit.results.files import read_masks
+from lensfit.results.files import RECIPE, read_masks
 from lensfit.verdict import Trust
 
-RECIPE = "recipe.toml"
 logger = logging.getLogger("lensfit")
 
 Model = str | LensModel | Mapping[str, LensModel] | Callable[[Any], LensModel] | None
@@ -211,31 +201,31 @@ class Analysis:
     def save(self, folder: str | Path) -> Path:
         """Write everything into a folder: result.json, tables, FITS files, samples, figures, recipe, report.
 
-        Files of an earlier run go away, other files stay; all appear or none. `lensfit.load` reads them back.
+        Files that an earlier run wrote and nobody changed go away, other files stay; all appear or none.
+        `lensfit.load` reads them back.
 
         Raises:
-            DataError: the folder cannot be written to. FitError: nothing was fitted yet.
+            DataError: the folder cannot be written to, or a file of yours has the name of one of these.
+            FitError: nothing was fitted yet.
         """
         folder = Path(folder)
         if folder.exists() and not folder.is_dir():
             raise DataError(f"{folder}: is a file; choose a folder")
         result, derived = self.fitted, self.derived
-        with appearing(folder, RESULT, of_earlier_runs(folder)) as made:
+        with renewing(folder, RESULT) as made:
             write_results(made, result, self.problem, self.observation, derived, self.road)
             write_report(made)
-            self._write_recipe(folder)
+            self._write_recipe(made / RECIPE, folder)
         return folder
 
-    def _write_recipe(self, folder: Path) -> None:
+    def _write_recipe(self, path: Path, folder: Path) -> None:
         """recipe.toml, unless it holds what a recipe cannot name: several data, or profiles and priors of others."""
         fit = dataclasses.replace(self.fit, standard=None) if self.fit.fitter in fitters() else None
         try:
             if not isinstance(self.model, LensModel):
                 raise ModelError("a recipe is of one model")
-            with replacing(folder / RECIPE) as path:
-                write_recipe(path, self.model, data=self.data, fit=fit)
+            write_recipe(path, self.model, data=self.data, fit=fit, folder=folder)
         except ModelError as error:
-            (folder / RECIPE).unlink(missing_ok=True)
             logger.warning("no %s: %s", RECIPE, error)
 
 

@@ -1,17 +1,20 @@
 """The command line: arguments in, library calls, exit codes out.
 
 Exit codes: 0 a trusted fit, or the command did what it was asked; 1 unexpected error; 2 wrong usage;
-3 the data, the model or the output folder cannot be used; 4 a fit that is NOT TRUSTED, or UNCHECKED (its results
-are written); 5 the fit failed; 130 interrupted.
+3 the data, the model, the output folder or standard output cannot be used; 4 a fit that is NOT TRUSTED, or UNCHECKED
+(its results are written); 5 the fit failed; 130 interrupted; 143, 129 ended by SIGTERM, SIGHUP; 141 nobody reads what
+it prints.
 """
 from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
 
+from lensfit.cli.ending import Unheard, complain, flush_output, heeding_signals, unheard
 from lensfit.cli.parser import parse
 from lensfit.errors import DataError, FitError, ModelError
 from lensfit.start_up import setup
@@ -28,6 +31,20 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code; wrong usage raises SystemExit(2) as argparse does."""
+    with heeding_signals() as came:
+        try:
+            try:
+                return _run(argv)
+            finally:
+                flush_output()
+        except Unheard as error:
+            return unheard(error)
+        except KeyboardInterrupt as error:
+            complain("; ".join(["interrupted", *map(str, error.args)]))
+            return 128 + (came[0] if came else signal.SIGINT)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     arguments = parse(argv)
     if arguments.command == "bench" and "numba" not in sys.modules:  # numba refuses another number later
         os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
@@ -36,18 +53,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         module, function = COMMANDS[arguments.command]
         return getattr(importlib.import_module(f"lensfit.cli.{module}"), function)(arguments)
     except (DataError, ModelError) as error:
-        return _say(importlib.import_module("lensfit.cli.fit").as_options(str(error)), 3)
+        complain(importlib.import_module("lensfit.cli.fit").as_options(str(error)))
+        return 3
     except FitError as error:
-        return _say(str(error), 5)
-    except KeyboardInterrupt as error:
-        return _say("; ".join(["interrupted", *map(str, error.args)]), 130)
+        complain(str(error))
+        return 5
+    except Unheard:
+        raise
     except Exception as error:
         notes = getattr(error, "__notes__", [])
         if not notes:
             traceback.print_exc()
-        return _say("; ".join([f"unexpected {type(error).__name__}: {error}", *notes]), 1)
-
-
-def _say(message: str, code: int) -> int:
-    print(f"lensfit: {message}", file=sys.stderr)
-    return code
+        complain("; ".join([f"unexpected {type(error).__name__}: {error}", *notes]))
+        return 1

@@ -11,6 +11,8 @@ from typing import Any
 from lensfit.bench import curvature, w_tilde
 from lensfit.bench.mock import Tracks, w_tilde_error
 from lensfit.bench.rows import Row, measure, picture, table
+from lensfit.cli.ending import say
+from lensfit.whole_files import replacing
 
 JSON = ("implementation", "seconds", "ratio", "error", "memory")
 
@@ -19,12 +21,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure the ways to one of the benchmarks' results; print the table, write the picture and the rows."""
     _use_one_core()
     title, rows = BENCHMARKS[arguments.what](arguments)
-    print(f"{title}\n\n{table(rows)}")
+    say(f"{title}\n\n{table(rows)}")
     if arguments.json is not None:
         kept = [{key: value for key, value in dataclasses.asdict(row).items() if key in JSON} for row in rows]
-        arguments.json.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        with replacing(arguments.json) as path:
+            path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     if arguments.out is not None:
-        picture(rows, title).savefig(arguments.out)
+        with replacing(arguments.out) as path:
+            picture(rows, title).savefig(path)
     return 0
 
 

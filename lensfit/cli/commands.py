@@ -9,8 +9,9 @@ import jax
 import numpy as np
 
 from lensfit.analysis import prepare
+from lensfit.cli.ending import say
 from lensfit.cli.fit import as_options, data_section, read_asked
-from lensfit.cli.run_folder import Display, check_free
+from lensfit.cli.run_folder import Display, check_free, taken
 from lensfit.comparison import compare as compare_fitters
 from lensfit.comparison import markdown, write_comparison
 from lensfit.datasets import write_imaging
@@ -19,9 +20,9 @@ from lensfit.model import LensModel
 from lensfit.observations import read
 from lensfit.recipe import DataSection, read_recipe
 from lensfit.report import write_report
-from lensfit.results import appearing, replacing
 from lensfit.simulate import simulate_imaging
 from lensfit.space import describe
+from lensfit.whole_files import appearing, replacing
 
 
 def inspect(arguments: argparse.Namespace) -> int:
@@ -30,23 +31,28 @@ def inspect(arguments: argparse.Namespace) -> int:
         raise DataError(f"{arguments.out.parent}: no such folder; make it first")
     observation = read(data_section(arguments, DataSection())).region()
     for label, text in observation.describe():
-        print(f"{label:<13}{as_options(text)}")
+        say(f"{label:<13}{as_options(text)}")
     if arguments.out is not None:
         with replacing(arguments.out) as path:
             observation.figure().savefig(path)
-        print(f"{'picture':<13}{arguments.out}")
+        say(f"{'picture':<13}{arguments.out}")
     return 0
 
 
 def report(arguments: argparse.Namespace) -> int:
     """Write report.html of a run folder again, and print its path."""
-    print(write_report(arguments.folder))
+    say(str(write_report(arguments.folder)))
     return 0
 
 
 def simulate(arguments: argparse.Namespace) -> int:
     """Write the data of an observed model, and truth.json."""
-    check_free(arguments.out)
+    with taken(arguments.out):
+        check_free(arguments.out)
+        return _simulate(arguments)
+
+
+def _simulate(arguments: argparse.Namespace) -> int:
     recipe = read_recipe(arguments.model)
     shape = recipe.instrument.shape
     if recipe.model is None or shape is None:
@@ -57,7 +63,7 @@ def simulate(arguments: argparse.Namespace) -> int:
         text = json.dumps(truth(recipe.model), indent=1)
         (made / "truth.json").write_text(text + "\n", encoding="utf-8")
         write_imaging(imaging, made)
-    print(arguments.out)
+    say(str(arguments.out))
     return 0
 
 
@@ -70,7 +76,12 @@ def truth(model: LensModel) -> dict[str, dict[str, Any]]:
 
 def compare(arguments: argparse.Namespace) -> int:
     """Run the fitters on the data, write tables and picture, print the table; 0 also where some did not arrive."""
-    check_free(arguments.out)
+    with taken(arguments.out):
+        check_free(arguments.out)
+        return _compare(arguments)
+
+
+def _compare(arguments: argparse.Namespace) -> int:
     asked = read_asked(arguments)
     problem = prepare(asked.data, asked.model).problem
     with Display(arguments.quiet) as display:
@@ -80,5 +91,5 @@ def compare(arguments: argparse.Namespace) -> int:
     with appearing(arguments.out, "compare.json") as made:
         write_comparison(made, comparison)
     if not arguments.quiet:
-        print(markdown(comparison), end="")
+        say(markdown(comparison).rstrip("\n"))
     return 0

@@ -5,19 +5,24 @@ import argparse
 import dataclasses
 import re
 import shlex
+import shutil
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from lensfit import version
 from lensfit.analysis import Analysis, prepare, standard_road
+from lensfit.cli.ending import complain, say
 from lensfit.cli.live import Live
-from lensfit.cli.run_folder import CHECKPOINT, Display, RunLog, check_folder, check_free, check_resumable, logger
-from lensfit.errors import FitError, ModelError
+from lensfit.cli.run_folder import CHECKPOINT, NAME, Display, RunLog, check_free, check_resumable, logger, taken
+from lensfit.errors import DataError, FitError, ModelError
 from lensfit.fitters.base import Fitter
 from lensfit.fitters.checkpoint import Store
 from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe
 from lensfit.registry import fitter
-from lensfit.results.files import REPORT
+from lensfit.results import check_run
+from lensfit.results.files import MADE, REPORT
 
 NO_OPTION = {"path", "more", "shape", "origin"}
 NAMES = "|".join(f.name for f in dataclasses.fields(DataSection) if f.name not in NO_OPTION)
@@ -37,8 +42,13 @@ class Asked:
 
 def run(arguments: argparse.Namespace) -> int:
     """Fit, write the run folder, print the verdict: 0 where it is trusted, else 4."""
+    with taken(arguments.out):
+        _check_out(arguments)
+        return _fit(arguments)
+
+
+def _fit(arguments: argparse.Namespace) -> int:
     folder = arguments.out
-    _check_out(arguments)
     store = Store(folder / CHECKPOINT)
     with RunLog(folder, "a" if arguments.resume or arguments.overwrite else "w") as log:
         logger.info("lensfit %s: %s", version.__version__, shlex.join(sys.argv))
@@ -53,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         with Display(arguments.quiet) as display:
             live = Live(folder, begun, display) if arguments.live else None
             done = begun.along(steps, live or display)
-        done.save(folder)
+        _save(done, folder)
         if live is not None:
             live.finish(done)
         store.discard()
@@ -62,17 +72,31 @@ def run(arguments: argparse.Namespace) -> int:
         for line in lines:
             logger.info(line)
     if not arguments.quiet:
-        print("\n".join(lines))
+        say("\n".join(lines))
     elif not done.trust.trusted:
-        print(f"lensfit: {done.trust.headline}", *done.trust.reasons, sep="\n  ", file=sys.stderr)
+        complain("\n  ".join([done.trust.headline, *done.trust.reasons]))
     return 0 if done.trust.trusted else 4
+
+
+def _save(done: Analysis, folder: Path) -> None:
+    """Write the run folder; where that cannot be, the results are kept among the temporary files, and that is told."""
+    try:
+        done.save(folder)
+    except DataError as error:
+        rescued = Path(tempfile.mkdtemp(prefix="lensfit-results-"))
+        try:
+            done.save(rescued)
+        except DataError:  # there is no room there either
+            shutil.rmtree(rescued, ignore_errors=True)
+            raise error from None
+        raise DataError(f"{error}. The results of this fit are in {rescued}") from error
 
 
 def _check_out(arguments: argparse.Namespace) -> None:
     if arguments.resume:
         check_resumable(arguments.out)
     elif arguments.overwrite:
-        check_folder(arguments.out)
+        check_run(arguments.out, {NAME, *MADE})
     else:
         check_free(arguments.out, "choose another folder as --out, or add --overwrite")
 

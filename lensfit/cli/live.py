@@ -13,7 +13,7 @@ from lensfit.analysis import Analysis
 from lensfit.errors import DataError
 from lensfit.plots import Glance, draw_glance, new_figure
 from lensfit.progress import Progress
-from lensfit.results import replacing
+from lensfit.results import replacing_listed
 from lensfit.results.files import LIVE
 
 PICTURE, FILM = LIVE
@@ -79,7 +79,7 @@ class Live:
     def _written(self, name: str) -> Iterator[Path]:
         """Where a file of the folder is written to, which appears whole."""
         try:
-            with replacing(self.folder / name) as path:
+            with replacing_listed(self.folder / name) as path:
                 yield path
         except OSError as error:
             raise DataError(f"{self.folder / name}: cannot be written ({error.strerror}); make room") from error

@@ -23,10 +23,11 @@ exit codes:
   0    a trusted fit, or the command did what it was asked
   1    unexpected error (its traceback is in the run folder's log.txt)
   2    wrong usage
-  3    the data, the model or the output folder cannot be used
+  3    the data, the model, the output folder or standard output cannot be used
   4    the fit is NOT TRUSTED, or UNCHECKED; its results are written, the reasons printed
   5    the fit failed
-  130  interrupted
+  130  interrupted; 143 and 129 where SIGTERM or SIGHUP did it
+  141  nobody reads what it prints, as behind `| head`; files are written all the same
 """
 _PIXEL_OPTIONS = ("source", "mesh_pixels", "regularisation", "positive")
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 import logging
 import logging.handlers
 import math
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 
 from lensfit.errors import DataError, FitError, ModelError
+from lensfit.lock import LOCK, held
 from lensfit.progress import Bar, in_words
+from lensfit.results import enlist
+from lensfit.whole_files import unwritable
 
 NAME, CHECKPOINT = "log.txt", "checkpoint"
 logger = logging.getLogger("lensfit")
@@ -23,10 +29,32 @@ def check_folder(path: Path) -> None:
         raise DataError(f"{path}: is a file; choose a folder as --out")
 
 
+@contextmanager
+def taken(folder: Path) -> Iterator[None]:
+    """A folder for this process alone; it is made, and removed again where nothing came into it.
+
+    Raises:
+        DataError: it is a file, cannot be written, or another process works in it.
+    """
+    check_folder(folder)
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    try:
+        with held(folder, DataError):
+            yield
+    finally:
+        for path in new:
+            if not path.is_dir() or any(path.iterdir()):
+                break
+            path.rmdir()
+
+
 def check_free(folder: Path, remedy: str = "choose another folder as --out") -> None:
     """Raise DataError where a folder holds anything."""
-    check_folder(folder)
-    if folder.is_dir() and any(folder.iterdir()):
+    if any(path.name != LOCK for path in folder.iterdir()):
         raise DataError(f"{folder}: holds files already; {remedy}")
 
 
@@ -34,6 +62,32 @@ def check_resumable(folder: Path) -> None:
     """Raise DataError where a folder holds no state of an interrupted fit."""
     if not (folder / CHECKPOINT / "manifest.json").is_file():
         raise DataError(f"{folder}: holds no interrupted fit to go on with; leave --resume out")
+
+
+class LogFile(logging.FileHandler):
+    """A log on a disk that may be full: that is told once, and the fit goes on."""
+
+    full = False
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Tell what the logging of a record has met."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        else:
+            self._tell(error)
+
+    def close(self) -> None:
+        """Close the file, with what can still be written."""
+        try:
+            super().close()
+        except OSError as error:
+            self._tell(error)
+
+    def _tell(self, error: OSError) -> None:
+        if not self.full:
+            self.full = True
+            print(f"lensfit: {unwritable(Path(self.baseFilename), error)}", file=sys.stderr)
 
 
 class RunLog:
@@ -77,13 +131,13 @@ class RunLog:
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            target = logging.FileHandler(self.folder / NAME, mode=self.mode, encoding="utf-8")
+            target = LogFile(self.folder / NAME, mode=self.mode, encoding="utf-8")
+            target.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+            self.handler.setTarget(target)
+            self.handler.flush()
+            enlist(self.folder, NAME, grows=True)
         except OSError as error:
-            message = f"{self.folder}: cannot be written ({error.strerror}); choose another folder as --out"
-            raise DataError(message) from error
-        target.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        self.handler.setTarget(target)
-        self.handler.flush()
+            raise unwritable(self.folder, error) from error
 
     def _failed(self, error: BaseException) -> None:
         if isinstance(error, (DataError, ModelError)):

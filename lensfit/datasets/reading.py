@@ -25,6 +25,7 @@ from lensfit.datasets.visibilities import NanRows, Visibilities, check_units
 from lensfit.datasets.visibility_files import holds_visibilities, read_table
 from lensfit.errors import DataError
 from lensfit.names import East, MaskIs, NanPolicy, NoiseIs, NoiseScale, Sign
+from lensfit.whole_files import replacing
 
 
 def read(path: str | Path, **options: Any) -> Imaging | Interferometer:
@@ -302,9 +303,11 @@ def write_imaging(imaging: Imaging, folder: str | Path) -> None:
         header = fits.Header() if name == "psf" else imaging.frame_header()
         if imaging.unit is not None and name in ("data", "noise_map"):
             header["BUNIT"] = imaging.unit
-        fits.PrimaryHDU(array, header).writeto(paths[name])
-    stated = {"pixel_scale": imaging.pixel_scale, "origin": imaging.origin, "mask_is": "masked"}
-    info.write_text(json.dumps(stated) + "\n", encoding="utf-8")
+        with replacing(paths[name]) as path:
+            fits.PrimaryHDU(array, header).writeto(path)
+    stated: dict[str, Any] = {"pixel_scale": imaging.pixel_scale, "origin": imaging.origin, "mask_is": "masked"}
+    with replacing(info) as path:
+        path.write_text(json.dumps(stated) + "\n", encoding="utf-8")
 
 
 def write_interferometer(interferometer: Interferometer, folder: str | Path) -> None:
@@ -326,8 +329,10 @@ def write_interferometer(interferometer: Interferometer, folder: str | Path) -> 
     columns |= {name: column for name, column in labels.items() if column is not None}
     if data.mask.any():
         columns["mask"] = data.mask
-    np.savez(table, **columns)
+    with replacing(table) as path:
+        np.savez(path, **columns)
     stated = {"sign": -1, "east": "right", "pixel_scale": data.pixel_scale, "shape": data.shape, "origin": data.origin}
     if data.primary_beam is not None:
         stated["primary_beam"] = data.primary_beam
-    info.write_text(json.dumps(stated) + "\n", encoding="utf-8")
+    with replacing(info) as path:
+        path.write_text(json.dumps(stated) + "\n", encoding="utf-8")

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import hashlib
 import importlib.metadata
 import io
@@ -12,7 +11,6 @@ import os
 import pickle
 import re
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +24,9 @@ import numpy as np
 from lensfit import version
 from lensfit.errors import FitError
 from lensfit.fitters.base import Fitter, State
+from lensfit.lock import held
 from lensfit.problem import Problem
+from lensfit.whole_files import PART, replacing
 
 MANIFEST, FORMAT = "manifest.json", 1
 GENERATIONS = 2
@@ -43,7 +43,7 @@ class Store:
 
     A state is NumPy arrays (npz), what JSON holds, and files of the fitter's library; nothing is a pickle of
     lensfit's. `manifest.json` names the files with their sha256 and what the fit is of; it is replaced
-    atomically after they are on disk.
+    atomically before they get their names and after they are on disk. No other file is touched.
     """
 
     folder: Path | str
@@ -62,7 +62,7 @@ class Store:
         except OSError as error:
             raise _unwritable(folder, error) from error
         try:
-            with locked(folder):
+            with held(folder, FitError):
                 session = Session(folder, self.interval, identity(problem, fitter, seed, start))
                 session.check()
                 before = signal.getsignal(signal.SIGINT)
@@ -72,15 +72,21 @@ class Store:
                     if session.listening:
                         signal.signal(signal.SIGINT, before)
         finally:
-            if fresh and not (folder / MANIFEST).exists():
-                _remove(folder)
+            if fresh and not any(folder.iterdir()):
+                folder.rmdir()
 
     def discard(self) -> None:
         """Remove what the store keeps, once its fit is over."""
         folder = Path(self.folder)
-        if folder.is_dir():
-            with locked(folder):
-                _remove(folder)
+        if not folder.is_dir():
+            return
+        with held(folder, FitError):
+            manifest = _read_manifest(folder)
+            if manifest is not None:
+                _remove(folder, _listed(manifest))
+                (folder / MANIFEST).unlink()
+        if not any(folder.iterdir()):
+            folder.rmdir()
 
 
 class Session:
@@ -89,6 +95,7 @@ class Session:
     def __init__(self, folder: Path, interval: float, of: dict[str, Any]) -> None:
         self.folder, self.interval, self.identity = folder, interval, of
         self.generations: list[dict[str, Any]] = []
+        self.passing: list[dict[str, Any]] = []
         self.listening = self.stopping = False
         self.saved = time.monotonic()
 
@@ -101,7 +108,7 @@ class Session:
         if told:
             raise FitError(f"{self.folder}: holds the state of another fit ({told}); repeat that one, or choose "
                            "another folder")
-        self.generations = manifest["generations"]
+        self.generations, self.passing = manifest["generations"], manifest.get("passing", [])
 
     def load(self) -> State | None:
         """The last state that is whole, None where there is none yet. Raises FitError where all are damaged."""
@@ -138,39 +145,45 @@ class Session:
 
     def save(self, state: State) -> None:
         """Keep a state. Raises FitError, with the earlier states intact, where it cannot be written."""
-        number = 1 + max((g["number"] for g in self.generations), default=0)
+        there = [int(path.name[:8]) for path in self.folder.glob(STATES)]
+        number = 1 + max([*there, *(g["number"] for g in self.generations)], default=0)
         contents = {f"{number:08d}.{name}": data for name, data in _contents(state).items()}
         generation = {
             "number": number,
             "files": {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()},
         }
         kept = [generation, *self.generations][:GENERATIONS]
-        manifest = {"format": FORMAT, "identity": self.identity, "generations": kept}
+        gone = [*self.passing, *self.generations[GENERATIONS - 1 :]]
         try:
+            self._list(self.generations, [generation, *self.passing])
             for name, data in contents.items():
                 _write(self.folder / name, data)
-            _write(self.folder / f".{MANIFEST}", json.dumps(manifest, indent=1).encode())
-            _flush_folder(self.folder)
-            (self.folder / f".{MANIFEST}").replace(self.folder / MANIFEST)
-            _flush_folder(self.folder)
-        except OSError as error:
-            for name in (*contents, f".{MANIFEST}"):
+            self._list(kept, gone)
+        except BaseException as error:
+            for name in (*contents, *(() if self.generations else (MANIFEST,))):
                 (self.folder / name).unlink(missing_ok=True)
-            raise _unwritable(self.folder, error) from error
-        self.generations = kept
+            if isinstance(error, OSError):
+                raise _unwritable(self.folder, error) from error
+            raise
+        self.generations, self.passing = kept, gone
         self.saved = time.monotonic()
-        listed = _listed(manifest)
-        for path in self.folder.glob(STATES):
-            if path.name not in listed:
-                path.unlink()
+        _remove(self.folder, _listed({"generations": gone}))
+
+    def _list(self, generations: list[dict[str, Any]], passing: list[dict[str, Any]]) -> None:
+        """Write the manifest: states that are whole, and those that are being written or removed."""
+        manifest = {"format": FORMAT, "identity": self.identity, "generations": generations, "passing": passing}
+        _write(self.folder / MANIFEST, json.dumps(manifest, indent=1).encode())
+        _flush_folder(self.folder)
 
 
-def _remove(folder: Path) -> None:
-    """Remove what stores write into a folder, and the folder where nothing else is in it."""
-    for path in [*folder.glob(STATES), *(folder / name for name in (MANIFEST, f".{MANIFEST}", "lock"))]:
-        path.unlink(missing_ok=True)
-    if not any(folder.iterdir()):
-        folder.rmdir()
+def _remove(folder: Path, files: dict[str, str]) -> None:
+    """Remove files that are still what was written, by their sha256, and what a killed process left of them."""
+    for name, digest in (files | {MANIFEST: ""}).items():
+        path = folder / name
+        for part in folder.glob(f"{PART}.{name}"):
+            part.unlink()
+        if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == digest:
+            path.unlink()
 
 
 def _contents(state: State) -> dict[str, bytes]:
@@ -214,12 +227,14 @@ def _read_manifest(folder: Path) -> dict[str, Any] | None:
     raise FitError(f"{path}: is no manifest of this lensfit's checkpoints; choose another folder")
 
 
-def _listed(manifest: dict[str, Any] | None) -> set[str]:
-    return {name for generation in (manifest or {"generations": []})["generations"] for name in generation["files"]}
+def _listed(manifest: dict[str, Any]) -> dict[str, str]:
+    """sha256 of the files of all states by their names."""
+    generations = [*manifest["generations"], *manifest.get("passing", [])]
+    return {name: digest for generation in generations for name, digest in generation["files"].items()}
 
 
 def _write(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
+    with replacing(path) as new, new.open("wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -236,46 +251,6 @@ def _flush_folder(folder: Path) -> None:
 def _unwritable(folder: Path, error: OSError) -> FitError:
     return FitError(f"{folder}: the state of the fit cannot be written ({error.strerror}); states kept before are "
                     "intact: make room or choose another folder, and repeat the fit to go on")
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, a file that names the host and the process.
-
-    The system lets go of the lock of a process that dies, so on one host it cannot go stale. Where another
-    host's name is still in it, only the user can know whether that process is gone.
-
-    Raises FitError where another process holds it.
-    """
-    path = folder / "lock"
-    try:
-        file = path.open("a+", encoding="utf-8")
-    except OSError as error:
-        raise FitError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise FitError(f"{folder}: in use by {_holder(path)}; wait for it, or choose another folder") from error
-        found, here = _holder(path), socket.gethostname()
-        if found and f"host {here}" != found.partition(",")[0]:
-            raise FitError(f"{folder}: in use by {found}; if that process is gone, remove {path}")
-        file.truncate(0)
-        file.write(json.dumps({"host": here, "process": os.getpid()}))
-        file.flush()
-        try:
-            yield
-        finally:
-            file.truncate(0)
-
-
-def _holder(path: Path) -> str:
-    """Host and process that the file names, in words; empty where it names none."""
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        return f"host {told['host']}, process {told['process']}"
-    except (ValueError, KeyError, TypeError):
-        return ""
 
 
 def identity(problem: Problem, fitter: Fitter, seed: int, start: np.ndarray | None) -> dict[str, Any]:

@@ -41,7 +41,7 @@ from lensfit.native.elementary import *
 from lensfit.native.frame import argument, float64, int32, int64, result, understood
 
 
-@cfunc(types.int64(types.CPointer(types.int64)), cache=True, **FLAGS)
+@cfunc(types.int64(types.CPointer(types.int64)), cache=KEEP, **FLAGS)
 def handler(frame):
     if not understood(frame, {arguments}, {results}):
         return 0
@@ -55,7 +55,7 @@ from numba import cfunc, types
 from {module} import {function}
 
 
-@cfunc(types.int64(types.CPointer(types.int64)), error_model="numpy", cache=True)
+@cfunc(types.int64(types.CPointer(types.int64)), error_model="numpy", cache=KEEP)
 def handler(frame):
     return {function}(frame)
 """

@@ -1,4 +1,7 @@
-"""Generated modules and where they lie: compiled once for a machine, loaded by every later process."""
+"""Generated modules and where they lie: compiled once for a machine, loaded by every later process.
+
+A module is told by KEEP whether numba is to keep what it compiles.
+"""
 from __future__ import annotations
 
 import hashlib
@@ -8,12 +11,19 @@ import re
 import stat
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
 import jax
+
+from lensfit.cache_files import CacheFolder
+
+KEPT = (".nbi", ".nbc")
+"""Ends of the names of the files in which numba keeps an index and compiled code."""
 
 
 def cache_folder() -> Path:
@@ -42,12 +52,23 @@ def temporary_folder() -> Path:
 def kernel_folder() -> Path:
     """Where kernels lie: beside JAX's own compiled programs if it was told to keep them, else in `cache_folder`.
 
-    numba tells processors apart by itself.
+    There is one folder for each kind of processor and version of numba.
     """
     chosen = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
     local = chosen and "://" not in chosen
     base = Path(chosen) / "lensfit_kernels" if local else cache_folder() / "kernels"
-    return base / f"numba-{importlib.metadata.version('numba')}"
+    return base / f"numba-{importlib.metadata.version('numba')}-{_processor()}"
+
+
+@cache
+def _processor() -> str:
+    """A short name of the processor that numba compiles for, whether that is this one or was chosen."""
+    from llvmlite import binding
+    from numba import config
+
+    found = (binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten(), config.CPU_NAME,
+             config.CPU_FEATURES)  # fmt: skip
+    return hashlib.sha256(repr(found).encode()).hexdigest()[:8]
 
 
 def name_of(source: str) -> str:
@@ -56,33 +77,63 @@ def name_of(source: str) -> str:
 
 
 def load(source: str, folder: Path) -> ModuleType:
-    """Run a generated module; what numba compiles there it keeps beside the module's file in `folder`.
+    """Run a generated module; what numba compiles there is kept in `folder`.
 
-    Where the folder cannot be written, a temporary one takes its place.
+    numba reads and writes its files in a folder of this process alone: those that are whole are copied there, and
+    what it makes is copied back. Where it can write none at all, it compiles without.
     """
     name = name_of(source)
-    path = _written(folder / f"{name}.py", source)
-    module = ModuleType(name)
-    module.__file__ = str(path)
-    sys.modules[name] = module  # numba's cache looks it up there by its name
-    exec(compile(source, str(path), "exec"), module.__dict__)
+    kept = CacheFolder(folder)
+    known = _whole(kept, name)
+    try:
+        with tempfile.TemporaryDirectory(prefix="lensfit-") as place, _beside_the_module():
+            path = Path(place) / f"{name}.py"
+            path.write_text(source, encoding="utf-8")
+            os.utime(path, (0, 0))  # some versions of numba go by the date
+            files = path.parent / "__pycache__"
+            files.mkdir()
+            for file, content in known.items():
+                (files / file).write_bytes(content)
+            module = _run(source, name, str(path), keep=True)
+            made = {file.name: file.read_bytes() for file in files.iterdir() if file.suffix in KEPT}
+    except OSError:  # no room for temporary files
+        return _run(source, name, f"<{name}>", keep=False)
+    if made != known:
+        for file, content in made.items():
+            if not kept.write(file, content):
+                break
     return module
 
 
-def _written(path: Path, source: str) -> Path:
-    """The file with this source, made if it does not stand there: numba's cache goes by its date."""
+def _run(source: str, name: str, path: str, *, keep: bool) -> ModuleType:
+    module = ModuleType(name)
+    module.__file__ = path
+    module.__dict__["KEEP"] = keep
+    sys.modules[name] = module  # numba's cache looks it up there by its name
+    exec(compile(source, path, "exec"), module.__dict__)
+    return module
+
+
+def _whole(kept: CacheFolder, name: str) -> dict[str, bytes]:
+    """The files that numba made of a module, none where one of them is damaged."""
+    found = {file: kept.read(file) for file in kept.names(f"{name}.") if Path(file).suffix in KEPT}
+    whole = {file: content for file, content in found.items() if content is not None}
+    return whole if len(whole) == len(found) else {}
+
+
+@contextmanager
+def _beside_the_module() -> Iterator[None]:
+    """numba's files beside the module that they are of, whatever it was told elsewhere."""
+    from numba import config
+
+    told = {name: getattr(config, name) for name in ("CACHE_DIR", "CACHE_LOCATOR_CLASSES") if getattr(config, name, "")}
     try:
-        if path.is_file() and path.read_text() == source:
-            return path
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".new", delete=False) as new:
-            new.write(source)
-        Path(new.name).replace(path)
-    except OSError:
-        if path.parent == temporary_folder():
-            raise
-        return _written(temporary_folder() / path.name, source)
-    return path
+        for name in told:
+            setattr(config, name, "")
+        yield
+    finally:
+        for name, value in told.items():
+            setattr(config, name, value)
 
 
 _IMPORT = re.compile(r"^from (lensfit\.[\w.]+) import", re.MULTILINE)

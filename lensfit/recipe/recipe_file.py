@@ -30,6 +30,7 @@ from lensfit.recipe import values
 from lensfit.recipe.model_reader import read_model
 from lensfit.recipe.model_writer import header, line, model_lines
 from lensfit.registry import fitters
+from lensfit.whole_files import replacing
 
 S = TypeVar("S")
 PRESETS = {"jwst_f150w": instruments.jwst_f150w}
@@ -164,9 +165,16 @@ def read_recipe(path: str | Path) -> Recipe:
 
 
 def write_recipe(
-    path: str | Path, model: LensModel, *, data: DataSection | None = None, fit: FitSection | None = None
+    path: str | Path,
+    model: LensModel,
+    *,
+    data: DataSection | None = None,
+    fit: FitSection | None = None,
+    folder: Path | None = None,
 ) -> None:
     """Write a model, and what it was fitted to and how; `read_recipe` gives the same model.
+
+    folder: the one that paths are relative to, where the recipe is to be moved into it; else its own.
 
     Raises:
         ModelError: the model holds profiles or priors that are not lensfit's.
@@ -174,8 +182,10 @@ def write_recipe(
     path = Path(path)
     lines = model_lines(model)
     end = lines.index("") if "" in lines else len(lines)
-    sections = [*_section("data", data, path.parent), *_section("fit", fit, path.parent)]
-    path.write_text("\n".join([*lines[:end], *sections, *lines[end:]]) + "\n", encoding="utf-8")
+    base = path.parent if folder is None else folder
+    sections = [*_section("data", data, base), *_section("fit", fit, base)]
+    with replacing(path) as new:
+        new.write_text("\n".join([*lines[:end], *sections, *lines[end:]]) + "\n", encoding="utf-8")
 
 
 def _section(name: str, section: DataSection | FitSection | None, folder: Path) -> list[str]:

@@ -1,17 +1,19 @@
 """The files of a run, and the quantities that follow from its parameters."""
 from lensfit.results.derived import Quantity, derived_quantities, headline
 from lensfit.results.document import read_document, read_result
-from lensfit.results.files import appearing, of_earlier_runs, replacing, source_file, write_results
+from lensfit.results.files import source_file, write_results
+from lensfit.results.manifest import check_run, enlist, renewing, replacing_listed
 
 __all__ = [
     "Quantity",
-    "appearing",
+    "check_run",
     "derived_quantities",
+    "enlist",
     "headline",
-    "of_earlier_runs",
     "read_document",
     "read_result",
-    "replacing",
+    "renewing",
+    "replacing_listed",
     "source_file",
     "write_results",
 ]

@@ -1,12 +1,8 @@
-"""Files of a run folder: every one appears whole, and all or none of them."""
+"""Files of a run folder, written into one that takes its place: all appear or none of them."""
 from __future__ import annotations
 
 import datetime
-import json
-import os
-import tempfile
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,55 +86,13 @@ def _variable(group: h5py.Group, name: str, values: Any) -> h5py.Dataset:
     return dataset
 
 
-TABLE, MODEL, SOURCE, CHAINS, REPORT = "parameters.ecsv", "model.fits", "source.fits", "samples.h5", "report.html"
+TABLE, MODEL, SOURCE, CHAINS = "parameters.ecsv", "model.fits", "source.fits", "samples.h5"
+REPORT, RECIPE = "report.html", "recipe.toml"
 LIVE = ("live.png", "live.gif")
 _EVERY = {*FIGURES, *VISIBILITY_FIGURES, *PIXEL_FIGURES, *PIXEL_VISIBILITY_FIGURES, *SAMPLE_FIGURES}
-MADE = frozenset({RESULT, TABLE, MODEL, SOURCE, SAMPLES, CHAINS, REPORT, *LIVE, *(f"{name}.png" for name in _EVERY)})
-"""What one run may hold and the next may not."""
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when all went well."""
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def appearing(folder: Path, last: str, old: Collection[str] = ()) -> Iterator[Path]:
-    """A folder of the same name, whose files move into `folder` when all went well; `last` is the last.
-
-    Files of the names `old` that were there before go away then, `last` first of all.
-
-    Raises:
-        DataError: the folder cannot be made or written to, also by what fills it.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".lensfit-") as name:
-            made = Path(name) / folder.resolve().name
-            made.mkdir()
-            yield made
-            for name in sorted(old, key=lambda name: name != last):
-                (folder / name).unlink(missing_ok=True)
-            for file in sorted(made.iterdir(), key=lambda file: file.name == last):
-                file.replace(folder / file.name)
-    except OSError as error:
-        told = f"{folder}: cannot be written ({error.strerror}); make room, or choose another folder"
-        raise DataError(told) from error
-
-
-def of_earlier_runs(folder: Path) -> set[str]:
-    """Names of the files that an earlier run may have left in a folder."""
-    try:
-        figures = json.loads((folder / RESULT).read_text(encoding="utf-8"))["figures"]
-    except (OSError, ValueError, KeyError, TypeError):
-        figures = []
-    return {*MADE} | {name for name in figures if Path(name).name == name}
+_TABLES = (RESULT, TABLE, MODEL, SOURCE, SAMPLES, CHAINS, REPORT, RECIPE)
+MADE = frozenset({*_TABLES, *LIVE, *(f"{name}.png" for name in _EVERY)})
+"""What a run may write; of several data the names of figures begin with that of each."""
 
 
 def write_results(

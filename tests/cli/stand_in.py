@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 
 from lensfit.fitters.result import FitResult
+from lensfit.results import enlist
 from lensfit.verdict import Check, Outcome, Trust
 
 
@@ -42,6 +43,15 @@ class Fits:
 
 def files(folder):
     return sorted(path.name for path in folder.iterdir())
+
+
+def earlier_run(folder, names):
+    """A folder as a run left it, with "old" in every file."""
+    folder.mkdir()
+    for name in names:
+        write(folder / name, "old")
+        enlist(folder, name, grows=name == "log.txt")
+    return folder
 
 
 def write(path, text):

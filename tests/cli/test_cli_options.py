@@ -196,7 +196,9 @@ def test_an_interrupted_fit_is_gone_on_with(lensfit, fits, data, tmp_path):
         130, "lensfit: interrupted; the state is in run/checkpoint\n"
     )  # fmt: skip
     (run / "checkpoint").mkdir()
-    (run / "checkpoint" / "manifest.json").write_text("{}")
+    (run / "checkpoint" / "manifest.json").write_text(
+        '{"format": 1, "identity": {}, "generations": [{"number": 1, "files": {"00000001.values.json": ""}}]}'
+    )
     assert lensfit(*arguments)[0] == 3
     fits()
     assert lensfit(*arguments, "--resume")[0] == 0

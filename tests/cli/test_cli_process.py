@@ -55,7 +55,8 @@ def test_a_real_fit_writes_the_whole_run_folder(data, mock, tmp_path, environmen
     assert "<!DOCTYPE html>" in (out / "report.html").read_text()
 
 
-def test_an_interrupted_fit_is_130_and_says_so(data, tmp_path, environment):
+@pytest.mark.parametrize("name, code", [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_fit_that_is_told_to_end_says_so(name, code, data, tmp_path, environment):
     log = tmp_path / "run" / "log.txt"
     python, option, script = COMMAND
     command = [python, option, HEEDS + script, "fit", str(data), "--mask-radius", "1.5", "--out", str(log.parent)]
@@ -67,11 +68,11 @@ def test_an_interrupted_fit_is_130_and_says_so(data, tmp_path, environment):
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(getattr(signal, name))
         said, complaints = process.communicate(timeout=60)
     finally:
         process.kill()
         process.wait()
-    assert (process.returncode, said, complaints) == (130, "", "lensfit: interrupted\n")
+    assert (process.returncode, said, complaints) == (code, "", "lensfit: interrupted\n")
     assert "ERROR interrupted" in log.read_text()
-    assert files(log.parent) == ["log.txt"]
+    assert files(log.parent) == ["log.txt", "manifest.json"]

@@ -1,5 +1,6 @@
 """The door into XLA: its test at start-up, what happens without it, and kernels from another process."""
 
+import errno
 import json
 import os
 import subprocess
@@ -8,11 +9,12 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numba
 import numpy as np
 import pytest
 from grids import equal, grid_of
 
-from lensfit import native
+from lensfit import cache_files, native
 from lensfit.native import door, store
 from lensfit.native.frame import ARGUMENTS, BUFFER_BYTES, LIST_BYTES, make_frame
 from lensfit.surface import surface
@@ -110,20 +112,71 @@ def test_a_formula_without_numba_form_goes_by_xla():
     equal(*[slope(0.7, grid_of(engine=engine)) for engine in ("native", "xla")])
 
 
-def test_the_cache_may_be_unwritable(tmp_path):
+KERNEL = """
+from numba import cfunc, types
+
+@cfunc(types.float64(types.float64), cache=KEEP)
+def handler(x):
+    return 2.0 * x + 1.0
+"""
+
+
+def kept_files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def damaged(path, how):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes({"flipped": bytes(content), "cut": content[: len(content) // 2], "emptied": b""}[how])
+
+
+@pytest.mark.parametrize("how", ["flipped", "cut", "emptied"])
+@pytest.mark.parametrize("end", [".nbi", ".nbc", ".sha256"])
+def test_a_damaged_kernel_is_compiled_anew(how, end, tmp_path):
+    assert store.load(KERNEL, tmp_path).handler.ctypes(1.0) == 3.0
+    first = kept_files(tmp_path)
+    assert {Path(name).suffix for name in first} == {".nbi", ".nbc", ".sha256"}
+    damaged(next(path for path in tmp_path.iterdir() if path.suffix == end), how)
+    assert store.load(KERNEL, tmp_path).handler.ctypes(1.0) == 3.0
+    whole = kept_files(tmp_path)
+    assert whole.keys() == first.keys()
+    assert store.load(KERNEL, tmp_path).handler.ctypes(1.0) == 3.0
+    assert kept_files(tmp_path) == whole, "loaded, not compiled"
+
+
+def test_a_kernel_that_others_can_write_is_compiled_anew(tmp_path):
+    store.load(KERNEL, tmp_path)
+    for path in tmp_path.iterdir():
+        path.chmod(0o666)
+    assert store.load(KERNEL, tmp_path).handler.ctypes(1.0) == 3.0
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_numba_keeps_nothing_of_a_kernel_elsewhere(monkeypatch, tmp_path):
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "numba"))
+    store.load(KERNEL, tmp_path / "own")
+    assert not (tmp_path / "numba").exists() and list((tmp_path / "own").iterdir())
+    assert str(tmp_path / "numba") == numba.config.CACHE_DIR
+
+
+def test_an_unwritable_cache_is_told_once(monkeypatch, tmp_path):
+    monkeypatch.setattr(cache_files, "_TOLD", set())
     blocked = tmp_path / "file"
     blocked.write_text("no folder")
-    assert store.load("value = 3\n", blocked / "below").value == 3
+    with pytest.warns(RuntimeWarning, match="cannot be kept") as told:
+        for _ in range(2):
+            assert store.load(KERNEL, blocked / "below").handler.ctypes(1.0) == 3.0
+    assert len(told) == 1
 
 
-def test_a_changed_file_in_the_cache_is_written_anew(tmp_path):
-    source = "value = 3\n"
-    path = tmp_path / f"{store.name_of(source)}.py"
-    store.load(source, tmp_path)
-    stamp = path.stat().st_mtime_ns
-    assert store.load(source, tmp_path).value == 3 and path.stat().st_mtime_ns == stamp, "numba goes by the date"
-    path.write_text("value = 4\n")
-    assert store.load(source, tmp_path).value == 3 and path.read_text() == source
+def test_without_room_for_temporary_files_a_kernel_is_compiled_all_the_same(monkeypatch, tmp_path):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(store.tempfile, "TemporaryDirectory", full)
+    assert store.load(KERNEL, tmp_path).handler.ctypes(1.0) == 3.0
+    assert not list(tmp_path.iterdir())
 
 
 PROCESS = """
@@ -144,7 +197,7 @@ grid = make_grid(x, y, np.full((6, 5), 2), 1.0)
 def total(w, grid):
     return jnp.sum(surface(lambda w, x, y: jnp.exp(-w * (x * x + y * y)), w, grid))
 value, slope = jax.jit(jax.value_and_grad(total))(0.1, grid)
-from lensfit import native
+from lensfit import cache_files, native
 print(json.dumps([float(value), float(slope), native.trouble()]))
 """
 
@@ -157,7 +210,7 @@ def test_a_fresh_process_takes_everything_from_the_disk(tmp_path):
             [sys.executable, "-c", PROCESS, str(tmp_path / "jax")], env=environment, capture_output=True, text=True
         )
         assert made.returncode == 0, made.stderr
-        files = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.suffix in (".py", ".nbi", ".nbc")}
+        files = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.suffix in (".nbi", ".nbc")}
         return json.loads(made.stdout), files, {p for p in (tmp_path / "jax").iterdir() if p.name.endswith("-cache")}
 
     first, kernels, programs = run()
