@@ -63,6 +63,7 @@ def test_fit_image(run, tmp_path):
     assert said.splitlines()[-1] == str(tmp_path / "made" / "here" / "report.html")
 
 
+@pytest.mark.slow
 def test_fit_visibilities(run, tmp_path):
     script, folder = command_of("fit_visibilities.py")
     assert folder == "[FOLDER]"

@@ -8,7 +8,7 @@ import numpy as np
 from lensfit.fitters.result import FitResult
 from lensfit.problem import Problem
 from lensfit.trust.facts import gather, is_lens
-from lensfit.trust.questions import QUESTIONS
+from lensfit.trust.questions import QUESTIONS, answers
 from lensfit.verdict import Check, Outcome, Trust
 
 SAME = 1.0
@@ -39,7 +39,7 @@ def examine(
         own = [Check.of("converged", result.converged, f"{result.fitter}: {word}")]
     if is_lens(problem, result):
         result, facts = gather(problem, result, parametric)
-        checks = [*own, *(check for question in QUESTIONS for check in question.checks(facts))]
+        checks = [*own, *answers(facts)]
     else:
         told = "no check of a lens was made: the model has no mass or no source, or its data are of no known kind"
         checks = [*own, Check("lens", Outcome.UNCHECKED, told)]

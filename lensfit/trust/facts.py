@@ -244,7 +244,10 @@ def _signal(term: Any, model: LensModel, kept: tuple[str, str]) -> float:
 
 @jax.jit
 def _strength(term: Any, model: LensModel) -> jax.Array:
-    return jnp.sqrt(term.gram(term.whiten(term.light(model))[None])[0, 0])
+    columns = term.columns(model)
+    _, residuals, _ = term.least(model, columns)
+    curvature, _ = term.normal(model, term.light(model)[None], columns, residuals, True)
+    return jnp.sqrt(curvature[0, 0])
 
 
 def _gain(problem: Problem, result: FitResult) -> Gain | None:

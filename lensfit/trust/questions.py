@@ -108,6 +108,17 @@ QUESTIONS: list[Question] = []
 """In the order in which they are asked."""
 
 
+def answers(facts: Facts) -> list[Check]:
+    """The answers to all questions; a dataset of a kind that no essential question is put to is unchecked."""
+    checks = [check for question in QUESTIONS for check in question.checks(facts)]
+    looked_at = {kind for q in QUESTIONS if q.essential and not q.once for kind in q.kinds}
+    for part in facts.parts:
+        if part.kind not in looked_at:
+            told = f"no question is known that could be put to {part.name or 'the data'}, of the kind {part.kind!r}"
+            checks.append(Check("lens", Outcome.UNCHECKED, told))
+    return checks
+
+
 def question(
     name: str, kinds: tuple[str, ...], *, once: bool = False, essential: bool = True, unknown: str
 ) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:

@@ -239,6 +239,7 @@ def test_half_light_radius_of_a_disc():
     assert half_light_radius(disc, x, x) == pytest.approx(np.sqrt(0.5), abs=0.01)
 
 
+@pytest.mark.slow
 def test_the_command_samples_a_source_on_pixels_and_so_does_python(imaging, tmp_path, monkeypatch):
     monkeypatch.setattr(cli, "setup", lambda: None)
     write_imaging(imaging, tmp_path / "data")

@@ -6,7 +6,7 @@ import pytest
 
 from lensfit.trust.facts import AgainstProfiles, Facts, Gain, Neighbour, Part, Rivals
 from lensfit.trust.measures import CounterImage, Left, Measures, Noise, Peak
-from lensfit.trust.questions import ALL, IMAGES, PIXELS, PROFILES, QUESTIONS, VISIBILITIES, WITH_PSF
+from lensfit.trust.questions import ALL, IMAGES, PIXELS, PROFILES, QUESTIONS, VISIBILITIES, WITH_PSF, answers
 from lensfit.verdict import Check, Outcome, Trust
 
 SKY = "500 pixels of the sky"
@@ -107,7 +107,7 @@ def test_every_question_is_among_these():
 
 @pytest.mark.parametrize("kind", ALL)
 def test_a_good_fit_passes_them_all(kind):
-    trust = Trust(tuple(check for question in QUESTIONS for check in question.checks(facts(kind))))
+    trust = Trust(tuple(answers(facts(kind))))
     assert trust.trusted and trust.word == "TRUSTED" and trust.reasons == ()
 
 
@@ -129,11 +129,19 @@ def test_each_dataset_is_asked_and_named():
     two = facts("image", "F444W")
     bad = dataclasses.replace(two.parts[0].measures, signal=10.0)
     both = dataclasses.replace(two, parts=(*two.parts, Part("alma", "visibilities", bad)))
-    checks = [check for question in QUESTIONS for check in question.checks(both)]
+    checks = answers(both)
     failed = [check.finding for check in checks if check.outcome is Outcome.FAILED]
     assert failed == ["alma: signal over noise of the lensed source is 10.0 (at least 25)"]
     assert [c.finding.split(":")[0] for c in checks if c.name == "magnified"] == ["F444W", "alma"]
     assert len([c for c in checks if c.name == "edges"]) == 1
+
+
+def test_data_that_nothing_is_asked_of_are_not_trusted():
+    two = facts("image", "F444W")
+    unknown = dataclasses.replace(two, parts=(*two.parts, Part("stars", "positions", Measures())))
+    trust = Trust(tuple(answers(unknown)))
+    told = "no question is known that could be put to stars, of the kind 'positions'"
+    assert trust.word == "UNCHECKED" and trust.reasons == (told,)
 
 
 PASSED, FAILED = Check.of("a", True, "fine"), Check.of("b", False, "too small")
