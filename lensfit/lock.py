@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import socket
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,9 @@ from lensfit.errors import LensfitError
 
 LOCK = "lock"
 """Name of the file."""
+FOREIGN = "was written by no run of lensfit; move it away, or choose another folder"
+LONGEST = 4096
+"""Characters that are read of it."""
 
 
 @contextmanager
@@ -27,13 +31,19 @@ def held(folder: Path, refusal: type[LensfitError]) -> Iterator[None]:
     """
     path = folder / LOCK
     with _locked(path, refusal) as file:
-        found, here = _holder(path), socket.gethostname()
+        found, here = _holder(file), socket.gethostname()
+        if found is None:
+            raise refusal(f"{path}: {FOREIGN}")
         if found and f"host {here}" != found.partition(",")[0]:
             raise refusal(f"{folder}: in use by {found}; if that process is gone, remove {path}")
         try:
             file.truncate(0)
             file.write(json.dumps({"host": here, "process": os.getpid()}))
             file.flush()
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise _unwritable(path, error, refusal) from error
+        try:
             yield
         finally:
             path.unlink(missing_ok=True)
@@ -43,26 +53,36 @@ def held(folder: Path, refusal: type[LensfitError]) -> Iterator[None]:
 def _locked(path: Path, refusal: type[LensfitError]) -> Iterator[IO[str]]:
     """The file, locked: that which lies there, and not one that its holder has removed meanwhile."""
     while True:
-        try:
-            file = path.open("a+", encoding="utf-8")
+        try:  # a link is not followed
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
         except OSError as error:
-            told = f"{path}: cannot be written ({error.strerror}); choose another folder"
-            raise refusal(told) from error
-        with file:
+            raise _unwritable(path, error, refusal) from error
+        if not stat.S_ISREG(os.fstat(handle).st_mode):  # a pipe, a device
+            os.close(handle)
+            raise refusal(f"{path}: {FOREIGN}")
+        with os.fdopen(handle, "r+", encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                told = f"{path.parent}: in use by {_holder(path)}; wait for it, or choose another folder"
+                told = f"{path.parent}: in use by {_holder(file)}; wait for it, or choose another folder"
                 raise refusal(told) from error
-            if path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno())):
+            except OSError as error:  # a file system without locks
+                raise _unwritable(path, error, refusal) from error
+            if os.path.lexists(path) and os.path.samestat(path.lstat(), os.fstat(handle)):
                 yield file
                 return
 
 
-def _holder(path: Path) -> str:
-    """Host and process that the file names, in words; empty where it names none."""
+def _unwritable(path: Path, error: OSError, refusal: type[LensfitError]) -> LensfitError:
+    return refusal(f"{path}: cannot be written ({error.strerror}); choose another folder")
+
+
+def _holder(file: IO[str]) -> str | None:
+    """Host and process that the file names, in words; empty where it is empty, None where it is another file."""
+    file.seek(0)
+    text = file.read(LONGEST)
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        return f"host {told['host']}, process {told['process']}"
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+        told = json.loads(text) if text else None
+        return f"host {told['host']}, process {told['process']}" if text else ""
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None

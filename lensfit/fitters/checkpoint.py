@@ -220,9 +220,9 @@ def _read_manifest(folder: Path) -> dict[str, Any] | None:
         return None
     try:
         manifest = json.loads(path.read_bytes())
-        if manifest["format"] == FORMAT and isinstance(manifest["identity"], dict) and _listed(manifest):
+        if manifest["format"] == FORMAT and isinstance(manifest["identity"], dict) and _names_states(manifest):
             return manifest
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         pass
     raise FitError(f"{path}: is no manifest of this lensfit's checkpoints; choose another folder")
 
@@ -231,6 +231,12 @@ def _listed(manifest: dict[str, Any]) -> dict[str, str]:
     """sha256 of the files of all states by their names."""
     generations = [*manifest["generations"], *manifest.get("passing", [])]
     return {name: digest for generation in generations for name, digest in generation["files"].items()}
+
+
+def _names_states(manifest: dict[str, Any]) -> bool:
+    """Whether a manifest names states, and nothing beyond its folder."""
+    names = _listed(manifest)
+    return bool(names) and all(Path(name).name == name and Path(name).match(STATES) for name in names)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -275,6 +275,21 @@ def test_two_at_once_in_one_folder(option, lensfit, fits, data, tmp_path):
         assert (out / "lock").exists() == bool(code)
 
 
+@pytest.mark.parametrize("kind", ["text", "link", "pipe"])
+def test_a_lock_of_the_users_own_stays(kind, lensfit, fits, data, tmp_path):
+    fits()
+    out = earlier_run(tmp_path / "run", ("log.txt",))
+    mine = write(tmp_path / "mine.txt" if kind == "link" else out / "lock", "precious")
+    if kind == "link":
+        (out / "lock").symlink_to(mine)
+    elif kind == "pipe":
+        mine.unlink()
+        os.mkfifo(mine)
+    code, _, complaints = lensfit("fit", data, "--mask-radius", 1.5, "--out", out, "--overwrite")
+    assert code == 3 and f"{out / 'lock'}: " in complaints
+    assert os.path.lexists(out / "lock") and (kind == "pipe" or mine.read_text() == "precious")
+
+
 @pytest.mark.parametrize("error", [FitError("no basin"), KeyboardInterrupt(), ZeroDivisionError("by zero")])
 def test_what_fails_leaves_the_run_that_it_was_to_overwrite(error, lensfit, fits, data, tmp_path):
     fits(error=error)

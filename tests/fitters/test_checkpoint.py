@@ -1,6 +1,7 @@
 """The store of states: damage, foreign files, full disks, other fits and other processes are told; nothing is lost."""
 
 import errno
+import hashlib
 import json
 import os
 import pickle
@@ -87,6 +88,39 @@ def test_foreign_manifests_are_refused(text, exact, tmp_path):
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(FitError, match="no manifest"):
         load(Store(tmp_path), exact)
+
+
+def test_a_manifest_names_nothing_beyond_its_folder(exact, tmp_path):
+    mine = tmp_path / "12345678.mine"
+    mine.write_text("precious")
+    (tmp_path / "store").mkdir()
+    files = {"../12345678.mine": hashlib.sha256(b"precious").hexdigest()}
+    manifest = {"format": 1, "identity": {}, "generations": [{"number": 1, "files": files}]}
+    (tmp_path / "store" / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(FitError, match="no manifest"):
+        Store(tmp_path / "store").discard()
+    assert mine.read_text() == "precious"
+
+
+def test_what_a_killed_process_left_is_removed_and_no_other_file(kept, exact, tmp_path, monkeypatch):
+    (tmp_path / "00001000.pt").write_text("precious")
+    with monkeypatch.context() as patch, opened(kept, exact) as session:
+
+        def killed(*_):
+            raise BaseException
+
+        session.load()
+        patch.setattr(checkpoint, "_flush_folder", killed)
+        with pytest.raises(BaseException):  # noqa: B017
+            session.save(STATE | {"number": 3})
+    left = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert "00001001" not in " ".join(left.keys() - {"manifest.json"}) and b"00001001" in left["manifest.json"]
+    (tmp_path / ".77-00ff.00001001.arrays.npz").write_bytes(b"half")  # as kill -9 leaves it
+    with opened(kept, exact) as session:
+        assert session.load()["number"] == 2
+        session.save(STATE | {"number": 3})
+    kept.discard()
+    assert [path.name for path in tmp_path.iterdir()] == ["00001000.pt"]
 
 
 def test_another_fit_is_refused_with_the_difference(kept, exact, monkeypatch):
