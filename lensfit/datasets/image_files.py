@@ -1,6 +1,6 @@
 """Which files of a folder, and which arrays of a file, are data, noise, PSF and mask: told by their names."""
 
-import json
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from astropy.wcs import WCS
 
-from lensfit.datasets.array_files import Images, Scale, open_images, read_as, sha256
+from lensfit.datasets.array_files import Images, Scale, open_images, sha256
 from lensfit.datasets.dataset import Source, check_shapes, count_and_first
+from lensfit.datasets.info_file import NAME, stated_in
 from lensfit.errors import DataError
 
 WORDS = {
@@ -46,11 +47,11 @@ def find_files(folder: Path, given: Mapping[str, Path]) -> dict[str, Path]:
     Raises:
         DataError: no file or several files could be the data, or several could be another role.
     """
-    taken = {file.resolve() for file in given.values()}
+    taken = {os.path.realpath(file) for file in given.values()}
     files = {
         file.name: file
         for file in sorted(folder.iterdir())
-        if file.name.lower().endswith(_SUFFIXES) and file.resolve() not in taken
+        if file.name.lower().endswith(_SUFFIXES) and os.path.realpath(file) not in taken
     }
     stems = {name: _stem(name) for name in files}
     found = dict(given)
@@ -90,22 +91,12 @@ def read_info(folder: Path) -> Info:
     Raises:
         DataError: it is no JSON object, or its `pixel_scale` or `origin` are not numbers.
     """
-    path = folder / "info.json"
-    if not path.exists():
-        return Info()
-    with read_as(path, "JSON"):
-        stated = json.loads(path.read_text(encoding="utf-8"))
-    try:
-        scale = [float(stated["pixel_scale"])] if "pixel_scale" in stated else []
-        x, y = stated.get("origin", (0.0, 0.0))
-        origin = (float(x), float(y))
-    except (TypeError, ValueError, AttributeError) as error:
-        example = '{"pixel_scale": 0.05, "origin": [0.0, 0.0]}'
-        raise DataError(f"{path}: no object with numbers ({error}); write for example {example}") from error
+    stated, sources = stated_in(folder, ("pixel_scale", "origin"))
+    sides = [stated["pixel_scale"]] if "pixel_scale" in stated else []
     return Info(
-        scales=tuple(Scale(str(path), side, side) for side in scale),
-        origin=origin,
-        sources=(("info", str(path), sha256(path)),),
+        scales=tuple(Scale(str(folder / NAME), side, side) for side in sides),
+        origin=stated.get("origin", (0.0, 0.0)),
+        sources=sources,
     )
 
 

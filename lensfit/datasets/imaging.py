@@ -9,12 +9,16 @@ from astropy.wcs import WCS
 from scipy.ndimage import zoom
 
 from lensfit.datasets.dataset import (
+    ARGUMENT,
+    LARGEST,
     MASKING_NOISE,
     Dataset,
     Source,
     check_shapes,
     check_some_used,
+    check_usual,
     checked_mask,
+    checked_origin,
     checked_scale,
     count_and_first,
     native,
@@ -59,7 +63,7 @@ class Imaging(Dataset):
     wcs: WCS | None = None
     notes: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
-    scale_from: str = "pixel_scale="
+    scale_from: str = ARGUMENT
 
     @classmethod
     def from_arrays(
@@ -76,14 +80,14 @@ class Imaging(Dataset):
         wcs: WCS | None = None,
         notes: tuple[str, ...] = (),
         sources: tuple[Source, ...] = (),
-        scale_from: str = "pixel_scale=",
+        scale_from: str = ARGUMENT,
     ) -> Self:
         """Check everything and build the dataset.
 
         Args:
             data, noise: (H, W); noise is a standard deviation, >= 1e8 (also inf) meaning a masked pixel.
             psf: (h, w), odd-sided and centred; it is divided by its sum.
-            pixel_scale: arcsec per pixel.
+            pixel_scale: arcsec per pixel; outside of 1e-4 to 100 only where `scale_from` names who else says so.
             mask: (H, W), anything but 0 = left out; None leaves out nothing but bad pixels.
             nan: "error" refuses NaN and inf in unmasked pixels, "mask" masks these pixels.
             origin, unit, wcs, notes, sources, scale_from: see the class.
@@ -92,11 +96,13 @@ class Imaging(Dataset):
             DataError: anything that a fit could not trust; the message says what, where and the way on.
         """
         pixel_scale = checked_scale(pixel_scale)
+        if scale_from == ARGUMENT:
+            check_usual(pixel_scale, ARGUMENT)
         arrays, remarks = checked_arrays(data, noise, psf, mask, nan, sources)
         return cls(
             **{role: read_only(array) for role, array in arrays.items()},
             pixel_scale=pixel_scale,
-            origin=(float(origin[0]), float(origin[1])),
+            origin=checked_origin(origin),
             unit=unit,
             wcs=wcs,
             notes=(*notes, *remarks),
@@ -254,8 +260,8 @@ def checked_psf(psf: Any, shape: tuple[int, int], where: str) -> tuple[np.ndarra
         raise DataError(f"{where}: shape {psf.shape} has no central pixel; resample it to odd sides")
     check_psf_fits(psf, shape, where)
     total = psf.sum()
-    if not total > 0:
-        raise DataError(f"{where}: its sum is {total:g}; an empty PSF cannot be normalised, give another")
+    if not 1 / LARGEST <= total <= LARGEST:
+        raise DataError(f"{where}: its sum is {total:g}, by which it cannot be normalised; give another")
     bad = psf < -0.1 * psf.max()
     if bad.any():
         raise DataError(
@@ -318,12 +324,24 @@ def checked_pixels(
             f"{place('noise', sources)}: zero or negative in {count_and_first(bad)}; "
             "mask these pixels or give a noise map of standard deviations"
         )
+    check_squares(data, noise, ~mask, sources)
     check_some_used(mask, place("data", sources))
-    unsafe_data, unsafe_noise = ~np.isfinite(data), ~(np.isfinite(noise) & (noise > 0))
+    unsafe_data, unsafe_noise = ~(np.abs(data) <= LARGEST), ~((noise >= 1 / LARGEST) & (noise <= LARGEST))
     if unsafe_data.any() or unsafe_noise.any():
         number = np.count_nonzero(unsafe_data | unsafe_noise)
         notes.append(f"{number} masked pixels without a number filled with data 0 or noise 1")
     return np.where(unsafe_data, 0.0, data), np.where(unsafe_noise, 1.0, noise), mask, notes
+
+
+def check_squares(data: np.ndarray, noise: np.ndarray, used: np.ndarray, sources: tuple[Source, ...]) -> None:
+    """Raise DataError where numbers are so large or small that their squares are none."""
+    for role, bad in (("data", np.abs(data) > LARGEST), ("noise", noise < 1 / LARGEST)):
+        bad &= used
+        if bad.any():
+            raise DataError(
+                f"{place(role, sources)}: beyond {LARGEST:g} or its inverse in {count_and_first(bad)}, which gives no "
+                "chi2; mask these pixels, or choose another unit"
+            )
 
 
 def _masked(mask: np.ndarray, bad: np.ndarray, reason: str, notes: list[str]) -> np.ndarray:

@@ -9,7 +9,8 @@ import numpy as np
 from astropy import units
 from astropy.io import fits
 
-from lensfit.datasets.array_files import Scale, disagreements, resolved_scale
+from lensfit.datasets.array_files import Scale, disagreements, read_as, resolved_scale, stated_by
+from lensfit.datasets.dataset import ARGUMENT
 from lensfit.datasets.image_files import Info, Part, find_files, read_info, read_parts
 from lensfit.datasets.imaging import Imaging
 from lensfit.datasets.interferometer import Interferometer, wide_grid
@@ -76,7 +77,7 @@ def read_imaging(
     files = find_files(path, given) if path.is_dir() else {"data": path, **given}
     info = read_info(path) if path.is_dir() else Info()
     parts = _read_all(files)
-    scales = () if pixel_scale is None else (Scale("pixel_scale=", pixel_scale, pixel_scale),)
+    scales = () if pixel_scale is None else (Scale(ARGUMENT, pixel_scale, pixel_scale),)
     return _assembled(parts, (*scales, *info.scales), info, nan)
 
 
@@ -100,6 +101,7 @@ def _assembled(
     _check_units(data, noise)
     stated = (*scales, *data.scales)
     scale, notes = resolved_scale(stated, data.sources[0][1])
+    scale_from = stated_by(stated, scale)
     notes += disagreements(psf.scales, scale, "the data")
     return Imaging.from_arrays(
         data.values,
@@ -113,14 +115,16 @@ def _assembled(
         wcs=data.wcs,
         notes=tuple(dict.fromkeys([*(note for part in parts.values() for note in part.notes), *notes])),
         sources=(*(source for part in parts.values() for source in part.sources), *info.sources),
-        scale_from=stated[0].where,
+        scale_from=scale_from,
     )
 
 
 def _check_units(data: Part, noise: Part) -> None:
     if data.unit is None or noise.unit is None or data.unit == noise.unit:
         return
-    if _unit(data.unit) != _unit(noise.unit):
+    with read_as(Path(noise.sources[0][1]), "image with a BUNIT"):
+        differ = _unit(data.unit) != _unit(noise.unit)
+    if differ:
         raise DataError(
             f"{noise.sources[0][1]}: BUNIT is {noise.unit!r}, that of {data.sources[0][1]} is {data.unit!r}; "
             "convert one of them, or correct its BUNIT"

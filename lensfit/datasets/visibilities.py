@@ -6,7 +6,7 @@ from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 
-from lensfit.datasets.dataset import MASKING_NOISE, Source, place
+from lensfit.datasets.dataset import LARGEST, MASKING_NOISE, Source, place
 from lensfit.errors import DataError
 from lensfit.names import SIDES, SIGNS, East, Sign
 
@@ -14,8 +14,8 @@ NanRows: TypeAlias = Literal["error", "drop"]
 
 ARCSEC = np.pi / 180 / 3600
 """Radians in an arcsec."""
-SHORT = 2e4
-"""Wavelengths: an array whose longest baseline is shorter cannot resolve a lens of arcsec."""
+SHORT, LONG = 2e4, 1e11
+"""Wavelengths: an array whose longest baseline is shorter cannot resolve a lens of arcsec; none is longer."""
 FIELD = 0.3
 """Fringes of the shortest baseline that the field has to hold: half the largest structure it records."""
 
@@ -199,6 +199,12 @@ def _rows_to_keep(
                 f"{where}: zero or negative in {_rows_and_first(bad)}; flag these rows or give standard "
                 "deviations (weights= takes 1/sigma^2)"
             )
+        bad = keep & ((column < 1 / LARGEST) if name in noises else np.abs(column) > LARGEST)
+        if bad.any():
+            raise DataError(
+                f"{where}: beyond {LARGEST:g} or its inverse in {_rows_and_first(bad)}, which gives no chi2; flag "
+                "these rows, or choose another unit"
+            )
     if not keep.any():
         raise DataError(
             f"{place('visibilities', sources)}: all {count} rows are left out ({'; '.join(notes)}); "
@@ -232,6 +238,11 @@ def check_units(longest: float, where: str) -> None:
         raise DataError(
             f"{where}: the longest baseline is {longest:.6g}, too short to be in wavelengths for a lens; u and v "
             "look like metres (give wavelength= in metres) or kilo-wavelengths (give wavelength=1e-3)"
+        )
+    if longest > LONG:
+        raise DataError(
+            f"{where}: the longest baseline is {longest:.6g} wavelengths, longer than any on Earth or in orbit; give "
+            "u and v in wavelengths, or correct wavelength="
         )
 
 
