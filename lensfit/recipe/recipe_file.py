@@ -15,12 +15,15 @@ from lensfit.errors import ModelError
 from lensfit.instruments import Instrument
 from lensfit.model import GROUPS, LensModel
 from lensfit.names import IMAGE_MODELS, NAN_POLICIES, SIDES, VISIBILITY_MODELS, East, NanPolicy, Sign
+from lensfit.outside import text_of, unreadable
 from lensfit.recipe import values
 from lensfit.recipe.model_reader import read_model
 from lensfit.recipe.model_writer import header, line, model_lines
 from lensfit.registry import fitters
 
 S = TypeVar("S")
+LONGEST = 2**21
+"""Bytes of the longest recipe."""
 PRESETS = {"jwst_f150w": instruments.jwst_f150w}
 
 
@@ -124,10 +127,13 @@ def read_recipe(path: str | Path) -> Recipe:
         ModelError: it is missing, no TOML, or says what is unknown or does not fit.
     """
     path = Path(path)
+    told = unreadable(path)
+    if told:
+        raise ModelError(f"{path}: cannot be read ({told}); check the path")
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+        content = tomllib.loads(text_of(path, LONGEST))
+    except RecursionError as error:
+        raise ModelError(f"{path}: is nested too deep for a recipe; write its tables side by side") from error
     except ValueError as error:
         raise ModelError(f"{path}: is not valid TOML ({error}); correct it there") from error
     try:
@@ -194,7 +200,7 @@ def _psf_of_file(path: Path) -> np.ndarray:
 
 
 def _fitter(value: Any, where: str, folder: Path) -> str:
-    if value not in fitters():
+    if not isinstance(value, str) or value not in fitters():
         values.unknown(where, "fitter", value, fitters())
     return value
 
