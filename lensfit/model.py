@@ -311,20 +311,25 @@ PAIRS = (("e1", "e2", "an ellipticity"), ("gamma1", "gamma2", "a shear"))
 
 
 def check_meaning(model: AnyModel) -> None:
-    """Raise ModelError where a number of a model, or all that a prior allows, describes nothing.
-
-    That is a negative Einstein radius, another size that is not above zero, an ellipticity or shear of 1 or more, or
-    a number whose square is none.
-    """
+    """Raise ModelError where a profile of a model describes nothing, see `check_profile`."""
     if isinstance(model, Models):
         for one in model.values():
             check_meaning(one)
         return
     for group in GROUPS:
         for name, profile in getattr(model, group).items():
-            told = next(_troubles(profile), "")
-            if told:
-                raise ModelError(f"{group}.{name}.{told}")
+            check_profile(profile, f"{group}.{name}")
+
+
+def check_profile(profile: Any, where: str) -> None:
+    """Raise ModelError where a number of a profile, or all that a prior there allows, describes nothing.
+
+    That is a negative Einstein radius, another size that is not above zero, an ellipticity or shear of 1 or more, or
+    a number whose square is none.
+    """
+    told = next(_troubles(profile), "")
+    if told:
+        raise ModelError(f"{where}.{told}")
 
 
 def _troubles(profile: Any) -> Iterator[str]:

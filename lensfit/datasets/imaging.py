@@ -259,7 +259,8 @@ def checked_psf(psf: Any, shape: tuple[int, int], where: str) -> tuple[np.ndarra
     if psf.shape[0] % 2 == 0 or psf.shape[1] % 2 == 0:
         raise DataError(f"{where}: shape {psf.shape} has no central pixel; resample it to odd sides")
     check_psf_fits(psf, shape, where)
-    total = psf.sum()
+    with np.errstate(over="ignore"):
+        total = psf.sum()
     if not 1 / LARGEST <= total <= LARGEST:
         raise DataError(f"{where}: its sum is {total:g}, by which it cannot be normalised; give another")
     bad = psf < -0.1 * psf.max()

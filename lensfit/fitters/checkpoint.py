@@ -26,12 +26,15 @@ import numpy as np
 from lensfit import version
 from lensfit.errors import FitError
 from lensfit.fitters.base import Fitter, State
+from lensfit.outside import json_of, text_of, unreadable
 from lensfit.problem import Problem
 
 MANIFEST, FORMAT = "manifest.json", 1
 GENERATIONS = 2
 STATES = "[0-9]" * 8 + ".*"
 """The files of states in a store."""
+NAMED = re.compile(r"[0-9]{8,20}\.[\w.]+")
+"""Their names in a manifest."""
 VERSIONED = ("jax", "jaxlib", "numpy", "scipy")
 """Packages whose version every resumed fit needs to be the same, beside those the fitter names."""
 logger = logging.getLogger("lensfit")
@@ -108,7 +111,7 @@ class Session:
         for generation in self.generations:
             try:
                 return _read(self.folder, generation["files"])
-            except (OSError, ValueError, KeyError) as error:
+            except Exception as error:  # whatever numpy and json raise on what was not written so
                 logger.warning("%s: state %d is damaged (%s)", self.folder, generation["number"], error)
         if self.generations:
             raise FitError(f"{self.folder}: every state in it is damaged; choose another folder to begin again")
@@ -187,6 +190,9 @@ def _contents(state: State) -> dict[str, bytes]:
 def _read(folder: Path, files: dict[str, str]) -> State:
     state: State = {}
     for name, digest in files.items():
+        told = unreadable(folder / name)
+        if told:
+            raise ValueError(f"{name}: {told}")
         data = (folder / name).read_bytes()
         if hashlib.sha256(data).hexdigest() != digest:
             raise ValueError(f"{name} is not what was written")
@@ -203,15 +209,31 @@ def _read(folder: Path, files: dict[str, str]) -> State:
 
 def _read_manifest(folder: Path) -> dict[str, Any] | None:
     path = folder / MANIFEST
-    if not path.exists():
+    if not path.is_symlink() and not path.exists():
         return None
     try:
-        manifest = json.loads(path.read_bytes())
-        if manifest["format"] == FORMAT and isinstance(manifest["identity"], dict) and _listed(manifest):
+        manifest = json_of(text_of(path), strict=True)
+        if _is_manifest(manifest):
             return manifest
-    except (ValueError, KeyError, TypeError):
+    except ValueError:
         pass
     raise FitError(f"{path}: is no manifest of this lensfit's checkpoints; choose another folder")
+
+
+def _is_manifest(manifest: Any) -> bool:
+    """Whether it is of this format and names nothing but states, each with its sha256."""
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        return False
+    generations = manifest.get("generations")
+    if not isinstance(manifest.get("identity"), dict) or not isinstance(generations, list) or not generations:
+        return False
+    for generation in generations:
+        files = generation.get("files") if isinstance(generation, dict) else None
+        if not isinstance(files, dict) or not files or not isinstance(generation.get("number"), int):
+            return False
+        if not all(NAMED.fullmatch(name) and isinstance(digest, str) for name, digest in files.items()):
+            return False
+    return True
 
 
 def _listed(manifest: dict[str, Any] | None) -> set[str]:
@@ -248,6 +270,9 @@ def locked(folder: Path) -> Iterator[None]:
     Raises FitError where another process holds it.
     """
     path = folder / "lock"
+    told = unreadable(path) if path.is_symlink() or path.exists() else ""
+    if told:
+        raise FitError(f"{path}: {told}; choose another folder")
     try:
         file = path.open("a+", encoding="utf-8")
     except OSError as error:
@@ -272,7 +297,7 @@ def locked(folder: Path) -> Iterator[None]:
 def _holder(path: Path) -> str:
     """Host and process that the file names, in words; empty where it names none."""
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = json_of(text_of(path))
         return f"host {told['host']}, process {told['process']}"
     except (ValueError, KeyError, TypeError):
         return ""

@@ -11,7 +11,7 @@ import numpy as np
 from lensfit import priors, profiles
 from lensfit.errors import ModelError
 from lensfit.inversion.regularisation import check_source
-from lensfit.model import GROUPS, LensModel, check_meaning
+from lensfit.model import GROUPS, LensModel, check_profile
 from lensfit.priors import Part, Prior, Solved
 from lensfit.profiles import LightProfile, PixelSource
 from lensfit.pytree import replace
@@ -75,10 +75,10 @@ def read_model(content: dict[str, Any]) -> LensModel:
         given = [field for field in leaves_of(kind) if f"{where}.{field}" in reader.raw]
         leaves = {field: reader.leaf(f"{where}.{field}") for field in given}
         made[group][name] = kind(**leaves, **reader.settings[where])
+        check_profile(made[group][name], where)
         check_lists(made[group][name], where)
     model = LensModel(**made, sky=reader.leaf("sky"))
     Space.of(model)  # raises where a prior is no distribution
-    check_meaning(model)
     return model
 
 
