@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import collections
 import faulthandler
+import logging
 import math
 import os
 import shutil
@@ -80,7 +81,7 @@ def tried(name: str, folder: Path) -> Outcome:
     before = peak(reset=True)
     kind, told = "result", ""
     try:
-        with limited(), warnings.catch_warnings():
+        with Limited(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             told = nonsense(seeds()[name].read(folder))
             kind = "nonsense" if told else "result"
@@ -94,13 +95,14 @@ def tried(name: str, folder: Path) -> Outcome:
     return Outcome(name, "memory", f"{grown / 2**20:.2f} GiB; {told}") if grown > MEMORY else Outcome(name, kind, told)
 
 
-class limited:  # noqa: N801
+class Limited:
     """An alarm in this many seconds of CPU or asleep, by which `Hang` is raised."""
 
     def __enter__(self) -> None:
-        for number, timer, seconds in ((signal.SIGPROF, signal.ITIMER_PROF, CPU), (signal.SIGALRM, signal.ITIMER_REAL, ASLEEP)):
-            signal.signal(number, self._ring)
-            signal.setitimer(timer, seconds)
+        signal.signal(signal.SIGPROF, self._ring)
+        signal.setitimer(signal.ITIMER_PROF, CPU)
+        signal.signal(signal.SIGALRM, self._ring)
+        signal.setitimer(signal.ITIMER_REAL, ASLEEP)
         faulthandler.dump_traceback_later(20 * ASLEEP, exit=True)
 
     def __exit__(self, *_: object) -> None:
@@ -187,6 +189,7 @@ def main() -> int:
     parser.add_argument("--keep", type=Path)
     asked = parser.parse_args()
     faulthandler.enable()
+    logging.disable()
     begun, current = time.process_time(), Path(tempfile.gettempdir()) / "fuzz.case"
     counts: dict[str, collections.Counter[str]] = {name: collections.Counter() for name in formats(asked.only)}
     seen: set[str] = set()
@@ -194,14 +197,14 @@ def main() -> int:
     try:
         for number in range(asked.first, asked.first + asked.number):
             current.write_text(f"{asked.seed} {number}\n")
-            folder = work / "case"
-            folder.mkdir()
+            folder = Path(tempfile.mkdtemp(dir=work))
             outcome = case(asked.seed, number, folder, asked.only)
             counts[outcome.format][outcome.kind] += 1
             if outcome.kind in BAD and outcome.told not in seen:
                 seen.add(outcome.told)
-                only = f" --only {' '.join(asked.only)}" if asked.only else ""
-                print(f"{outcome.format} {outcome.kind}: python benchmarks/fuzz.py 1 --seed {asked.seed} --first {number}{only}")
+                only = ["--only", *asked.only] if asked.only else []
+                again = " ".join([f"--seed {asked.seed} --first {number}", *only])
+                print(f"{outcome.format} {outcome.kind}: python benchmarks/fuzz.py 1 {again}")
                 print(f"  {outcome.told.strip()[-1500:]}", flush=True)
                 if asked.keep:
                     shutil.copytree(folder, asked.keep / str(number), symlinks=True, dirs_exist_ok=True)

@@ -160,7 +160,7 @@ def result() -> dict[str, Any]:
     numbers = {"log_likelihood": -10.0, "log_posterior": -12.0, "chi2": 20.0, "seconds": 1.0, "cpu_seconds": 1.0}
     counts = {"data_count": 30, "evaluations": 10, "gradients": 5, "log_evidence": None, "log_evidence_error": None}
     center = {"center_x": 0.0, "center_y": 0.1, "e1": 0.1, "e2": 0.0}
-    model = {"light": {}, "mass": {"sie": {"profile": "SIE", **center, "einstein_radius": 1.1}}, "source": {}, "sky": 0.1}
+    model = {"light": {}, "mass": {"sie": {"profile": "SIE", **center, "einstein_radius": 1.1}}, "source": {}}
     check = {"name": "converged", "outcome": "passed", "finding": "it did", "essential": True}
     return {
         "schema": "lensfit.result", "version": 3, "fitter": "lm", "converged": True,
@@ -170,7 +170,7 @@ def result() -> dict[str, Any]:
         "covariance": {"names": ["mass.sie.e1", "mass.sie.einstein_radius"], "matrix": [[1e-4, 0.0], [0.0, 1e-4]]},
         "fit": numbers | counts | {"gain": 0.1}, "diagnostics": {"effective_samples": 2.0}, "samples": 2,
         "variants": [], "search": {"basins": [{"theta": [0.1, 1.1], "score": 10.0}], "other": [0.1, 1.0]},
-        "explored": False, "model": model, "notes": ["a note"], "fixed": {},
+        "explored": False, "model": model | {"sky": 0.1}, "notes": ["a note"], "fixed": {},
         "derived": {"einstein_radius": row | {"description": "of the critical curve"}},
         "data": {"unit": "e/s", "shape": [20, 20], "notes": []}, "road": [], "figures": ["fit.png"],
         "provenance": {"command": "lensfit fit", "seed": 1},
@@ -232,12 +232,12 @@ def seeds() -> dict[str, Seed]:
     triple = {f"{name}.fits": as_bytes(fits.PrimaryHDU(pair)) for name, pair in pairs.items()}
     named = {"data": images["data"], "noise_map": images["noise"], "psf": images["psf"], "mask": images["mask"]}
     packed = {kind: {"compression_type": kind} for kind in ("RICE_1", "GZIP_2", "HCOMPRESS_1")}
-    made = {
+    return {
         "fits": Seed(single, read),
         "extensions": Seed({"lens.fits": multi_extension()}, _only_file),
         "options": Seed({"lens.fits": multi_extension(), "psf.fits": single["psf.fits"]}, _with_options),
         "gzip": Seed({"lens.fits.gz": gzip.compress(multi_extension())}, _only_file),
-        **{kind: Seed({"lens.fits.fz": multi_extension(fits.CompImageHDU, **c)}, _only_file) for kind, c in packed.items()},
+        **{k: Seed({"lens.fits.fz": multi_extension(fits.CompImageHDU, **c)}, _only_file) for k, c in packed.items()},
         "npz": Seed({"lens.npz": npz(**named, ps=SCALE)}, _only_file),
         "hdf5": Seed({"lens.h5": hdf5(**named, transform_pix2angle=[[-SCALE, 0.0], [0.0, SCALE]])}, _only_file),
         "info": Seed({**single, "info.json": info}, read),
@@ -250,4 +250,3 @@ def seeds() -> dict[str, Seed]:
                        read_result),
         "checkpoint": Seed(checkpoint(), _resumed),
     }  # fmt: skip
-    return made

@@ -118,8 +118,8 @@ def read_parts(path: Path, role: str, also: tuple[str, ...] = ()) -> dict[str, P
     Raises:
         DataError: the file cannot be read, or `role` is missing or has several candidates.
     """
-    digest = sha256(path) if path.is_file() else ""
     with open_images(path) as images:
+        digest = sha256(path)
         parts = {role: _part(images, role, _required(images, role), digest)}
         for other in also:
             kind, found = candidates(images.names, other)

@@ -35,6 +35,8 @@ STATES = "[0-9]" * 8 + ".*"
 """The files of states in a store."""
 NAMED = re.compile(r"[0-9]{8,20}\.[\w.]+")
 """Their names in a manifest."""
+LONGEST = 2**29
+"""Bytes of the longest file of a state that is read."""
 VERSIONED = ("jax", "jaxlib", "numpy", "scipy")
 """Packages whose version every resumed fit needs to be the same, beside those the fitter names."""
 logger = logging.getLogger("lensfit")
@@ -190,10 +192,11 @@ def _contents(state: State) -> dict[str, bytes]:
 def _read(folder: Path, files: dict[str, str]) -> State:
     state: State = {}
     for name, digest in files.items():
-        told = unreadable(folder / name)
+        path = folder / name
+        told = unreadable(path) or ("longer than any state" if path.stat().st_size > LONGEST else "")
         if told:
             raise ValueError(f"{name}: {told}")
-        data = (folder / name).read_bytes()
+        data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != digest:
             raise ValueError(f"{name} is not what was written")
         kind = name.partition(".")[2]

@@ -29,8 +29,8 @@ PRIORS = _final(priors, Prior)
 MOST_PROFILES = 200
 LONGEST_CHAIN = 30
 """Leaves that one leaf may lead through: by a name that stands for it, or as a hyperparameter."""
-MOST_NUMBERS = 1000
-"""Numbers of a list: each is a term of a formula."""
+MOST_NUMBERS = 4000
+"""Numbers in lists of a model: each is a term of a formula."""
 
 
 def concrete(group: str) -> dict[str, Any]:
@@ -69,11 +69,14 @@ def read_model(content: dict[str, Any]) -> LensModel:
     reader.raw["sky"] = content.get("sky", 0.0)
     if len(kinds) > MOST_PROFILES:
         raise ModelError(f"{len(kinds)} profiles; a model has at most {MOST_PROFILES}")
-    made: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
+    listed, made = 0, {group: dict[str, Any]() for group in GROUPS}
     for (group, name), kind in kinds.items():
         where = f"{group}.{name}"
         given = [field for field in leaves_of(kind) if f"{where}.{field}" in reader.raw]
         leaves = {field: reader.leaf(f"{where}.{field}") for field in given}
+        listed += sum(np.size(leaf) for leaf in leaves.values() if np.ndim(leaf) == 1)
+        if listed > MOST_NUMBERS:
+            raise ModelError(f"{where}: more than {MOST_NUMBERS} numbers in the lists up to this one; give fewer")
         made[group][name] = kind(**leaves, **reader.settings[where])
         check_profile(made[group][name], where)
         check_lists(made[group][name], where)
@@ -203,8 +206,6 @@ class _Reader:
 def _array(value: list[Any], where: str) -> np.ndarray:
     """A list of numbers, or of such lists, all of one length."""
     if not (value and all(isinstance(item, list) for item in value)):
-        if len(value) > MOST_NUMBERS:
-            raise ModelError(f"{where}: a list of {len(value)} numbers; at most {MOST_NUMBERS} are taken")
         return np.array([values.number(item, where) for item in value])
     rows = [_array(item, where) for item in value]
     if len({row.shape for row in rows}) > 1:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -24,6 +25,7 @@ from lensfit.registry import fitters
 S = TypeVar("S")
 LONGEST = 2**21
 """Bytes of the longest recipe."""
+MANY_PARTS = re.compile(r"""(?:\.[ \t]*(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*){40}""")
 PRESETS = {"jwst_f150w": instruments.jwst_f150w}
 
 
@@ -131,7 +133,7 @@ def read_recipe(path: str | Path) -> Recipe:
     if told:
         raise ModelError(f"{path}: cannot be read ({told}); check the path")
     try:
-        content = tomllib.loads(text_of(path, LONGEST))
+        content = _content(text_of(path, LONGEST))
     except RecursionError as error:
         raise ModelError(f"{path}: is nested too deep for a recipe; write its tables side by side") from error
     except ValueError as error:
@@ -147,6 +149,13 @@ def read_recipe(path: str | Path) -> Recipe:
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     return Recipe(model=model, **sections)
+
+
+def _content(text: str) -> dict[str, Any]:
+    """The tables of a TOML text. Raises ValueError where it is none, RecursionError where it is nested too deep."""
+    if MANY_PARTS.search(text):  # tomllib keeps every beginning of a key
+        raise ValueError("a key has more than 40 parts")
+    return tomllib.loads(text)
 
 
 def write_recipe(
