@@ -23,7 +23,8 @@ LARGEST = {"ZBLOCK": 2**20, "A_ORDER": 9, "B_ORDER": 9, "AP_ORDER": 9, "BP_ORDER
 """The largest sensible value of keywords for which a reader makes room. Those of SIP are its standard's."""
 
 _START = re.compile(rb"(SIMPLE  |XTENSION)=")
-_COUNT = re.compile(rb"([A-Z0-9_-]+) *= *([+-]?[0-9]+(?:\.[0-9]*)?(?:[EeDd][+-]?[0-9]+)?) *(?:/|$)")
+_COUNT = re.compile(rb"(?:HIERARCH +)?([A-Z0-9_-]+) *= *([+-]?[0-9]+(?:\.[0-9]*)?(?:[ED][+-]?[0-9]+)?) *(?:/|$)", re.I)
+_STRUCTURE = re.compile(r"Z?NAXIS[0-9]*|Z?BITPIX|[PG]COUNT|TFIELDS")
 
 
 def check_headers(file: BinaryIO, size: int, path: Path) -> None:
@@ -48,7 +49,7 @@ def check_headers(file: BinaryIO, size: int, path: Path) -> None:
                 f"{path}: more than {MOST_EXTENSIONS} extensions or {MOST_HEADERS // 2**20} MiB of headers; keep the "
                 "extensions of the lens alone"
             )
-        end = start + len(header) + _span(_counts(header), where)
+        end = start + len(header) + _span(_counts(header, where), where)
         if end > size:
             raise DataError(
                 f"{where}: the header promises {end} bytes, the file holds {size}; it was cut short or its header is "
@@ -70,14 +71,20 @@ def _header(file: BinaryIO, most: int) -> bytes | None:
             return b"".join(blocks)
 
 
-def _counts(header: bytes) -> dict[str, int]:
-    """The whole numbers of a header by keyword, the first where one stands twice."""
+def _counts(header: bytes, where: str) -> dict[str, int]:
+    """The whole numbers of a header by keyword, the first where one stands twice.
+
+    Raises DataError where one that says how the data lie stands there twice with different numbers.
+    """
     found: dict[str, int] = {}
     for k in range(0, len(header), CARD):
         match = _COUNT.match(header[k : k + CARD].rstrip())
-        if match and match[1].decode() not in found:
-            value = float(match[2].upper().replace(b"D", b"E"))
-            found[match[1].decode()] = int(value) if math.isfinite(value) else 2**62
+        if not match:
+            continue
+        key, value = match[1].decode().upper(), float(match[2].upper().replace(b"D", b"E"))
+        number = found.setdefault(key, whole := int(value) if math.isfinite(value) else 2**62)
+        if number != whole and _STRUCTURE.fullmatch(key):
+            raise DataError(f"{where}: its header says {key} = {number} and {key} = {whole}; fetch it again")
     return found
 
 

@@ -264,7 +264,7 @@ def check_field(shortest: float, shape: tuple[int, int], pixel_scale: float) -> 
         raise DataError(
             f"the field of {field:.4g} arcsec is too small for the shortest baseline of {shortest:.6g} wavelengths, "
             f"which records structure of {2 * least:.4g} arcsec: give at least {least:.4g} arcsec "
-            f"(shape >= {int(np.ceil(least / pixel_scale))}), or check the unit of u and v"
+            f"(shape >= {np.ceil(least / pixel_scale):.0f}), or check the unit of u and v"
         )
 
 

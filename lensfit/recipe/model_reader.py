@@ -203,11 +203,11 @@ class _Reader:
         return self._named(value, where) if isinstance(value, str) else values.number(value, where)
 
 
-def _array(value: list[Any], where: str) -> np.ndarray:
-    """A list of numbers, or of such lists, all of one length."""
-    if not (value and all(isinstance(item, list) for item in value)):
+def _array(value: list[Any], where: str, axes: int = 2) -> np.ndarray:
+    """A list of numbers, or of such lists, all of one length; of at most so many axes."""
+    if axes == 1 or not (value and all(isinstance(item, list) for item in value)):
         return np.array([values.number(item, where) for item in value])
-    rows = [_array(item, where) for item in value]
+    rows = [_array(item, where, axes - 1) for item in value]
     if len({row.shape for row in rows}) > 1:
         raise ModelError(f"{where}: its rows have several lengths")
     return np.array(rows)

@@ -32,8 +32,8 @@ OPTIONAL = ("data_count", "evaluations", "gradients", "log_evidence", "log_evide
 PACKAGES = ("lensfit", "jax", "jaxlib", "numpy", "scipy", "astropy", "matplotlib")
 MADE = ("command", "created", "versions", "machine")
 """What the provenance of a file says beside that of the result."""
-LONGEST = 2**27
-"""Bytes of the longest result.json."""
+LONGEST, LONGEST_SAMPLES = 2**26, 2**29
+"""Bytes of the longest result.json and samples.ecsv."""
 UNIT = "data unit"
 """Unit of an amplitude; in the files it is that of the data, by its name."""
 
@@ -276,7 +276,7 @@ def _samples(path: Path, count: int | None) -> dict[str, Any]:
     """Samples (S, n), weights (S,) and ln L (S,) of samples.ecsv, nothing where there are none."""
     if count is None:
         return {}
-    told = unreadable(path)
+    told = unreadable(path) or ("too long for samples" if path.stat().st_size > LONGEST_SAMPLES else "")
     if told:
         raise DataError(f"{path}: {told}; it belongs to the result.json beside it")
     table = Table.read(path, format="ascii.ecsv")
