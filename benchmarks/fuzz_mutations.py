@@ -213,6 +213,8 @@ def _npz(content: bytes, random: Random) -> bytes:
 def _hdf5(content: bytes, random: Random) -> bytes:
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
+            if any(file[name].id.get_storage_size() == 0 or file[name].nbytes > 10**6 for name in file):
+                return _bytes(content, random)
             arrays = _named({name: file[name][()] for name in file}, random)
     except Exception:  # spoiled before
         return _bytes(content, random)
@@ -252,9 +254,9 @@ def _virtual(file: Any, key: str, array: Any) -> None:
 
 
 _STORED: tuple[Callable[[Any, str, Any], Any], ...] = (
-    lambda file, key, array: file.create_dataset(key, (20, 20), np.dtype(("f8", (1000, 1000)))),
-    lambda file, key, array: file.create_dataset(key, (20000, 20000), "f8"),
-    lambda file, key, array: file.create_dataset(key, (2800, 2800), "f8", fillvalue=1.0),
+    lambda file, key, array: file.create_dataset(key, (20, 20), np.dtype(("f8", (1000, 1000))), chunks=(1, 1)),
+    lambda file, key, array: file.create_dataset(key, (20000, 20000), "f8", chunks=(100, 100)),
+    lambda file, key, array: file.create_dataset(key, (2800, 2800), "f8", fillvalue=1.0, chunks=(100, 100)),
     lambda file, key, array: file.create_dataset(key, (2**40, 2**20), "f8", chunks=(16, 16), compression="gzip"),
     lambda file, key, array: file.create_dataset(key, (20, 20), "f8", chunks=(8000, 8000), maxshape=(None, None)),
     lambda file, key, array: file.create_dataset(key, (20, 20), "f8", external=[("/dev/zero", 0, 2**40)]),
