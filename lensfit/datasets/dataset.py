@@ -8,7 +8,8 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from lensfit.errors import DataError
+from lensfit.errors import MOST_SHOWN, DataError
+from lensfit.outside import visible
 
 Source: TypeAlias = tuple[str, str, str]
 """What came from where: (role, path, sha256 of the file)."""
@@ -267,6 +268,16 @@ def count_and_first(bad: np.ndarray) -> str:
     number = int(np.count_nonzero(bad))
     plural = "pixel" if number == 1 else "pixels"
     return f"{number} {plural}, the first at row {row}, column {column} (counted from 0)"
+
+
+def visible_notes(*notes: str) -> tuple[str, ...]:
+    """Notes without the control characters that a file's names may hold."""
+    return tuple(visible(note, MOST_SHOWN) for note in notes)
+
+
+def as_shown(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The rows of a description, likewise."""
+    return [(label, visible(text, MOST_SHOWN)) for label, text in rows]
 
 
 def source_rows(sources: tuple[Source, ...]) -> list[dict[str, str]]:

@@ -14,6 +14,7 @@ from lensfit.datasets.dataset import (
     MASKING_NOISE,
     Dataset,
     Source,
+    as_shown,
     check_shapes,
     check_some_used,
     check_usual,
@@ -25,6 +26,7 @@ from lensfit.datasets.dataset import (
     place,
     read_only,
     source_rows,
+    visible_notes,
 )
 from lensfit.errors import DataError
 from lensfit.names import NAN_POLICIES, NanPolicy
@@ -105,7 +107,7 @@ class Imaging(Dataset):
             origin=checked_origin(origin),
             unit=unit,
             wcs=wcs,
-            notes=(*notes, *remarks),
+            notes=visible_notes(*notes, *remarks),
             sources=sources,
             scale_from=scale_from,
         )
@@ -125,7 +127,7 @@ class Imaging(Dataset):
         used, noise = int(np.count_nonzero(good)), self.noise[good]
         unit = self.unit or "unknown unit"
         height, width = self.psf.shape
-        return [
+        rows = [
             *((role, path) for role, path, _ in self.sources),
             ("shape", f"{self.shape[0]} rows x {self.shape[1]} columns"),
             ("pixel scale", f"{self.pixel_scale:.6g} arcsec, from {self.scale_from}"),
@@ -139,6 +141,7 @@ class Imaging(Dataset):
             ("PSF", f"{height} x {width} pixels, FWHM {fwhm(self.psf) * self.pixel_scale:.3g} arcsec, sum 1"),
             *(("note", note) for note in self.notes),
         ]
+        return as_shown(rows)
 
     def document(self) -> dict[str, Any]:
         """What result.json says of the image."""

@@ -10,6 +10,7 @@ from astropy.wcs import WCS
 from lensfit.datasets.dataset import (
     Dataset,
     Source,
+    as_shown,
     check_some_used,
     checked_mask,
     checked_number,
@@ -163,7 +164,7 @@ class Interferometer(Dataset):
         length = np.hypot(table.u, table.v)
         known = "unknown" if table.antenna1 is None else "known"
         beam = "flat" if self.primary_beam is None else f"{self.primary_beam:.4g} arcsec wide at half maximum"
-        return [
+        rows = [
             *((role, path) for role, path, _ in self.sources),
             ("visibilities", f"{len(table)}, antennas {known}"),
             ("baselines", f"{length.min():.4g} to {length.max():.4g} wavelengths"),
@@ -173,6 +174,7 @@ class Interferometer(Dataset):
             ("image", f"{self.shape[0]} rows x {self.shape[1]} columns of {self.pixel_scale:.4g} arcsec"),
             ("centre", f"x = {self.origin[0]:.4g}, y = {self.origin[1]:.4g} arcsec from the phase centre"),
         ]
+        return as_shown(rows)
 
     def document(self) -> dict[str, Any]:
         """What result.json says of the visibilities."""

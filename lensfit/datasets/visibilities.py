@@ -6,7 +6,7 @@ from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 
-from lensfit.datasets.dataset import LARGEST, MASKING_NOISE, Source, place
+from lensfit.datasets.dataset import LARGEST, MASKING_NOISE, Source, place, visible_notes
 from lensfit.errors import DataError
 from lensfit.names import SIDES, SIGNS, East, Sign
 
@@ -103,7 +103,7 @@ class Visibilities:
             kept["sigma_im"] = kept["sigma_re"]
         for column in kept.values():
             column.flags.writeable = False
-        return cls(**kept, notes=(*notes, *frame, *remarks), sources=sources)
+        return cls(**kept, notes=visible_notes(*notes, *frame, *remarks), sources=sources)
 
     def __len__(self) -> int:
         return len(self.u)
