@@ -40,6 +40,15 @@ def unreadable(path: Path) -> str:
     return f"no such file, but a {_KINDS.get(kind, 'thing of another kind')}"
 
 
+def is_there(path: Path) -> bool:
+    """Whether anything is at a path, whatever its name; a link that leads nowhere is nothing."""
+    try:
+        path.stat()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def text_of(path: Path, most: int = MOST_TEXT) -> str:
     """The text of a file, of at most so many bytes.
 

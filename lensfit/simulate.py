@@ -193,6 +193,9 @@ def _check_view(instrument: Instrument, shape: tuple[int, int]) -> None:
     rows, columns = shape
     if min(rows, columns) < 1 or rows * columns > MOST_PIXELS:
         raise DataError(f"shape={rows, columns}: give (H, W), rows and columns of 1 to {MOST_PIXELS} pixels in all")
+    psf = instrument.psf
+    if psf.ndim != 2 or not all(side % 2 for side in psf.shape) or not np.isfinite(psf).all() or not psf.sum() > 0:
+        raise DataError(f"PSF of shape {psf.shape}: give a finite image of odd sides, with light in it")
     check_usual(checked_scale(instrument.pixel_scale), "the instrument")
     for name, least in (("exposure_time", 0.0), ("gain", 0.0), ("read_noise", -1e-300), ("sky", -np.inf)):
         number = getattr(instrument, name)

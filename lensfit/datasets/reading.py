@@ -18,6 +18,7 @@ from lensfit.datasets.visibilities import NanRows, Visibilities, check_units
 from lensfit.datasets.visibility_files import holds_visibilities, read_table
 from lensfit.errors import DataError
 from lensfit.names import East, NanPolicy, Sign
+from lensfit.outside import is_there
 
 
 def read(path: str | Path, **options: Any) -> Imaging | Interferometer:
@@ -31,7 +32,7 @@ def read(path: str | Path, **options: Any) -> Imaging | Interferometer:
         DataError: an option is for the other kind of data, or see the readers.
     """
     path = Path(path)
-    are_visibilities = path.exists() and holds_visibilities(path)
+    are_visibilities = is_there(path) and holds_visibilities(path)
     reader, other = (read_interferometer, read_imaging) if are_visibilities else (read_imaging, read_interferometer)
     given = {name: value for name, value in options.items() if value is not None}
     wrong = [name for name in given if name not in inspect.signature(reader).parameters]
@@ -70,7 +71,7 @@ def read_imaging(
         DataError: a file is missing, ambiguous, broken, too large, or not fit for a fit.
     """
     path = Path(path)
-    if not path.exists():
+    if not is_there(path):
         raise DataError(f"{path}: no such file or folder; check the path")
     named = {"noise": noise, "psf": psf, "mask": mask}
     given = {role: Path(file) for role, file in named.items() if file is not None}

@@ -15,6 +15,7 @@ from lensfit.datasets.uvfits import is_uvfits, uvfits_columns
 from lensfit.datasets.visibilities import Visibilities, check_length
 from lensfit.errors import DataError
 from lensfit.names import East, Sign
+from lensfit.outside import is_there
 
 NAMES = {
     "u": ("u", "uu"),
@@ -70,7 +71,7 @@ def read_table(path: Path) -> Table:
     Raises:
         DataError: nothing or several things there could be visibilities, or a file is broken.
     """
-    if not path.exists():
+    if not is_there(path):
         raise DataError(f"{path}: no such file or folder; check the path")
     if not path.is_dir():
         return _npz(path) if file_format(path) == "npz" else _uvfits(path)

@@ -70,6 +70,7 @@ def test_what_is_no_file_is_not_opened(special, name, tmp_path, arrays, monkeypa
 def test_names_that_no_file_can_have(tmp_path):
     refused(tmp_path / "a\0b.fits", r"a\\x00b.fits: no such file or folder")
     refused(tmp_path / "a\x1b[2J.fits", r"a\\x1b\[2J.fits: no such file or folder")
+    refused(tmp_path / ("a" * 3000), "aaa: no such file or folder")
 
 
 def test_files_larger_than_any_of_a_lens(tmp_path, arrays, monkeypatch):
