@@ -31,8 +31,10 @@ MAX_BYTES = 2**30
 """Largest content of a compressed file, and largest single array as float64, that is read."""
 MAX_FILE = 2**32
 """Bytes of the largest file that is opened."""
-RATIO, SPARE = 100, 2**26
+RATIO, SPARE = 100, 2**27
 """What is stored is believed to hold so many times its size, or so many bytes: more is a decompression bomb."""
+MAX_PSF = 2**25
+"""Bytes of the largest PSF as float64: 2048 x 2048 pixels."""
 TOLERANCE = 0.01
 """Relative difference from which on two pixel scales disagree."""
 
@@ -47,7 +49,7 @@ class Images(Protocol):
     path: Path
     names: list[str]
 
-    def array(self, name: str) -> np.ndarray: ...
+    def array(self, name: str, most: int | None = None) -> np.ndarray: ...
     def unit(self, name: str) -> str | None: ...
     def scales(self, name: str) -> tuple[Scale, ...]: ...
     def wcs(self, name: str) -> WCS | None: ...
@@ -77,10 +79,10 @@ class FitsImages:
         self._images: dict[str, Any] = {visible(_label(hdu)): hdu for hdu in hdus if _is_image(hdu)}
         self.names = list(self._images)
 
-    def array(self, name: str) -> np.ndarray:
+    def array(self, name: str, most: int | None = None) -> np.ndarray:
         hdu = self._images[name]
         with read_as(self.path, f"FITS extension {name}"):
-            check_size(8 * math.prod(hdu.shape), f"{self.path}[{name}]", hdu.fileinfo()["datSpan"])
+            check_size(8 * math.prod(hdu.shape), f"{self.path}[{name}]", hdu.fileinfo()["datSpan"], most)
             return np.asarray(hdu.data)
 
     def unit(self, name: str) -> str | None:
@@ -151,11 +153,11 @@ class NamedArrays:
         self._members = {visible(name): member for name, member in members.items()}
         self.names = list(self._members)
 
-    def array(self, name: str) -> np.ndarray:
+    def array(self, name: str, most: int | None = None) -> np.ndarray:
         member = self._members[name]
         with read_as(self.path, f"array {name}"):
             promised, stored = member.size()
-            check_size(promised, f"{self.path}[{name}]", stored)
+            check_size(promised, f"{self.path}[{name}]", stored, most)
             return member.read()
 
     def unit(self, name: str) -> str | None:
@@ -241,9 +243,11 @@ def unpacked(path: Path) -> Iterator[BinaryIO]:
     yield io.BytesIO(content)
 
 
-def check_size(number_of_bytes: int, where: str, stored: int | None = None) -> None:
-    """Raise DataError where more is promised than MAX_BYTES, or than the bytes stored can hold."""
-    most = MAX_BYTES if stored is None else min(MAX_BYTES, max(SPARE, RATIO * stored))
+def check_size(number_of_bytes: int, where: str, stored: int | None = None, most: int | None = None) -> None:
+    """Raise DataError where more is promised than `most` (by default MAX_BYTES), or than the bytes stored can hold."""
+    most = MAX_BYTES if most is None else min(MAX_BYTES, most)
+    if stored is not None:
+        most = min(most, max(SPARE, RATIO * stored))
     if number_of_bytes > most:
         raise DataError(
             f"{where}: holds or promises more than {most / 2**30:.3g} GiB, too much for the image of a "

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from astropy.wcs import WCS
 
-from lensfit.datasets.array_files import Images, Scale, open_images, sha256
+from lensfit.datasets.array_files import MAX_PSF, Images, Scale, open_images, sha256
 from lensfit.datasets.dataset import Source, check_shapes, count_and_first
 from lensfit.datasets.info_file import NAME, stated_in
 from lensfit.errors import DataError
@@ -153,7 +153,7 @@ def _part(images: Images, role: str, chosen: tuple[str | None, list[str]], diges
         found = total or found
     else:
         only(found, role, str(images.path), "keep one of them in the file")
-    arrays = [images.array(name) for name in found]
+    arrays = [images.array(name, MAX_PSF if role == "psf" else None) for name in found]
     values, notes = _as_role(images, kind, found, arrays)
     return Part(
         values=values,

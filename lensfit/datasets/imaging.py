@@ -334,7 +334,9 @@ def checked_pixels(
     if unsafe_data.any() or unsafe_noise.any():
         number = np.count_nonzero(unsafe_data | unsafe_noise)
         notes.append(f"{number} masked pixels without a number filled with data 0 or noise 1")
-    return np.where(unsafe_data, 0.0, data), np.where(unsafe_noise, 1.0, noise), mask, notes
+    np.copyto(data, 0.0, where=unsafe_data)  # in place: they are fresh, and may be large
+    np.copyto(noise, 1.0, where=unsafe_noise)
+    return data, noise, mask, notes
 
 
 def check_squares(data: np.ndarray, noise: np.ndarray, used: np.ndarray, sources: tuple[Source, ...]) -> None:
