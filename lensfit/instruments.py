@@ -20,6 +20,9 @@ FINE = 8
 SAMPLES = 640
 """Samples of an aperture per axis; its edges are smoothed over one sample, so that areas are exact."""
 
+LARGEST_PSF = 1001
+"""Pixels per side of the largest PSF that is made."""
+
 SEGMENT, GAP, STRUT = 1.32, 0.007, 0.10
 """JWST: flat-to-flat size of a segment, gap between segments, width of a strut [m]."""
 
@@ -143,8 +146,10 @@ def gaussian_psf(fwhm: float, pixel_scale: float, size: int) -> np.ndarray:
         size: pixels per side, odd.
 
     Raises:
-        DataError: the size is not odd.
+        DataError: the size is not odd or beyond `LARGEST_PSF`, or a number is not positive.
     """
+    if not 0 < fwhm < np.inf or not 0 < pixel_scale < np.inf:
+        raise DataError(f"PSF of FWHM {fwhm:g} on pixels of {pixel_scale:g} arcsec; give positive numbers")
     edges = (np.arange(_checked_size(size) + 1) - size / 2) * pixel_scale
     share = np.diff(erf(edges * FWHM / (fwhm * np.sqrt(2))))
     return _normalised(np.outer(share, share))
@@ -172,6 +177,8 @@ def _inside_hexagon(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def _checked_size(size: int) -> int:
     if size < 1 or size % 2 == 0:
         raise DataError(f"PSF of {size} pixels per side has no central pixel; give an odd size")
+    if size > LARGEST_PSF:
+        raise DataError(f"PSF of {size} pixels per side; give at most {LARGEST_PSF}")
     return size
 
 

@@ -300,3 +300,62 @@ def _check_leaf(value: Any, where: str) -> None:
             f"{where}: {value!r} is no number; a leaf is a number, an array of numbers, a prior, one of a prior's "
             ".parts, or Solved()"
         )
+
+
+LARGEST = 1e75
+"""The largest number of a model whose square is sure to be one."""
+SIZES = ("radius", "half_width")
+"""Roles of numbers that are above zero."""
+PAIRS = (("e1", "e2", "an ellipticity"), ("gamma1", "gamma2", "a shear"))
+"""Roles of two numbers that lie within a circle of radius 1."""
+
+
+def check_meaning(model: AnyModel) -> None:
+    """Raise ModelError where a profile of a model describes nothing, see `check_profile`."""
+    if isinstance(model, Models):
+        for one in model.values():
+            check_meaning(one)
+        return
+    for group in GROUPS:
+        for name, profile in getattr(model, group).items():
+            check_profile(profile, f"{group}.{name}")
+
+
+def check_profile(profile: Any, where: str) -> None:
+    """Raise ModelError where a number of a profile, or all that a prior there allows, describes nothing.
+
+    That is a negative Einstein radius, another size that is not above zero, an ellipticity or shear of 1 or more, or
+    a number whose square is none.
+    """
+    told = next(_troubles(profile), "")
+    if told:
+        raise ModelError(f"{where}.{told}")
+
+
+def _troubles(profile: Any) -> Iterator[str]:
+    """What describes nothing in one profile, in words."""
+    fixed: dict[str, Any] = {}
+    for field in dataclasses.fields(profile):
+        if field.metadata.get("static") or getattr(profile, field.name) is None:
+            continue
+        leaf = getattr(profile, field.name)
+        role, numbers = field.metadata["role"], _largest(leaf)
+        fixed[role] = 0.0 if isinstance(leaf, (Prior, Part)) else numbers
+        said = f"{field.name}: {numbers.min(initial=np.inf):g}"
+        if (abs(numbers) > LARGEST).any():
+            yield f"{field.name}: beyond {LARGEST:g}, its square is no number; give a smaller one"
+        if role == "einstein_radius" and (numbers < 0).any():
+            yield f"{said}, and an Einstein radius is not negative; give its size"
+        above = 0.0 if role in SIZES else field.metadata.get("above")
+        if above is not None and not (numbers > above).all():
+            yield f"{said}, and it must be above {above:g}"
+    for first, second, word in PAIRS:
+        size = np.hypot(*(np.sum(fixed.get(role, 0.0)) for role in (first, second)))
+        if size >= 1:
+            yield f"{first}: with {second} a length of {size:g}, and {word} is below 1; give smaller ones"
+
+
+def _largest(leaf: Any) -> np.ndarray:
+    """The numbers (K,) at a leaf, or the largest one that the prior there allows; none where that is not known."""
+    high = getattr(leaf, "high", None) if isinstance(leaf, (Prior, Part)) else leaf
+    return np.zeros(0) if high is None or isinstance(high, (Prior, Part, Solved)) else np.ravel(np.asarray(high, float))

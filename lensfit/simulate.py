@@ -6,11 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.datasets import Imaging, Interferometer
+from lensfit.datasets.dataset import LARGEST, check_usual, checked_scale
 from lensfit.errors import DataError, ModelError
 from lensfit.grid import Grid, evaluation_box, make_grid
 from lensfit.instruments import Instrument
 from lensfit.likelihood.interferometer import model_visibilities
-from lensfit.model import LensModel
+from lensfit.model import LensModel, check_meaning
 from lensfit.operators.psf import convolve, transfer_function
 from lensfit.pytree import replace
 from lensfit.space import Space
@@ -18,6 +19,10 @@ from lensfit.surface import surface
 
 TOLERANCE = 1e-3
 """Change of a pixel's mean, in units of the noise of the empty sky, below which it counts as converged."""
+MOST_PIXELS = 2**22
+"""Pixels of the largest image that is simulated."""
+MOST_COUNTS = 1e18
+"""Counts in a pixel from which on Poisson noise cannot be drawn."""
 FINEST = 64
 """Sub-pixels per axis beyond which no pixel is refined."""
 
@@ -40,10 +45,18 @@ def simulate_imaging(
         oversampling: sub-pixels per axis to begin with, see `model_image`.
 
     Raises:
-        ModelError: a leaf of the model is no number, or the expected counts are negative.
+        ModelError: a leaf of the model is no number or means nothing, or the expected counts are negative or beyond
+            all bounds.
+        DataError: the shape or a number of the instrument means nothing.
     """
+    _check_view(instrument, shape)
     brightness = model_image(model, instrument, shape, oversampling=oversampling)
     expected = (brightness + instrument.sky) * instrument.counts
+    if not expected.max() < MOST_COUNTS:
+        raise ModelError(
+            f"the model has {expected.max():g} counts in its brightest pixel, more than {MOST_COUNTS:g}, or no number; "
+            "lower its intensities, the gain or the exposure time"
+        )
     if not expected.min() >= 0:
         raise ModelError(
             f"the model with the sky of {instrument.sky:g} is {expected.min() / instrument.counts:g} in its "
@@ -172,6 +185,22 @@ def _check_numbers(model: LensModel) -> None:
     left = [p.name for p in (*space.parameters, *space.amplitudes)]
     if left:
         raise ModelError(f"{', '.join(left)}: prior or Solved where a number is needed; give the true values")
+    check_meaning(model)
+
+
+def _check_view(instrument: Instrument, shape: tuple[int, int]) -> None:
+    """Raise DataError where the image to be simulated has no or too many pixels, or is seen by no instrument."""
+    rows, columns = shape
+    if min(rows, columns) < 1 or rows * columns > MOST_PIXELS:
+        raise DataError(f"shape={rows, columns}: give (H, W), rows and columns of 1 to {MOST_PIXELS} pixels in all")
+    psf = instrument.psf
+    if psf.ndim != 2 or not all(side % 2 for side in psf.shape) or not np.isfinite(psf).all() or not psf.sum() > 0:
+        raise DataError(f"PSF of shape {psf.shape}: give a finite image of odd sides, with light in it")
+    check_usual(checked_scale(instrument.pixel_scale), "the instrument")
+    for name, least in (("exposure_time", 0.0), ("gain", 0.0), ("read_noise", -1e-300), ("sky", -np.inf)):
+        number = getattr(instrument, name)
+        if not least < number < LARGEST:
+            raise DataError(f"{name} is {number:g}; an instrument's is above {max(least, 0):g} and below {LARGEST:g}")
 
 
 def _notes(instrument: Instrument, seed: int) -> tuple[str, str]:

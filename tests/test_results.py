@@ -1,6 +1,7 @@
 """The files of a run, read back."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -181,12 +182,21 @@ def test_plain_knows_numpy_and_what_is_not_finite():
         ("{", "not valid JSON"),
         ("[1]", "reads schema"),
         ('{"schema": "lensfit.result", "version": 99}', "version 3"),
+        ('{"schema": NaN}', "NaN is no number in JSON"),
+        ('{"schema": 1, "schema": 2}', "it says 'schema' twice"),
+        ("[" * 100_000, "it is nested too deep"),
     ],
 )
 def test_a_result_that_cannot_be_read_says_why(tmp_path, content, words):
     if content is not None:
         (tmp_path / "result.json").write_text(content)
     with pytest.raises(DataError, match=words):
+        read_document(tmp_path)
+
+
+def test_a_pipe_is_no_result(tmp_path):
+    os.mkfifo(tmp_path / "result.json")
+    with pytest.raises(DataError, match="no such file, but a pipe"):
         read_document(tmp_path)
 
 

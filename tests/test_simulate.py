@@ -12,12 +12,12 @@ from astropy.io import fits
 
 from lensfit import simulate
 from lensfit.datasets import read_imaging, write_imaging
-from lensfit.errors import ModelError
+from lensfit.errors import DataError, ModelError
 from lensfit.instruments import Instrument, gaussian_psf, jwst_f150w
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.model import LensModel
 from lensfit.priors import Normal
-from lensfit.profiles import Gaussian, Sersic
+from lensfit.profiles import SIE, Gaussian, Sersic
 from lensfit.simulate import model_image, simulate_imaging
 from lensfit.space import Space
 from lensfit.standard import parametric
@@ -188,3 +188,49 @@ def test_population_is_observed_like_the_mock():
     residuals = ImagingLikelihood.of(imaging, oversampling=8).residuals(model)
     used = np.count_nonzero(~imaging.mask)
     assert abs(float(np.sum(residuals**2)) - used) < 4 * np.sqrt(2 * used)
+
+
+@pytest.mark.parametrize(
+    ("changes", "shape", "message"),
+    [
+        ({}, (0, 0), r"shape=\(0, 0\): give \(H, W\)"),
+        ({}, (-3, 10), "give .H, W., rows and columns of 1 to"),
+        ({}, (10**6, 10**6), "give .H, W., rows and columns of 1 to 4194304 pixels in all"),
+        ({"pixel_scale": 1e-6}, SHAPE, "pixel scale of 1e-06 arcsec, from the instrument"),
+        ({"pixel_scale": np.nan}, SHAPE, "pixel_scale is nan"),
+        ({"exposure_time": 0.0}, SHAPE, "exposure_time is 0"),
+        ({"gain": -1.0}, SHAPE, "gain is -1"),
+        ({"read_noise": -5.0}, SHAPE, "read_noise is -5"),
+        ({"sky": np.inf}, SHAPE, "sky is inf"),
+        ({"psf": np.full((3, 3), np.nan)}, SHAPE, r"PSF of shape \(3, 3\)"),
+        ({"psf": np.ones((4, 3))}, SHAPE, r"PSF of shape \(4, 3\)"),
+    ],
+)
+def test_instruments_and_images_that_cannot_be(changes, shape, message):
+    with pytest.raises(DataError, match=message):
+        simulate_imaging(blob(), camera(**changes), shape, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("profile", "message"),
+    [
+        ({"einstein_radius": -0.7}, "an Einstein radius is not negative"),
+        ({"e1": 0.8, "e2": -0.7}, "an ellipticity is below 1"),
+        ({"einstein_radius": 1e300}, "its square is no number"),
+    ],
+)
+def test_models_that_mean_nothing(profile, message):
+    sie = SIE(**{"center_x": 0.0, "center_y": 0.0, "e1": 0.0, "e2": 0.0, "einstein_radius": 1.0} | profile)
+    with pytest.raises(ModelError, match=message):
+        simulate_imaging(replace(blob(), mass={"sie": sie}), camera(), SHAPE, seed=1)
+
+
+def test_more_counts_than_can_be_drawn():
+    with pytest.raises(ModelError, match=r"counts in its brightest pixel, more than 1e.18"):
+        simulate_imaging(blob(intensity=1e70), camera(), SHAPE, seed=1)
+
+
+@pytest.mark.parametrize(("fwhm", "size"), [(0.0, 5), (np.nan, 5), (0.1, 4), (0.1, 99_999_999_999)])
+def test_gaussian_psfs_that_cannot_be(fwhm, size):
+    with pytest.raises(DataError, match=r"PSF of .*; give"):
+        gaussian_psf(fwhm, 0.05, size)

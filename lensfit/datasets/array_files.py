@@ -11,22 +11,30 @@ import math
 import os
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Protocol
-from zipfile import ZipFile
 
-import h5py
 import numpy as np
 from astropy import units
 from astropy.io import fits
 from astropy.wcs import WCS, FITSFixedWarning
 from astropy.wcs.utils import proj_plane_pixel_scales
 
+from lensfit.datasets.archives import Member, hdf5_members, npz_members
+from lensfit.datasets.dataset import ARGUMENT, check_usual, checked_scale, is_usual
+from lensfit.datasets.fits_headers import check_headers
 from lensfit.errors import DataError
+from lensfit.outside import unreadable, visible
 
 MAX_BYTES = 2**30
 """Largest content of a compressed file, and largest single array as float64, that is read."""
+MAX_FILE = 2**32
+"""Bytes of the largest file that is opened."""
+RATIO, SPARE = 100, 2**27
+"""What is stored is believed to hold so many times its size, or so many bytes: more is a decompression bomb."""
+MAX_PSF = 2**25
+"""Bytes of the largest PSF as float64: 2048 x 2048 pixels."""
 TOLERANCE = 0.01
 """Relative difference from which on two pixel scales disagree."""
 
@@ -46,7 +54,7 @@ class Images(Protocol):
     aliases: Mapping[str, str]
     """Other names of arrays that a user may write: the number of a FITS extension, or its name with EXTVER."""
 
-    def array(self, name: str) -> np.ndarray: ...
+    def array(self, name: str, most: int | None = None) -> np.ndarray: ...
     def unit(self, name: str) -> str | None: ...
     def scales(self, name: str) -> tuple[Scale, ...]: ...
     def wcs(self, name: str) -> WCS | None: ...
@@ -61,8 +69,8 @@ def open_images(path: Path) -> Iterator[Images]:
     Raises:
         DataError: it is missing, of another format, corrupt, cut short or too large.
     """
-    opener = {"FITS": _open_fits, "npz": _open_npz, "HDF5": _open_hdf5}[file_format(path)]
-    with opener(path) as images:
+    form = file_format(path)
+    with _open_fits(path) if form == "FITS" else _open_archive(path, form) as images:
         yield images
 
 
@@ -76,22 +84,23 @@ class FitsImages:
         self._images: dict[str, Any] = {}
         self.aliases = {}
         for number, hdu in enumerate(hdus):
-            if hdu.is_image and hdu.shape:
-                label = _label(hdu)
+            if _is_image(hdu):
+                label = visible(_label(hdu))
                 if not label or label in self._images:
                     label = str(number)
                 self._images[label] = hdu
                 self.aliases = {str(number): label, f"{hdu.name},{hdu.ver}": label} | self.aliases
         self.names = list(self._images)
 
-    def array(self, name: str) -> np.ndarray:
+    def array(self, name: str, most: int | None = None) -> np.ndarray:
         hdu = self._images[name]
-        check_size(8 * math.prod(hdu.shape), f"{self.path}[{name}]")
         with read_as(self.path, f"FITS extension {name}"):
+            check_size(8 * math.prod(hdu.shape), f"{self.path}[{name}]", hdu.fileinfo()["datSpan"], most)
             return np.asarray(hdu.data)
 
     def unit(self, name: str) -> str | None:
-        return str(self._images[name].header.get("BUNIT", "")).strip() or None
+        with read_as(self.path, f"BUNIT of {name}"):
+            return visible(self._images[name].header.get("BUNIT", "")).strip() or None
 
     def scales(self, name: str) -> tuple[Scale, ...]:
         wcs = self.wcs(name)
@@ -103,7 +112,8 @@ class FitsImages:
             return celestial_wcs(self._images[name].header, self._hdus)
 
     def header(self, name: str) -> Mapping[str, Any]:
-        return dict(self._hdus[0].header) | dict(self._images[name].header)
+        with read_as(self.path, f"header of {name}"):
+            return dict(self._hdus[0].header) | dict(self._images[name].header)
 
     def remarks(self) -> list[str]:
         return [f"{self.path}: astropy warns: {message}" for message in _messages(self._caught)]
@@ -119,53 +129,50 @@ def _open_fits(path: Path) -> Iterator[FitsImages]:
         warnings.simplefilter("always")
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
+        check_headers(file, size, path)
+        file.seek(0)
         with read_as(path, "FITS"):
             hdus = fits.open(file, memmap=False, lazy_load_hdus=False)
         with hdus:
-            for hdu in list[Any](hdus):
-                _check_complete(hdu.fileinfo(), hdu.name, size, path)
-            for message in _messages(caught):
-                if "validating header" in message:
-                    raise DataError(f"{path}: a header is corrupt or cut short ({message}); fetch it again")
-            yield FitsImages(path, hdus, caught)
+            with read_as(path, "FITS"):
+                _check_sound(hdus, caught, path)
+                images = FitsImages(path, hdus, caught)
+            yield images
 
 
 def _messages(caught: list[warnings.WarningMessage]) -> list[str]:
-    return [" ".join(str(warning.message).split()) for warning in caught]
+    return [visible(" ".join(str(warning.message).split())) for warning in caught]
 
 
-def _check_complete(info: dict[str, Any], name: str, size: int, path: Path) -> None:
-    promised = info["datLoc"] + info["datSpan"]
-    if promised > size:
-        raise DataError(
-            f"{path}[{name}]: the header promises {promised} bytes, the file holds {size}; it was cut short "
-            "or its header is wrong, fetch it again"
-        )
+def _is_image(hdu: Any) -> bool:
+    return hdu.is_image and bool(hdu.shape) and not isinstance(hdu, fits.GroupsHDU)
+
+
+def _check_sound(hdus: Any, caught: list[warnings.WarningMessage], path: Path) -> None:
+    """Raise DataError where astropy takes an extension for no FITS, or stops before the end."""
+    for number, hdu in enumerate(hdus):
+        if not hasattr(hdu, "fileinfo"):  # astropy's stand-in for what it cannot read
+            raise DataError(f"{path}[{number}]: its header is corrupt, or denies to be standard FITS; fetch it again")
+    for message in _messages(caught):
+        if "validating header" in message:
+            raise DataError(f"{path}: a header is corrupt or cut short ({message}); fetch it again")
 
 
 class NamedArrays:
     """The arrays of an open npz or HDF5 file."""
 
-    def __init__(self, path: Path, members: Mapping[str, Any], sizes: Mapping[str, int]):
+    def __init__(self, path: Path, members: Mapping[str, Member]):
         self.path = path
-        self.names = list(sizes)
+        self._members = {visible(name): member for name, member in members.items()}
+        self.names = list(self._members)
         self.aliases: Mapping[str, str] = {}
-        self._members = members
-        self._sizes = sizes
 
-    def array(self, name: str) -> np.ndarray:
-        where = f"{self.path}[{name}]"
-        check_size(self._sizes[name], where)
+    def array(self, name: str, most: int | None = None) -> np.ndarray:
+        member = self._members[name]
         with read_as(self.path, f"array {name}"):
-            try:
-                return np.asarray(self._members[name][()])
-            except ValueError as error:
-                if "allow_pickle" not in str(error):
-                    raise
-                raise DataError(
-                    f"{where}: holds pickled Python objects, which can run code and are never loaded; "
-                    "save it as a plain array of floats"
-                ) from error
+            promised, stored = member.size()
+            check_size(promised, f"{self.path}[{name}]", stored, most)
+            return member.read()
 
     def unit(self, name: str) -> str | None:
         return None
@@ -174,8 +181,8 @@ class NamedArrays:
         found = [self._stated(key) for key in _SCALE_NAMES if key in self.names]
         if _MATRIX_NAME in self.names:
             matrix = self.array(_MATRIX_NAME)
-            if matrix.shape != (2, 2):
-                raise DataError(f"{self.path}[{_MATRIX_NAME}]: shape {matrix.shape}; give a 2 x 2 matrix")
+            if matrix.shape != (2, 2) or matrix.dtype.kind not in "iuf":
+                raise DataError(f"{self.path}[{_MATRIX_NAME}]: shape {matrix.shape}; give a 2 x 2 matrix of numbers")
             sides = np.hypot(matrix[0], matrix[1])
             found.append(Scale(f"{self.path}[{_MATRIX_NAME}]", float(sides[0]), float(sides[1])))
         return tuple(found)
@@ -197,37 +204,25 @@ class NamedArrays:
 
 
 @contextmanager
-def _open_npz(path: Path) -> Iterator[NamedArrays]:
-    with read_as(path, "npz"), ZipFile(path) as archive:
-        sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
-    with np.load(path, allow_pickle=False) as members:
-        yield NamedArrays(path, members, sizes)
+def _open_archive(path: Path, form: str) -> Iterator[NamedArrays]:
+    with ExitStack() as stack:
+        with read_as(path, form):
+            members = stack.enter_context({"npz": npz_members, "HDF5": hdf5_members}[form](path))
+        yield NamedArrays(path, members)
 
-
-@contextmanager
-def _open_hdf5(path: Path) -> Iterator[NamedArrays]:
-    with read_as(path, "HDF5"):
-        file = h5py.File(path, "r")
-    with file:
-        sizes: dict[str, int] = {}
-
-        def collect(name: str, item: Any) -> None:
-            if isinstance(item, h5py.Dataset):
-                sizes[name] = 8 * math.prod(item.shape)
-
-        with read_as(path, "HDF5"):
-            file.visititems(collect)
-        yield NamedArrays(path, file, sizes)
 
 def file_format(path: Path) -> str:
     """'FITS' (also gzipped), 'npz' or 'HDF5', judged by the first bytes.
 
     Raises:
-        DataError: the file is missing or is none of these.
+        DataError: the file is missing, is none of these, or is no file but a pipe, a device or a loop of links.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; check the path")
-    with path.open("rb") as file:
+    told = unreadable(path)
+    if told:
+        raise DataError(f"{path}: {told}; check the path")
+    if path.stat().st_size > MAX_FILE:
+        raise DataError(f"{path}: larger than {MAX_FILE / 2**30:.3g} GiB; cut out the lens first")
+    with read_as(path, "any file"), path.open("rb") as file:
         start = file.read(8)
     for magic, name in _MAGIC.items():
         if start.startswith(magic):
@@ -254,18 +249,23 @@ def unpacked(path: Path) -> Iterator[BinaryIO]:
         if not is_gzip:
             yield file
             return
+        stored = path.stat().st_size
+        most = min(MAX_BYTES, max(SPARE, RATIO * stored))
         with read_as(path, "gzip"), gzip.open(file) as stream:
-            content = stream.read(MAX_BYTES + 1)
-    check_size(len(content), str(path))
+            content = stream.read(most + 1)
+    check_size(len(content), str(path), stored)
     yield io.BytesIO(content)
 
 
-def check_size(number_of_bytes: int, where: str) -> None:
-    """Raise DataError where more is promised than MAX_BYTES."""
-    if number_of_bytes > MAX_BYTES:
+def check_size(number_of_bytes: int, where: str, stored: int | None = None, most: int | None = None) -> None:
+    """Raise DataError where more is promised than `most` (by default MAX_BYTES), or than the bytes stored can hold."""
+    most = MAX_BYTES if most is None else min(MAX_BYTES, most)
+    if stored is not None:
+        most = min(most, max(SPARE, RATIO * stored))
+    if number_of_bytes > most:
         raise DataError(
-            f"{where}: holds or promises more than {MAX_BYTES / 2**30:.3g} GiB, too much for the image of a "
-            "lens; cut out the lens first, or distrust the file"
+            f"{where}: holds or promises more than {most / 2**30:.3g} GiB, too much for the image of a "
+            "lens or for what is stored of it; cut out the lens first, or distrust the file"
         )
 
 
@@ -296,7 +296,8 @@ def celestial_wcs(header: fits.Header, hdus: fits.HDUList) -> WCS | None:
 
     Without CD and CDELT the scale would silently be one degree per pixel.
     """
-    if "CDELT1" not in header and not any(f"CD{i}_{j}" in header for i in (1, 2) for j in (1, 2)):
+    sides = ["CDELT1", "CDELT2"] + [f"CD{i}_{j}" for i in (1, 2) for j in (1, 2)]
+    if not any(header.get(side) for side in sides):
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FITSFixedWarning)  # old spellings that astropy reads correctly
@@ -355,6 +356,22 @@ def resolved_scale(scales: tuple[Scale, ...], where: str) -> tuple[float, list[s
         )
     used = (first.x + first.y) / 2
     return used, disagreements(scales[1:], used, first.where)
+
+
+def stated_by(scales: tuple[Scale, ...], used: float) -> str:
+    """Who says the pixel scale in use: of an unusual one, both the argument and the file.
+
+    Raises:
+        DataError: an unusual one is not said by both.
+    """
+    first, *others = scales
+    checked_scale(used)
+    if is_usual(used):
+        return first.where
+    second = [scale.where for scale in others if not disagreements((scale,), used, "")]
+    if first.where != ARGUMENT or not second:
+        check_usual(used, first.where)
+    return f"{first.where} and {second[0]}"
 
 
 def disagreements(scales: tuple[Scale, ...], used: float, used_from: str) -> list[str]:

@@ -8,11 +8,20 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from lensfit.errors import DataError
+from lensfit.errors import MOST_SHOWN, DataError
+from lensfit.outside import visible
 
 Source: TypeAlias = tuple[str, str, str]
 """What came from where: (role, path, sha256 of the file)."""
 
+SMALLEST_SCALE, LARGEST_SCALE = 1e-4, 100.0
+"""Arcsec per pixel of the images that are taken for lenses on the word of one statement alone."""
+ARGUMENT = "pixel_scale="
+"""Who states the pixel scale where the caller alone does."""
+LARGEST_ORIGIN = 1e5
+"""Arcsec from zero to the farthest centre of an image."""
+LARGEST = 1e75
+"""The largest magnitude of data, and one over it the smallest of noise, for which chi2 is sure to be a number."""
 MASKING_NOISE = 1e8
 """Noise from which on a pixel or a visibility counts as masked, a habit of published noise maps."""
 
@@ -163,11 +172,48 @@ def annular_mask(
     return (radius < inner) | (radius > outer)
 
 
-def checked_scale(pixel_scale: float) -> float:
+def checked_scale(pixel_scale: Any) -> float:
     """The pixel scale in arcsec, finite and positive."""
-    if not (np.isfinite(pixel_scale) and pixel_scale > 0):
-        raise DataError(f"pixel_scale is {pixel_scale}; give the arcsec per pixel, a positive number")
-    return float(pixel_scale)
+    return checked_number(pixel_scale, "pixel_scale", "the arcsec per pixel")
+
+
+def checked_number(value: Any, name: str, wanted: str) -> float:
+    """A finite positive number."""
+    try:
+        number = np.nan if isinstance(value, (str, bytes, bool)) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = np.nan
+    if not 0 < number < np.inf:
+        raise DataError(f"{name} is {str(value)[:80]}; give {wanted}, a positive number")
+    return number
+
+
+def is_usual(pixel_scale: float) -> bool:
+    """Whether a pixel scale is believed when one statement alone says it."""
+    return SMALLEST_SCALE <= pixel_scale <= LARGEST_SCALE
+
+
+def check_usual(pixel_scale: float, where: str) -> None:
+    """Raise DataError where one statement alone says a pixel scale that images of lenses do not have."""
+    if not is_usual(pixel_scale):
+        raise DataError(
+            f"pixel scale of {pixel_scale:.6g} arcsec, from {where}: outside of {SMALLEST_SCALE:g} to "
+            f"{LARGEST_SCALE:g}, as if it were in degrees or radians; give pixel_scale= in arcsec per pixel, and if it "
+            "is meant say it twice, with pixel_scale= and in the file or info.json"
+        )
+
+
+def checked_origin(origin: Any) -> tuple[float, float]:
+    """(x, y) in arcsec, finite and not beyond what counts as one field."""
+    try:
+        x, y = (float(part) for part in origin)
+    except (TypeError, ValueError, OverflowError):
+        x = y = np.nan
+    if not (abs(x) <= LARGEST_ORIGIN and abs(y) <= LARGEST_ORIGIN):
+        raise DataError(
+            f"origin is {str(origin)[:80]}; give (x, y) of the centre in arcsec, at most {LARGEST_ORIGIN:g} from zero"
+        )
+    return x, y
 
 
 def checked_mask(mask: Any, shape: tuple[int, int], where: str) -> np.ndarray:
@@ -225,6 +271,16 @@ def count_and_first(bad: np.ndarray) -> str:
     number = int(np.count_nonzero(bad))
     plural = "pixel" if number == 1 else "pixels"
     return f"{number} {plural}, the first at row {row}, column {column} (counted from 0)"
+
+
+def visible_notes(*notes: str) -> tuple[str, ...]:
+    """Notes without the control characters that a file's names may hold."""
+    return tuple(visible(note, MOST_SHOWN) for note in notes)
+
+
+def as_shown(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The rows of a description, likewise."""
+    return [(label, visible(text, MOST_SHOWN)) for label, text in rows]
 
 
 def source_rows(sources: tuple[Source, ...]) -> list[dict[str, str]]:

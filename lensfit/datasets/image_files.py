@@ -1,6 +1,6 @@
 """Which files of a folder, and which arrays of a file, are data, noise, PSF and mask: told by their names."""
 
-import json
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -11,9 +11,10 @@ import numpy as np
 from astropy.wcs import WCS
 
 from lensfit.datasets.array_choice import Address, as_plane, named, of_the_same_number
-from lensfit.datasets.array_files import Images, Scale, open_images, oversampling_of, read_as, sha256
+from lensfit.datasets.array_files import MAX_PSF, Images, Scale, open_images, oversampling_of, sha256
 from lensfit.datasets.dataset import Source, check_shapes, count_and_first
 from lensfit.datasets.drizzled import exposure_time
+from lensfit.datasets.info_file import NAME, stated_in
 from lensfit.errors import DataError
 from lensfit.names import NoiseIs
 
@@ -52,11 +53,11 @@ def find_files(folder: Path, given: Mapping[str, Path]) -> dict[str, Path]:
     Raises:
         DataError: no file or several files could be the data, or several could be another role.
     """
-    taken = {file.resolve() for file in given.values()}
+    taken = {os.path.realpath(file) for file in given.values()}
     files = {
         file.name: file
         for file in sorted(folder.iterdir())
-        if file.name.lower().endswith(_SUFFIXES) and file.resolve() not in taken
+        if file.name.lower().endswith(_SUFFIXES) and os.path.realpath(file) not in taken
     }
     stems = {name: _stem(name) for name in files}
     found = dict(given)
@@ -96,25 +97,15 @@ def read_info(folder: Path) -> Info:
     """The content of `info.json`, an empty Info where there is none.
 
     Raises:
-        DataError: it is no JSON object, or its `pixel_scale` or `origin` are not numbers.
+        DataError: it is no JSON object, or its `pixel_scale`, `origin` or `mask_is` are not of their kind.
     """
-    path = folder / "info.json"
-    if not path.exists():
-        return Info()
-    with read_as(path, "JSON"):
-        stated = json.loads(path.read_text(encoding="utf-8"))
-    try:
-        scale = [float(stated["pixel_scale"])] if "pixel_scale" in stated else []
-        x, y = stated.get("origin", (0.0, 0.0))
-        origin = (float(x), float(y))
-    except (TypeError, ValueError, AttributeError) as error:
-        example = '{"pixel_scale": 0.05, "origin": [0.0, 0.0]}'
-        raise DataError(f"{path}: no object with numbers ({error}); write for example {example}") from error
+    stated, sources = stated_in(folder, ("pixel_scale", "origin", "mask_is"))
+    sides = [stated["pixel_scale"]] if "pixel_scale" in stated else []
     return Info(
-        scales=tuple(Scale(str(path), side, side) for side in scale),
-        origin=origin,
+        scales=tuple(Scale(str(folder / NAME), side, side) for side in sides),
+        origin=stated.get("origin", (0.0, 0.0)),
         mask_is=stated.get("mask_is"),
-        sources=(("info", str(path), sha256(path)),),
+        sources=sources,
     )
 
 
@@ -150,8 +141,8 @@ def read_parts(path: Path, role: str, also: tuple[str, ...] = (), plane: int | N
         DataError: the file cannot be read, or `role` is missing or has several candidates.
     """
     file, array = Address.of(path)
-    digest = sha256(file) if file.is_file() else ""
     with open_images(file) as images:
+        digest = sha256(file)
         chosen = _required(images, role) if array is None else _named(images, role, array)
         parts = {role: _part(images, role, chosen, digest, plane)}
         for other in also:
@@ -208,7 +199,8 @@ def _part(
     where = f"{images.path}[{found[0]}]"
     arrays, squeezed = [], []
     for name in found:
-        array, told = as_plane(images.array(name), plane, f"{images.path}[{name}]")
+        given = images.array(name, MAX_PSF if role == "psf" else None)
+        array, told = as_plane(given, plane, f"{images.path}[{name}]")
         arrays.append(array)
         squeezed += told
     values, notes = _as_role(images, kind, found, arrays)

@@ -9,18 +9,24 @@ from astropy.wcs import WCS
 
 from lensfit.datasets.cutout import Frame, Place, cut_note, window
 from lensfit.datasets.dataset import (
+    ARGUMENT,
+    LARGEST,
     MASKING_NOISE,
     Dataset,
     Source,
+    as_shown,
     check_shapes,
     check_some_used,
+    check_usual,
     checked_mask,
+    checked_origin,
     checked_scale,
     count_and_first,
     native,
     place,
     read_only,
     source_rows,
+    visible_notes,
 )
 from lensfit.datasets.noise import made_noise, notes_on, numbers
 from lensfit.datasets.psf import check_psf_fits, checked_psf, fwhm, narrower_than
@@ -60,7 +66,7 @@ class Imaging(Dataset):
     wcs: WCS | None = None
     notes: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
-    scale_from: str = "pixel_scale="
+    scale_from: str = ARGUMENT
     center: Place | None = None
 
     @classmethod
@@ -81,7 +87,7 @@ class Imaging(Dataset):
         wcs: WCS | None = None,
         notes: tuple[str, ...] = (),
         sources: tuple[Source, ...] = (),
-        scale_from: str = "pixel_scale=",
+        scale_from: str = ARGUMENT,
         center: Place | None = None,
     ) -> Self:
         """Check everything and build the dataset.
@@ -91,7 +97,7 @@ class Imaging(Dataset):
                 a masked pixel.
             psf: (h, w), centred, with pixels as large as the data's; it is divided by its sum, and moved by half
                 a pixel onto odd sides where they are even.
-            pixel_scale: arcsec per pixel.
+            pixel_scale: arcsec per pixel; outside of 1e-4 to 100 only where `scale_from` names who else says so.
             mask: (H, W), anything but 0 = left out; None leaves out nothing but bad pixels.
             nan: "error" refuses NaN, inf and noise of 0 in unmasked pixels, "mask" masks these pixels.
             psf_center: move the PSF so that its centroid is in its centre.
@@ -103,16 +109,18 @@ class Imaging(Dataset):
             DataError: anything that a fit could not trust; the message says what, where and the way on.
         """
         pixel_scale = checked_scale(pixel_scale)
+        if scale_from == ARGUMENT:
+            check_usual(pixel_scale, ARGUMENT)
         arrays, remarks = checked_arrays(
             data, noise, psf, mask, nan, sources, unit, noise_is, noise_scale, psf_center
         )
         return cls(
             **{role: read_only(array) for role, array in arrays.items()},
             pixel_scale=pixel_scale,
-            origin=(float(origin[0]), float(origin[1])),
+            origin=checked_origin(origin),
             unit=unit,
             wcs=wcs,
-            notes=(*notes, *remarks),
+            notes=visible_notes(*notes, *remarks),
             sources=sources,
             scale_from=scale_from,
             center=None if center is None else (float(center[0]), float(center[1])),
@@ -137,7 +145,7 @@ class Imaging(Dataset):
         unit = self.unit or "unknown unit"
         used = int(np.count_nonzero(~self.mask))
         height, width = self.psf.shape
-        return [
+        rows = [
             *((role, path) for role, path, _ in self.sources),
             ("shape", f"{self.shape[0]} rows x {self.shape[1]} columns"),
             ("pixel scale", f"{self.pixel_scale:.6g} arcsec, from {self.scale_from}"),
@@ -150,6 +158,7 @@ class Imaging(Dataset):
             ("PSF", f"{height} x {width} pixels, FWHM {fwhm(self.psf) * self.pixel_scale:.3g} arcsec, sum 1"),
             *(("note", note) for note in self.notes),
         ]
+        return as_shown(rows)
 
     def _describe_pixels(self, unit: str) -> list[tuple[str, str]]:
         """Rows on data and noise; of a very large image no more than two copies are held."""
@@ -298,13 +307,26 @@ def checked_pixels(
             f"{place('noise', sources)}: zero or negative in {count_and_first(bad)}; mask these pixels, "
             "give nan='mask' to have it done where it is zero, or give a noise map of standard deviations"
         )
+    check_squares(data, noise, ~mask, sources)
     check_some_used(mask, place("data", sources))
-    unsafe_data, unsafe_noise = ~np.isfinite(data), ~(np.isfinite(noise) & (noise > 0))
+    unsafe_data, unsafe_noise = ~(np.abs(data) <= LARGEST), ~((noise >= 1 / LARGEST) & (noise <= LARGEST))
     if unsafe_data.any() or unsafe_noise.any():
         number = np.count_nonzero(unsafe_data | unsafe_noise)
         notes.append(f"{number} masked pixels without a number filled with data 0 or noise 1")
-        data, noise = np.where(unsafe_data, 0.0, data), np.where(unsafe_noise, 1.0, noise)
+        np.copyto(data, 0.0, where=unsafe_data)  # in place: they are fresh, and may be large
+        np.copyto(noise, 1.0, where=unsafe_noise)
     return data, noise, mask, notes
+
+
+def check_squares(data: np.ndarray, noise: np.ndarray, used: np.ndarray, sources: tuple[Source, ...]) -> None:
+    """Raise DataError where numbers are so large or small that their squares are none."""
+    for role, bad in (("data", np.abs(data) > LARGEST), ("noise", noise < 1 / LARGEST)):
+        bad &= used
+        if bad.any():
+            raise DataError(
+                f"{place(role, sources)}: beyond {LARGEST:g} or its inverse in {count_and_first(bad)}, which gives no "
+                "chi2; mask these pixels, or choose another unit"
+            )
 
 
 def _masked(mask: np.ndarray, bad: np.ndarray, reason: str, notes: list[str]) -> np.ndarray:

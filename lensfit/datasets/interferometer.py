@@ -10,8 +10,11 @@ from astropy.wcs import WCS
 from lensfit.datasets.dataset import (
     Dataset,
     Source,
+    as_shown,
     check_some_used,
     checked_mask,
+    checked_number,
+    checked_origin,
     checked_scale,
     place,
     read_only,
@@ -19,6 +22,9 @@ from lensfit.datasets.dataset import (
 )
 from lensfit.datasets.visibilities import ARCSEC, FIELD, Visibilities, check_field, check_pixel, check_units
 from lensfit.errors import DataError
+
+MOST_PIXELS = 2**24
+"""Pixels of the largest image grid."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,16 +78,16 @@ class Interferometer(Dataset):
         check_units(float(lengths.max()), place("u", visibilities.sources))
         check_pixel(visibilities.u, visibilities.v, pixel_scale)
         check_field(float(lengths[lengths > 0].min()), shape, pixel_scale)
-        if primary_beam is not None and not (np.isfinite(primary_beam) and primary_beam > 0):
-            raise DataError(f"primary_beam is {primary_beam}; give its full width at half maximum in arcsec")
+        if primary_beam is not None:
+            primary_beam = checked_number(primary_beam, "primary_beam", "its full width at half maximum in arcsec")
         mask = checked_mask(mask, shape, "mask")
         check_some_used(mask, "mask")
         return cls(
             visibilities=visibilities,
             mask=read_only(mask),
             pixel_scale=pixel_scale,
-            origin=(float(origin[0]), float(origin[1])),
-            primary_beam=None if primary_beam is None else float(primary_beam),
+            origin=checked_origin(origin),
+            primary_beam=primary_beam,
             notes=visibilities.notes,
             sources=visibilities.sources,
         )
@@ -158,7 +164,7 @@ class Interferometer(Dataset):
         length = np.hypot(table.u, table.v)
         known = "unknown" if table.antenna1 is None else "known"
         beam = "flat" if self.primary_beam is None else f"{self.primary_beam:.4g} arcsec wide at half maximum"
-        return [
+        rows = [
             *((role, path) for role, path, _ in self.sources),
             ("visibilities", f"{len(table)}, antennas {known}"),
             ("baselines", f"{length.min():.4g} to {length.max():.4g} wavelengths"),
@@ -168,6 +174,7 @@ class Interferometer(Dataset):
             ("image", f"{self.shape[0]} rows x {self.shape[1]} columns of {self.pixel_scale:.4g} arcsec"),
             ("centre", f"x = {self.origin[0]:.4g}, y = {self.origin[1]:.4g} arcsec from the phase centre"),
         ]
+        return as_shown(rows)
 
     def document(self) -> dict[str, Any]:
         """What result.json says of the visibilities."""
@@ -188,7 +195,10 @@ def _checked_shape(shape: Any) -> tuple[int, int]:
     sides = np.asarray(shape)
     if sides.shape != (2,) or sides.dtype.kind not in "iu" or (sides < 1).any():
         raise DataError(f"shape={shape!r}: give (H, W), the rows and columns of the image, two positive integers")
-    return int(sides[0]), int(sides[1])
+    rows, columns = int(sides[0]), int(sides[1])
+    if rows * columns > MOST_PIXELS:
+        raise DataError(f"shape={rows, columns}: more than {MOST_PIXELS} pixels; give a smaller field or larger pixels")
+    return rows, columns
 
 
 def least_field(visibilities: Visibilities) -> float:
@@ -201,5 +211,5 @@ def wide_grid(visibilities: Visibilities, primary_beam: float | None) -> tuple[f
     """Pixel [arcsec] and shape of an image of all that may emit: the primary beam, or 128 pixels where it is flat."""
     pixel = 0.5 / (2 * max(np.abs(visibilities.u).max(), np.abs(visibilities.v).max()) * ARCSEC)
     side = max(1.01 * least_field(visibilities), 1.2 * primary_beam if primary_beam else 128 * pixel)
-    count = 2 * int(np.ceil(side / pixel / 2))
+    count = 2 * int(np.ceil(min(side / pixel, np.sqrt(MOST_PIXELS)) / 2))
     return float(pixel), (count, count)

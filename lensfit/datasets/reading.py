@@ -11,9 +11,9 @@ from astropy import units
 from astropy.io import fits
 
 from lensfit.datasets.array_choice import Address
-from lensfit.datasets.array_files import Scale, resolved_scale
+from lensfit.datasets.array_files import Scale, read_as, resolved_scale, stated_by
 from lensfit.datasets.cutout import Frame, Wanted, select
-from lensfit.datasets.dataset import checked_scale, place
+from lensfit.datasets.dataset import ARGUMENT, checked_scale, place
 from lensfit.datasets.foreign_formats import refuse_foreign
 from lensfit.datasets.image_files import Info, Part, find_files, read_info, read_parts
 from lensfit.datasets.imaging import Imaging
@@ -25,6 +25,7 @@ from lensfit.datasets.visibilities import NanRows, Visibilities, check_units
 from lensfit.datasets.visibility_files import holds_visibilities, read_table
 from lensfit.errors import DataError
 from lensfit.names import East, MaskIs, NanPolicy, NoiseIs, NoiseScale, Sign
+from lensfit.outside import is_there
 from lensfit.whole_files import replacing
 
 
@@ -39,7 +40,7 @@ def read(path: str | Path, **options: Any) -> Imaging | Interferometer:
         DataError: an option is for the other kind of data, or see the readers.
     """
     path = Path(path)
-    are_visibilities = path.exists() and holds_visibilities(path)
+    are_visibilities = is_there(path) and holds_visibilities(path)
     reader, other = (read_interferometer, read_imaging) if are_visibilities else (read_imaging, read_interferometer)
     given = {name: value for name, value in options.items() if value is not None}
     wrong = [name for name in given if name not in inspect.signature(reader).parameters]
@@ -98,7 +99,7 @@ def read_imaging(
         DataError: a file is missing, ambiguous, broken, too large, or not fit for a fit.
     """
     path = Path(path)
-    if not Address.of(path).file.exists():
+    if not is_there(Address.of(path).file):
         raise DataError(f"{path}: no such file or folder; check the path")
     refuse_foreign(path)
     named = {"noise": noise, "psf": psf, "mask": mask}
@@ -106,7 +107,7 @@ def read_imaging(
     files = find_files(path, given) if path.is_dir() else {"data": path, **given}
     info = read_info(path) if path.is_dir() else Info()
     parts = _read_all(files, plane)
-    scales = () if pixel_scale is None else (Scale("pixel_scale=", pixel_scale, pixel_scale),)
+    scales = () if pixel_scale is None else (Scale(ARGUMENT, pixel_scale, pixel_scale),)
     wanted = Wanted(center=center, center_sky=center_sky, cutout=cutout, mask_radius=mask_radius)
     stated = Stated(nan=nan, psf_center=psf_center, noise_is=noise_is, noise_scale=noise_scale, mask_is=mask_is)
     return _assembled(parts, (*scales, *info.scales), info, stated, wanted)
@@ -153,6 +154,7 @@ def _assembled(
     _check_noise(data, noise, stated)
     scales = (*scales, *data.scales)
     scale, notes = resolved_scale(scales, data.sources[0][1])
+    scale_from = stated_by(scales, scale)
     psf = on_data_pixels(psf, scale, scales)
     parts = parts | {"psf": psf}
     sources = (*(source for part in parts.values() for source in part.sources), *info.sources)
@@ -177,7 +179,7 @@ def _assembled(
         wcs=used.frame.wcs,
         notes=tuple(dict.fromkeys(told)),
         sources=sources,
-        scale_from=scales[0].where,
+        scale_from=scale_from,
     )
 
 
@@ -194,7 +196,9 @@ def _check_noise(data: Part, noise: Part, stated: Stated) -> None:
 def _check_units(data: Part, noise: Part) -> None:
     if data.unit is None or noise.unit is None or data.unit == noise.unit:
         return
-    if _unit(data.unit) != _unit(noise.unit):
+    with read_as(Path(noise.sources[0][1]), "image with a BUNIT"):
+        differ = _unit(data.unit) != _unit(noise.unit)
+    if differ:
         raise DataError(
             f"{noise.sources[0][1]}: BUNIT is {noise.unit!r}, that of {data.sources[0][1]} is {data.unit!r}; "
             "convert one of them, or correct its BUNIT"

@@ -1,5 +1,6 @@
 """Visibilities from a UVFITS file (FITS random groups, AIPS memo 117), as CASA, AIPS and MIRIAD export it."""
 
+import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 from astropy.io import fits
 
 from lensfit.datasets.array_files import check_size, read_as, unpacked
+from lensfit.datasets.fits_headers import check_headers
 from lensfit.datasets.frequency_setups import read_frequency_setups
 from lensfit.datasets.random_groups import Groups
 from lensfit.datasets.uvfits_fields import choose_source
@@ -37,6 +39,10 @@ def uvfits_columns(path: Path, field: str | int | None = None) -> tuple[dict[str
     """
     with unpacked(path) as file, warnings.catch_warnings(), read_as(path, "UVFITS"):
         warnings.simplefilter("ignore")  # AIPS writes keywords that astropy finds unusual
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        check_headers(file, size, path)
+        file.seek(0)
         with fits.open(file, memmap=False) as hdus:
             first: Any = hdus[0]
             if not isinstance(first, fits.GroupsHDU):

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 
-from lensfit.datasets.dataset import MASKING_NOISE, Source, place
+from lensfit.datasets.dataset import LARGEST, MASKING_NOISE, Source, place, visible_notes
 from lensfit.errors import DataError
 from lensfit.names import SIDES, SIGNS, East, Sign
 
@@ -14,8 +14,8 @@ NanRows: TypeAlias = Literal["error", "drop"]
 
 ARCSEC = np.pi / 180 / 3600
 """Radians in an arcsec."""
-SHORT = 2e4
-"""Wavelengths: an array whose longest baseline is shorter cannot resolve a lens of arcsec."""
+SHORT, LONG = 2e4, 1e11
+"""Wavelengths: an array whose longest baseline is shorter cannot resolve a lens of arcsec; none is longer."""
 FIELD = 0.3
 """Fringes of the shortest baseline that the field has to hold: half the largest structure it records."""
 
@@ -103,7 +103,7 @@ class Visibilities:
             kept["sigma_im"] = kept["sigma_re"]
         for column in kept.values():
             column.flags.writeable = False
-        return cls(**kept, notes=(*notes, *frame, *remarks), sources=sources)
+        return cls(**kept, notes=visible_notes(*notes, *frame, *remarks), sources=sources)
 
     def __len__(self) -> int:
         return len(self.u)
@@ -199,6 +199,12 @@ def _rows_to_keep(
                 f"{where}: zero or negative in {_rows_and_first(bad)}; flag these rows or give standard "
                 "deviations (weights= takes 1/sigma^2)"
             )
+        bad = keep & ((column < 1 / LARGEST) if name in noises else np.abs(column) > LARGEST)
+        if bad.any():
+            raise DataError(
+                f"{where}: beyond {LARGEST:g} or its inverse in {_rows_and_first(bad)}, which gives no chi2; flag "
+                "these rows, or choose another unit"
+            )
     if not keep.any():
         raise DataError(
             f"{place('visibilities', sources)}: all {count} rows are left out ({'; '.join(notes)}); "
@@ -233,6 +239,11 @@ def check_units(longest: float, where: str) -> None:
             f"{where}: the longest baseline is {longest:.6g}, too short to be in wavelengths for a lens; u and v "
             "look like metres (give wavelength= in metres) or kilo-wavelengths (give wavelength=1e-3)"
         )
+    if longest > LONG:
+        raise DataError(
+            f"{where}: the longest baseline is {longest:.6g} wavelengths, longer than any on Earth or in orbit; give "
+            "u and v in wavelengths, or correct wavelength="
+        )
 
 
 def check_pixel(u: np.ndarray, v: np.ndarray, pixel_scale: float) -> None:
@@ -253,7 +264,7 @@ def check_field(shortest: float, shape: tuple[int, int], pixel_scale: float) -> 
         raise DataError(
             f"the field of {field:.4g} arcsec is too small for the shortest baseline of {shortest:.6g} wavelengths, "
             f"which records structure of {2 * least:.4g} arcsec: give at least {least:.4g} arcsec "
-            f"(shape >= {int(np.ceil(least / pixel_scale))}), or check the unit of u and v"
+            f"(shape >= {np.ceil(least / pixel_scale):.0f}), or check the unit of u and v"
         )
 
 

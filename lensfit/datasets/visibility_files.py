@@ -1,7 +1,6 @@
 """The raw columns of visibilities in a UVFITS or npz file or in a folder, with what is stated beside them."""
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,12 @@ from astropy.io import fits
 from lensfit.datasets.array_files import file_format, open_images, read_as, sha256
 from lensfit.datasets.dataset import Source
 from lensfit.datasets.foreign_formats import foreign_format, refuse_foreign
+from lensfit.datasets.info_file import checked, stated_in
 from lensfit.datasets.uvfits import is_uvfits, uvfits_columns
 from lensfit.datasets.visibilities import Visibilities, check_length
 from lensfit.errors import DataError
 from lensfit.names import East, Sign
+from lensfit.outside import is_there
 
 NAMES = {
     "u": ("u", "uu"),
@@ -77,7 +78,7 @@ def read_table(path: Path, source: str | int | None = None) -> Table:
         DataError: nothing or several things there could be visibilities, a file is broken or of a format that is not
             read, or holds several sources.
     """
-    if not path.exists():
+    if not is_there(path):
         raise DataError(f"{path}: no such file or folder; check the path")
     refuse_foreign(path)
     if not path.is_dir():
@@ -126,9 +127,10 @@ def _npz(path: Path) -> Table:
             if len(names) > 1:
                 raise DataError(f"{path}: several arrays for {role}: {', '.join(names)}; keep one of them")
         columns = {role: arrays.array(lower[names[0]]) for role, names in found.items() if names}
-        stated = {key: arrays.array(lower[key]).tolist() for key in STATED if key in lower}
+        stated = {key: arrays.array(lower[key]) for key in STATED if key in lower}
     if "primary_beam" in columns:
-        stated["primary_beam"] = columns.pop("primary_beam").tolist()
+        stated["primary_beam"] = columns.pop("primary_beam")
+    stated = {key: checked(path, key, value.tolist()) for key, value in stated.items()}
     return Table(
         columns=_joined(columns, path), stated=stated, sources=(("visibilities", str(path), sha256(path)),)
     )
@@ -167,15 +169,8 @@ def _joined(columns: dict[str, Any], path: Path) -> dict[str, Any]:
 
 def _info(folder: Path) -> Table:
     """What the `info.json` of a folder states, an empty table where there is none."""
-    path = folder / "info.json"
-    if not path.exists():
-        return Table(columns={})
-    with read_as(path, "JSON"):
-        stated = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(stated, Mapping):
-        raise DataError(f"{path}: no JSON object; write for example " + '{"pixel_scale": 0.05, "shape": [128, 128]}')
-    known = {key: value for key, value in stated.items() if key in STATED}
-    return Table(columns={}, stated=known, sources=(("info", str(path), sha256(path)),))
+    stated, sources = stated_in(folder, STATED)
+    return Table(columns={}, stated=stated, sources=sources)
 
 
 def read_chunks(

@@ -25,6 +25,7 @@ from lensfit import version
 from lensfit.errors import FitError
 from lensfit.fitters.base import Fitter, State
 from lensfit.lock import held
+from lensfit.outside import json_of, text_of, unreadable
 from lensfit.problem import Problem
 from lensfit.whole_files import PART, replacing
 
@@ -32,6 +33,10 @@ MANIFEST, FORMAT = "manifest.json", 1
 GENERATIONS = 2
 STATES = "[0-9]" * 8 + ".*"
 """The files of states in a store."""
+NAMED = re.compile(r"[0-9]{8,20}\.[\w.]+")
+"""Their names in a manifest."""
+LONGEST = 2**29
+"""Bytes of the longest file of a state that is read."""
 VERSIONED = ("jax", "jaxlib", "numpy", "scipy")
 """Packages whose version every resumed fit needs to be the same, beside those the fitter names."""
 logger = logging.getLogger("lensfit")
@@ -115,7 +120,7 @@ class Session:
         for generation in self.generations:
             try:
                 return _read(self.folder, generation["files"])
-            except (OSError, ValueError, KeyError) as error:
+            except Exception as error:  # whatever numpy and json raise on what was not written so
                 logger.warning("%s: state %d is damaged (%s)", self.folder, generation["number"], error)
         if self.generations:
             raise FitError(f"{self.folder}: every state in it is damaged; choose another folder to begin again")
@@ -200,7 +205,11 @@ def _contents(state: State) -> dict[str, bytes]:
 def _read(folder: Path, files: dict[str, str]) -> State:
     state: State = {}
     for name, digest in files.items():
-        data = (folder / name).read_bytes()
+        path = folder / name
+        told = unreadable(path) or ("longer than any state" if path.stat().st_size > LONGEST else "")
+        if told:
+            raise ValueError(f"{name}: {told}")
+        data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != digest:
             raise ValueError(f"{name} is not what was written")
         kind = name.partition(".")[2]
@@ -216,13 +225,13 @@ def _read(folder: Path, files: dict[str, str]) -> State:
 
 def _read_manifest(folder: Path) -> dict[str, Any] | None:
     path = folder / MANIFEST
-    if not path.exists():
+    if not path.is_symlink() and not path.exists():
         return None
     try:
-        manifest = json.loads(path.read_bytes())
-        if manifest["format"] == FORMAT and isinstance(manifest["identity"], dict) and _names_states(manifest):
+        manifest = json_of(text_of(path), strict=True)
+        if _is_manifest(manifest):
             return manifest
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except ValueError:
         pass
     raise FitError(f"{path}: is no manifest of this lensfit's checkpoints; choose another folder")
 
@@ -233,10 +242,23 @@ def _listed(manifest: dict[str, Any]) -> dict[str, str]:
     return {name: digest for generation in generations for name, digest in generation["files"].items()}
 
 
-def _names_states(manifest: dict[str, Any]) -> bool:
-    """Whether a manifest names states, and nothing beyond its folder."""
-    names = _listed(manifest)
-    return bool(names) and all(Path(name).name == name and Path(name).match(STATES) for name in names)
+def _is_manifest(manifest: Any) -> bool:
+    """Whether it is of this format and names states, each with its sha256, and nothing else."""
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        return False
+    generations, passing = manifest.get("generations"), manifest.get("passing", [])
+    if not all(isinstance(kept, kind) for kept, kind in ((manifest.get("identity"), dict), (generations, list),
+                                                         (passing, list))):  # fmt: skip
+        return False
+    every = [*generations, *passing]
+    return bool(every) and all(_is_generation(generation) for generation in every)
+
+
+def _is_generation(generation: Any) -> bool:
+    files = generation.get("files") if isinstance(generation, dict) else None
+    if not isinstance(files, dict) or not files or not isinstance(generation.get("number"), int):
+        return False
+    return all(NAMED.fullmatch(name) and isinstance(digest, str) for name, digest in files.items())
 
 
 def _write(path: Path, data: bytes) -> None:

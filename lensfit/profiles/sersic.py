@@ -51,7 +51,7 @@ class Sersic(LightProfile):
     e2: Any = parameter("", "e_2", "e2")
     intensity: Any = parameter("data unit", r"I_\mathrm{e}", "amplitude")
     effective_radius: Any = parameter("arcsec", r"R_\mathrm{e}", "radius")
-    sersic_index: Any = parameter("", "n")
+    sersic_index: Any = parameter("", "n", above=0.36)
 
 
 @pytree

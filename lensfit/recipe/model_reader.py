@@ -11,7 +11,7 @@ import numpy as np
 from lensfit import priors, profiles
 from lensfit.errors import ModelError
 from lensfit.inversion.regularisation import check_source
-from lensfit.model import GROUPS, LensModel
+from lensfit.model import GROUPS, LensModel, check_profile
 from lensfit.priors import Part, Prior, Solved
 from lensfit.profiles import LightProfile, PixelSource
 from lensfit.pytree import replace
@@ -26,6 +26,11 @@ def _final(module: Any, base: type | tuple[type, ...]) -> dict[str, Any]:
 
 
 PRIORS = _final(priors, Prior)
+MOST_PROFILES = 200
+LONGEST_CHAIN = 30
+"""Leaves that one leaf may lead through: by a name that stands for it, or as a hyperparameter."""
+MOST_NUMBERS = 4000
+"""Numbers in lists of a model: each is a term of a formula."""
 
 
 def concrete(group: str) -> dict[str, Any]:
@@ -62,12 +67,18 @@ def read_model(content: dict[str, Any]) -> LensModel:
         for name, entries in values.table(content.get(group, {}), group).items()
     }
     reader.raw["sky"] = content.get("sky", 0.0)
-    made: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
+    if len(kinds) > MOST_PROFILES:
+        raise ModelError(f"{len(kinds)} profiles; a model has at most {MOST_PROFILES}")
+    listed, made = 0, {group: dict[str, Any]() for group in GROUPS}
     for (group, name), kind in kinds.items():
         where = f"{group}.{name}"
         given = [field for field in leaves_of(kind) if f"{where}.{field}" in reader.raw]
         leaves = {field: reader.leaf(f"{where}.{field}") for field in given}
+        listed += sum(np.size(leaf) for leaf in leaves.values() if np.ndim(leaf) == 1)
+        if listed > MOST_NUMBERS:
+            raise ModelError(f"{where}: more than {MOST_NUMBERS} numbers in the lists up to this one; give fewer")
         made[group][name] = kind(**leaves, **reader.settings[where])
+        check_profile(made[group][name], where)
         check_lists(made[group][name], where)
     model = LensModel(**made, sky=reader.leaf("sky"))
     Space.of(model)  # raises where a prior is no distribution
@@ -123,7 +134,8 @@ class _Reader:
         if double:
             raise ModelError(f"{where}: both {key} and {', '.join(double)}; {key} sets {' and '.join(parts)}")
         if not isinstance(value, (str, dict)):
-            raise ModelError(f"{where}.{key}: {value!r} is no prior; set numbers by {' and '.join(parts)}")
+            said = values.shown(repr(value))
+            raise ModelError(f"{where}.{key}: {said} is no prior; set numbers by {' and '.join(parts)}")
         self.pairs[f"{where}.{key}"] = value
         for index, part in enumerate(parts):
             share = f"{value}{index + 1}" if isinstance(value, str) else _Share(f"{where}.{key}", index)
@@ -132,6 +144,8 @@ class _Reader:
     def leaf(self, name: str) -> Any:
         """The number, prior, part of a prior or `Solved` of this name."""
         if name not in self.made:
+            if len(self.open) > LONGEST_CHAIN:
+                raise ModelError(f"{self.open[0]}: leads through more than {LONGEST_CHAIN} others; name the last one")
             if name in self.open:
                 raise ModelError(f"{name}: leads back to itself by way of {', '.join(self.open)}")
             self.open.append(name)
@@ -171,7 +185,7 @@ class _Reader:
     def _prior(self, value: dict[str, Any], where: str, size: int) -> Prior:
         entries = dict(value)
         if "prior" not in entries:
-            raise ModelError(f"{where}: {value!r} names no prior; write {{prior = \"Normal\", ...}}")
+            raise ModelError(f"{where}: {values.shown(repr(value))} names no prior; write {{prior = \"Normal\", ...}}")
         fitting = {name: kind for name, kind in PRIORS.items() if kind.size == size}
         chosen = entries.pop("prior")
         if not isinstance(chosen, str) or chosen not in fitting:
@@ -189,11 +203,11 @@ class _Reader:
         return self._named(value, where) if isinstance(value, str) else values.number(value, where)
 
 
-def _array(value: list[Any], where: str) -> np.ndarray:
-    """A list of numbers, or of such lists, all of one length."""
-    if not (value and all(isinstance(item, list) for item in value)):
+def _array(value: list[Any], where: str, axes: int = 2) -> np.ndarray:
+    """A list of numbers, or of such lists, all of one length; of at most so many axes."""
+    if axes == 1 or not (value and all(isinstance(item, list) for item in value)):
         return np.array([values.number(item, where) for item in value])
-    rows = [_array(item, where) for item in value]
+    rows = [_array(item, where, axes - 1) for item in value]
     if len({row.shape for row in rows}) > 1:
         raise ModelError(f"{where}: its rows have several lengths")
     return np.array(rows)
@@ -205,7 +219,7 @@ def _solved(value: dict[str, Any], where: str) -> Solved:
             values.unknown(where, "key", key, ("solved", "positive"))
     positive = value.get("positive", True)
     if value["solved"] is not True or not isinstance(positive, bool):
-        raise ModelError(f"{where}: {value!r}; write {{solved = true, positive = true or false}}")
+        raise ModelError(f"{where}: {values.shown(repr(value))}; write {{solved = true, positive = true or false}}")
     return Solved(positive=positive)
 
 

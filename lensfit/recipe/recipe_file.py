@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -26,6 +27,7 @@ from lensfit.names import (
     NoiseScale,
     Sign,
 )
+from lensfit.outside import text_of, unreadable
 from lensfit.recipe import values
 from lensfit.recipe.model_reader import read_model
 from lensfit.recipe.model_writer import header, line, model_lines
@@ -33,6 +35,9 @@ from lensfit.registry import fitters
 from lensfit.whole_files import replacing
 
 S = TypeVar("S")
+LONGEST = 2**21
+"""Bytes of the longest recipe."""
+MANY_PARTS = re.compile(r"""(?:\.[ \t]*(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*){40}""")
 PRESETS = {"jwst_f150w": instruments.jwst_f150w}
 
 
@@ -145,10 +150,13 @@ def read_recipe(path: str | Path) -> Recipe:
         ModelError: it is missing, no TOML, or says what is unknown or does not fit.
     """
     path = Path(path)
+    told = unreadable(path)
+    if told:
+        raise ModelError(f"{path}: cannot be read ({told}); check the path")
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+        content = _content(text_of(path, LONGEST))
+    except RecursionError as error:
+        raise ModelError(f"{path}: is nested too deep for a recipe; write its tables side by side") from error
     except ValueError as error:
         raise ModelError(f"{path}: is not valid TOML ({error}); correct it there") from error
     try:
@@ -162,6 +170,13 @@ def read_recipe(path: str | Path) -> Recipe:
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     return Recipe(model=model, **sections)
+
+
+def _content(text: str) -> dict[str, Any]:
+    """The tables of a TOML text. Raises ValueError where it is none, RecursionError where it is nested too deep."""
+    if MANY_PARTS.search(text):  # tomllib keeps every beginning of a key
+        raise ValueError("a key has more than 40 parts")
+    return tomllib.loads(text)
 
 
 def write_recipe(
@@ -219,7 +234,7 @@ def _read_section(kind: type[S], content: dict[str, Any], name: str, folder: Pat
 
 
 def _fitter(value: Any, where: str, folder: Path) -> str:
-    if value not in fitters():
+    if not isinstance(value, str) or value not in fitters():
         values.unknown(where, "fitter", value, fitters())
     return value
 

@@ -14,11 +14,12 @@ import numpy as np
 from astropy.table import Column, Table
 
 from lensfit import version
-from lensfit.errors import DataError, ModelError
+from lensfit.errors import DataError
 from lensfit.fitters.diagnostics import Diagnostics
 from lensfit.fitters.result import Basin, FitResult, Search, Variant
 from lensfit.model import from_plain, to_plain
 from lensfit.observations import Observation
+from lensfit.outside import json_of, text_of, unreadable
 from lensfit.problem import Problem
 from lensfit.results.derived import Quantity
 from lensfit.verdict import Check, Outcome, Trust
@@ -31,6 +32,8 @@ OPTIONAL = ("data_count", "evaluations", "gradients", "log_evidence", "log_evide
 PACKAGES = ("lensfit", "jax", "jaxlib", "numpy", "scipy", "astropy", "matplotlib")
 MADE = ("command", "created", "versions", "machine")
 """What the provenance of a file says beside that of the result."""
+LONGEST, LONGEST_SAMPLES = 2**26, 2**29
+"""Bytes of the longest result.json and samples.ecsv."""
 UNIT = "data unit"
 """Unit of an amplitude; in the files it is that of the data, by its name."""
 
@@ -104,10 +107,11 @@ def read_document(folder: str | Path) -> dict[str, Any]:
         DataError: it is missing, broken, or not of the schema that this version writes.
     """
     path = Path(folder) / RESULT
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; the fit did not finish, or this is not the folder of a run")
+    told = unreadable(path)
+    if told:
+        raise DataError(f"{path}: {told}; the fit did not finish, or this is not the folder of a run")
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json_of(text_of(path, LONGEST), strict=True)
     except ValueError as error:
         raise DataError(f"{path}: is not valid JSON ({error}); run the fit again") from error
     found = (document.get("schema"), document.get("version")) if isinstance(document, dict) else None
@@ -129,7 +133,9 @@ def read_result(folder: str | Path) -> tuple[FitResult, dict[str, Quantity], dic
     try:
         result = FitResult(**_fields(document), **_samples(Path(folder) / SAMPLES, document["samples"]))
         return result, {name: _from_row(row) for name, row in document["derived"].items()}, document
-    except (KeyError, TypeError, ValueError, ModelError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # whatever is made of values that are not what was written
         told = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else error
         raise DataError(f"{Path(folder) / RESULT}: is no whole result ({told}); run the fit again") from error
 
@@ -270,8 +276,9 @@ def _samples(path: Path, count: int | None) -> dict[str, Any]:
     """Samples (S, n), weights (S,) and ln L (S,) of samples.ecsv, nothing where there are none."""
     if count is None:
         return {}
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; it belongs to the result.json beside it")
+    told = unreadable(path) or ("too long for samples" if path.stat().st_size > LONGEST_SAMPLES else "")
+    if told:
+        raise DataError(f"{path}: {told}; it belongs to the result.json beside it")
     table = Table.read(path, format="ascii.ecsv")
     if len(table) != count:
         raise DataError(f"{path}: holds {len(table)} samples, result.json says {count}; run the fit again")

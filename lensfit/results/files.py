@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from lensfit import version
 from lensfit.datasets import Dataset
-from lensfit.errors import DataError
+from lensfit.datasets.array_files import open_images
 from lensfit.fitters.result import FitResult
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.observations import Observation, Plane
@@ -147,12 +147,8 @@ def model_file(planes: Sequence[Plane], frame: Dataset, result: FitResult) -> fi
 
 def read_masks(folder: Path) -> dict[str, np.ndarray]:
     """The MASKs (H, W) of a run folder's model.fits, by name. Raises DataError where it cannot be read."""
-    try:
-        planes: Any = fits.open(folder / MODEL)
-    except OSError as error:
-        raise DataError(f"{folder / MODEL}: cannot be read ({error}); run the fit again") from error
-    with planes:
-        return {plane.name: np.array(plane.data, bool) for plane in planes if plane.name.endswith("MASK")}
+    with open_images(folder / MODEL) as images:
+        return {name: images.array(name).astype(bool) for name in images.names if name.endswith("MASK")}
 
 
 def source_file(found: Reconstruction, unit: str | None) -> fits.HDUList:

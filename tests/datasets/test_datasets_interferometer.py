@@ -266,7 +266,7 @@ def test_what_is_not_stated_is_asked_for(tmp_path):
         with pytest.raises(DataError, match=f"states no {missing}; give {missing}="):
             read_interferometer(path, **GRID)
     (path / "info.json").write_text("[1]")
-    with pytest.raises(DataError, match="no JSON object"):
+    with pytest.raises(DataError, match="no object with numbers"):
         read_interferometer(path, **GRID)
 
 

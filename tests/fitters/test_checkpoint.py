@@ -83,7 +83,14 @@ def test_when_every_state_is_damaged_it_says_so(kept, exact, tmp_path):
         load(kept, exact)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 99, "identity": {}, "generations": []}', "\x00"])
+FOREIGN = ["", "{}", "[]", '{"format": 99, "identity": {}, "generations": []}', "\x00", "[" * 100_000]
+FOREIGN += [f'{{"format": 1, "identity": {{}}, "generations": {generations}}}' for generations in (
+    "7", "[7]", '[{"number": 1}]', '[{"number": 1, "files": 7}]', '[{"number": 1, "files": {"../of_others": "0"}}]',
+    '[{"number": "1", "files": {"00000001.file": "0"}}]', '[{"number": 1, "files": {"00000001.file": 0}}]',
+)]
+
+
+@pytest.mark.parametrize("text", FOREIGN)
 def test_foreign_manifests_are_refused(text, exact, tmp_path):
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(FitError, match="no manifest"):
@@ -121,6 +128,11 @@ def test_what_a_killed_process_left_is_removed_and_no_other_file(kept, exact, tm
         session.save(STATE | {"number": 3})
     kept.discard()
     assert [path.name for path in tmp_path.iterdir()] == ["00001000.pt"]
+@pytest.mark.parametrize("name", ["manifest.json", "lock"])
+def test_pipes_are_not_waited_for(name, exact, tmp_path):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(FitError, match=r"no manifest|no such file, but a pipe"):
+        load(Store(tmp_path), exact)
 
 
 def test_another_fit_is_refused_with_the_difference(kept, exact, monkeypatch):

@@ -1,5 +1,6 @@
 """Errors of recipes say in which file, at which key, what is wrong and what may have been meant."""
 
+import os
 import re
 
 import pytest
@@ -19,6 +20,32 @@ WRONG = {
     "regularisation": (PIXELS + 'regularisation = "matern"\n', "the regularisation 'matern' needs a length"),
     "rows": (PIXELS + "reference = [[1, 2], [3]]\n", "source.arc.reference: its rows have several lengths"),
     "pixels as light": (PIXELS.replace("source.arc", "light.arc"), "no light profile 'PixelSource'"),
+    "negative Einstein radius": (
+        edited("[mass.sie]", '[mass.other]\nprofile = "SIE"\ncenter_x = 0\ncenter_y = 0\ne1 = 0\ne2 = 0\n'
+               "einstein_radius = -0.7\n[mass.sie]"),
+        "mass.other.einstein_radius: -0.7, and an Einstein radius is not negative",
+    ),
+    "no Einstein radius allowed": (
+        edited('prior = "Normal", mean = "light.bulge.e2", sigma = 0.05', 'prior = "Uniform", low = -3, high = -1'),
+        "mass.sie.einstein_radius: -1, and an Einstein radius is not negative",
+    ),
+    "no radius": (edited("_radius = 0.5", "_radius = 0.0"), "effective_radius: 0, and it must be above 0"),
+    "index": (edited("sersic_index = 4", "sersic_index = 0.1"), "sersic_index: 0.1, and it must be above 0.36"),
+    "widths": (MULTI.replace("[0.1, 0.2]", "[0.1, 0.0]"), "light.set.sigmas: 0, and it must be above 0"),
+    "ellipticity": (MULTI.replace("e1 = 0.1", "e1 = 1.5"), "light.set.e1: with e2 a length of 1.5, and an ellipticity"),
+    "shear": ('[mass.shear]\nprofile = "Shear"\ngamma1 = 0.8\ngamma2 = 0.7\n', "and a shear is below 1"),
+    "square": (edited("center_y = 0.01", "center_y = 1e200"), "center_y: beyond 1e+75, its square is no number"),
+    "huge integer": (edited("center_y = 0.01", f"center_y = 1{'0' * 400}"), "is no finite number"),
+    "huge seed": (f"[fit]\nseed = {2**70}\n", "is no whole number from 0 on, below 2^63"),
+    "huge setting": (f"[fit]\nsettings = {{starts = {2**70}}}\n", "is too large for a whole number"),
+    "fitter": ("[fit]\nfitter = [1]\n", "fit.fitter: no fitter [1]"),
+    "deep": ("a = " + "[" * 2000 + "]" * 2000, "is nested too deep for a recipe"),
+    "long key": (".".join("a" * 2000) + " = 1", "a key has more than 40 parts"),
+    "deep list": (MULTI.replace("[1.0, 2.0]", "[[[1.0]]]"), "light.set.intensity: [1.0] is no finite number"),
+    "many numbers": (MULTI.replace("[0.1, 0.2]", f"[{'0.1, ' * 5000}]"), "more than 4000 numbers in the lists"),
+    "chain": ("".join(SERSIC.replace("bulge", f"a{k}").replace("= 4", f'= "light.a{k + 1}.sersic_index"')
+                      for k in range(40)) + SERSIC.replace("bulge", "a40"), "leads through more than 30 others"),
+    "many profiles": ("".join(SERSIC.replace("bulge", f"a{k}") for k in range(201)), "201 profiles; a model has at"),
     "no TOML": (SERSIC + "e = ", "is not valid TOML"),
     "section": ('[lihgt.bulge]\nprofile = "Sersic"\n', "no section 'lihgt'; did you mean light?"),
     "profile": (
@@ -191,3 +218,15 @@ def test_models_without_a_recipe_are_refused(tmp_path):
         with pytest.raises(ModelError, match=re.escape(message)):
             write_recipe(tmp_path / "recipe.toml", replace(model, light={"bulge": profile}))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("special", ["pipe", "loop", "folder", "long", "bytes"])
+def test_what_is_no_text_is_no_recipe(special, tmp_path):
+    path = tmp_path / "made.toml"
+    made = {
+        "pipe": lambda: os.mkfifo(path), "loop": lambda: path.symlink_to(path.name), "folder": path.mkdir,
+        "long": lambda: path.write_bytes(b"#" * (2**21 + 1)), "bytes": lambda: path.write_bytes(b"\xff\xfe"),
+    }  # fmt: skip
+    made[special]()
+    with pytest.raises(ModelError, match=r"made\.toml: (cannot be read \(no such file, but|is not valid TOML)"):
+        read_recipe(path)
