@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lensfit.errors import DataError
+from lensfit.outside import is_there
 
 BRACKETS = re.compile(r"(?P<file>.+)\[(?P<array>[^\[\]]+)\]")
 
@@ -23,7 +24,7 @@ class Address(NamedTuple):
     @classmethod
     def of(cls, path: Path) -> Address:
         """What a path says; a file whose own name ends in brackets is that file."""
-        found = None if path.exists() else BRACKETS.fullmatch(str(path))
+        found = None if is_there(path) else BRACKETS.fullmatch(str(path))
         return cls(path, None) if found is None else cls(Path(found["file"]), found["array"].strip())
 
 

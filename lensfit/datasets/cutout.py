@@ -12,8 +12,9 @@ from astropy.wcs import WCS
 
 from lensfit.datasets.dataset import Source, check_shapes, circular_mask, native, place
 from lensfit.datasets.masks import asked_about, left_out
+from lensfit.datasets.noise import standard_deviations
 from lensfit.errors import DataError
-from lensfit.names import MaskIs
+from lensfit.names import MaskIs, NoiseIs
 
 Place = tuple[float, float]
 
@@ -107,7 +108,8 @@ class Selection:
 
 
 def select(
-    data: Any, noise: Any, mask: Any, frame: Frame, wanted: Wanted, mask_is: MaskIs | None, sources: tuple[Source, ...]
+    data: Any, noise: Any, mask: Any, frame: Frame, wanted: Wanted, mask_is: MaskIs | None,
+    noise_is: NoiseIs, sources: tuple[Source, ...]
 ) -> Selection:
     """Cut out what is wanted before anything is asked of the pixels: what lies outside may be as bad as it likes.
 
@@ -123,8 +125,8 @@ def select(
     where = place("mask", sources)
     mask, notes = left_out(None if mask is None else mask[cut.part], mask_is, cut.frame.shape, where)
     if mask_is is None and mask.any():
-        measured = (native(values, place(role, sources)) for role, values in (("data", data), ("noise", noise)))
-        notes += asked_about(*measured, mask, where)
+        light, given = (native(values, place(role, sources)) for role, values in (("data", data), ("noise", noise)))
+        notes += asked_about(light, standard_deviations(given, noise_is), mask, where)
     if wanted.mask_radius is not None:
         outside, told = disc(cut.frame, wanted.mask_radius, cut.center or (0.0, 0.0))
         mask, notes = mask | outside, notes + told

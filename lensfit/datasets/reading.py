@@ -161,7 +161,8 @@ def _assembled(
     frame = Frame(shape=data.values.shape, pixel_scale=checked_scale(scale), origin=info.origin, wcs=data.wcs)
     mask = parts["mask"].values if "mask" in parts else None
     mask_is = stated.mask_is or (None if mask is None else info.mask_is)
-    used = select(data.values, noise.values, mask, frame, wanted, mask_is, sources)
+    noise_is = stated.noise_is or noise.noise_is
+    used = select(data.values, noise.values, mask, frame, wanted, mask_is, noise_is, sources)
     told = [*(note for part in parts.values() for note in part.notes), *notes, *used.notes]
     return Imaging.from_arrays(
         used.data,
@@ -171,7 +172,7 @@ def _assembled(
         mask=used.mask,
         nan=stated.nan,
         psf_center=stated.psf_center,
-        noise_is=stated.noise_is or noise.noise_is,
+        noise_is=noise_is,
         noise_scale=stated.noise_scale,
         origin=used.frame.origin,
         center=used.center,
