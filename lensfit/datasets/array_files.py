@@ -71,14 +71,14 @@ class FitsImages:
         self._hdus = hdus
         self._caught = caught
         self._images: dict[str, Any] = {}
-        self.aliases = {}
+        self.aliases: Mapping[str, str] = {}
         for number, hdu in enumerate(hdus):
             if hdu.is_image and hdu.shape:
                 label = _label(hdu)
                 if not label or label in self._images:
                     label = str(number)
                 self._images[label] = hdu
-                self.aliases = {str(number): label, f"{hdu.name},{hdu.ver}": label} | self.aliases
+                self.aliases = {str(number): label, f"{hdu.name},{hdu.ver}": label, **self.aliases}
         self.names = list(self._images)
 
     def array(self, name: str) -> np.ndarray:

@@ -124,7 +124,8 @@ def _assembled(
     scale, notes = resolved_scale(stated, data.sources[0][1])
     notes += disagreements(psf.scales, scale, "the data")
     sources = (*(source for part in parts.values() for source in part.sources), *info.sources)
-    frame = Frame(shape=data.values.shape, pixel_scale=checked_scale(scale), origin=info.origin, wcs=data.wcs)
+    rows, columns = data.values.shape
+    frame = Frame(shape=(rows, columns), pixel_scale=checked_scale(scale), origin=info.origin, wcs=data.wcs)
     mask = parts["mask"].values if "mask" in parts else None
     if mask is not None and mask_is is None:
         mask_is = info.mask_is
