@@ -82,14 +82,14 @@ class FitsImages:
         self._hdus = hdus
         self._caught = caught
         self._images: dict[str, Any] = {}
-        self.aliases = {}
+        self.aliases: Mapping[str, str] = {}
         for number, hdu in enumerate(hdus):
             if _is_image(hdu):
                 label = visible(_label(hdu))
                 if not label or label in self._images:
                     label = str(number)
                 self._images[label] = hdu
-                self.aliases = {str(number): label, f"{hdu.name},{hdu.ver}": label} | self.aliases
+                self.aliases = {str(number): label, f"{hdu.name},{hdu.ver}": label, **self.aliases}
         self.names = list(self._images)
 
     def array(self, name: str, most: int | None = None) -> np.ndarray:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from astropy import units
 from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
 
@@ -215,13 +214,14 @@ def _on_image(frame: Frame, sky: Place, where: str) -> Place:
     if frame.wcs is None:
         raise DataError(f"{where}: no celestial coordinates in its header; give center= in arcsec, not center_sky=")
     try:
-        there = SkyCoord(*sky, unit=units.deg, frame="icrs")
+        there = SkyCoord(*sky, unit="deg", frame="icrs")
         column, row = (float(value) for value in frame.wcs.world_to_pixel(there))
     except Exception as error:  # astropy has many kinds for what is off the sky, or off the projection
         raise DataError(f"{where}: center_sky={sky} is no place of its image ({error}); give degrees") from error
     if not (math.isfinite(column) and math.isfinite(row)):
         raise DataError(f"{where}: center_sky={sky} is no place of its image; give right ascension and declination")
-    return tuple(
+    x, y = (
         (value - (side - 1) / 2) * frame.pixel_scale + middle
         for value, side, middle in zip((column, row), frame.shape[::-1], frame.origin, strict=True)
     )
+    return x, y

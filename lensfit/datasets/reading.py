@@ -158,7 +158,8 @@ def _assembled(
     psf = on_data_pixels(psf, scale, scales)
     parts = parts | {"psf": psf}
     sources = (*(source for part in parts.values() for source in part.sources), *info.sources)
-    frame = Frame(shape=data.values.shape, pixel_scale=checked_scale(scale), origin=info.origin, wcs=data.wcs)
+    rows, columns = data.values.shape
+    frame = Frame(shape=(rows, columns), pixel_scale=checked_scale(scale), origin=info.origin, wcs=data.wcs)
     mask = parts["mask"].values if "mask" in parts else None
     mask_is = stated.mask_is or (None if mask is None else info.mask_is)
     noise_is = stated.noise_is or noise.noise_is
