@@ -82,7 +82,9 @@ def _holder(file: IO[str]) -> str | None:
     file.seek(0)
     text = file.read(LONGEST)
     try:
-        told = json.loads(text) if text else None
-        return f"host {told['host']}, process {told['process']}" if text else ""
+        if not text:
+            return ""
+        told = json.loads(text)
+        return f"host {told['host']}, process {told['process']}"
     except (ValueError, KeyError, TypeError, RecursionError):
         return None

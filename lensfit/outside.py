@@ -72,9 +72,8 @@ def json_of(text: str, *, strict: bool = False) -> Any:
 
     Raises ValueError with the reason in words, also for a key that an object has twice.
     """
-    refuse = {"parse_constant": _no_number} if strict else {}
     try:
-        return json.loads(text, object_pairs_hook=_unique, **refuse)
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number if strict else None)
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
 

@@ -247,8 +247,9 @@ def _is_manifest(manifest: Any) -> bool:
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         return False
     generations, passing = manifest.get("generations"), manifest.get("passing", [])
-    if not all(isinstance(kept, kind) for kept, kind in ((manifest.get("identity"), dict), (generations, list),
-                                                         (passing, list))):  # fmt: skip
+    if not isinstance(manifest.get("identity"), dict):
+        return False
+    if not isinstance(generations, list) or not isinstance(passing, list):
         return False
     every = [*generations, *passing]
     return bool(every) and all(_is_generation(generation) for generation in every)

@@ -17,6 +17,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import jax
 
@@ -66,8 +67,9 @@ def _processor() -> str:
     from llvmlite import binding
     from numba import config
 
-    found = (binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten(), config.CPU_NAME,
-             config.CPU_FEATURES)  # fmt: skip
+    settings: Any = config  # its attributes are made when it is imported
+    host = binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()
+    found = (*host, settings.CPU_NAME, settings.CPU_FEATURES)
     return hashlib.sha256(repr(found).encode()).hexdigest()[:8]
 
 
