@@ -212,10 +212,10 @@ def test_all_files_appear_or_none(lens, tmp_path, monkeypatch):
         with pytest.raises(DataError, match=r"cannot be written \(No space left on device\); make room"):
             lens.done.save(tmp_path / "run")
     assert list((tmp_path / "run").iterdir()) == []
-    (tmp_path / "run" / "source.fits").write_text("of an earlier run")
+    (tmp_path / "run" / "source.fits").write_text("mine, whatever its name")
     (tmp_path / "run" / "mine.txt").write_text("mine")
     lens.done.save(tmp_path / "run")
-    assert {path.name for path in (tmp_path / "run").iterdir()} == {*IMAGE_FILES, "mine.txt"}
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {*IMAGE_FILES, "mine.txt", "source.fits"}
 
 
 @pytest.mark.parametrize(

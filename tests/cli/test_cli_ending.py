@@ -62,8 +62,7 @@ def test_signals_end_quietly(name, background, lensfit, data, tmp_path, monkeypa
     before = signal.getsignal(signal.SIGINT)
     out = tmp_path / "run"
     try:
-        if background:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN if background else signal.default_int_handler)
         told = lensfit("fit", data, "--mask-radius", 1.5, "--out", out)
     finally:
         signal.signal(signal.SIGINT, before)
