@@ -14,8 +14,9 @@ from lensfit.errors import DataError
 from lensfit.lensing import Field, critical_curves, einstein_radius
 from lensfit.observations import observe
 from lensfit.plots import ModelImages
-from lensfit.results import derived_quantities, read_document, replacing
+from lensfit.results import derived_quantities, read_document
 from lensfit.results.document import plain
+from lensfit.whole_files import replacing
 
 
 @pytest.fixture(scope="module")
