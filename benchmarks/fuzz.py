@@ -5,7 +5,7 @@ of the seed S and counts results, lensfit's own errors, other exceptions, cases 
 beyond 1 GiB more memory, and nonsense: results whose numbers mean nothing. Of each of the last four it prints the
 command that repeats it; with --keep its files lie in FOLDER. Exit code 1 if there is any.
 
-A case that ends the process is the one after the last that `fuzz.case` in the folder for temporary files names.
+A case that ends the process is the one after the last that `fuzz-PID.case` in the folder for temporary files names.
 """
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def main() -> int:
     asked = parser.parse_args()
     faulthandler.enable()
     logging.disable()
-    begun, current = time.process_time(), Path(tempfile.gettempdir()) / "fuzz.case"
+    begun, current = time.process_time(), Path(tempfile.gettempdir()) / f"fuzz-{os.getpid()}.case"
     counts: dict[str, collections.Counter[str]] = {name: collections.Counter() for name in formats(asked.only)}
     seen: set[str] = set()
     os.chdir(work := Path(tempfile.mkdtemp(prefix="fuzz-")))

@@ -25,9 +25,9 @@ def setup() -> None:
 
     It sets double precision; keeps compiled programs and kernels in the user's cache (XDG_CACHE_HOME, or ~/.cache),
     unless JAX was told of another folder (JAX_COMPILATION_CACHE_DIR, jax_compilation_cache_dir), each with a checksum
-    without which nothing is loaded; and hides what XLA
-    writes while it loads them: each program is said to be for another machine, for options of its compiler that no
-    processor lists among its features. Where TF_CPP_MIN_LOG_LEVEL is 0 or 2, messages stay as it says.
+    without which nothing is loaded; and hides what XLA writes while it loads them: each program is said to be for
+    another machine, for options of its compiler that no processor lists among its features. Where
+    TF_CPP_MIN_LOG_LEVEL is 0 or 2, messages stay as it says.
 
     JAX may be imported before or after, and a second call changes nothing. Too late are only arrays and programs
     that were made before: they keep their precision, and are not in the cache.

@@ -26,6 +26,16 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def written(path: Path) -> Iterator[Path]:
+    """As `replacing`, of one file that a user asked for. Raises DataError where it cannot be written."""
+    try:
+        with replacing(path) as temporary:
+            yield temporary
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+@contextmanager
 def appearing(folder: Path, last: str) -> Iterator[Path]:
     """A folder of the same name, whose files move into `folder` when all went well; `last` is the last.
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any, Protocol, Self
 
+import numpy as np
+
 from lensfit.errors import DataError, FitError, ModelError
 from lensfit.fitters.result import FitResult
 from lensfit.model import LensModel
@@ -279,4 +281,12 @@ def _section(data: Any, reading: dict[str, Any]) -> DataSection | None:
             raise DataError(f"{', '.join(reading)}: can be given where the data are read from files")
         return None
     paths = {"noise", "psf", "mask"}
-    return dataclasses.replace(data, **{k: Path(v) if k in paths and v is not None else v for k, v in reading.items()})
+    given = {k: Path(v) if k in paths and v is not None else _plain(v) for k, v in reading.items()}
+    return dataclasses.replace(data, **given)
+
+
+def _plain(value: Any) -> Any:
+    """A value without arrays and numbers of NumPy, as a recipe holds it."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = value.tolist()
+    return tuple(_plain(item) for item in value) if isinstance(value, (list, tuple)) else value

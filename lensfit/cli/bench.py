@@ -12,7 +12,7 @@ from lensfit.bench import curvature, w_tilde
 from lensfit.bench.mock import Tracks, w_tilde_error
 from lensfit.bench.rows import Row, measure, picture, table
 from lensfit.cli.ending import say
-from lensfit.whole_files import replacing
+from lensfit.whole_files import written
 
 JSON = ("implementation", "seconds", "ratio", "error", "memory")
 
@@ -24,10 +24,10 @@ def run(arguments: argparse.Namespace) -> int:
     say(f"{title}\n\n{table(rows)}")
     if arguments.json is not None:
         kept = [{key: value for key, value in dataclasses.asdict(row).items() if key in JSON} for row in rows]
-        with replacing(arguments.json) as path:
+        with written(arguments.json) as path:
             path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     if arguments.out is not None:
-        with replacing(arguments.out) as path:
+        with written(arguments.out) as path:
             picture(rows, title).savefig(path)
     return 0
 

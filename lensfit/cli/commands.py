@@ -22,7 +22,7 @@ from lensfit.recipe import DataSection, read_recipe
 from lensfit.report import write_report
 from lensfit.simulate import simulate_imaging
 from lensfit.space import describe
-from lensfit.whole_files import appearing, replacing
+from lensfit.whole_files import appearing, written
 
 
 def inspect(arguments: argparse.Namespace) -> int:
@@ -33,7 +33,7 @@ def inspect(arguments: argparse.Namespace) -> int:
     for label, text in observation.describe():
         say(f"{label:<13}{as_options(text)}")
     if arguments.out is not None:
-        with replacing(arguments.out) as path:
+        with written(arguments.out) as path:
             observation.figure().savefig(path)
         say(f"{'picture':<13}{arguments.out}")
     return 0

@@ -26,7 +26,7 @@ from lensfit.results.files import MADE, REPORT
 
 NO_OPTION = {"path", "more", "shape", "origin"}
 NAMES = "|".join(f.name for f in dataclasses.fields(DataSection) if f.name not in NO_OPTION)
-ARGUMENT = re.compile(rf"(?<=[ (])({NAMES})=(?:'(\w+)'|(-?[\d.]+(?:e-?\d+)?)|True)?")
+ARGUMENT = re.compile(rf"(?<![^ (])({NAMES})=(?:'(\w+)'|(-?[\d.]+(?:e-?\d+)?)|\(([^()]*)\)|True)?")
 """An argument of a reader as its messages write it: `pixel_scale=`, `nan='mask'` or `psf_center=True`."""
 
 
@@ -146,6 +146,9 @@ def data_section(arguments: argparse.Namespace, base: DataSection) -> DataSectio
     if arguments.data:
         options |= {"path": arguments.data[0], "more": tuple(arguments.data[1:])}
     given = {name: tuple(v) if isinstance(v, list) else v for name, v in options.items() if v is not None}
+    for one, other in (("center", "center_sky"), ("center_sky", "center")):
+        if one in given:
+            base = dataclasses.replace(base, **{other: None})
     return dataclasses.replace(DataSection() if "path" in given else base, **given)
 
 
@@ -153,7 +156,7 @@ def as_options(message: str) -> str:
     """A message of a reader with its arguments as the options of a command: `--pixel-scale`, `--nan mask`."""
 
     def option(match: re.Match[str]) -> str:
-        value = match[2] or match[3]
+        value = match[2] or match[3] or (match[4] or "").replace(",", "")
         name = "--" + match[1].replace("_", "-")
         return f"{name} {value}" if value else name
 

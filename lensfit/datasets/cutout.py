@@ -12,6 +12,7 @@ from astropy.wcs import WCS
 from lensfit.datasets.dataset import Source, check_shapes, circular_mask, native, place
 from lensfit.datasets.masks import asked_about, left_out
 from lensfit.datasets.noise import standard_deviations
+from lensfit.datasets.sky import deviation, differences
 from lensfit.errors import DataError
 from lensfit.names import MaskIs, NoiseIs
 
@@ -125,13 +126,21 @@ def select(
     mask, notes = left_out(None if mask is None else mask[cut.part], mask_is, cut.frame.shape, where)
     if mask_is is None and mask.any():
         light, given = (native(values, place(role, sources)) for role, values in (("data", data), ("noise", noise)))
-        notes += asked_about(light, standard_deviations(given, noise_is), mask, where)
+        notes += asked_about(light, _deviations(light, given, noise_is), mask, where)
     if wanted.mask_radius is not None:
         outside, told = disc(cut.frame, wanted.mask_radius, cut.center or (0.0, 0.0))
         mask, notes = mask | outside, notes + told
     return Selection(
         data=data, noise=noise, mask=mask, frame=cut.frame, center=cut.center, notes=(*cut.notes, *notes)
     )
+
+
+def _deviations(data: np.ndarray, noise: np.ndarray, noise_is: NoiseIs) -> np.ndarray:
+    """Standard deviations (H, W) of the data, for exposure times those of neighbours."""
+    if noise_is != "exposure":
+        return standard_deviations(noise, noise_is)
+    scatter = deviation(differences(data, np.isfinite(data) & (noise > 0)))
+    return np.where(noise > 0, scatter, np.nan)
 
 
 class Cut(NamedTuple):

@@ -22,6 +22,9 @@ MOST_EXTENSIONS = 5000
 LARGEST = {"ZBLOCK": 2**20, "A_ORDER": 9, "B_ORDER": 9, "AP_ORDER": 9, "BP_ORDER": 9, "WCSAXES": 99}
 """The largest sensible value of keywords for which a reader makes room. Those of SIP are its standard's."""
 
+TILES = {"BYTEPIX": (1, 2, 4, 8), "BLOCKSIZE": (16, 32), "SMOOTH": (0, 1)}
+"""What the parameters of a tile's compression can be. astropy hands them to its decoder in C, which believes them."""
+
 _START = re.compile(rb"(SIMPLE  |XTENSION)=")
 _COUNT = re.compile(rb"(?:HIERARCH +)?([A-Z0-9_-]+) *= *([+-]?[0-9]+(?:\.[0-9]*)?(?:[ED][+-]?[0-9]+)?) *(?:/|$)", re.I)
 _STRUCTURE = re.compile(r"Z?NAXIS[0-9]*|Z?BITPIX|[PG]COUNT|TFIELDS")
@@ -49,7 +52,9 @@ def check_headers(file: BinaryIO, size: int, path: Path) -> None:
                 f"{path}: more than {MOST_EXTENSIONS} extensions or {MOST_HEADERS // 2**20} MiB of headers; keep the "
                 "extensions of the lens alone"
             )
-        end = start + len(header) + _span(_counts(header, where), where)
+        counts = _counts(header, where)
+        end = start + len(header) + _span(counts, where)
+        _check_tiles(header, counts, where)
         if end > size:
             raise DataError(
                 f"{where}: the header promises {end} bytes, the file holds {size}; it was cut short or its header is "
@@ -86,6 +91,19 @@ def _counts(header: bytes, where: str) -> dict[str, int]:
         if number != whole and _STRUCTURE.fullmatch(key):
             raise DataError(f"{where}: its header says {key} = {number} and {key} = {whole}; fetch it again")
     return found
+
+
+def _check_tiles(header: bytes, counts: dict[str, int], where: str) -> None:
+    """Raise DataError where a compressed image states what no decoder can do with its tiles."""
+    for match in re.finditer(rb"ZNAME([0-9]+) *= *'([A-Z]+) *'", header):
+        name, value = match[2].decode(), counts.get(f"ZVAL{match[1].decode()}", 0)
+        if name in TILES and value not in TILES[name]:
+            known = ", ".join(map(str, TILES[name]))
+            raise DataError(f"{where}: its header says {name} = {value}, and there are {known}; fetch it again")
+    for axis in range(1, counts.get("ZNAXIS", 0) + 1):
+        tile, side = counts.get(f"ZTILE{axis}", 1), counts.get(f"ZNAXIS{axis}", 1)
+        if not 1 <= tile <= max(side, 1):
+            raise DataError(f"{where}: its header says ZTILE{axis} = {tile} of {side} pixels; fetch it again")
 
 
 def _span(counts: dict[str, int], where: str) -> int:

@@ -54,11 +54,12 @@ def find_files(folder: Path, given: Mapping[str, Path]) -> dict[str, Path]:
         DataError: no file or several files could be the data, or several could be another role.
     """
     taken = {os.path.realpath(file) for file in given.values()}
-    files = {
-        file.name: file
-        for file in sorted(folder.iterdir())
-        if file.name.lower().endswith(_SUFFIXES) and os.path.realpath(file) not in taken
-    }
+    opened = {os.path.realpath(Address.of(file).file) for file in given.values()}
+    there = [file for file in sorted(folder.iterdir()) if file.name.lower().endswith(_SUFFIXES)]
+    there = [file for file in there if os.path.realpath(file) not in taken]
+    others = [file for file in there if os.path.realpath(file) not in opened]
+    named_data = candidates([_stem(file.name) for file in others], "data")[1]
+    files = {file.name: file for file in (others if named_data else there)}
     stems = {name: _stem(name) for name in files}
     found = dict(given)
     for role in (role for role in KINDS if role not in given):
@@ -195,7 +196,7 @@ def _part(
         total = [name for name in found if name.lower() in ("var", "variance")]
         found = total or found
     else:
-        only(found, role, str(images.path), "keep one of them in the file")
+        only(found, role, str(images.path), "name one as FILE[EXT,n], or keep one of them in the file")
     where = f"{images.path}[{found[0]}]"
     arrays, squeezed = [], []
     for name in found:

@@ -247,8 +247,6 @@ class Imaging(Dataset):
         )
 
 
-
-
 def checked_arrays(
     data: Any,
     noise: Any,
@@ -274,7 +272,7 @@ def checked_arrays(
     psf_notes += narrower_than(psf, data, noise, mask)
     told = notes_on(
         data, noise, mask, holds,
-        given=given, noise_is=noise_is, insisted=noise_scale is not None, where=where,
+        given=given, noise_is=noise_is, scale=noise_scale, where=where,
     )  # fmt: skip
     return {"data": data, "noise": noise, "psf": psf, "mask": mask}, [*made, *psf_notes, *notes, *told]
 

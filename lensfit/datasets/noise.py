@@ -108,7 +108,7 @@ def notes_on(
     *,
     given: np.ndarray,
     noise_is: NoiseIs,
-    insisted: bool,
+    scale: float | None,
     where: str,
 ) -> list[str]:
     """What sky, noise and brightest pixels of an image say, in plain words.
@@ -116,7 +116,7 @@ def notes_on(
     Args:
         data, noise, mask: (H, W) as they are used; holds: (H, W) bool, where the first two were numbers.
         given: (H, W) the numbers that the noise was made from, as `noise_is` says.
-        insisted: whether the noise is to be taken as it is.
+        scale: by which they were multiplied; given, the noise is to be taken as it is.
         where: the name of the noise map in a message.
 
     Raises:
@@ -130,8 +130,8 @@ def notes_on(
     if not 0 < scatter < np.inf:
         return notes
     factor = 1 / scatter
-    mend = _remedy(sky, factor, given, noise_is)
-    if _at_odds(factor) and not insisted:
+    mend = _remedy(sky, factor / (scale or 1.0), given, noise_is)
+    if _at_odds(factor) and scale is None:
         raise DataError(
             f"{where}: read as {WORDS[noise_is]}, the noise is {factor:.3g} times {_measured(sky)}; {mend}, "
             "or give noise_scale=1 to have it taken as it is"

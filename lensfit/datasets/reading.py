@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,8 @@ def read_imaging(
     given = {role: Path(file) for role, file in named.items() if file is not None}
     files = find_files(path, given) if path.is_dir() else {"data": path, **given}
     info = read_info(path) if path.is_dir() else Info()
+    if mask is not None:
+        info = replace(info, mask_is=None)  # it speaks of the mask beside it
     parts = _read_all(files, plane)
     scales = () if pixel_scale is None else (Scale(ARGUMENT, pixel_scale, pixel_scale),)
     wanted = Wanted(center=center, center_sky=center_sky, cutout=cutout, mask_radius=mask_radius)
@@ -144,7 +146,10 @@ def _read_all(files: dict[str, Path], plane: int | None) -> dict[str, Part]:
                 f"{files['data']}: no {role} found in it or beside it; give a file as {role}=, "
                 f"or name the file, extension or array {role}"
             )
-    return parts | {role: read_parts(file, role, plane=plane)[role] for role, file in files.items() if role != "data"}
+    parts |= {role: read_parts(file, role, plane=plane)[role] for role, file in files.items() if role != "data"}
+    if plane and not any(note.startswith("plane ") for part in parts.values() for note in part.notes):
+        raise DataError(f"{files['data']}: plane={plane}, and neither it nor what is beside it is a cube; leave it out")
+    return parts
 
 
 def _assembled(

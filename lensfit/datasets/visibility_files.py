@@ -141,6 +141,8 @@ def _triple(folder: Path) -> Table:
     columns, sources = {}, []
     for role, name in TRIPLE.items():
         with open_images(folder / name) as images:
+            if not images.names:
+                raise DataError(f"{folder / name}: holds no image; give (K, 2) numbers in its first extension")
             columns[role] = images.array(images.names[0])
         sources.append(("visibilities" if role == "values" else role, str(folder / name), sha256(folder / name)))
     return Table(

@@ -207,7 +207,8 @@ def _section(name: str, section: DataSection | FitSection | None, folder: Path) 
     if section is None:
         return []
     given = {f.name: getattr(section, f.name) for f in dataclasses.fields(section)}
-    said = {key: _portable(v, folder) for key, v in given.items() if not (v is None or v is False or v == ())}
+    empty = [key for key, v in given.items() if v is None or v is False or (isinstance(v, tuple) and not v)]
+    said = {key: _portable(v, folder) for key, v in given.items() if key not in empty}
     lines = [line(key, value) for key, value in said.items()]
     return ["", header(name), *lines]
 

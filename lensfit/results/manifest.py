@@ -66,7 +66,7 @@ class Manifest:
             return cls(folder, {name: _states(name, rows) for name, rows in content["files"].items()})
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise DataError(f"{path}: does not list the files of a run; choose another folder") from error
 
     def owns(self, name: str) -> bool:

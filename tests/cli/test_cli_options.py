@@ -91,6 +91,10 @@ def test_options_count_before_the_recipe_unless_other_data_are_named():
     assert data_section(same, base) == DataSection(path=Path("a"), psf=Path("p"), **asked)
     placed = parse(["inspect", "a", "--center", "-1.6", "-0.6", "--cutout", "2", "--mask-is", "used", "--plane", "0"])
     expected = DataSection(path=Path("a"), center=(-1.6, -0.6), cutout=2.0, mask_is="used", plane=0)
+    elsewhere = parse(["fit", "--model", "m", "--out", "o", "--center-sky", "150.1", "2.2"])
+    assert data_section(elsewhere, expected) == DataSection(
+        path=Path("a"), center_sky=(150.1, 2.2), cutout=2.0, mask_is="used", plane=0
+    )
     assert data_section(placed, DataSection()) == expected
     other = parse(["fit", "b", "--model", "m", "--out", "o", "--mask", "k"])
     assert data_section(other, base) == DataSection(path=Path("b"), mask=Path("k"))
@@ -153,6 +157,8 @@ def test_a_mask_found_that_leaves_only_a_region_is_used_as_it_is(lensfit, fits, 
         ("a cube of 3 planes; give plane=0 to plane=2, the one that is meant (see center_sky=, mask_radius=)",
          "a cube of 3 planes; give --plane 0 to --plane 2, the one that is meant (see --center-sky, --mask-radius)"),
         ("give mask_is='used' if 1 means used in it", "give --mask-is used if 1 means used in it"),
+        ("noise_scale='auto' for an image", "--noise-scale auto for an image"),
+        ("a.fits: center_sky=(400.0, 95.0) is no place", "a.fits: --center-sky 400.0 95.0 is no place"),
     ],
 )
 def test_messages_name_the_option(message, told):

@@ -68,7 +68,7 @@ def test_missing_and_ambiguous_extensions(tmp_path, arrays):
     two = hdus(data, data, ("ERR", arrays["noise"], None), ("PSF", arrays["psf"], None))
     two[2].ver = 2
     two.writeto(tmp_path / "c.fits")
-    refused(tmp_path / "c.fits", r"several candidates for the data: SCI, SCI,2; keep one")
+    refused(tmp_path / "c.fits", r"several candidates for the data: SCI, SCI,2; name one as FILE")
     hdus().writeto(tmp_path / "d.fits")
     refused(tmp_path / "d.fits", r"no data among its images \(none\)")
     hdus(("OVERSAMP", arrays["psf"], None), ("DET_SAMP", arrays["psf"], None)).writeto(tmp_path / "e.fits")

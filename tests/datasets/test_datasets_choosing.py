@@ -261,3 +261,37 @@ def test_arrays_in_memory_take_the_place_of_the_lens(arrays):
     image = Imaging.from_arrays(arrays["data"], arrays["noise"], arrays["psf"], pixel_scale=SCALE, center=(0.1, 0))
     assert image.center == (0.1, 0.0) and image.cutout(0.3).center == image.binned(2).center == (0.1, 0.0)
     assert image.shape == SHAPE
+
+
+# What is said of one thing counts for that thing
+
+
+def test_what_a_folder_says_of_its_mask_is_not_said_of_another(tmp_path, arrays):
+    image = Imaging.from_arrays(arrays["data"], arrays["noise"], arrays["psf"], pixel_scale=SCALE)
+    write_imaging(image, tmp_path / "lens")
+    lit = np.zeros(SHAPE, bool)
+    row, column = np.unravel_index(np.argmax(arrays["data"]), SHAPE)
+    lit[max(row - 6, 0) : row + 7, max(column - 6, 0) : column + 7] = True
+    fits.PrimaryHDU(lit.astype("u1")).writeto(tmp_path / "used.fits")
+    told = read_imaging(tmp_path / "lens", mask=tmp_path / "used.fits", mask_is="masked").notes
+    try:
+        asked = read_imaging(tmp_path / "lens", mask=tmp_path / "used.fits").notes
+    except DataError as error:
+        asked = (*told, str(error))
+    assert len(asked) > len(told) and "give mask_is='used'" in asked[-1]
+
+
+def test_a_file_may_hold_the_noise_and_another_the_data(tmp_path, arrays):
+    hdus(("ERR", arrays["noise"], None), ("PSF", arrays["psf"], None)).writeto(tmp_path / "extras.fits")
+    hdus(("SCI", arrays["data"], None)).writeto(tmp_path / "data.fits")
+    extras = {role: f"{tmp_path / 'extras.fits'}[{name}]" for role, name in (("noise", "ERR"), ("psf", "PSF"))}
+    image = read_imaging(tmp_path, pixel_scale=SCALE, **extras)
+    np.testing.assert_array_equal(image.data, arrays["data"])
+
+
+def test_a_plane_of_what_is_no_cube_is_refused(tmp_path, arrays):
+    hdus(("SCI", arrays["data"], None), ("ERR", arrays["noise"], None), ("PSF", arrays["psf"], None)).writeto(
+        tmp_path / "lens.fits"
+    )
+    refused(tmp_path / "lens.fits", "plane=3, and neither it nor what is beside it is a cube", plane=3,
+            pixel_scale=SCALE)  # fmt: skip

@@ -291,3 +291,32 @@ def test_what_a_file_says_is_made_visible(tmp_path, arrays):
     said = [text for row in read(file).describe() for text in row]
     assert all(text.isprintable() for text in said)
     assert any(r"psf\n\x1b[31m" in text for text in said)
+
+
+def test_a_decoder_that_ends_its_process_does_not_end_ours(tmp_path, arrays, monkeypatch):
+    """astropy's decoder of HCOMPRESS overwrites memory where the stream is corrupt."""
+    made = [fits.PrimaryHDU(), *(
+        fits.CompImageHDU(arrays[role], name=role, compression_type="HCOMPRESS_1", quantize_level=-0.01)
+        for role in ("data", "noise", "psf")
+    )]  # fmt: skip
+    fits.HDUList(made).writeto(tmp_path / "lens.fits.fz")
+    image = read(tmp_path / "lens.fits.fz", pixel_scale=SCALE)
+    np.testing.assert_allclose(image.data, arrays["data"], atol=0.05)
+    monkeypatch.setattr("lensfit.datasets.array_files.APART", "import os; os.abort()")
+    refused(tmp_path / "lens.fits.fz", "its decoder ended with -6", pixel_scale=SCALE)
+    monkeypatch.setattr("lensfit.datasets.array_files.APART", "import time; time.sleep(9)")
+    monkeypatch.setattr("lensfit.datasets.array_files.LONGEST", 0.3)
+    refused(tmp_path / "lens.fits.fz", "its decoder did not end within 0.3 s", pixel_scale=SCALE)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [("ZVAL1", 1 << 30, "BLOCKSIZE = 1073741824"), ("ZVAL2", 2147483647, "BYTEPIX"), ("ZTILE1", 0, "ZTILE1 = 0 of")],
+)
+def test_what_no_decoder_can_do_with_a_tile_is_refused(key, value, told, tmp_path, arrays):
+    path = tmp_path / "lens.fits.fz"
+    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(arrays["data"], name="data")]).writeto(path)
+    raw = path.read_bytes()
+    start = raw.index(f"{key:8}=".encode())
+    path.write_bytes(raw[:start] + f"{key:8}= {value:20}".ljust(80).encode() + raw[start + 80 :])
+    refused(path, told, pixel_scale=SCALE)
