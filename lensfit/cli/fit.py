@@ -67,7 +67,7 @@ def _fit(arguments: argparse.Namespace) -> int:
         if live is not None:
             live.finish(done)
         store.discard()
-        lines = [*done.summary().splitlines(), *(f"{'note':<17}{note}" for note in done.notes)]
+        lines = [*done.summary().splitlines(), *(f"{'note':<17}{as_options(note)}" for note in done.notes)]
         lines.append(f"{'report':<17}{folder / REPORT}")
         for line in lines:
             logger.info(line)

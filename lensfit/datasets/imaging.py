@@ -54,6 +54,7 @@ class Imaging(Dataset):
         sources: (role, path, sha256) of each file read.
         scale_from: who states the pixel scale.
         center: (x, y) of the lens in arcsec, None where nobody stated it.
+        settled: whether a mask or a disc was named, which then stays as it is; not so where it was found with the data.
     """
 
     data: np.ndarray
@@ -68,6 +69,7 @@ class Imaging(Dataset):
     sources: tuple[Source, ...] = ()
     scale_from: str = ARGUMENT
     center: Place | None = None
+    settled: bool = False
 
     @classmethod
     def from_arrays(

@@ -112,7 +112,8 @@ def read_imaging(
     scales = () if pixel_scale is None else (Scale(ARGUMENT, pixel_scale, pixel_scale),)
     wanted = Wanted(center=center, center_sky=center_sky, cutout=cutout, mask_radius=mask_radius)
     stated = Stated(nan=nan, psf_center=psf_center, noise_is=noise_is, noise_scale=noise_scale, mask_is=mask_is)
-    return _assembled(parts, (*scales, *info.scales), info, stated, wanted)
+    image = _assembled(parts, (*scales, *info.scales), info, stated, wanted)
+    return replace(image, settled=mask is not None or mask_radius is not None)
 
 
 def read_psf(path: str | Path, pixel_scale: float) -> np.ndarray:

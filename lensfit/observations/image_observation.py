@@ -44,9 +44,9 @@ class ImageObservation(Observation):
 
     @classmethod
     def of(cls, imaging: Imaging) -> ImageObservation:
-        """A mask that leaves a region of the image stays as it is."""
+        """A mask that was named, or that is no file's and leaves a region of the image, stays as it is."""
         found = any(role == "mask" for role, _, _ in imaging.sources)
-        return cls(imaging=imaging, settled=not found and leaves_a_region(imaging.mask))
+        return cls(imaging=imaging, settled=imaging.settled or (not found and leaves_a_region(imaging.mask)))
 
     def asked(self, section: DataSection) -> ImageObservation:
         """A mask or a disc that is named stays as it is."""

@@ -11,6 +11,7 @@ from mock_observation import SCALE, SHAPE, sky_header, sky_wcs
 
 from lensfit.datasets import Imaging, read_imaging, write_imaging
 from lensfit.errors import DataError
+from lensfit.observations import observe
 
 SIDE = 30
 ORIGIN = (1.0, -2.0)
@@ -295,3 +296,16 @@ def test_a_plane_of_what_is_no_cube_is_refused(tmp_path, arrays):
     )
     refused(tmp_path / "lens.fits", "plane=3, and neither it nor what is beside it is a cube", plane=3,
             pixel_scale=SCALE)  # fmt: skip
+
+
+@pytest.mark.parametrize("named", ["mask", "mask_radius", None])
+def test_what_was_named_stays_as_it_is_on_the_road(named, tmp_path, arrays):
+    image = Imaging.from_arrays(arrays["data"], arrays["noise"], arrays["psf"], pixel_scale=SCALE)
+    write_imaging(image, tmp_path / "lens")
+    out = np.zeros(SHAPE, "u1")
+    out[0, :3] = 1
+    fits.PrimaryHDU(out).writeto(tmp_path / "mine.fits")
+    options = {"mask": {"mask": tmp_path / "mine.fits"}, "mask_radius": {"mask_radius": 0.4}, None: {}}[named]
+    read = read_imaging(tmp_path / "lens", **options)
+    region = observe(read).region().frame
+    assert np.array_equal(region.mask, read.mask) == (named is not None)
