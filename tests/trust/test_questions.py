@@ -139,9 +139,9 @@ def test_each_dataset_is_asked_and_named():
 
 def test_data_that_nothing_is_asked_of_are_not_trusted():
     two = facts("image", "F444W")
-    unknown = dataclasses.replace(two, parts=(*two.parts, Part("stars", "positions", Measures())))
+    unknown = dataclasses.replace(two, parts=(*two.parts, Part("stars", "of no kind", Measures())))
     trust = Trust(tuple(answers(unknown)))
-    told = "no question is known that could be put to stars, of the kind 'positions'"
+    told = "no question is known that could be put to stars, of the kind 'of no kind'"
     assert trust.word == "UNCHECKED" and trust.reasons == (told,)
 
 
