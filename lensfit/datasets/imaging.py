@@ -117,7 +117,10 @@ class Imaging(Dataset):
             data, noise, psf, mask, nan, sources, unit, noise_is, noise_scale, psf_center
         )
         return cls(
-            **{role: read_only(array) for role, array in arrays.items()},
+            data=read_only(arrays["data"]),
+            noise=read_only(arrays["noise"]),
+            psf=read_only(arrays["psf"]),
+            mask=read_only(arrays["mask"]),
             pixel_scale=pixel_scale,
             origin=checked_origin(origin),
             unit=unit,
