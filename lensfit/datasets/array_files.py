@@ -8,7 +8,6 @@ import gzip
 import hashlib
 import io
 import math
-import os
 import subprocess
 import sys
 import warnings
@@ -144,10 +143,7 @@ def _label(hdu: Any) -> str:
 def _open_fits(path: Path) -> Iterator[FitsImages]:
     with unpacked(path) as file, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        size = file.seek(0, os.SEEK_END)
-        file.seek(0)
-        check_headers(file, size, path)
-        file.seek(0)
+        check_headers(file, path)
         with read_as(path, "FITS"):
             hdus = fits.open(file, memmap=False, lazy_load_hdus=False)
         with hdus:

@@ -9,7 +9,7 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
 
-from lensfit.datasets.dataset import Source, check_shapes, circular_mask, native, place
+from lensfit.datasets.dataset import Source, check_shapes, circular_mask, native, pixel_axes, place
 from lensfit.datasets.masks import asked_about, left_out
 from lensfit.datasets.noise import standard_deviations
 from lensfit.datasets.sky import deviation, differences
@@ -66,11 +66,7 @@ class Frame:
 
     def axes(self) -> tuple[np.ndarray, np.ndarray]:
         """x (W,) of the columns and y (H,) of the rows [arcsec]."""
-        y, x = (
-            (np.arange(side) - (side - 1) / 2) * self.pixel_scale + middle
-            for side, middle in zip(self.shape, self.origin[::-1], strict=True)
-        )
-        return x, y
+        return pixel_axes(self.shape, self.pixel_scale, self.origin)
 
     @property
     def extent(self) -> tuple[float, float, float, float]:

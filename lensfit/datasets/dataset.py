@@ -129,12 +129,19 @@ def pixel_centers(
     shape: tuple[int, int], pixel_scale: float, origin: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
     """x, y (H, W) in arcsec of the pixel centres of an image about `origin`: x rightwards, y upwards from row 0."""
+    across, up = np.meshgrid(*pixel_axes(shape, pixel_scale, origin))
+    return across, up
+
+
+def pixel_axes(
+    shape: tuple[int, int], pixel_scale: float, origin: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """x (W,) of the columns and y (H,) of the rows, likewise."""
     y, x = (
         (np.arange(side) - (side - 1) / 2) * pixel_scale + middle
         for side, middle in zip(shape, origin[::-1], strict=True)
     )
-    across, up = np.meshgrid(x, y)
-    return across, up
+    return x, y
 
 
 def circular_mask(

@@ -6,6 +6,7 @@ for ever or lies beyond the end of the file is refused here; whether a header is
 from __future__ import annotations
 
 import math
+import os
 import re
 from pathlib import Path
 from typing import BinaryIO
@@ -30,14 +31,20 @@ _COUNT = re.compile(rb"(?:HIERARCH +)?([A-Z0-9_-]+) *= *([+-]?[0-9]+(?:\.[0-9]*)
 _STRUCTURE = re.compile(r"Z?NAXIS[0-9]*|Z?BITPIX|[PG]COUNT|TFIELDS")
 
 
-def check_headers(file: BinaryIO, size: int, path: Path) -> None:
+def check_headers(file: BinaryIO, path: Path) -> None:
     """Raise DataError where a header counts what cannot be, or promises more than the file holds.
 
     Args:
-        file: open at its start; it is left elsewhere.
-        size: bytes of the file.
+        file: open; it is left at its start.
         path: of the file, for messages.
     """
+    try:
+        _walk(file, file.seek(0, os.SEEK_END), path)
+    finally:
+        file.seek(0)
+
+
+def _walk(file: BinaryIO, size: int, path: Path) -> None:
     start = read = number = 0
     while start < size:
         file.seek(start)

@@ -201,7 +201,7 @@ class Imaging(Dataset):
             data=self.data[part],
             noise=self.noise[part],
             mask=self.mask[part],
-            wcs=None if self.wcs is None else self.wcs.slice(part),
+            wcs=self.frame.cut(part).wcs,
             note=cut_note(part),
         )
 
@@ -238,15 +238,11 @@ class Imaging(Dataset):
         """Replace the arrays by those that cover the pixels `part`, moving the origin along."""
         check_some_used(mask, f"{place('data', self.sources)}, {note}")
         check_psf_fits(fields.get("psf", self.psf), mask.shape, f"psf, {note}")
-        middle = [(span.start + span.stop - side) / 2 for span, side in zip(part, self.shape, strict=True)]
         fields = {name: read_only(v) if isinstance(v, np.ndarray) else v for name, v in fields.items()}
         return replace(
             self,
             mask=read_only(mask),
-            origin=(
-                self.origin[0] + middle[1] * self.pixel_scale,
-                self.origin[1] + middle[0] * self.pixel_scale,
-            ),
+            origin=self.frame.cut(part).origin,
             notes=(*self.notes, note),
             **fields,
         )

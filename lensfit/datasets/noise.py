@@ -14,7 +14,7 @@ from lensfit.names import NOISE_MEANINGS, NoiseIs
 REFUSED = 30.0
 """Factor between noise and the scatter of the sky beyond which data and noise do not belong together."""
 TOLD = 1.3
-"""Factor beyond which it is told."""
+"""Factor beyond which it is told, of images and visibilities, at the door and by trust."""
 FITS = 1.5
 """Factor within which another meaning of the numbers bears the scatter out."""
 OFF_ZERO, OFF_LIGHT = 2.0, 0.5

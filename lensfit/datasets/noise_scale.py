@@ -7,6 +7,7 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from lensfit.datasets.dataset import place, read_only
+from lensfit.datasets.noise import TOLD
 from lensfit.datasets.visibilities import ARCSEC, Visibilities
 from lensfit.errors import DataError
 from lensfit.names import NoiseScale
@@ -17,8 +18,6 @@ CHANGED = 0.1
 """Largest power of the sky in a difference, over that of its noise."""
 LEAST = 150
 """Differences from which on their scatter is told: it is then known to a tenth."""
-TOLD = 1.3
-"""Factor by which the noise is off from which on it is told."""
 KEPT = 0.9
 """Share of the differences, the small ones, that the factor is taken from: a few wild ones change little."""
 RINGS = 32

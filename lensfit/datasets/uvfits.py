@@ -1,6 +1,5 @@
 """Visibilities from a UVFITS file (FITS random groups, AIPS memo 117), as CASA, AIPS and MIRIAD export it."""
 
-import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -39,10 +38,7 @@ def uvfits_columns(path: Path, field: str | int | None = None) -> tuple[dict[str
     """
     with unpacked(path) as file, warnings.catch_warnings(), read_as(path, "UVFITS"):
         warnings.simplefilter("ignore")  # AIPS writes keywords that astropy finds unusual
-        size = file.seek(0, os.SEEK_END)
-        file.seek(0)
-        check_headers(file, size, path)
-        file.seek(0)
+        check_headers(file, path)
         with fits.open(file, memmap=False) as hdus:
             first: Any = hdus[0]
             if not isinstance(first, fits.GroupsHDU):

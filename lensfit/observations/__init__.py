@@ -1,6 +1,7 @@
 """Kinds of data on the road from data to verdict: what is done with each, in one file a kind."""
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,8 @@ KINDS: dict[type, Callable[..., Observation]] = {
 """What makes the observation of a dataset, by its class."""
 TOGETHER = Interferometer
 """Of which several without names are data of one observation."""
-READING = (
-    *("noise", "psf", "mask", "pixel_scale", "psf_center", "noise_is", "noise_scale"),
-    *("mask_is", "plane", "center", "center_sky", "cutout", "mask_radius"),
-    *("shape", "origin", "sign", "east", "wavelength", "primary_beam", "field"),
-)
-"""What a recipe tells the readers beside `nan`."""
+NO_READER_S = {"path", "more", "antenna_phases"}
+"""What a recipe says of data that is not for their reader."""
 
 
 def read(section: DataSection) -> Observation:
@@ -41,7 +38,8 @@ def read(section: DataSection) -> Observation:
     """
     if section.path is None:
         raise DataError("no data: give their file or folder")
-    options = {name: getattr(section, name) for name in READING} | {"nan": section.nan}
+    every = (field.name for field in dataclasses.fields(section))
+    options = {name: getattr(section, name) for name in every if name not in NO_READER_S}
     paths = (section.path, *section.more)
     made = [files.read(path, **options) for path in paths]
     others = [str(path) for path, data in zip(paths, made, strict=True) if type(data) is not TOGETHER]

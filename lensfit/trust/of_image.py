@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from lensfit.datasets.sky import deviation, differences
 from lensfit.model import LensModel
 from lensfit.trust.measures import CounterImage, Left, Measures, Noise, by_parity, ratio_of_last
 
@@ -63,8 +64,8 @@ def scatter(left: np.ndarray, model: np.ndarray, source: np.ndarray, inverse: np
         return None
     flux = np.where(dark, model / np.where(dark, inverse, 1.0), np.inf)
     quiet = dark & (flux <= np.quantile(flux[dark], SKY))
-    whole = _deviation(left[quiet])
-    rough = _deviation(np.concatenate([_second_differences(a, q) for a, q in ((left, quiet), (left.T, quiet.T))]))
+    whole = deviation(left[quiet])
+    rough = deviation(differences(left, quiet))
     both = [max(d, LEAST_SCATTER) for d in (whole, rough) if np.isfinite(d)]
     return Noise(least=min(both), most=max(both), where=f"{np.count_nonzero(quiet)} pixels of the sky")
 
@@ -95,17 +96,6 @@ def pedestal_of(psf: np.ndarray) -> float:
 def _bright(source: np.ndarray, arcs: np.ndarray) -> np.ndarray:
     """The pixels (H, W) that show arcs, in the model or in the data less lens light."""
     return gaussian_filter(np.maximum(source, arcs), 1.0) > ARCS
-
-
-def _second_differences(values: np.ndarray, used: np.ndarray) -> np.ndarray:
-    """Of three used pixels in a column, in units that leave white noise's deviation as it is."""
-    both = used[:-2] & used[1:-1] & used[2:]
-    return ((values[:-2] - 2 * values[1:-1] + values[2:]) / np.sqrt(6))[both]
-
-
-def _deviation(values: np.ndarray) -> float:
-    """Standard deviation of values, most of them normal; NaN of none."""
-    return 1.4826 * float(np.median(np.abs(values - np.median(values)))) if len(values) else np.nan
 
 
 def _counter_image(light: np.ndarray, positive: np.ndarray, negative: np.ndarray, data: np.ndarray) -> CounterImage:

@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from lensfit.datasets.noise import TOLD
 from lensfit.trust.facts import AGREE, AgainstProfiles, Facts, Gain, Neighbour, Part, Rivals
 from lensfit.trust.measures import CounterImage, Left, Noise, Peak
 from lensfit.verdict import Check, Outcome
@@ -42,8 +43,8 @@ MOVED = 0.15
 """Relative change of the Einstein radius from that of the parametric fit."""
 WORSE = 1.1
 """chi2 over that of the parametric fit."""
-TOLD, TOO_SMALL, TOO_LARGE = 1.3, 2.0, 6.0
-"""Factors by which the noise of an image is off: told, failed where it is too small, and where it is too large."""
+TOO_SMALL, TOO_LARGE = 2.0, 6.0
+"""Factors by which the noise of an image is off: failed where it is too small, and where it is too large."""
 TOO_SMALL_VISIBILITIES = 1.5
 """The same of visibilities, whose noise is well known, where it is too small."""
 WEIGHTS_OFF = ", which --noise-scale auto takes out where all weights are off by it"
