@@ -16,8 +16,8 @@ def parameter(unit: str, symbol: str, role: str = "shape", above: float | None =
     """A field of a profile with its unit, its LaTeX symbol, its role, and the number that it must be above.
 
     Roles tell a fitter what a number does whatever the profile: `center_x`, `center_y`, `e1`, `e2`,
-    `radius` (the size of a light profile), `einstein_radius`, `amplitude`, `half_width` (of a mesh),
-    `regularisation`, or `shape` for all others.
+    `radius` (the size of a light profile), `einstein_radius`, `slope` (of the mass density), `amplitude`,
+    `half_width` (of a mesh), `regularisation`, or `shape` for all others.
     """
     return dataclasses.field(metadata={"unit": unit, "symbol": symbol, "role": role, "above": above})
 
