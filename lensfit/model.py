@@ -24,6 +24,7 @@ class Parameter:
     """What is known of a free parameter or a solved amplitude: where it stands in the tree.
 
     group: "light", "mass", "source" or "sky". term: of the dataset whose model alone it belongs to, else empty.
+    typical: the value at which a search may hold it until the rest is found.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Parameter:
     role: str
     group: str
     term: str = ""
+    typical: float | None = None
 
 
 @pytree
@@ -263,7 +265,7 @@ def describe(model: AnyModel, path: tuple[Any, ...]) -> Parameter:
     profile = owner_of(model, path)
     fields = {f.name: f.metadata for f in dataclasses.fields(profile)}
     meta = fields[keys[2]]
-    return Parameter(".".join(keys), meta["unit"], meta["symbol"], meta["role"], keys[0])
+    return Parameter(".".join(keys), meta["unit"], meta["symbol"], meta["role"], keys[0], typical=meta.get("typical"))
 
 
 def owner_of(model: AnyModel, path: tuple[Any, ...]) -> Any:
