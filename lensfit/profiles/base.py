@@ -19,7 +19,7 @@ def parameter(
 
     Roles tell a fitter what a number does whatever the profile: `center_x`, `center_y`, `e1`, `e2`,
     `radius` (the size of a light profile), `einstein_radius`, `strength` (of a mass without an Einstein radius of its
-    own: the deflection is in proportion to it), `slope` (how fast a mass falls off), `amplitude`, `half_width` (of a
+    own: the deflection is in proportion to it), `slope` (of a mass density), `amplitude`, `half_width` (of a
     mesh), `regularisation`, or `shape` for all others. typical: the value at which a search for a lens holds a number
     that its images hardly tell, until the rest is found.
     """

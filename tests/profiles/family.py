@@ -17,6 +17,7 @@ FAMILY = {
     "gaussian": (profiles.Gaussian, CENTER | {"sigma": 0.6}),
     "multi_gaussian": (profiles.MultiGaussian, CENTER | {"sigmas": (0.2, 0.6, 1.7)}),
     "sie": (profiles.SIE, CENTER | {"einstein_radius": 1.3}),
+    "epl": (profiles.EPL, CENTER | {"einstein_radius": 1.3, "slope": 2.1}),
     "shear": (profiles.Shear, {"gamma1": 0.07, "gamma2": -0.04}),
 }
 LIGHTS = [name for name, (cls, _) in FAMILY.items() if issubclass(cls, profiles.LightProfile)]
