@@ -3,7 +3,7 @@
 Options: --mass epl|sie, --source pixels. Each lens named (or `slopes`: those with a published power law; `simulated`;
 `cases`: inputs whose truth has another slope than 2; `all`: every lens of verdicts.py) is fitted by `lensfit fit
 --standard flexible`. Prints verdict, Einstein radius of the critical curve and its total error, how far that is from
-the published one, the slope with its statistical and total error, the published slope, and how far the two are apart: in
+the published one, the slope with its statistical and total error, the published slope, and how far apart they are: in
 total errors of both and 0.1 in quadrature for SLACS lenses, whose published values come from other images. OUT keeps
 rows.json.
 """
@@ -73,8 +73,10 @@ def row(name: str, arguments: list[str], options: list[str]) -> dict[str, Any]:
     begin = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         code = command(["fit", *arguments, "--standard", "flexible", *options, "--quiet", "--out", f"{folder}/run"])
-        if code not in (0, 4):
-            return {"name": name, "word": f"exit code {code}"}
+        if code not in (0, 4, 5):
+            raise SystemExit(f"{name}: lensfit fit ended with exit code {code}")
+        if code == 5:
+            return {"name": name, "word": "the fit failed"}
         result = json.loads((Path(folder) / "run" / "result.json").read_text())
     radius = result["derived"]["effective_einstein_radius"]
     slope = next((p for key, p in result["parameters"].items() if key.endswith(".slope")), None)
