@@ -37,7 +37,8 @@ def slope_figure(result: FitResult, chosen: list[int]) -> Figure:
     """
     samples, weights = result.samples, result.weights
     if samples is None or weights is None:
-        drawn = np.random.default_rng(0).multivariate_normal(np.zeros(len(chosen)), _inner(result, chosen), DRAWS)
+        rng, middle = np.random.default_rng(0), np.zeros(len(chosen))
+        drawn = rng.multivariate_normal(middle, _inner(result, chosen), DRAWS, check_valid="ignore")
         return _corner(result, chosen, result.theta[chosen] + drawn, np.ones(DRAWS), others=True)
     return _corner(result, chosen, samples[:, chosen], weights, others=True)
 
