@@ -1,4 +1,4 @@
-"""Whether intervals of the slope and the Einstein radius hold: python benchmarks/coverage.py FITTER OUT [FIRST STOP]
+"""Whether intervals of the slope and the Einstein radius hold: python benchmarks/intervals.py FITTER OUT [FIRST STOP]
 
 FITTER is laplace, importance or nuts. The posterior of each power law FIRST to STOP - 1 of population.py, model
 `parametric` with an EPL whose prior of the slope is flat over what is drawn, about the optimum that a descent from the
