@@ -63,11 +63,15 @@ class LightProfile(Profile):
 
 
 class MassProfile(Profile):
-    """Base of mass profiles: the formula gives the deflection."""
+    """Base of mass profiles: the formula gives the deflection, half its divergence is the convergence."""
 
     @abstractmethod
     def convergence(self, x: Any, y: Any) -> Any:
         """kappa at the points (x, y) [arcsec]."""
+
+    @abstractmethod
+    def potential(self, x: Any, y: Any) -> Any:
+        """psi [arcsec^2] at the points (x, y) [arcsec]: its gradient is the deflection; a constant is left open."""
 
     def deflection(self, x: Any, y: Any) -> tuple[Any, Any]:
         """Deflection angle (alpha_x, alpha_y) [arcsec] at the points (x, y) [arcsec]."""

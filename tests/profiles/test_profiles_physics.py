@@ -15,7 +15,8 @@ from lensfit.profiles import SIE, Exponential, Gaussian, MultiGaussian, Sersic
 from lensfit.profiles.sersic import sersic_b
 from lensfit.profiles.sie import CORE
 
-SOFTENED = ["sie", "epl"]
+SOFTENED = {"sie", "epl", "sis", "dpie", "point_mass", "multipole1", "multipole3", "multipole4"}
+"""Masses whose formulae have a core of `CORE`."""
 ROUND = {"center_x": 0.0, "center_y": 0.0, "e1": 0.0, "e2": 0.0}
 
 
@@ -31,6 +32,11 @@ def test_mass_makes_the_deflection(name, data):
     core = 4 * (CORE / np.hypot(*(vector[:2] - vector[2:4]))) ** 2 if name in SOFTENED else 0.0
     assert abs(xx + yy - 2 * profile.convergence(*vector[:2])) <= (1e-10 + core) * size, "div alpha = 2 kappa"
     assert abs(xy - yx) <= (1e-10 + core) * size, "curl alpha = 0"
+    value, (psi, slope, curvature, _) = family.values(name, vector), family.potentials(name, vector)
+    reach = np.hypot(*value[0])
+    np.testing.assert_allclose(slope[0], value[0], rtol=0, atol=(1e-10 + core) * reach)
+    np.testing.assert_allclose(curvature[0], first[0][:, :2], rtol=0, atol=1e-9 * size + core * size)
+    assert np.isfinite(psi).all()
     if name == "sie":
         kappa = profile.convergence(*vector[:2])
         inverse = (1 - xx) * (1 - yy) - xy * yx
