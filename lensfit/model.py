@@ -308,6 +308,8 @@ LARGEST = 1e75
 """The largest number of a model whose square is sure to be one."""
 SIZES = ("radius", "half_width")
 """Roles of numbers that are above zero."""
+STRENGTHS = {"einstein_radius": "an Einstein radius", "strength": "the strength of a mass"}
+"""Roles of numbers that are not below zero."""
 PAIRS = (("e1", "e2", "an ellipticity"), ("gamma1", "gamma2", "a shear"))
 """Roles of two numbers that lie within a circle of radius 1."""
 
@@ -346,8 +348,8 @@ def _troubles(profile: Any) -> Iterator[str]:
         said = f"{field.name}: {numbers.min(initial=np.inf):g}"
         if (abs(numbers) > LARGEST).any():
             yield f"{field.name}: beyond {LARGEST:g}, its square is no number; give a smaller one"
-        if role == "einstein_radius" and (numbers < 0).any():
-            yield f"{said}, and an Einstein radius is not negative; give its size"
+        if role in STRENGTHS and (numbers < 0).any():
+            yield f"{said}, and {STRENGTHS[role]} is not negative; give its size"
         above = 0.0 if role in SIZES else field.metadata.get("above")
         if above is not None and not (numbers > above).all():
             yield f"{said}, and it must be above {above:g}"

@@ -12,12 +12,13 @@ import numpy as np
 from lensfit.errors import FitError
 from lensfit.grid import Grid
 from lensfit.lensing import einstein_radius_of, whole_field
+from lensfit.model import STRENGTHS
 from lensfit.space import Space
 
 POINTS = 32
 """Points of a circle over which the outward deflection is averaged."""
-KINDS = ("einstein_radius", "strength")
-"""Roles of what says how strong a lens is: an Einstein radius, or what the deflection is in proportion to."""
+ITSELF = "einstein_radius"
+"""Role of a strength that is the Einstein radius itself."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Strength:
     @classmethod
     def of(cls, space: Space, low: np.ndarray, high: np.ndarray) -> Strength:
         """Read off a space, with theta (n,) between which a start may lie; raises FitError unless there is just one."""
-        found = [k for k, p in enumerate(space.parameters) if p.group == "mass" and p.role in KINDS]
+        found = [k for k, p in enumerate(space.parameters) if p.group == "mass" and p.role in STRENGTHS]
         if len(found) != 1:
             told = ", ".join(space.names[k] for k in found) or "none"
             raise FitError(
@@ -47,7 +48,7 @@ class Strength:
             )
         parameter = space.parameters[found[0]]
         owner = parameter.name.split(".")[-2]
-        direct = parameter.role == KINDS[0]
+        direct = parameter.role == ITSELF
         return cls(found[0], parameter.name, direct, owner, float(low[found[0]]), float(high[found[0]]))
 
     @property

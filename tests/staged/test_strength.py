@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +13,7 @@ from lensfit.grid import make_grid
 from lensfit.lensing import einstein_radius_of, whole_field
 from lensfit.model import LensModel
 from lensfit.priors import Disk, LogNormal, LogUniform, Normal, Uniform
-from lensfit.profiles import EPL, SIE, MassProfile, Sersic, Shear, parameter
-from lensfit.pytree import pytree
+from lensfit.profiles import DPIE, EPL, NFW, SIE, MassProfile, Sersic, Shear
 from lensfit.space import Space
 from lensfit.staged.case import Roles
 
@@ -26,26 +24,6 @@ SOURCE = Sersic(
 X, Y = np.meshgrid(0.06 * np.arange(-50, 50), 0.06 * np.arange(-50, 50))
 GRID = make_grid(X, Y, np.ones(X.shape, int), 0.06)
 STAGED = Path(lensfit.staged.__file__).parent
-
-
-def halo(x: Any, y: Any, center_x: Any, center_y: Any, depth: Any, size: Any) -> tuple[Any, Any]:
-    """Deflection of a mass without an Einstein radius of its own: depth * r / (r^2 + size^2)^0.4."""
-    dx, dy = x - center_x, y - center_y
-    falling = depth * (dx * dx + dy * dy + size * size) ** -0.4
-    return falling * dx, falling * dy
-
-
-@pytree
-class Halo(MassProfile):
-    formula = staticmethod(halo)
-
-    center_x: Any = parameter("arcsec", "x", "center_x")
-    center_y: Any = parameter("arcsec", "y", "center_y")
-    depth: Any = parameter("", "d", "strength")
-    size: Any = parameter("arcsec", "s", "radius")
-
-    def convergence(self, x: Any, y: Any) -> Any:
-        return 0 * x
 
 
 def model(main, **more):
@@ -60,11 +38,17 @@ def ellipse():
             "einstein_radius": Uniform(low=0.1, high=2.8)}  # fmt: skip
 
 
+def without_radius():
+    return {name: leaf for name, leaf in ellipse().items() if name != "einstein_radius"}
+
+
 MASSES = {
     "sie": lambda: SIE(**ellipse()),
     "epl": lambda: EPL(**ellipse(), slope=Normal(mean=2.08, sigma=0.16)),
-    "halo": lambda: Halo(center_x=Normal(mean=0.3, sigma=0.05), center_y=-0.2, depth=LogUniform(low=0.01, high=100.0),
-                         size=LogNormal(median=0.3, sigma=0.2)),
+    "nfw": lambda: NFW(**without_radius(), alpha_rs=LogUniform(low=0.01, high=100.0),
+                       scale_radius=LogNormal(median=5.0, sigma=0.2)),
+    "dpie": lambda: DPIE(**ellipse(), core_radius=LogNormal(median=0.1, sigma=0.3),
+                         cut_radius=LogNormal(median=2.0, sigma=0.3)),
 }  # fmt: skip
 
 
@@ -75,17 +59,17 @@ def case(request):
 
 
 def test_a_mass_gets_the_einstein_radius_that_is_asked_for(case):
-    """By that of its critical curve: to 1 % with shear and an ellipse, which move it to second order."""
+    """By that of its critical curve: to 2 % with shear and an ellipse, which move it to second order."""
     name, space, roles = case
     theta = np.tile(np.asarray(space.to_theta(0.5 * np.ones(space.ndim))), (3, 1))
     asked = np.array([0.6, 1.0, 1.7])
     roles.strength.put(space, theta, asked)
     for row, radius in zip(theta, asked, strict=True):
         found = einstein_radius_of(space.build(row).only(), whole_field(GRID))
-        assert found == pytest.approx(radius, rel=0.01)
-        assert roles.strength.radius(space, row, GRID) == pytest.approx(found, rel=0.01)
+        assert found == pytest.approx(radius, rel=0.02)
+        assert roles.strength.radius(space, row, GRID) == pytest.approx(found, rel=0.02)
     assert roles.strength.center(space, theta[0]) == pytest.approx([0.325, -0.2])
-    assert roles.strength.radii[1] == (np.inf if name == "halo" else roles.high[roles.strength.index])
+    assert roles.strength.radii[1] == (np.inf if name in ("nfw", "dpie") else roles.high[roles.strength.index])
 
 
 def test_typical_values_are_held_by_the_search_for_the_mass(case):
@@ -101,7 +85,7 @@ def test_typical_values_are_held_by_the_search_for_the_mass(case):
     ("masses", "told"),
     [
         ({"main": SIE(center_x=0.0, center_y=0.0, e1=0.0, e2=0.0, einstein_radius=1.0)}, "has none"),
-        ({"main": MASSES["sie"](), "other": MASSES["halo"]()}, "mass.main.einstein_radius, mass.other.depth"),
+        ({"main": MASSES["sie"](), "other": MASSES["nfw"]()}, "mass.main.einstein_radius, mass.other.alpha_rs"),
     ],
 )
 def test_without_just_one_strength_there_is_no_search(masses, told):
@@ -116,4 +100,4 @@ def test_no_name_of_a_mass_or_of_its_numbers_is_known():
     masses = {name for name in profiles.__all__ if isinstance(getattr(profiles, name), type)
               and issubclass(getattr(profiles, name), MassProfile)} - {"MassProfile"}  # fmt: skip
     assert not masses & set(re.findall(r"\w+", text))
-    assert not re.findall(r"""["'](slope|sie|epl|scale_radius|alpha_Rs)["']""", text)
+    assert not re.findall(r"""["'](slope|sie|epl|nfw|alpha_\w+|scale_radius|core_radius|cut_radius)["']""", text)
