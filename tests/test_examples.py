@@ -107,6 +107,7 @@ def test_pool(run):
     assert "mass.sie.einstein_radius   1.300" in said and "ln evidence " in said
 
 
+@pytest.mark.slow
 def test_slope(run):
     """The isothermal Einstein radius is wrong by far more than its error, that of the power law is right."""
     (script,) = command_of("slope.py")

@@ -59,15 +59,15 @@ def case(request):
 
 
 def test_a_mass_gets_the_einstein_radius_that_is_asked_for(case):
-    """By that of its critical curve: to 2 % with shear and an ellipse, which move it to second order."""
+    """By that of its critical curve: to 4 %, less than what draws differ by."""
     name, space, roles = case
     theta = np.tile(np.asarray(space.to_theta(0.5 * np.ones(space.ndim))), (3, 1))
     asked = np.array([0.6, 1.0, 1.7])
     roles.strength.put(space, theta, asked)
     for row, radius in zip(theta, asked, strict=True):
         found = einstein_radius_of(space.build(row).only(), whole_field(GRID))
-        assert found == pytest.approx(radius, rel=0.02)
-        assert roles.strength.radius(space, row, GRID) == pytest.approx(found, rel=0.02)
+        assert found == pytest.approx(radius, rel=0.04)
+        assert roles.strength.radius(space, row, GRID) == pytest.approx(found, rel=0.04)
     assert roles.strength.center(space, theta[0]) == pytest.approx([0.325, -0.2])
     assert roles.strength.radii[1] == (np.inf if name in ("nfw", "dpie") else roles.high[roles.strength.index])
 
