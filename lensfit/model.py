@@ -24,6 +24,7 @@ class Parameter:
     """What is known of a free parameter or a solved amplitude: where it stands in the tree.
 
     group: "light", "mass", "source" or "sky". term: of the dataset whose model alone it belongs to, else empty.
+    typical: the value at which a search may hold it until the rest is found.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Parameter:
     role: str
     group: str
     term: str = ""
+    typical: float | None = None
 
 
 @pytree
@@ -263,7 +265,7 @@ def describe(model: AnyModel, path: tuple[Any, ...]) -> Parameter:
     profile = owner_of(model, path)
     fields = {f.name: f.metadata for f in dataclasses.fields(profile)}
     meta = fields[keys[2]]
-    return Parameter(".".join(keys), meta["unit"], meta["symbol"], meta["role"], keys[0])
+    return Parameter(".".join(keys), meta["unit"], meta["symbol"], meta["role"], keys[0], typical=meta.get("typical"))
 
 
 def owner_of(model: AnyModel, path: tuple[Any, ...]) -> Any:
@@ -306,6 +308,8 @@ LARGEST = 1e75
 """The largest number of a model whose square is sure to be one."""
 SIZES = ("radius", "half_width")
 """Roles of numbers that are above zero."""
+STRENGTHS = {"einstein_radius": "an Einstein radius", "strength": "the strength of a mass"}
+"""Roles of numbers that are not below zero."""
 PAIRS = (("e1", "e2", "an ellipticity"), ("gamma1", "gamma2", "a shear"))
 """Roles of two numbers that lie within a circle of radius 1."""
 
@@ -344,8 +348,8 @@ def _troubles(profile: Any) -> Iterator[str]:
         said = f"{field.name}: {numbers.min(initial=np.inf):g}"
         if (abs(numbers) > LARGEST).any():
             yield f"{field.name}: beyond {LARGEST:g}, its square is no number; give a smaller one"
-        if role == "einstein_radius" and (numbers < 0).any():
-            yield f"{said}, and an Einstein radius is not negative; give its size"
+        if role in STRENGTHS and (numbers < 0).any():
+            yield f"{said}, and {STRENGTHS[role]} is not negative; give its size"
         above = 0.0 if role in SIZES else field.metadata.get("above")
         if above is not None and not (numbers > above).all():
             yield f"{said}, and it must be above {above:g}"

@@ -12,14 +12,19 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 
-def parameter(unit: str, symbol: str, role: str = "shape", above: float | None = None) -> Any:
+def parameter(
+    unit: str, symbol: str, role: str = "shape", above: float | None = None, typical: float | None = None
+) -> Any:
     """A field of a profile with its unit, its LaTeX symbol, its role, and the number that it must be above.
 
     Roles tell a fitter what a number does whatever the profile: `center_x`, `center_y`, `e1`, `e2`,
-    `radius` (the size of a light profile), `einstein_radius`, `slope` (of the mass density), `amplitude`,
-    `half_width` (of a mesh), `regularisation`, or `shape` for all others.
+    `radius` (the size of a light profile), `einstein_radius`, `strength` (of a mass without an Einstein radius of its
+    own: the deflection is in proportion to it), `slope` (of a mass density), `amplitude`, `half_width` (of a
+    mesh), `regularisation`, or `shape` for all others. typical: the value at which a search for a lens holds a number
+    that its images hardly tell, until the rest is found.
     """
-    return dataclasses.field(metadata={"unit": unit, "symbol": symbol, "role": role, "above": above})
+    told = {"unit": unit, "symbol": symbol, "role": role, "above": above, "typical": typical}
+    return dataclasses.field(metadata=told)
 
 
 class Profile:

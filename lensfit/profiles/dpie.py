@@ -71,7 +71,7 @@ class DPIE(MassProfile):
     center_y: Any = parameter("arcsec", "y", "center_y")
     e1: Any = parameter("", "e_1", "e1")
     e2: Any = parameter("", "e_2", "e2")
-    einstein_radius: Any = parameter("arcsec", r"\theta_\mathrm{E}", "einstein_radius")
+    einstein_radius: Any = parameter("arcsec", r"\theta_\mathrm{E}", "strength")
     core_radius: Any = parameter("arcsec", r"r_\mathrm{core}")
     cut_radius: Any = parameter("arcsec", r"r_\mathrm{cut}", above=0.0)
 

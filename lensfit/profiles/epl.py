@@ -180,7 +180,7 @@ class EPL(MassProfile):
     e1: Any = parameter("", "e_1", "e1")
     e2: Any = parameter("", "e_2", "e2")
     einstein_radius: Any = parameter("arcsec", r"\theta_\mathrm{E}", "einstein_radius")
-    slope: Any = parameter("", r"\gamma", "slope")
+    slope: Any = parameter("", r"\gamma", "slope", typical=2.0)
 
     def convergence(self, x: Any, y: Any) -> Any:
         """kappa = (3 - slope)/2 (theta_E / R)^(slope - 1)."""

@@ -76,7 +76,7 @@ class NFW(MassProfile):
     e1: Any = parameter("", "e_1", "e1")
     e2: Any = parameter("", "e_2", "e2")
     scale_radius: Any = parameter("arcsec", r"r_\mathrm{s}", above=0.0)
-    alpha_rs: Any = parameter("arcsec", r"\alpha_{r_\mathrm{s}}")
+    alpha_rs: Any = parameter("arcsec", r"\alpha_{r_\mathrm{s}}", "strength")
 
     def _point(self, x: Any, y: Any) -> tuple[Any, Any, Any, Any, Any]:
         return _scaled(x, y, self.center_x, self.center_y, self.e1, self.e2, self.scale_radius)

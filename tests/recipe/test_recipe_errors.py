@@ -124,6 +124,8 @@ WRONG = {
         SERSIC + '[fit]\nstandard = "flexible"\n',
         "fit.standard: the recipe holds a model of its own",
     ),
+    "mass beside a model": (SERSIC + '[fit]\nmass = "epl"\n', "fit.mass: the recipe holds a model of its own"),
+    "mass": ('[fit]\nmass = "ebl"\n', "fit.mass: no choice 'ebl'; did you mean epl?"),
     "standard": (
         '[fit]\nstandard = "flexibel"\n',
         "fit.standard: no choice 'flexibel'; did you mean flexible?",
