@@ -40,8 +40,8 @@ def test_masses_equal_lenstronomy(kind):
     allowed = 1e-8 + soft + (ERROR if kind == "NFW" else 0.0)
     size = np.hypot(*theirs[:, :2].T)
     assert (np.hypot(*(ours - theirs)[:, :2].T) <= allowed * size).all()
-    differenced = 1e-4 if kind == "DPIE" else 0.0  # NIE takes its convergence by differences over 1e-10
-    most = (3 * allowed + differenced) * (np.abs(theirs[:, 2]) + size / distance)
+    differences = 1e-4 if kind == "DPIE" else 0.0  # by which NIE takes its convergence, over 1e-10
+    most = 3 * allowed * (np.abs(theirs[:, 2]) + size / distance) + differences
     assert (np.abs(ours - theirs)[:, 2] <= most).all()
     points = len(REFERENCE["cases"][0]["x"])
     psi = (ours[:, 3].reshape(-1, points) - ours[::points, 3:]).ravel()
