@@ -90,6 +90,8 @@ def row(name: str, arguments: list[str], options: list[str]) -> dict[str, Any]:
         "fit_cpu_s": result["fit"]["cpu_seconds"],
         "cpu_s": time.process_time() - begin,
         "notes": result["notes"],
+        "neighbours": [[v["name"], v["chi2"], v["counts"], next((x for n, x in v["values"].items()
+                        if n.endswith(".slope")), None)] for v in result["variants"]],
     }
 
 
@@ -110,7 +112,11 @@ def told(found: dict[str, Any]) -> str:
             apart = (slope - published[1]) / np.sqrt(total**2 + published[2] ** 2 + floor**2)
             line += f" published {published[1]:.2f}: {slope - published[1]:+.3f}, {apart:+.1f} errors"
     line += f"  chi2/N {found['chi2']:.3f}  CPU s {found['fit_cpu_s']:.1f} {found['cpu_s']:.1f}"
-    return "\n    ".join([line, *found["reasons"]])
+    beside = [
+        f"{name} {slope:.3f}{'' if counts else ' (does not count)'}"
+        for name, _, counts, slope in found["neighbours"] if slope is not None
+    ]  # fmt: skip
+    return "\n    ".join([line, *([f"slopes: {', '.join(beside)}"] if beside else []), *found["reasons"]])
 
 
 def main() -> None:
