@@ -11,10 +11,11 @@ import numpy as np
 from astropy.wcs import WCS
 
 from lensfit.datasets.array_choice import Address, as_plane, named, of_the_same_number
-from lensfit.datasets.array_files import MAX_PSF, Images, Scale, open_images, oversampling_of, sha256
+from lensfit.datasets.array_files import MAX_PSF, Images, open_images, sha256
 from lensfit.datasets.dataset import Source, check_shapes, count_and_first
 from lensfit.datasets.drizzled import exposure_time
 from lensfit.datasets.info_file import NAME, stated_in
+from lensfit.datasets.pixel_scales import Scale, oversampling_of
 from lensfit.errors import DataError
 from lensfit.names import NoiseIs
 

@@ -11,7 +11,7 @@ from astropy import units
 from astropy.io import fits
 
 from lensfit.datasets.array_choice import Address
-from lensfit.datasets.array_files import Scale, read_as, resolved_scale, stated_by
+from lensfit.datasets.array_files import read_as
 from lensfit.datasets.cutout import Frame, Wanted, select
 from lensfit.datasets.dataset import ARGUMENT, checked_scale, place
 from lensfit.datasets.foreign_formats import refuse_foreign
@@ -19,6 +19,7 @@ from lensfit.datasets.image_files import Info, Part, find_files, read_info, read
 from lensfit.datasets.imaging import Imaging
 from lensfit.datasets.interferometer import Interferometer, wide_grid
 from lensfit.datasets.noise_scale import with_noise_scale
+from lensfit.datasets.pixel_scales import Scale, resolved_scale, stated_by
 from lensfit.datasets.psf import checked_psf
 from lensfit.datasets.psf_sampling import on_data_pixels
 from lensfit.datasets.visibilities import NanRows, Visibilities, check_units
