@@ -20,11 +20,14 @@ from lensfit.outside import visible
 _NUMBERS = re.compile(
     r"WCSAXES|NAXIS[1-9]?|(?:CRPIX|CRVAL|CDELT|CROTA)[1-9]|(?:CD|PC)[1-9]_[1-9]|(?:CD|PC)00[1-9]00[1-9]"
     r"|PV[1-9]_[0-9]{1,2}|LONPOLE|LATPOLE|EQUINOX|EPOCH"
-    r"|[AB]P?_(?:ORDER|DMAX|[0-9]_[0-9])|(?:CPERR|D2IMERR)[12]|D2IM[12]\.[A-Z0-9.]+|DP[12]\.[A-Z0-9.]+|AXISCORR"
+    r"|[AB]P?_(?:ORDER|DMAX|[0-9]_[0-9])|(?:CPERR|D2IMERR)[12]|AXISCORR|(?:DP|D2IM)[12]\.[A-Z0-9.]+"
 )
 """Keywords of axes, of a projection, and of its distortion (SIP, and tables in other extensions) that are numbers."""
 _WORDS = re.compile(r"(?:CTYPE|CUNIT)[1-9]|RADESYS|RADECSYS|(?:CPDIS|D2IMDIS)[12]|D2IMEXT|WAT[12]_[0-9]{3}")
 """Those that are words."""
+_TABLES = re.compile(r"(?:DP|D2IM)[12]\..*")
+"""Numbers that say where and how large a table of distortion is."""
+LARGEST_TABLE = 10_000
 _CELESTIAL = re.compile(r"RA\b|RA-|DEC\b|DEC-|[A-Z]LON|[A-Z]LAT|[A-Z]{2}L[NT]-")
 """How CTYPE of a celestial axis begins."""
 _OF_AXIS = re.compile(r"(?:CTYPE|CUNIT|PV)([1-9])")
@@ -62,7 +65,10 @@ def coordinate_cards(header: fits.Header, where: str) -> fits.Header:
         key = card.keyword
         if key in found or not (_NUMBERS.fullmatch(key) or _WORDS.fullmatch(key)):
             continue
-        _check(key, card.value, where)
+        value = _value(card)
+        if isinstance(value, fits.card.Undefined):
+            continue
+        _check(key, value, where)
         found[key] = card
     linear = [
         key[5:] for key, card in found.items() if key.startswith("CTYPE") and not _CELESTIAL.match(card.value.upper())
@@ -75,12 +81,25 @@ def coordinate_cards(header: fits.Header, where: str) -> fits.Header:
     return made
 
 
+def _value(card: fits.Card) -> Any:
+    """What a card says, its own text where astropy cannot tell."""
+    try:
+        return card.value
+    except fits.VerifyError:
+        return card.image[9:].strip().encode()
+
+
 def _check(key: str, value: Any, where: str) -> None:
     """Raise DataError where a keyword of the coordinates is not of its kind."""
-    if _WORDS.fullmatch(key):
+    if key.startswith(("CPDIS", "D2IMDIS")):
+        sound, wanted = isinstance(value, str) and value.upper() == "LOOKUP", "LOOKUP, the one kind that is read"
+    elif _WORDS.fullmatch(key):
         sound, wanted = isinstance(value, str), "a word"
     else:
-        sound = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(float(value))
-        wanted = "a finite number"
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        sound, wanted = number and abs(value) < math.inf, "a finite number"
+        if _TABLES.fullmatch(key):
+            sound, wanted = number and 0 <= value <= LARGEST_TABLE, f"a number from 0 to {LARGEST_TABLE}"
     if not sound:
-        raise DataError(f"{where}: its header says {key} = {visible(value, 70)!r}; write {wanted}, or remove it")
+        said = value.decode("ascii", "replace") if isinstance(value, bytes) else value
+        raise DataError(f"{where}: its header says {key} = {visible(said, 70)}; write {wanted}, or remove it")
