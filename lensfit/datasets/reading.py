@@ -49,7 +49,7 @@ def read(path: str | Path, **options: Any) -> Imaging | Interferometer:
         held, wanted = ("visibilities", "images") if are_visibilities else ("an image", "visibilities")
         known = all(name in inspect.signature(other).parameters for name in wrong)
         remedy = f"can be given for {wanted} alone" if known else "no reader knows"
-        raise DataError(f"{path}: holds {held}, and {', '.join(wrong)} {remedy}")
+        raise DataError(f"{path}: holds {held}, and {', '.join(f'{name}=' for name in wrong)} {remedy}")
     if are_visibilities and given.get("nan") == "mask":
         given["nan"] = "drop"
     return reader(path, **given)
@@ -117,14 +117,15 @@ def read_imaging(
     return replace(image, settled=mask is not None or mask_radius is not None)
 
 
-def read_psf(path: str | Path, pixel_scale: float) -> np.ndarray:
-    """The PSF of a file on pixels of `pixel_scale` arcsec: odd-sided, centred, of sum 1.
+def read_psf(path: str | Path, pixel_scale: float) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The PSF (h, w) of a file on pixels of `pixel_scale` arcsec: odd-sided, centred, of sum 1; and notes on it.
 
     Raises:
         DataError: the file cannot be read, or no image can be modelled with what it holds.
     """
     part = on_data_pixels(read_parts(Path(path), "psf")["psf"], pixel_scale, ())
-    return checked_psf(part.values, None, place("psf", part.sources))[0]
+    psf, notes = checked_psf(part.values, None, place("psf", part.sources))
+    return psf, (*part.notes, *notes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,7 +280,8 @@ def read_interferometer(
 def _check_stated(path: Path, stated: dict[str, Any], keys: tuple[str, ...]) -> None:
     for key in keys:
         if stated.get(key) is None:
-            raise DataError(f"{path}: states no {key}; give {_REMEDIES[key]}, or write it into the folder's info.json")
+            name = key.replace("_", " ")
+            raise DataError(f"{path}: states no {name}; give {_REMEDIES[key]}, or write it into the folder's info.json")
 
 
 _REMEDIES = {

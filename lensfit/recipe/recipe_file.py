@@ -129,7 +129,7 @@ class InstrumentSection:
             fwhm, size = made["psf"]["fwhm"], int(made["psf"]["size"])
             made["psf"] = instruments.gaussian_psf(fwhm, made["pixel_scale"], size)
         elif isinstance(made["psf"], Path):
-            made["psf"] = read_psf(made["psf"], made["pixel_scale"])
+            made["psf"], made["notes"] = read_psf(made["psf"], made["pixel_scale"])
         return Instrument(**made)
 
 

@@ -206,7 +206,7 @@ def test_numbers_in_an_archive_that_make_no_sense(tmp_path, arrays, name, value,
         ('{"pixel_scale": "small"}', "info.json: no object with numbers"),
         ('{"pixel_scale": null}', "info.json: no object with numbers"),
         ('{"origin": 3}', "info.json: no object with numbers"),
-        ('{"pixel_scale": -1}', "pixel_scale is -1.0"),
+        ('{"pixel_scale": -1}', "pixel_scale= is -1.0"),
         ('{"pixel_scale": NaN}', "says pixels of nan x nan"),
     ],
 )

@@ -230,7 +230,9 @@ def test_of_stpsf_none_may_fit(tmp_path):
 
 def test_the_psf_of_a_simulation_is_put_on_its_pixels(tmp_path):
     files(tmp_path, stpsf())
-    np.testing.assert_allclose(read_psf(tmp_path / "psf.fits", SCALE), star(9, 1.3), atol=1e-6)
+    psf, notes = read_psf(tmp_path / "psf.fits", SCALE)
+    np.testing.assert_allclose(psf, star(9, 1.3), atol=1e-6)
+    assert any("is used as the PSF" in note for note in notes)
 
 
 def with_star(sigma, noise=0.1, peak=50.0):
