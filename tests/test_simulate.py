@@ -198,7 +198,7 @@ def test_population_is_observed_like_the_mock():
         ({}, (10**6, 10**6), "give .H, W., rows and columns of 1 to 4194304 pixels in all"),
         ({"pixel_scale": 1e-6}, SHAPE, "pixel scale of 1e-06 arcsec, from the instrument"),
         ({"pixel_scale": np.nan}, SHAPE, "pixel_scale= is nan"),
-        ({"exposure_time": 0.0}, SHAPE, "exposure_time is 0"),
+        ({"exposure_time": 0.0}, SHAPE, "exposure_time is 0; an instrument's is above 0"),
         ({"gain": -1.0}, SHAPE, "gain is -1"),
         ({"read_noise": -5.0}, SHAPE, "read_noise is -5"),
         ({"sky": np.inf}, SHAPE, "sky is inf"),

@@ -8,11 +8,9 @@ import gzip
 import hashlib
 import io
 import math
-import subprocess
-import sys
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -22,6 +20,7 @@ from astropy.wcs import WCS
 
 from lensfit.datasets.archives import Member, hdf5_members, npz_members
 from lensfit.datasets.celestial import celestial_wcs
+from lensfit.datasets.decoder_process import FRAGILE, DecoderProcess
 from lensfit.datasets.fits_headers import check_headers
 from lensfit.datasets.pixel_scales import Scale, header_scales
 from lensfit.errors import DataError
@@ -36,19 +35,6 @@ RATIO, SPARE = 100, 2**27
 MAX_PSF = 2**25
 """Bytes of the largest PSF as float64: 2048 x 2048 pixels."""
 
-FRAGILE = ("HCOMPRESS_1", "PLIO_1")
-"""Compressions whose decoder in astropy overwrites memory where what it is given is corrupt."""
-APART = """
-import sys, warnings
-import numpy
-from astropy.io import fits
-warnings.simplefilter("ignore")
-with fits.open(sys.argv[1], memmap=False) as hdus:
-    numpy.save(sys.stdout.buffer, numpy.asarray(hdus[int(sys.argv[2])].data))
-"""
-"""A program that reads one extension: a decoder that fails so ends it, and not the user's process."""
-LONGEST = 60.0
-"""Seconds that it may take."""
 _MAGIC = {b"SIMPLE": "FITS", b"\x1f\x8b": "FITS", b"PK\x03\x04": "npz", b"\x89HDF": "HDF5"}
 _SCALE_NAMES = ("pixel_scale", "ps")
 _MATRIX_NAME = "transform_pix2angle"
@@ -89,6 +75,7 @@ class FitsImages:
         self.path = path
         self._hdus = hdus
         self._caught = caught
+        self._decoder = DecoderProcess(path)
         self._images: dict[str, Any] = {}
         self.aliases: Mapping[str, str] = {}
         for number, hdu in enumerate(hdus):
@@ -105,7 +92,7 @@ class FitsImages:
         with read_as(self.path, f"FITS extension {name}"):
             check_size(8 * math.prod(hdu.shape), f"{self.path}[{name}]", hdu.fileinfo()["datSpan"], most)
             if isinstance(hdu, fits.CompImageHDU) and hdu.compression_type in FRAGILE:
-                return _read_apart(self.path, next(k for k, other in enumerate(self._hdus) if other is hdu))
+                return self._decoder.read(next(k for k, other in enumerate(self._hdus) if other is hdu))
             return np.asarray(hdu.data)
 
     def unit(self, name: str) -> str | None:
@@ -124,6 +111,9 @@ class FitsImages:
     def header(self, name: str) -> Mapping[str, Any]:
         with read_as(self.path, f"header of {name}"):
             return dict(self._hdus[0].header) | dict(self._images[name].header)
+
+    def close(self) -> None:
+        self._decoder.close()
 
     def remarks(self) -> list[str]:
         return [f"{self.path}: astropy warns: {message}" for message in _messages(self._caught)]
@@ -144,19 +134,8 @@ def _open_fits(path: Path) -> Iterator[FitsImages]:
             with read_as(path, "FITS"):
                 _check_sound(hdus, caught, path)
                 images = FitsImages(path, hdus, caught)
-            yield images
-
-
-def _read_apart(path: Path, number: int) -> np.ndarray:
-    """The numbers of an extension, read by a process of its own. Raises ValueError where that does not end well."""
-    command = [sys.executable, "-c", APART, str(path), str(number)]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=LONGEST, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise ValueError(f"its decoder did not end within {LONGEST:g} s") from error
-    if done.returncode != 0:
-        raise ValueError(f"its decoder ended with {done.returncode}")
-    return np.load(io.BytesIO(done.stdout), allow_pickle=False)
+            with closing(images):
+                yield images
 
 
 def _messages(caught: list[warnings.WarningMessage]) -> list[str]:

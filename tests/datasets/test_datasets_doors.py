@@ -87,6 +87,7 @@ HEADERS = {
     "fields": ({"TFIELDS": 2**31}, "TFIELDS = 2147483648"),
     "coordinates": ({"WCSAXES": 10**9}, "WCSAXES = 1000000000"),
     "distortion": ({"A_ORDER": 30000}, "A_ORDER = 30000, and 9 is the most"),
+    "a word for a side": ({"NAXIS2": "'TEXT'"}, "its header says NAXIS2 = 'TEXT', no number; fetch it again"),
     "no standard": ({"SIMPLE": False}, r"\[0\]: its header is corrupt, or denies to be standard FITS"),
     "no scale": ({"CD1_1": 0.0, "CD2_2": 0.0, "CD1_2": 0.0, "CD2_1": 0.0}, "states no pixel scale"),
 }
@@ -185,7 +186,7 @@ def test_hdf5_that_lies(store, tmp_path, arrays):
 def test_archives_of_too_many_members(tmp_path, arrays, monkeypatch):
     monkeypatch.setattr("lensfit.datasets.archives.MOST_MEMBERS", 2)
     np.savez(tmp_path / "lens.npz", **arrays, ps=SCALE)
-    refused(tmp_path / "lens.npz", "more than 2 arrays and groups")
+    refused(tmp_path / "lens.npz", "more than 2 arrays and groups; keep those of the lens")
 
 
 def test_links_in_hdf5_are_not_followed(tmp_path, arrays):
@@ -302,11 +303,11 @@ def test_a_decoder_that_ends_its_process_does_not_end_ours(tmp_path, arrays, mon
     fits.HDUList(made).writeto(tmp_path / "lens.fits.fz")
     image = read(tmp_path / "lens.fits.fz", pixel_scale=SCALE)
     np.testing.assert_allclose(image.data, arrays["data"], atol=0.05)
-    monkeypatch.setattr("lensfit.datasets.array_files.APART", "import os; os.abort()")
+    monkeypatch.setattr("lensfit.datasets.decoder_process.PROGRAM", "import os; os.abort()")
     refused(tmp_path / "lens.fits.fz", "its decoder ended with -6", pixel_scale=SCALE)
-    monkeypatch.setattr("lensfit.datasets.array_files.APART", "import time; time.sleep(9)")
-    monkeypatch.setattr("lensfit.datasets.array_files.LONGEST", 0.3)
-    refused(tmp_path / "lens.fits.fz", "its decoder did not end within 0.3 s", pixel_scale=SCALE)
+    monkeypatch.setattr("lensfit.datasets.decoder_process.PROGRAM", "import time; time.sleep(9)")
+    monkeypatch.setattr("lensfit.datasets.decoder_process.LONGEST", 0.3)
+    refused(tmp_path / "lens.fits.fz", "its decoder did not end in time", pixel_scale=SCALE)
 
 
 @pytest.mark.parametrize(
