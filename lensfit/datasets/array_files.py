@@ -40,6 +40,9 @@ _SCALE_NAMES = ("pixel_scale", "ps")
 _MATRIX_NAME = "transform_pix2angle"
 
 
+Section = tuple[slice, slice]
+
+
 class Images(Protocol):
     """What the readers ask of an open file."""
 
@@ -48,7 +51,12 @@ class Images(Protocol):
     aliases: Mapping[str, str]
     """Other names of arrays that a user may write: the number of a FITS extension, or its name with EXTVER."""
 
+    def shape(self, name: str) -> tuple[int, ...]: ...
     def array(self, name: str, most: int | None = None) -> np.ndarray: ...
+    def section(self, name: str, part: Section) -> np.ndarray:
+        """The part (rows, columns) of an array of two axes."""
+        ...
+
     def unit(self, name: str) -> str | None: ...
     def scales(self, name: str) -> tuple[Scale, ...]: ...
     def wcs(self, name: str) -> WCS | None: ...
@@ -94,6 +102,20 @@ class FitsImages:
             if isinstance(hdu, fits.CompImageHDU) and hdu.compression_type in FRAGILE:
                 return self._decoder.read(next(k for k, other in enumerate(self._hdus) if other is hdu))
             return np.asarray(hdu.data)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return tuple(self._images[name].shape)
+
+    def section(self, name: str, part: Section) -> np.ndarray:
+        """Only what is asked for is read, of a compressed image the tiles that hold it."""
+        hdu = self._images[name]
+        if isinstance(hdu, fits.CompImageHDU):
+            check_size(8 * math.prod(hdu.shape), f"{self.path}[{name}]", hdu.fileinfo()["datSpan"])
+            if hdu.compression_type in FRAGILE:
+                return self.array(name)[part]
+        with read_as(self.path, f"FITS extension {name}"):
+            check_size(8 * math.prod(span.stop - span.start for span in part), f"{self.path}[{name}]")
+            return np.asarray(hdu.section[part])
 
     def unit(self, name: str) -> str | None:
         with read_as(self.path, f"BUNIT of {name}"):
@@ -171,6 +193,13 @@ class NamedArrays:
             promised, stored = member.size()
             check_size(promised, f"{self.path}[{name}]", stored, most)
             return member.read()
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        with read_as(self.path, f"array {name}"):
+            return self._members[name].shape()
+
+    def section(self, name: str, part: Section) -> np.ndarray:
+        return self.array(name)[part]
 
     def unit(self, name: str) -> str | None:
         return None

@@ -172,7 +172,7 @@ CONTRADICTIONS = {
     "no whole ratio": ({"PIXELSCL": SCALE / 1.5}, "says 0.0333333 arcsec, the data's .* 0.05 arcsec, 1.5 times"),
     "coarser": ({"PIXELSCL": SCALE * 2}, "0.5 times as large; resample"),
     "factor and scale": ({"PIXELSCL": SCALE / 3, "OVERSAMP": 4}, "says 4 pixels to one .* of which 3"),
-    "fine and native": ({"PIXELSCL": SCALE, "OVERSAMP": 3}, "says 3 pixels .* the data's own; correct the one that is wrong"),
+    "fine and native": ({"PIXELSCL": SCALE, "OVERSAMP": 3}, "the data's own; correct the one that is wrong"),
     "two scales": ({"PIXELSCL": SCALE / 3, "PIXSCALE": SCALE / 2}, "says 0.025 arcsec, .* 0.0166667, and neither"),
     "no scale": ({"PIXELSCL": 0.0}, "says pixels of 0 x 0 arcsec"),
     "not square": ({"PIXSCAX": SCALE / 3, "PIXSCAY": SCALE / 2}, "0.025 arcsec; resample the PSF to square pixels"),
