@@ -43,7 +43,7 @@ CPU, ASLEEP = 5.0, 30.0
 """Seconds of CPU and of the clock after which a case counts as hanging."""
 MEMORY = 2**20
 """KiB that a case may need beyond what the process has."""
-CHUNK = 250
+CHUNK = 500
 """Cases that one child process tries."""
 BAD = ("foreign", "hang", "memory", "nonsense", "crash")
 RESULTS = ("result", "own error", *BAD)

@@ -9,10 +9,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 import fuzz
 from fuzz_seeds import Seed
 
-from lensfit.datasets.decoder_process import FRAGILE
-
-CASES = {name: 6 if name in FRAGILE else 20 for name in fuzz.formats()}
-"""Of each format; of one that a process of its own reads, which takes half a second to begin, fewer."""
+CASES = 20
+"""Of each format."""
 
 
 @pytest.fixture
@@ -32,7 +30,7 @@ def test_what_is_not_spoiled_is_read(name, empty):
 
 @pytest.mark.parametrize("name", fuzz.formats())
 def test_what_is_spoiled_ends_in_a_result_or_an_own_error(name, empty):
-    for number in range(CASES[name]):
+    for number in range(CASES):
         folder = empty / str(number)
         folder.mkdir()
         outcome = fuzz.case(16, number, folder, [name])

@@ -10,7 +10,7 @@ import io
 import math
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -20,7 +20,7 @@ from astropy.wcs import WCS
 
 from lensfit.datasets.archives import Member, hdf5_members, npz_members
 from lensfit.datasets.celestial import celestial_wcs
-from lensfit.datasets.decoder_process import FRAGILE, DecoderProcess
+from lensfit.datasets.decoder_process import FRAGILE, read_apart
 from lensfit.datasets.fits_headers import check_headers
 from lensfit.datasets.pixel_scales import Scale, header_scales
 from lensfit.errors import DataError
@@ -83,7 +83,6 @@ class FitsImages:
         self.path = path
         self._hdus = hdus
         self._caught = caught
-        self._decoder = DecoderProcess(path)
         self._images: dict[str, Any] = {}
         self.aliases: Mapping[str, str] = {}
         for number, hdu in enumerate(hdus):
@@ -100,7 +99,7 @@ class FitsImages:
         with read_as(self.path, f"FITS extension {name}"):
             check_size(8 * math.prod(hdu.shape), f"{self.path}[{name}]", hdu.fileinfo()["datSpan"], most)
             if isinstance(hdu, fits.CompImageHDU) and hdu.compression_type in FRAGILE:
-                return self._decoder.read(next(k for k, other in enumerate(self._hdus) if other is hdu))
+                return read_apart(self.path, next(k for k, other in enumerate(self._hdus) if other is hdu))
             return np.asarray(hdu.data)
 
     def shape(self, name: str) -> tuple[int, ...]:
@@ -134,9 +133,6 @@ class FitsImages:
         with read_as(self.path, f"header of {name}"):
             return dict(self._hdus[0].header) | dict(self._images[name].header)
 
-    def close(self) -> None:
-        self._decoder.close()
-
     def remarks(self) -> list[str]:
         return [f"{self.path}: astropy warns: {message}" for message in _messages(self._caught)]
 
@@ -156,8 +152,7 @@ def _open_fits(path: Path) -> Iterator[FitsImages]:
             with read_as(path, "FITS"):
                 _check_sound(hdus, caught, path)
                 images = FitsImages(path, hdus, caught)
-            with closing(images):
-                yield images
+            yield images
 
 
 def _messages(caught: list[warnings.WarningMessage]) -> list[str]:

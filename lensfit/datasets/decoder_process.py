@@ -1,7 +1,15 @@
-"""Extensions whose decoder overwrites memory where what it is given is corrupt, read by a process of its own."""
+"""Extensions whose decoder overwrites memory where what it is given is corrupt, read outside of the user's process.
+
+One helper process for all files imports what is needed once, and forks for each extension a child that reads it: what
+a child spoils ends with it.
+"""
 from __future__ import annotations
 
+import atexit
 import io
+import json
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -16,74 +24,109 @@ FRAGILE = ("HCOMPRESS_1", "PLIO_1")
 LONGEST = 60.0
 """Seconds that an extension may take."""
 PROGRAM = """
-import io, sys, warnings
+import io, json, os, sys, warnings
 import numpy
 from astropy.io import fits
 warnings.simplefilter("ignore")
-with fits.open(sys.argv[1], memmap=False) as hdus:
-    for line in sys.stdin:
-        made = io.BytesIO()
-        numpy.save(made, numpy.asarray(hdus[int(line)].data))
-        sys.stdout.buffer.write(made.tell().to_bytes(8, "big"))
-        sys.stdout.buffer.write(made.getbuffer())
+def tell(number):
+    sys.stdout.buffer.write(number.to_bytes(8, "big", signed=True))
+for line in sys.stdin:
+    path, number = json.loads(line)
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            with fits.open(path, memmap=False) as hdus:
+                made = io.BytesIO()
+                numpy.save(made, numpy.asarray(hdus[number].data))
+            tell(made.tell())
+            sys.stdout.buffer.write(made.getbuffer())
+            sys.stdout.buffer.flush()
+            code = 0
+        finally:
+            os._exit(code)
+    ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if ended:
+        tell(-abs(ended))
         sys.stdout.buffer.flush()
 """
-"""What it runs: numbers of extensions come in, arrays go out, each after its length. It ends where anything fails."""
+"""What the helper runs: a path and a number come in, the length of an array and the array go out; a number below zero
+where the child did not end well."""
+
+_lock = threading.Lock()
+_helper: subprocess.Popen[bytes] | None = None
 
 
-class DecoderProcess:
-    """One process that reads the fragile extensions of one file, begun when the first is asked for."""
-
-    def __init__(self, path: Path):
-        self.path = path
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def read(self, number: int) -> np.ndarray:
-        """The numbers of an extension. Raises ValueError where the process does not give them."""
-        if self._process is None:
-            command = [sys.executable, "-c", PROGRAM, str(self.path)]
-            pipe = subprocess.PIPE
-            self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
-        process, late = self._process, threading.Event()
+def read_apart(path: Path, number: int) -> np.ndarray:
+    """The numbers of an extension of a FITS file. Raises ValueError where its decoder does not end well."""
+    with _lock:
+        helper, late = _running(), threading.Event()
 
         def end() -> None:
             late.set()
-            process.kill()
+            os.killpg(helper.pid, signal.SIGKILL)
 
         timer = threading.Timer(LONGEST, end)
         timer.start()
         try:
-            content = _asked(cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout), number)
+            size, content = _asked(helper, json.dumps([str(path.absolute()), number]))
         finally:
             timer.cancel()
-        if content is None:
-            ended = self.close()
-            raise ValueError(f"its decoder {'did not end in time' if late.is_set() else f'ended with {ended}'}")
-        return np.load(io.BytesIO(content), allow_pickle=False)
-
-    def close(self) -> int:
-        """End the process, if it runs; its exit code."""
-        if self._process is None:
-            return 0
-        process, self._process = self._process, None
-        with process:
-            if process.stdin is not None:
-                with suppress(BrokenPipeError):  # it has ended, and never read the last number
-                    process.stdin.close()
-            try:
-                return process.wait(LONGEST)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                return process.wait()
+            timer.join()
+        if content is None and size == 0:
+            _end()
+    if content is None:
+        raise ValueError(f"its decoder {'did not end in time' if late.is_set() else f'ended with {size}'}")
+    return np.load(io.BytesIO(content), allow_pickle=False)
 
 
-def _asked(asks: IO[bytes], tells: IO[bytes], number: int) -> bytes | None:
-    """The answer to a number, None where the process ended."""
+def _running() -> subprocess.Popen[bytes]:
+    """The helper, begun where it does not run."""
+    global _helper
+    if _helper is None or _helper.poll() is not None:
+        _end()
+        pipe = subprocess.PIPE
+        command = [sys.executable, "-c", PROGRAM]
+        _helper = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+    return _helper
+
+
+def _asked(helper: subprocess.Popen[bytes], question: str) -> tuple[int, bytes | None]:
+    """The length and the content of an answer, None where there is none; a length of 0 where the helper ended."""
+    asks, tells = cast("IO[bytes]", helper.stdin), cast("IO[bytes]", helper.stdout)
     try:
-        asks.write(f"{number}\n".encode())
+        asks.write(question.encode() + b"\n")
         asks.flush()
     except BrokenPipeError:
-        return None
-    size = int.from_bytes(tells.read(8), "big")
+        return 0, None
+    size = int.from_bytes(tells.read(8), "big", signed=True)
+    if size <= 0:
+        return size, None
     content = tells.read(size)
-    return content if size and len(content) == size else None
+    return (size, content) if len(content) == size else (0, None)
+
+
+def _forget() -> None:
+    """Leave the helper to the process that was forked."""
+    global _helper, _lock
+    if _helper is not None:
+        _helper.returncode = 0  # its end is nothing to wait for
+    _helper, _lock = None, threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget)
+
+
+@atexit.register
+def _end() -> None:
+    """End the helper, if it runs."""
+    global _helper
+    if _helper is not None:
+        helper, _helper = _helper, None
+        for pipe in (helper.stdin, helper.stdout):
+            with suppress(BrokenPipeError):
+                cast("IO[bytes]", pipe).close()
+        helper.kill()
+        helper.wait()

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+from contextlib import contextmanager
 
 import h5py
 import numpy as np
@@ -13,7 +14,7 @@ from mock_observation import SCALE
 from visibility_layouts import npz as visibility_npz
 from visibility_layouts import uvfits
 
-from lensfit.datasets import Imaging, Visibilities, array_files, read, read_imaging
+from lensfit.datasets import Imaging, Visibilities, array_files, decoder_process, read, read_imaging
 from lensfit.errors import DataError
 
 
@@ -294,6 +295,16 @@ def test_what_a_file_says_is_made_visible(tmp_path, arrays):
     assert any(r"psf\n\x1b[31m" in text for text in said)
 
 
+@contextmanager
+def helper_that_runs(monkeypatch, program):
+    """Another helper than the one that serves now."""
+    with monkeypatch.context() as patch:
+        patch.setattr(decoder_process, "PROGRAM", program)
+        patch.setattr(decoder_process, "_helper", None)
+        yield
+        decoder_process._end()
+
+
 def test_a_decoder_that_ends_its_process_does_not_end_ours(tmp_path, arrays, monkeypatch):
     """astropy's decoder of HCOMPRESS overwrites memory where the stream is corrupt."""
     made = [fits.PrimaryHDU(), *(
@@ -303,11 +314,16 @@ def test_a_decoder_that_ends_its_process_does_not_end_ours(tmp_path, arrays, mon
     fits.HDUList(made).writeto(tmp_path / "lens.fits.fz")
     image = read(tmp_path / "lens.fits.fz", pixel_scale=SCALE)
     np.testing.assert_allclose(image.data, arrays["data"], atol=0.05)
-    monkeypatch.setattr("lensfit.datasets.decoder_process.PROGRAM", "import os; os.abort()")
-    refused(tmp_path / "lens.fits.fz", "its decoder ended with -6", pixel_scale=SCALE)
-    monkeypatch.setattr("lensfit.datasets.decoder_process.PROGRAM", "import time; time.sleep(9)")
-    monkeypatch.setattr("lensfit.datasets.decoder_process.LONGEST", 0.3)
-    refused(tmp_path / "lens.fits.fz", "its decoder did not end in time", pixel_scale=SCALE)
+    decoding, broken = "numpy.asarray(hdus[number].data)", {"os.abort()": "ended with -6", "None[0]": "ended with -1"}
+    monkeypatch.setattr(decoder_process, "LONGEST", 20.0)
+    for wrong, told in broken.items():
+        with helper_that_runs(monkeypatch, decoder_process.PROGRAM.replace(decoding, wrong)):
+            refused(tmp_path / "lens.fits.fz", f"its decoder {told}", pixel_scale=SCALE)
+    monkeypatch.setattr(decoder_process, "LONGEST", 0.3)
+    with helper_that_runs(monkeypatch, "import time; time.sleep(9)"):
+        refused(tmp_path / "lens.fits.fz", "its decoder did not end in time", pixel_scale=SCALE)
+    monkeypatch.undo()
+    np.testing.assert_array_equal(read(tmp_path / "lens.fits.fz", pixel_scale=SCALE).data, image.data)
 
 
 @pytest.mark.parametrize(
