@@ -118,7 +118,7 @@ class InstrumentSection:
         Raises:
             ModelError: something is missing. DataError: the file of the PSF cannot be used.
         """
-        names = [f.name for f in dataclasses.fields(Instrument)]
+        names = [f.name for f in dataclasses.fields(Instrument) if f.name != "notes"]
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         known = vars(PRESETS[self.preset]()) if self.preset else {}
         missing = [name for name in names if name not in known | given]
