@@ -20,7 +20,7 @@ from astropy.wcs import WCS
 
 from lensfit.datasets.archives import Member, hdf5_members, npz_members
 from lensfit.datasets.celestial import celestial_wcs
-from lensfit.datasets.decoder_process import FRAGILE, read_apart
+from lensfit.datasets.decoder_process import FRAGILE, HELPER
 from lensfit.datasets.fits_headers import check_headers
 from lensfit.datasets.pixel_scales import Scale, header_scales
 from lensfit.errors import DataError
@@ -99,7 +99,7 @@ class FitsImages:
         with read_as(self.path, f"FITS extension {name}"):
             check_size(8 * math.prod(hdu.shape), f"{self.path}[{name}]", hdu.fileinfo()["datSpan"], most)
             if isinstance(hdu, fits.CompImageHDU) and hdu.compression_type in FRAGILE:
-                return read_apart(self.path, next(k for k, other in enumerate(self._hdus) if other is hdu))
+                return HELPER.read(self.path, next(k for k, other in enumerate(self._hdus) if other is hdu))
             return np.asarray(hdu.data)
 
     def shape(self, name: str) -> tuple[int, ...]:

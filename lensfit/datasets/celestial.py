@@ -69,7 +69,7 @@ def coordinate_cards(header: fits.Header, where: str) -> fits.Header:
         if isinstance(value, fits.card.Undefined):
             continue
         _check(key, value, where)
-        found[key] = card
+        found[key] = card if isinstance(value, str) or _TABLES.fullmatch(key) else _short(card)
     linear = [
         key[5:] for key, card in found.items() if key.startswith("CTYPE") and not _CELESTIAL.match(card.value.upper())
     ]
@@ -79,6 +79,11 @@ def coordinate_cards(header: fits.Header, where: str) -> fits.Header:
         if axis is None or axis[1] not in linear:
             made.append(card)
     return made
+
+
+def _short(card: fits.Card) -> fits.Card:
+    """A card of a number without its comment, of which nothing that wcslib reports is too long."""
+    return fits.Card.fromstring(card.image.partition("/")[0].rstrip())
 
 
 def _value(card: fits.Card) -> Any:

@@ -53,49 +53,66 @@ for line in sys.stdin:
 """What the helper runs: a path and a number come in, the length of an array and the array go out; a number below zero
 where the child did not end well."""
 
-_lock = threading.Lock()
-_helper: subprocess.Popen[bytes] | None = None
+
+class Helper:
+    """The helper process of this one, begun when it is first asked; one thread asks at a time."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def read(self, path: Path, number: int) -> np.ndarray:
+        """The numbers of an extension of a FITS file. Raises ValueError where its decoder does not end well."""
+        with self.lock:
+            process, late = self._running(), threading.Event()
+
+            def end() -> None:
+                late.set()
+                os.killpg(process.pid, signal.SIGKILL)
+
+            timer = threading.Timer(LONGEST, end)
+            timer.start()
+            try:
+                size, content = _asked(process, json.dumps([str(path.absolute()), number]))
+            finally:
+                timer.cancel()
+                timer.join()
+            if size == 0:
+                self.end()
+        if content is None:
+            raise ValueError(f"its decoder {'did not end in time' if late.is_set() else f'ended with {size}'}")
+        return np.load(io.BytesIO(content), allow_pickle=False)
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        """The process, begun where it does not run."""
+        if self.process is None or self.process.poll() is not None:
+            self.end()
+            command, pipe = [sys.executable, "-c", PROGRAM], subprocess.PIPE
+            self.process = subprocess.Popen(
+                command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, start_new_session=True
+            )
+        return self.process
+
+    def end(self) -> None:
+        """End the process, if it runs."""
+        if self.process is not None:
+            process, self.process = self.process, None
+            for pipe in (process.stdin, process.stdout):
+                with suppress(BrokenPipeError):
+                    cast("IO[bytes]", pipe).close()
+            process.kill()
+            process.wait()
+
+    def forget(self) -> None:
+        """Leave the process to the one that this was forked from."""
+        if self.process is not None:
+            self.process.returncode = 0  # its end is nothing to wait for
+        self.process, self.lock = None, threading.Lock()
 
 
-def read_apart(path: Path, number: int) -> np.ndarray:
-    """The numbers of an extension of a FITS file. Raises ValueError where its decoder does not end well."""
-    with _lock:
-        helper, late = _running(), threading.Event()
-
-        def end() -> None:
-            late.set()
-            os.killpg(helper.pid, signal.SIGKILL)
-
-        timer = threading.Timer(LONGEST, end)
-        timer.start()
-        try:
-            size, content = _asked(helper, json.dumps([str(path.absolute()), number]))
-        finally:
-            timer.cancel()
-            timer.join()
-        if content is None and size == 0:
-            _end()
-    if content is None:
-        raise ValueError(f"its decoder {'did not end in time' if late.is_set() else f'ended with {size}'}")
-    return np.load(io.BytesIO(content), allow_pickle=False)
-
-
-def _running() -> subprocess.Popen[bytes]:
-    """The helper, begun where it does not run."""
-    global _helper
-    if _helper is None or _helper.poll() is not None:
-        _end()
-        pipe = subprocess.PIPE
-        command = [sys.executable, "-c", PROGRAM]
-        _helper = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, start_new_session=True
-        )
-    return _helper
-
-
-def _asked(helper: subprocess.Popen[bytes], question: str) -> tuple[int, bytes | None]:
-    """The length and the content of an answer, None where there is none; a length of 0 where the helper ended."""
-    asks, tells = cast("IO[bytes]", helper.stdin), cast("IO[bytes]", helper.stdout)
+def _asked(process: subprocess.Popen[bytes], question: str) -> tuple[int, bytes | None]:
+    """The length and the content of an answer, None where there is none; a length of 0 where the process ended."""
+    asks, tells = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
     try:
         asks.write(question.encode() + b"\n")
         asks.flush()
@@ -108,25 +125,6 @@ def _asked(helper: subprocess.Popen[bytes], question: str) -> tuple[int, bytes |
     return (size, content) if len(content) == size else (0, None)
 
 
-def _forget() -> None:
-    """Leave the helper to the process that was forked."""
-    global _helper, _lock
-    if _helper is not None:
-        _helper.returncode = 0  # its end is nothing to wait for
-    _helper, _lock = None, threading.Lock()
-
-
-os.register_at_fork(after_in_child=_forget)
-
-
-@atexit.register
-def _end() -> None:
-    """End the helper, if it runs."""
-    global _helper
-    if _helper is not None:
-        helper, _helper = _helper, None
-        for pipe in (helper.stdin, helper.stdout):
-            with suppress(BrokenPipeError):
-                cast("IO[bytes]", pipe).close()
-        helper.kill()
-        helper.wait()
+HELPER = Helper()
+os.register_at_fork(after_in_child=HELPER.forget)
+atexit.register(HELPER.end)

@@ -75,6 +75,15 @@ def test_a_card_that_stands_there_often_is_shown_once(tmp_path):
     assert len(shown) == len(TANGENT) + 1 and shown["CRVAL2"] == 2.2
 
 
+def test_deprecated_keywords_are_shown_without_comments():
+    """wcslib reports each of them, with its comment in more characters than it makes room for."""
+    many = header(KINDS["old"])
+    for k in range(81):
+        many[f"PC00{k // 9 + 1}00{k % 9 + 1}"] = (float(k % 10 == 0), "c" * 47)
+    shown = coordinate_cards(many, "x")
+    assert shown["PC009009"] == 1.0 and max(len(card.image.rstrip()) for card in shown.cards) <= 40
+
+
 def test_a_blank_value_says_nothing():
     assert "LONPOLE" not in coordinate_cards(header({**TANGENT, "LONPOLE": None}), "x")
 

@@ -300,9 +300,9 @@ def helper_that_runs(monkeypatch, program):
     """Another helper than the one that serves now."""
     with monkeypatch.context() as patch:
         patch.setattr(decoder_process, "PROGRAM", program)
-        patch.setattr(decoder_process, "_helper", None)
+        decoder_process.HELPER.end()
         yield
-        decoder_process._end()
+        decoder_process.HELPER.end()
 
 
 def test_a_decoder_that_ends_its_process_does_not_end_ours(tmp_path, arrays, monkeypatch):
