@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from lensfit.datasets.dataset import LARGEST
 from lensfit.errors import ModelError
 from lensfit.priors import Part, Prior, Solved
 from lensfit.profiles import LightProfile, MassProfile, PixelSource
@@ -304,8 +305,6 @@ def _check_leaf(value: Any, where: str) -> None:
         )
 
 
-LARGEST = 1e75
-"""The largest number of a model whose square is sure to be one."""
 SIZES = ("radius", "half_width")
 """Roles of numbers that are above zero."""
 STRENGTHS = {"einstein_radius": "an Einstein radius", "strength": "the strength of a mass"}
