@@ -33,7 +33,7 @@ from lensfit.pytree import replace  # noqa: E402
 from lensfit.standard import parametric  # noqa: E402
 
 MOCK = Path(__file__).parents[1] / "data" / "jwst_mock"
-REPEATS = 41
+REPEATS = 31
 
 
 def replaced(sie: profiles.SIE, name: str) -> profiles.MassProfile:

@@ -34,8 +34,9 @@ def test_mass_makes_the_deflection(name, data):
     assert abs(xy - yx) <= (1e-10 + core) * size, "curl alpha = 0"
     value, (psi, slope, curvature, _) = family.values(name, vector), family.potentials(name, vector)
     reach = np.hypot(*value[0])
-    np.testing.assert_allclose(slope[0], value[0], rtol=0, atol=(1e-10 + core) * reach)
-    np.testing.assert_allclose(curvature[0], first[0][:, :2], rtol=0, atol=1e-9 * size + core * size)
+    soft = core * 4  # an EPL's potential feels it more, as 1 / (3 - slope)
+    np.testing.assert_allclose(slope[0], value[0], rtol=0, atol=(1e-10 + soft) * reach)
+    np.testing.assert_allclose(curvature[0], first[0][:, :2], rtol=0, atol=(1e-9 + soft) * size)
     assert np.isfinite(psi).all()
     if name == "sie":
         kappa = profile.convergence(*vector[:2])
