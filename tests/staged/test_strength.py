@@ -96,7 +96,7 @@ def test_without_just_one_strength_there_is_no_search(masses, told):
 
 def test_a_strength_below_zero_is_refused():
     halo = NFW(center_x=0.0, center_y=0.0, e1=0.0, e2=0.0, scale_radius=5.0, alpha_rs=-1.0)
-    with pytest.raises(ModelError, match="mass.halo.alpha_rs: -1, and the strength of a mass is not negative"):
+    with pytest.raises(ModelError, match="alpha_rs: -1, and the strength of a mass is not negative"):
         check_profile(halo, "mass.halo")
 
 
