@@ -1,11 +1,11 @@
 """Slopes of real lenses, blind, from the command: python benchmarks/slopes.py OUT [OPTIONS] NAME ...
 
-Options: --mass epl|sie, --source pixels. Each lens named (or `slopes`: those with a published power law; `simulated`;
-`cases`: inputs whose truth has another slope than 2; `all`: every lens of verdicts.py) is fitted by `lensfit fit
---standard flexible`. Prints verdict, Einstein radius of the critical curve and its total error, how far that is from
-the published one, the slope with its statistical and total error, the published slope, and how far apart they are: in
-total errors of both and 0.1 in quadrature for SLACS lenses, whose published values come from other images. OUT keeps
-rows.json.
+Options: --mass epl|sie (default: epl), --source pixels. Each lens named (or `slopes`: those with a published power
+law; `simulated`; `cases`: inputs whose truth has another slope than 2; `all`: every lens of verdicts.py) is fitted by
+`lensfit fit --standard flexible`. Prints verdict, Einstein radius of the critical curve and its total error, how far
+that is from the published one, the slope with its statistical and total error, the published slope, and how far apart
+they are: in total errors of both and 0.1 in quadrature for SLACS lenses, whose published values come from other
+images. OUT keeps rows.json.
 """
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("names", nargs="+")
-    parser.add_argument("--mass", choices=("epl", "sie"))
+    parser.add_argument("--mass", choices=("epl", "sie"), default="epl")
     parser.add_argument("--source", choices=("pixels",))
     arguments = parser.parse_args()
     lensfit.setup()
