@@ -10,8 +10,8 @@ from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
 
 from lensfit.datasets.dataset import Source, check_shapes, circular_mask, native, pixel_axes, place
-from lensfit.datasets.masks import asked_about, left_out
-from lensfit.datasets.noise import standard_deviations
+from lensfit.datasets.masks import USED_AS_IT_IS, asked_about, leaves_a_region, left_out
+from lensfit.datasets.noise import numbers, standard_deviations
 from lensfit.datasets.sky import deviation, differences
 from lensfit.errors import DataError
 from lensfit.names import MaskIs, NoiseIs
@@ -93,13 +93,17 @@ class Frame:
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """data, noise and mask (H, W) that are used, where they lie, the place of the lens if it is known, and notes."""
+    """data, noise and mask (H, W) that are used, where they lie, the place of the lens if it is known, and notes.
+
+    settled: whether the mask is used as it is, a disc being asked for or a region cut out of that which it leaves.
+    """
 
     data: np.ndarray
     noise: np.ndarray
     mask: np.ndarray
     frame: Frame
     center: Place | None
+    settled: bool
     notes: tuple[str, ...]
 
 
@@ -117,18 +121,35 @@ def select(
         if values is not None:
             check_shapes(np.shape(values), frame.shape, place(role, sources))
     cut = cut_out(frame, wanted, place("data", sources))
-    data, noise = data[cut.part], noise[cut.part]
-    where = place("mask", sources)
+    where, settled = place("mask", sources), wanted.mask_radius is not None
+    whole = mask
     mask, notes = left_out(None if mask is None else mask[cut.part], mask_is, cut.frame.shape, where)
-    if mask_is is None and mask.any():
+    if whole is not None:
+        whole = (np.asarray(whole) != 0) ^ (mask_is == "used")
+        if wanted.cutout is not None and not settled and _leave_a_region(data, noise, whole, noise_is):
+            settled, notes = True, [*notes, USED_AS_IT_IS]
+    data, noise = data[cut.part], noise[cut.part]
+    if mask_is is None and whole is not None and mask.any():
         light, given = (native(values, place(role, sources)) for role, values in (("data", data), ("noise", noise)))
-        notes += asked_about(light, _deviations(light, given, noise_is), mask, where)
+        notes += asked_about(light, _deviations(light, given, noise_is), whole, cut.part, where)
     if wanted.mask_radius is not None:
         outside, told = disc(cut.frame, wanted.mask_radius, cut.center or (0.0, 0.0))
         mask, notes = mask | outside, notes + told
     return Selection(
-        data=data, noise=noise, mask=mask, frame=cut.frame, center=cut.center, notes=(*cut.notes, *notes)
+        data=data,
+        noise=noise,
+        mask=mask,
+        frame=cut.frame,
+        center=cut.center,
+        settled=settled,
+        notes=(*cut.notes, *notes),
     )
+
+
+def _leave_a_region(data: Any, noise: Any, mask: np.ndarray, noise_is: NoiseIs) -> bool:
+    """Whether a mask (H, W), and pixels without numbers, leave only a region inside the image."""
+    data, noise = (np.asarray(values, dtype=float) for values in (data, noise))
+    return leaves_a_region(mask | ~numbers(data, _deviations(data, noise, noise_is), mask))
 
 
 def _deviations(data: np.ndarray, noise: np.ndarray, noise_is: NoiseIs) -> np.ndarray:

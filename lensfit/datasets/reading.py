@@ -113,7 +113,7 @@ def read_imaging(
     wanted = Wanted(center=center, center_sky=center_sky, cutout=cutout, mask_radius=mask_radius)
     stated = Stated(nan=nan, psf_center=psf_center, noise_is=noise_is, noise_scale=noise_scale, mask_is=mask_is)
     image = _assembled(parts, (*scales, *info.scales), info, stated, wanted)
-    return replace(image, settled=mask is not None or mask_radius is not None)
+    return image if mask is None else replace(image, settled=True)
 
 
 def read_psf(path: str | Path, pixel_scale: float) -> np.ndarray:
@@ -171,7 +171,7 @@ def _assembled(
     noise_is = stated.noise_is or noise.noise_is
     used = select(data.values, noise.values, mask, frame, wanted, mask_is, noise_is, sources)
     told = [*(note for part in parts.values() for note in part.notes), *notes, *used.notes]
-    return Imaging.from_arrays(
+    made = Imaging.from_arrays(
         used.data,
         used.noise,
         psf.values,
@@ -189,6 +189,7 @@ def _assembled(
         sources=sources,
         scale_from=scale_from,
     )
+    return replace(made, settled=used.settled)
 
 
 def _check_noise(data: Part, noise: Part, stated: Stated) -> None:
