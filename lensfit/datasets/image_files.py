@@ -11,7 +11,7 @@ import numpy as np
 from astropy.wcs import WCS
 
 from lensfit.datasets.array_choice import Address, as_plane, named, of_the_same_number
-from lensfit.datasets.array_files import MAX_PSF, Images, Scale, open_images, oversampling_of, sha256
+from lensfit.datasets.array_files import MAX_PSF, Images, Scale, check_readable, open_images, oversampling_of, sha256
 from lensfit.datasets.dataset import Source, check_shapes, count_and_first
 from lensfit.datasets.drizzled import exposure_time
 from lensfit.datasets.info_file import NAME, stated_in
@@ -51,8 +51,11 @@ def find_files(folder: Path, given: Mapping[str, Path]) -> dict[str, Path]:
     """role -> file for the roles data, noise, psf and mask, those `given` included; data is always there.
 
     Raises:
-        DataError: no file or several files could be the data, or several could be another role.
+        DataError: no file or several files could be the data, or several could be another role, or one that is given
+            cannot be read.
     """
+    for file in given.values():
+        check_readable(Address.of(file).file)
     taken = {os.path.realpath(file) for file in given.values()}
     opened = {os.path.realpath(Address.of(file).file) for file in given.values()}
     there = [file for file in sorted(folder.iterdir()) if file.name.lower().endswith(_SUFFIXES)]

@@ -67,7 +67,8 @@ def test_what_is_no_file_is_not_opened(special, name, tmp_path, arrays, monkeypa
     refused(tmp_path, f"{name}: {SPECIAL[special]}")
 
 
-def test_names_that_no_file_can_have(tmp_path):
+def test_names_that_no_file_can_have(tmp_path, arrays):
+    refused(triple(tmp_path, arrays), "no such file, for no file can have this name", noise="a\0b.fits")
     refused(tmp_path / "a\0b.fits", r"a\\x00b.fits: no such file or folder")
     refused(tmp_path / "a\x1b[2J.fits", r"a\\x1b\[2J.fits: no such file or folder")
     refused(tmp_path / ("a" * 3000), "aaa: no such file or folder")
