@@ -96,7 +96,7 @@ def ran(case: Path, scratch: Path) -> tuple[str, float]:
     for path in (folder, *folder.rglob("*")):
         path.chmod(path.stat().st_mode | 0o200)
     beside = Path(sys.executable).with_name("lensfit")
-    environment = {"LENSFIT": str(beside), "PYTHON": sys.executable, "TMPDIR": str(scratch)} | os.environ
+    environment = {"LENSFIT": str(beside), "PYTHON": sys.executable} | os.environ | {"TMPDIR": str(scratch)}
     begun = time.monotonic()
     with (scratch / "said").open("w+b") as said:
         process = subprocess.Popen(["bash", "run.sh"], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
