@@ -11,6 +11,7 @@ import numpy as np
 from lensfit.datasets.dataset import LARGEST
 from lensfit.errors import ModelError
 from lensfit.priors import Part, Prior, Solved
+from lensfit.profile_names import find, name_of
 from lensfit.profiles import LightProfile, MassProfile, PixelSource
 from lensfit.pytree import pytree, replace
 
@@ -223,7 +224,7 @@ def to_plain(model: AnyModel) -> dict[str, Any]:
         plain = {
             n: v if static else np.asarray(v, float).tolist() for n, (static, v) in values.items() if v is not None
         }
-        return {"profile": type(profile).__name__, **plain}
+        return {"profile": name_of(type(profile)) or type(profile).__name__, **plain}
 
     groups = {group: {n: numbers(p) for n, p in getattr(model, group).items()} for group in GROUPS}
     return {**groups, "sky": float(model.sky)}
@@ -232,17 +233,18 @@ def to_plain(model: AnyModel) -> dict[str, Any]:
 def from_plain(content: dict[str, Any]) -> AnyModel:
     """The model of numbers that `to_plain` wrote.
 
-    Raises ModelError where no profile of a name is known: the module of another package's must be imported first.
+    Raises ModelError where no profile of a name is known: the module of a notebook's class must be imported first.
     """
     if "terms" in content:
         return Models(terms={name: from_plain(one) for name, one in content["terms"].items()})  # pyright: ignore
 
     def made(group: str, numbers: dict[str, Any]) -> Any:
-        kind, known = numbers["profile"], _kinds(GROUPS[group])
-        if kind not in known:
-            raise ModelError(f"no {group} profile is named {kind!r}; import the module that defines it first")
+        name, bases = numbers["profile"], GROUPS[group]
+        kind = find(name, bases) or _kinds(bases).get(name)
+        if kind is None:
+            raise ModelError(f"no {group} profile is named {name!r}; import the module that defines it first")
         values = {name: value for name, value in numbers.items() if name != "profile"}
-        return known[kind](**{n: np.array(v) if isinstance(v, list) else v for n, v in values.items()})
+        return kind(**{n: np.array(v) if isinstance(v, list) else v for n, v in values.items()})
 
     groups = {group: {n: made(group, numbers) for n, numbers in content[group].items()} for group in GROUPS}
     return LensModel(**groups, sky=content["sky"])

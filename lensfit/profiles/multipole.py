@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax.numpy as jnp
 
@@ -49,16 +49,16 @@ def dipole(x: Any, y: Any, center_x: Any, center_y: Any, a1: Any, a2: Any) -> tu
     return a1 * half + wave * ux, a2 * half + wave * uy
 
 
-@pytree
-class _Multipole(MassProfile):
-    """What the multipoles share; their amplitude is hypot(a1, a2), their angle arctan2(a2, a1) / m."""
+class Multipole(MassProfile):
+    """Base of the multipoles: the amplitude is hypot(a1, a2), the angle of a maximum arctan2(a2, a1) / m."""
 
     m: ClassVar[int]
 
-    center_x: Any = parameter("arcsec", "x", "center_x")
-    center_y: Any = parameter("arcsec", "y", "center_y")
-    a1: Any = parameter("arcsec", "a_1", "a1")
-    a2: Any = parameter("arcsec", "a_2", "a2")
+    if TYPE_CHECKING:
+        center_x: Any
+        center_y: Any
+        a1: Any
+        a2: Any
 
     def convergence(self, x: Any, y: Any) -> Any:
         """kappa = (a1 cos m phi + a2 sin m phi) / (2 r)."""
@@ -66,42 +66,48 @@ class _Multipole(MassProfile):
         c, s = _waves(ux, uy, self.m)
         return 0.5 * (self.a1 * c + self.a2 * s) / jnp.sqrt(square)
 
+    def potential(self, x: Any, y: Any) -> Any:
+        """psi = r (a1 cos m phi + a2 sin m phi) / (1 - m^2); of m = 1 r ln(r) (...) / 2, r in arcsec."""
+        ux, uy, square = _direction(x, y, self.center_x, self.center_y)
+        c, s = _waves(ux, uy, self.m)
+        radial = 0.25 * log(square) if self.m == 1 else 1 / (1 - self.m * self.m)
+        return radial * jnp.sqrt(square) * (self.a1 * c + self.a2 * s)
+
 
 @pytree
-class Multipole1(_Multipole):
-    """m = 1: the mass is heavier on one side. Beyond it a shift of the source, which images do not tell."""
+class Multipole1(Multipole):
+    """m = 1: the mass is heavier on one side. Far out it deflects as a shift of the source, which no image tells."""
 
     m = 1
     formula = staticmethod(dipole)
 
-    def potential(self, x: Any, y: Any) -> Any:
-        """psi = r ln(r) (a1 cos phi + a2 sin phi) / 2, r in arcsec."""
-        ux, uy, square = _direction(x, y, self.center_x, self.center_y)
-        return 0.25 * jnp.sqrt(square) * log(square) * (self.a1 * ux + self.a2 * uy)
+    center_x: Any = parameter("arcsec", "x", "center_x")
+    center_y: Any = parameter("arcsec", "y", "center_y")
+    a1: Any = parameter("arcsec", "a_{1,1}", "a1")
+    a2: Any = parameter("arcsec", "a_{1,2}", "a2")
 
 
 @pytree
-class _Higher(_Multipole):
-    """m > 1."""
-
-    def potential(self, x: Any, y: Any) -> Any:
-        """psi = r (a1 cos m phi + a2 sin m phi) / (1 - m^2)."""
-        ux, uy, square = _direction(x, y, self.center_x, self.center_y)
-        c, s = _waves(ux, uy, self.m)
-        return jnp.sqrt(square) * (self.a1 * c + self.a2 * s) / (1 - self.m * self.m)
-
-
-@pytree
-class Multipole3(_Higher):
+class Multipole3(Multipole):
     """m = 3: a triangle."""
 
     m = 3
     formula = staticmethod(partial(multipole, 3))
 
+    center_x: Any = parameter("arcsec", "x", "center_x")
+    center_y: Any = parameter("arcsec", "y", "center_y")
+    a1: Any = parameter("arcsec", "a_{3,1}", "a1")
+    a2: Any = parameter("arcsec", "a_{3,2}", "a2")
+
 
 @pytree
-class Multipole4(_Higher):
-    """m = 4: disky where the angle is that of the mass's ellipse, boxy where it is 45 degrees from it."""
+class Multipole4(Multipole):
+    """m = 4: disky where a maximum is on the major axis of the mass's ellipse, boxy where a minimum is."""
 
     m = 4
     formula = staticmethod(partial(multipole, 4))
+
+    center_x: Any = parameter("arcsec", "x", "center_x")
+    center_y: Any = parameter("arcsec", "y", "center_y")
+    a1: Any = parameter("arcsec", "a_{4,1}", "a1")
+    a2: Any = parameter("arcsec", "a_{4,2}", "a2")

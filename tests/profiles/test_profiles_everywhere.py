@@ -65,6 +65,7 @@ def test_derivatives_are_derivatives(name, data):
     assume(name in family.MASSES or value.max() > 1e-9)
     distance = np.hypot(*(vector[:2] - family.numbers(name)[2:4])) if name in family.CENTERED else 1.0
     known = dict.fromkeys(("x", "y", "center_x", "center_y"), distance) | dict.fromkeys(("e1", "e2"), 0.3)
+    known |= dict.fromkeys(("gamma1", "gamma2", "kappa", "a1", "a2"), 0.1)
     names = ["x", "y", *family.fields(name)]
     names += names[-1:] * (len(vector) - len(names))
     step = 1e-3 * np.array([known.get(key, abs(value)) for key, value in zip(names, vector, strict=True)])

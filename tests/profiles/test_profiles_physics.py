@@ -127,4 +127,5 @@ def test_every_profile_is_tried():
     final = {c for c in classes if dataclasses.is_dataclass(c)}
     assert final == {cls for cls, _ in family.FAMILY.values()}
     for cls in final:
-        assert all(set(field.metadata) == {"unit", "symbol", "role", "above"} for field in dataclasses.fields(cls))
+        told = {"unit", "symbol", "role", "above", "typical"}
+        assert all(set(field.metadata) == told for field in dataclasses.fields(cls))
