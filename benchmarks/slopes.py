@@ -1,11 +1,11 @@
 """Slopes of real lenses, blind, from the command: python benchmarks/slopes.py OUT [OPTIONS] NAME ...
 
-Options: --mass epl|sie, --source pixels. Each lens named (or `slopes`: those with a published power law; `simulated`;
-`cases`: inputs whose truth has another slope than 2; `all`: every lens of verdicts.py) is fitted by `lensfit fit
---standard flexible`. Prints verdict, Einstein radius of the critical curve and its total error, how far that is from
-the published one, the slope with its statistical and total error, the published slope, and how far apart they are: in
-total errors of both and 0.1 in quadrature for SLACS lenses, whose published values come from other images. OUT keeps
-rows.json.
+Options: --mass epl|sie (default: epl), --source pixels. Each lens named (or `slopes`: those with a published power
+law; `simulated`; `cases`: inputs whose truth has another slope than 2; `all`: every lens of verdicts.py) is fitted by
+`lensfit fit --standard flexible`. Prints verdict, Einstein radius of the critical curve and its total error, how far
+that is from the published one, the slope with its statistical and total error, the published slope, and how far apart
+they are: in total errors of both and 0.1 in quadrature for SLACS lenses, whose published values come from other
+images. OUT keeps rows.json.
 """
 from __future__ import annotations
 
@@ -90,6 +90,8 @@ def row(name: str, arguments: list[str], options: list[str]) -> dict[str, Any]:
         "fit_cpu_s": result["fit"]["cpu_seconds"],
         "cpu_s": time.process_time() - begin,
         "notes": result["notes"],
+        "neighbours": [[v["name"], v["chi2"], v["counts"], next((x for n, x in v["values"].items()
+                        if n.endswith(".slope")), None)] for v in result["variants"]],
     }
 
 
@@ -110,7 +112,11 @@ def told(found: dict[str, Any]) -> str:
             apart = (slope - published[1]) / np.sqrt(total**2 + published[2] ** 2 + floor**2)
             line += f" published {published[1]:.2f}: {slope - published[1]:+.3f}, {apart:+.1f} errors"
     line += f"  chi2/N {found['chi2']:.3f}  CPU s {found['fit_cpu_s']:.1f} {found['cpu_s']:.1f}"
-    return "\n    ".join([line, *found["reasons"]])
+    beside = [
+        f"{name} {slope:.3f}{'' if counts else ' (does not count)'}"
+        for name, _, counts, slope in found["neighbours"] if slope is not None
+    ]  # fmt: skip
+    return "\n    ".join([line, *([f"slopes: {', '.join(beside)}"] if beside else []), *found["reasons"]])
 
 
 def main() -> None:
@@ -118,7 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("names", nargs="+")
-    parser.add_argument("--mass", choices=("epl", "sie"))
+    parser.add_argument("--mass", choices=("epl", "sie"), default="epl")
     parser.add_argument("--source", choices=("pixels",))
     arguments = parser.parse_args()
     lensfit.setup()

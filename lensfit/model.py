@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from lensfit.datasets.dataset import LARGEST
 from lensfit.errors import ModelError
 from lensfit.priors import Part, Prior, Solved
 from lensfit.profile_names import find, name_of
@@ -306,12 +307,13 @@ def _check_leaf(value: Any, where: str) -> None:
         )
 
 
-LARGEST = 1e75
-"""The largest number of a model whose square is sure to be one."""
 SIZES = ("radius", "half_width")
 """Roles of numbers that are above zero."""
-STRENGTHS = {"einstein_radius": "an Einstein radius", "strength": "the strength of a mass"}
-"""Roles of numbers that are not below zero."""
+STRENGTHS = {
+    "einstein_radius": "an Einstein radius is not negative",
+    "strength": "the strength of a mass is not negative",
+}
+"""Roles of numbers that say how strong a mass is, and what holds of them."""
 PAIRS = (("e1", "e2", "an ellipticity"), ("gamma1", "gamma2", "a shear"))
 """Roles of two numbers that lie within a circle of radius 1."""
 
@@ -351,7 +353,7 @@ def _troubles(profile: Any) -> Iterator[str]:
         if (abs(numbers) > LARGEST).any():
             yield f"{field.name}: beyond {LARGEST:g}, its square is no number; give a smaller one"
         if role in STRENGTHS and (numbers < 0).any():
-            yield f"{said}, and {STRENGTHS[role]} is not negative; give its size"
+            yield f"{said}, and {STRENGTHS[role]}; give its size"
         above = 0.0 if role in SIZES else field.metadata.get("above")
         if above is not None and not (numbers > above).all():
             yield f"{said}, and it must be above {above:g}"

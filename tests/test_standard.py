@@ -54,6 +54,6 @@ def test_another_mass_can_take_the_place_of_the_one_that_is_there(name, data):
 
 
 def test_a_mass_by_default(mock):
-    assert "epl" in flexible(mock.imaging).mass and "sie" in parametric(mock.imaging).mass
+    assert "sie" in flexible(mock.imaging).mass and "sie" in parametric(mock.imaging).mass
     with pytest.raises(ModelError, match="no mass of a standard model is named 'nfw': use sie or epl"):
         parametric(mock.imaging, mass="nfw")

@@ -77,7 +77,7 @@ class Analysis:
         Args:
             data: file or folder, an `Imaging`, an `Interferometer`, several visibilities of one lens as a list, a
                 `DataSection`, or a mapping of names to any of these.
-            model: see `Model`. mass: the main mass of a standard one, "sie" or "epl"; None is its default.
+            model: see `Model`. mass: the main mass of a standard one, "sie" (by default) or "epl".
             reading: of data from files, the fields of `DataSection`, as psf="psf.fits" or mask_radius=2.0.
 
         Raises:

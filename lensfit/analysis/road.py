@@ -48,8 +48,7 @@ def analyse(
             of visibilities "one_source"), a `LensModel` with priors, a function that makes one of the dataset, or of
             several named data a mapping of their names to models that share priors.
         fitter: by name, or as an object with its settings.
-        mass: the main mass of a standard model, "sie" or "epl"; by default that of "flexible" is an EPL, whose slope
-            is free, that of all others an SIE.
+        mass: the main mass of a standard model, "sie" (by default) or "epl", whose slope is free.
         seed: same seed, same result.
         source: "pixels" puts the source on pixels once the model is fitted; mesh: its `Mesh`, or its fields.
         steps: the steps in place of those.

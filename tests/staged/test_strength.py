@@ -8,10 +8,10 @@ import pytest
 
 import lensfit.staged
 from lensfit import profiles
-from lensfit.errors import FitError
+from lensfit.errors import FitError, ModelError
 from lensfit.grid import make_grid
 from lensfit.lensing import einstein_radius_of, whole_field
-from lensfit.model import LensModel
+from lensfit.model import LensModel, check_profile
 from lensfit.priors import Disk, LogNormal, LogUniform, Normal, Uniform
 from lensfit.profiles import DPIE, EPL, NFW, SIE, MassProfile, Sersic, Shear
 from lensfit.space import Space
@@ -92,6 +92,12 @@ def test_without_just_one_strength_there_is_no_search(masses, told):
     space = Space.of(model(masses.pop("main"), **masses))
     with pytest.raises(FitError, match=told):
         Roles.of(space)
+
+
+def test_a_strength_below_zero_is_refused():
+    halo = NFW(center_x=0.0, center_y=0.0, e1=0.0, e2=0.0, scale_radius=5.0, alpha_rs=-1.0)
+    with pytest.raises(ModelError, match="alpha_rs: -1, and the strength of a mass is not negative"):
+        check_profile(halo, "mass.halo")
 
 
 def test_no_name_of_a_mass_or_of_its_numbers_is_known():
