@@ -1,0 +1,87 @@
+"""Four small panels of a fit in one picture: data, model, residual, source."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.colors import AsinhNorm, Normalize, to_rgb
+from PIL import Image
+
+from lensfit.analysis import Analysis
+from lensfit.datasets.array_files import open_images
+from lensfit.lensing import Field, brightness_at, centers, unlensed
+from lensfit.plots.panels import LIGHT, MASKED, RESIDUAL, SOURCE, stretch
+from lensfit.results.files import MODEL
+from lensfit.results.files import SOURCE as SOURCE_FILE
+from lensfit.survey.outcome import THUMBNAIL
+
+SIDE, GAP = 96, 2
+"""Pixels of a panel and between two."""
+QUALITY = 82
+WIDE = 3.0
+"""Half-light radii of a source's profiles that its panel reaches from its centre."""
+
+
+def write_thumbnail(done: Analysis, folder: Path) -> None:
+    """Write the panels of a saved analysis into its folder; of several data those of the first."""
+    panels = [_shown(image, norm, colours) for image, norm, colours in _panels(done, folder)]
+    gap = np.full((SIDE, GAP, 3), 255, np.uint8)
+    strip = np.concatenate([part for panel in panels for part in (panel, gap)][:-1], axis=1)
+    Image.fromarray(strip).save(folder / THUMBNAIL, quality=QUALITY)
+
+
+def _panels(done: Analysis, folder: Path) -> list[tuple[np.ndarray, Normalize, str]]:
+    """Image, scale and colour map of each panel; data and model share a scale."""
+    with open_images(folder / MODEL) as images:
+        planes = {name.rpartition("_")[2]: images.array(name) for name in reversed(images.names)}
+    used = planes["MASK"] == 0
+    frame = next(iter(done.observation.frames.values()))
+    data = planes["DIRTY"] if "DIRTY" in planes else frame.data
+    model = data - planes["RESIDUAL"] if "DIRTY" in planes else planes["MODEL"]  # both over their noise
+    with np.errstate(all="ignore"):
+        noise = 1.0 if "DIRTY" in planes else float(np.nanmedian(np.abs((data - model) / planes["RESIDUAL"])[used]))
+    part, inside = _square(used), np.where(used, 1.0, np.nan)
+    scale = stretch((data * inside)[part], noise if np.isfinite(noise) else 1.0)
+    source = _source(done, folder)
+    top = max(float(np.nanmax(source)), 1e-300)
+    return [
+        ((data * inside)[part], scale, LIGHT),
+        ((model * inside)[part], scale, LIGHT),
+        ((planes["RESIDUAL"] * inside)[part], Normalize(-5, 5), RESIDUAL),
+        (source, AsinhNorm(linear_width=0.1 * top, vmin=0.0, vmax=top), SOURCE),
+    ]
+
+
+def _square(used: np.ndarray) -> tuple[slice, slice]:
+    """The smallest square about the pixels (H, W) that are used, within the image."""
+    rows, columns = np.nonzero(used.any(axis=1))[0], np.nonzero(used.any(axis=0))[0]
+    side = max(np.ptp(rows), np.ptp(columns)) + 1
+    first = [max(0, min((line.min() + line.max() + 1 - side) // 2, size - side))
+             for line, size in ((rows, used.shape[0]), (columns, used.shape[1]))]  # fmt: skip
+    return np.s_[first[0] : first[0] + side, first[1] : first[1] + side]
+
+
+def _source(done: Analysis, folder: Path) -> np.ndarray:
+    """The source as it would look without a lens, (n, n)."""
+    if (folder / SOURCE_FILE).is_file():
+        with open_images(folder / SOURCE_FILE) as images:
+            return images.array("SOURCE")
+    model: Any = done.fitted.model
+    name, _, part = next(iter(done.problem.parts(model)))
+    places = list(centers(part.source).values())
+    radius = done.derived[f"{name}.source_half_light_radius" if name else "source_half_light_radius"].value
+    if not places or not radius > 0:
+        return np.zeros((SIDE, SIDE))
+    x, y = np.array(places).T
+    brightest = int(np.argmax(brightness_at(unlensed(part), x, y)))
+    return brightness_at(unlensed(part), *Field(float(x[brightest]), float(y[brightest]), WIDE * radius).cells(SIDE))
+
+
+def _shown(image: np.ndarray, norm: Normalize, colours: str) -> np.ndarray:
+    """An image (H, W), row 0 at the bottom, as colours (SIDE, SIDE, 3)."""
+    coloured = matplotlib.colormaps[colours](norm(np.nan_to_num(np.asarray(image, float), posinf=0.0, neginf=0.0)))
+    rgb = np.where(np.isfinite(image)[..., None], coloured[..., :3], to_rgb(MASKED))
+    made = Image.fromarray(np.uint8(np.rint(255 * rgb[::-1])))
+    return np.asarray(made.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
