@@ -8,7 +8,7 @@ from typing import Any
 
 from lensfit.cli.ending import say
 from lensfit.cli.run_folder import RunLog
-from lensfit.survey import OPTIONS, Lines, analyse_many
+from lensfit.survey import OPTIONS, Lines, analyse_many, read_catalogue
 from lensfit.survey.tables import ECSV
 
 logger = logging.getLogger("lensfit")
@@ -17,9 +17,10 @@ logger = logging.getLogger("lensfit")
 def run(arguments: argparse.Namespace) -> int:
     """Fit all lenses: 0 where each has its row in the table, 5 where not one could be fitted."""
     with Lines(arguments.quiet) as lines, RunLog(arguments.out, "a") as log:
+        lenses = read_catalogue(arguments.catalogue, _options(arguments))
         log.open()
         survey = analyse_many(
-            arguments.catalogue,
+            lenses,
             arguments.out,
             seed=arguments.seed or 0,
             workers=arguments.workers,
@@ -29,7 +30,6 @@ def run(arguments: argparse.Namespace) -> int:
             retries=arguments.retries,
             retry_failed=arguments.retry_failed,
             progress=lines,
-            **_options(arguments),
         )
         logger.info("%s", survey.tally)
     if not arguments.quiet:

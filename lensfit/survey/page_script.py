@@ -25,7 +25,8 @@ button { cursor: pointer; background: var(--panel); }
 #head, .row { display: grid; grid-template-columns: 316px minmax(12rem, 1fr) 8.5rem repeat(var(--numbers), 7rem);
   column-gap: 0.7rem; padding: 0 1rem; align-items: center; min-width: max-content; }
 #head { position: sticky; top: 0; z-index: 1; background: var(--panel); border-bottom: 1px solid var(--line); }
-#head button { border: 0; background: none; padding: 0.35rem 0; text-align: left; font-weight: 600; color: var(--soft); }
+#head button { border: 0; background: none; padding: 0.35rem 0; text-align: left; font-weight: 600;
+  color: var(--soft); }
 #head button.number { text-align: right; }
 #head button[data-order] { color: var(--ink); }
 #head button[data-order="1"]::after { content: " \\25B2"; } #head button[data-order="-1"]::after { content: " \\25BC"; }
@@ -171,7 +172,9 @@ function draw() {
   }
 }
 
-columns.forEach((column, k) => { make("option", which, "", column[1] + (column[2] ? " [" + column[2] + "]" : "")).value = k; });
+columns.forEach((column, k) => {
+  make("option", which, "", column[1] + (column[2] ? " [" + column[2] + "]" : "")).value = k;
+});
 let asked = false;
 table.addEventListener("scroll", () => {
   if (!asked) { asked = true; requestAnimationFrame(() => { asked = false; draw(); }); }

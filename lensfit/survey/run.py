@@ -156,7 +156,8 @@ class Run:
         self.ending = False
 
     def begin(self, retry_failed: bool) -> None:
-        """Find out what is done already: by the ledger, and by folders that a worker finished for a client that died."""
+        """Find out what is done already: by the folders of lenses, which a worker may have finished for a client that
+        died, and by the ledger."""
         for left in self.job.out.glob(f"{PART}*"):
             shutil.rmtree(left, ignore_errors=True)
         states = self.ledger.states()

@@ -37,13 +37,15 @@ def _panels(done: Analysis, folder: Path) -> list[tuple[np.ndarray, Normalize, s
     with open_images(folder / MODEL) as images:
         planes = {name.rpartition("_")[2]: images.array(name) for name in reversed(images.names)}
     used = planes["MASK"] == 0
-    frame = next(iter(done.observation.frames.values()))
-    data = planes["DIRTY"] if "DIRTY" in planes else frame.data
-    model = data - planes["RESIDUAL"] if "DIRTY" in planes else planes["MODEL"]  # both over their noise
-    with np.errstate(all="ignore"):
-        noise = 1.0 if "DIRTY" in planes else float(np.nanmedian(np.abs((data - model) / planes["RESIDUAL"])[used]))
+    if "DIRTY" in planes:  # both over their noise
+        data, noise = planes["DIRTY"], 1.0
+        model = data - planes["RESIDUAL"]
+    else:
+        data, model = next(iter(done.observation.frames.values())).data, planes["MODEL"]
+        with np.errstate(all="ignore"):
+            noise = float(np.nanmedian(np.abs((data - model) / planes["RESIDUAL"])[used]))
     part, inside = _square(used), np.where(used, 1.0, np.nan)
-    scale = stretch((data * inside)[part], noise if np.isfinite(noise) else 1.0)
+    scale = stretch((data * inside)[part], noise)
     source = _source(done, folder)
     top = max(float(np.nanmax(source)), 1e-300)
     return [
