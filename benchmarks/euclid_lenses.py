@@ -64,7 +64,8 @@ def drawn(k: int) -> tuple[LensModel, Instrument, int]:
     g1, g2 = 0.04 * random.standard_normal(2)
     model = LensModel(
         light=light, source={"sersic": source},
-        mass={"sie": SIE(center_x=x, center_y=y, **shape, einstein_radius=radius), "shear": Shear(gamma1=g1, gamma2=g2)},
+        mass={"sie": SIE(center_x=x, center_y=y, **shape, einstein_radius=radius),
+              "shear": Shear(gamma1=g1, gamma2=g2)},
     )  # fmt: skip
     return model, instrument(*PSFS[k % len(PSFS)]), seed
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import faulthandler
 import logging
-import os
 import shutil
 import socket
 import threading
@@ -33,8 +32,6 @@ NEAR_LIMIT, EVERY = 0.8, 0.1
 """Share of a worker's memory from which on it is noted down, and seconds between two looks."""
 MEMORY = "memory"
 """How such a note begins."""
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "PJRT_NPROC", "NPROC")
-"""Read by numerical libraries, numba and XLA when they start: a worker has one core."""
 logger = logging.getLogger("lensfit")
 
 Task = Callable[[Lens, Path, int], dict[str, Any]]
@@ -77,8 +74,6 @@ def attempt(job: Job, lens: Lens, token: str) -> Outcome:
         part.mkdir(parents=True)
     except FileExistsError:
         raise WorkerDied(lens.name) from None
-    for name in ONE_THREAD:
-        os.environ.setdefault(name, "1")
     with logged(part / LOG), watched(part / CRASH, job.timeout):
         outcome = _ended(job, lens, part)
     settle(job, outcome, part)
@@ -185,16 +180,15 @@ def watched(path: Path, timeout: float | None) -> Iterator[None]:
 
 def _note_memory(file: IO[str], ended: threading.Event) -> None:
     """Note down when this worker comes near its limit, of which dask's nanny then ends it."""
-    import psutil
     from distributed import get_worker
 
     try:
-        limit = get_worker().memory_manager.memory_limit
+        worker = get_worker()
     except ValueError:  # no worker of dask
         return
-    process = psutil.Process()
+    limit = worker.memory_manager.memory_limit
     while limit and not ended.wait(EVERY):
-        used = process.memory_info().rss
+        used = worker.monitor.get_process_memory()
         if used > NEAR_LIMIT * limit:
             file.write(f"{MEMORY} {used / 2**30:.2f} GiB of {limit / 2**30:.2f} GiB\n")
             file.flush()

@@ -9,11 +9,12 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from lensfit.errors import FitError, ModelError
-from lensfit.survey.attempt import ONE_THREAD
 
 PATIENCE = 30.0
 """Seconds in which a scheduler must answer, also one that was lost."""
 INSTALL = "fits of many lenses need dask.distributed, which is not installed; pip install 'lensfit[many]'"
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "PJRT_NPROC", "NPROC")
+"""Read by numerical libraries, numba and XLA when they start: a worker has one core."""
 WORKERS = {
     "distributed.worker.multiprocessing-method": "spawn",
     "distributed.worker.memory.target": False,  # a fit's memory cannot be spilled,

@@ -7,7 +7,8 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.colors import AsinhNorm, Normalize, to_rgb
-from PIL import Image
+from matplotlib.image import imsave
+from scipy.ndimage import zoom
 
 from lensfit.analysis import Analysis
 from lensfit.datasets.array_files import open_images
@@ -29,7 +30,7 @@ def write_thumbnail(done: Analysis, folder: Path) -> None:
     panels = [_shown(image, norm, colours) for image, norm, colours in _panels(done, folder)]
     gap = np.full((SIDE, GAP, 3), 255, np.uint8)
     strip = np.concatenate([part for panel in panels for part in (panel, gap)][:-1], axis=1)
-    Image.fromarray(strip).save(folder / THUMBNAIL, quality=QUALITY)
+    imsave(folder / THUMBNAIL, strip, pil_kwargs={"quality": QUALITY})
 
 
 def _panels(done: Analysis, folder: Path) -> list[tuple[np.ndarray, Normalize, str]]:
@@ -85,5 +86,6 @@ def _shown(image: np.ndarray, norm: Normalize, colours: str) -> np.ndarray:
     """An image (H, W), row 0 at the bottom, as colours (SIDE, SIDE, 3)."""
     coloured = matplotlib.colormaps[colours](norm(np.nan_to_num(np.asarray(image, float), posinf=0.0, neginf=0.0)))
     rgb = np.where(np.isfinite(image)[..., None], coloured[..., :3], to_rgb(MASKED))
-    made = Image.fromarray(np.uint8(np.rint(255 * rgb[::-1])))
-    return np.asarray(made.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+    sides = (SIDE / rgb.shape[0], SIDE / rgb.shape[1], 1)
+    made = zoom(rgb[::-1], sides, order=1, mode="nearest", grid_mode=True)
+    return np.uint8(np.rint(255 * np.clip(made, 0.0, 1.0)))
