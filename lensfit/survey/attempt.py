@@ -28,8 +28,8 @@ from lensfit.survey.outcome import FILE, Outcome, State
 LENSES, PART = "lenses", ".part-"
 LOG, CRASH = "log.txt", "crash.txt"
 """Of a lens's folder: what was logged, the traceback of an unexpected error in it; and last words of a worker."""
-NEAR_LIMIT, EVERY = 0.8, 0.1
-"""Share of a worker's memory from which on it is noted down, and seconds between two looks."""
+NEAR_LIMIT, GROWN, EVERY = 0.7, 1.02, 0.05
+"""Share of a worker's memory from which on it is noted down, growth after which again, seconds between two looks."""
 MEMORY = "memory"
 """How such a note begins."""
 logger = logging.getLogger("lensfit")
@@ -187,23 +187,24 @@ def _note_memory(file: IO[str], ended: threading.Event) -> None:
     except ValueError:  # no worker of dask
         return
     limit = worker.memory_manager.memory_limit
+    noted = NEAR_LIMIT * (limit or 0)
     while limit and not ended.wait(EVERY):
         used = worker.monitor.get_process_memory()
-        if used > NEAR_LIMIT * limit:
+        if used > noted:
+            noted = GROWN * used
             file.write(f"{MEMORY} {used / 2**30:.2f} GiB of {limit / 2**30:.2f} GiB\n")
             file.flush()
-            return
 
 
 def last_words(part: Path, timeout: float | None) -> str:
     """Why the worker that left a folder died, in words."""
     path = part / CRASH
     said = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    if said.startswith("Timeout"):
+    if any(line.startswith("Timeout") for line in said.splitlines()):
         return f"took longer than the limit of {timeout:g} s for a lens"
-    for line in said.splitlines():
-        if line.startswith(MEMORY):
-            return f"its worker was ended for its {line}"
+    for line in reversed(said.splitlines()):
         if line.startswith("Fatal Python error"):
             return f"its worker crashed: {line.partition(': ')[2]}"
+        if line.startswith(MEMORY):
+            return f"its worker was ended from outside, at a {MEMORY} of {line.removeprefix(MEMORY).strip()}"
     return "its worker was ended from outside without a word, as the system does when memory is short"

@@ -15,8 +15,8 @@ from lensfit.whole_files import replacing
 def write_samples(path: Path, folders: Iterable[Path]) -> int:
     """Gather samples.h5 of run folders under the name of each; the number of lenses that have one.
 
-    `arviz.from_netcdf(path, base_group=NAME)` reads one, `xarray.open_datatree(path)` all. No file is written where
-    no lens has samples.
+    `arviz.InferenceData.from_netcdf(path, base_group=NAME)` reads one, `xarray.open_datatree(path)` all. No file is
+    written where no lens has samples.
 
     Raises:
         DataError: one cannot be read, or the file cannot be written.

@@ -74,7 +74,7 @@ def _column(name: str, cells: list[Any], unit: str) -> Column:
     words = WORDS.get(name.removesuffix("_error").removesuffix("_spread").removesuffix("_total"), "")
     about = {"description": words or None, "unit": unit if unit and _known(unit) else None}
     whole = None not in cells
-    if kinds <= {bool}:
+    if kinds == {bool}:
         mask = [cell is None for cell in cells]
         filled = [bool(cell) for cell in cells]
         return Column(filled, name, **about) if whole else MaskedColumn(filled, name, mask=mask, **about)

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -12,7 +11,7 @@ from scipy.ndimage import zoom
 
 from lensfit.analysis import Analysis
 from lensfit.datasets.array_files import open_images
-from lensfit.lensing import Field, brightness_at, centers, unlensed
+from lensfit.lensing import Field, brightness_at, centers, unlensed, unmasked_field
 from lensfit.plots.panels import LIGHT, MASKED, RESIDUAL, SOURCE, stretch
 from lensfit.results.files import MODEL
 from lensfit.results.files import SOURCE as SOURCE_FILE
@@ -21,8 +20,8 @@ from lensfit.survey.outcome import THUMBNAIL
 SIDE, GAP = 96, 2
 """Pixels of a panel and between two."""
 QUALITY = 82
-WIDE = 3.0
-"""Half-light radii of a source's profiles that its panel reaches from its centre."""
+FAINT = 0.03
+"""Share of the source's peak down to which its panel reaches."""
 
 
 def write_thumbnail(done: Analysis, folder: Path) -> None:
@@ -71,15 +70,19 @@ def _source(done: Analysis, folder: Path) -> np.ndarray:
     if (folder / SOURCE_FILE).is_file():
         with open_images(folder / SOURCE_FILE) as images:
             return images.array("SOURCE")
-    model: Any = done.fitted.model
-    name, _, part = next(iter(done.problem.parts(model)))
-    places = list(centers(part.source).values())
-    radius = done.derived[f"{name}.source_half_light_radius" if name else "source_half_light_radius"].value
-    if not places or not radius > 0:
+    _, _, model = next(iter(done.problem.parts(done.fitted.model)))
+    source, places = unlensed(model), list(centers(model.source).values())
+    if not places:
         return np.zeros((SIDE, SIDE))
     x, y = np.array(places).T
-    brightest = int(np.argmax(brightness_at(unlensed(part), x, y)))
-    return brightness_at(unlensed(part), *Field(float(x[brightest]), float(y[brightest]), WIDE * radius).cells(SIDE))
+    brightest = int(np.argmax(brightness_at(source, x, y)))
+    half = unmasked_field(next(iter(done.observation.frames.values()))).half_width / 2
+    field = Field(float(x[brightest]), float(y[brightest]), half)
+    light = brightness_at(source, *field.cells(SIDE))
+    across, up = field.cells(SIDE)
+    bright = light > FAINT * light.max()
+    reach = max(np.abs(across[bright] - field.x).max(initial=0.0), np.abs(up[bright] - field.y).max(initial=0.0))
+    return brightness_at(source, *Field(field.x, field.y, float(1.1 * reach) or half).cells(SIDE))
 
 
 def _shown(image: np.ndarray, norm: Normalize, colours: str) -> np.ndarray:

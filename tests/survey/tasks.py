@@ -24,12 +24,12 @@ def quick(lens, folder, seed):
 
 
 def by_name(lens, folder, seed):
-    """What the first word of the lens's name says; a second time `once` is quick."""
+    """What the first word of the lens's name says; a second time `once` and `mended` are quick."""
     word = lens.name.partition("-")[0]
     marker = folder.parents[1] / f"seen-{lens.name}"
     seen = marker.exists()
     marker.touch()
-    if word == "bad":
+    if word == "bad" or (word == "mended" and not seen):
         raise DataError("data.fits: <b>no</b> pixel; give one")
     if word == "odd":
         raise ZeroDivisionError("of <i>nothing</i>")
@@ -38,7 +38,7 @@ def by_name(lens, folder, seed):
     if word == "faulty":
         faulthandler._sigsegv()
     if word == "greedy":
-        held = [bytearray(20 * 2**20) for _ in range(10**4) if time.sleep(0.02) is None]
+        held = [bytearray(b"x") * (20 * 2**20) for _ in range(10**4) if time.sleep(0.05) is None]
         return {"blocks": len(held)}
     if word == "once" and not seen:
         os._exit(1)

@@ -58,7 +58,8 @@ def test_a_folder_of_folders(tmp_path):
 )  # fmt: skip
 def test_cells_become_options(option, cell, made):
     (lens,) = read_catalogue(Table({"path": ["a"], option: [cell]}), {})
-    assert getattr(lens.sections(0)[0], option) == (tuple(Path().absolute() / p for p in made) if option == "more" else made)
+    known = tuple(Path().absolute() / path for path in made) if option == "more" else made
+    assert getattr(lens.sections(0)[0], option) == known
 
 
 def test_a_source_on_pixels_by_columns():
