@@ -25,7 +25,7 @@ exit codes:
   2    wrong usage
   3    the data, the model, the output folder or standard output cannot be used
   4    the fit is NOT TRUSTED, or UNCHECKED; its results are written, the reasons printed
-  5    the fit failed
+  5    the fit failed; of fit-many: every one
   130  interrupted; 143 and 129 where SIGTERM or SIGHUP did it
   141  nobody reads what it prints, as behind `| head`; files are written all the same
 """

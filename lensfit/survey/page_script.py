@@ -2,7 +2,7 @@
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1d21; --soft: #5b6270; --line: #d9dde3; --paper: #ffffff;
-  --panel: #f5f6f8; --good: #0b6b3a; --open: #8a5a00; --bad: #a4161a; --off: #6a7180; --row: 84px; }
+  --panel: #f5f6f8; --good: #0b6b3a; --open: #8a5a00; --bad: #a4161a; --off: #6a7180; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8eaee; --soft: #a4abb8; --line: #3a3f49;
   --paper: #16181c; --panel: #20242a; --good: #1c8a52; --open: #a9700a; --bad: #c9302f; } }
 * { box-sizing: border-box; }
@@ -22,8 +22,9 @@ button { cursor: pointer; background: var(--panel); }
 #verdicts button[aria-pressed="false"] { opacity: 0.35; }
 #count { color: var(--soft); margin-left: 0.4rem; }
 #table { flex: 1; overflow: auto; position: relative; }
-#head, .row { display: grid; grid-template-columns: 316px minmax(12rem, 1fr) 8.5rem repeat(var(--numbers), 7rem);
-  column-gap: 0.7rem; padding: 0 1rem; align-items: center; min-width: max-content; }
+#head, .row { display: grid; grid-template-columns: 316px minmax(14rem, 1fr) 8rem repeat(var(--numbers), 5.6rem);
+  column-gap: 0.6rem; padding: 0 1rem; align-items: center; width: 100%;
+  min-width: calc(316px + 26rem + var(--numbers) * 6.2rem); }
 #head { position: sticky; top: 0; z-index: 1; background: var(--panel); border-bottom: 1px solid var(--line); }
 #head button { border: 0; background: none; padding: 0.35rem 0; text-align: left; font-weight: 600;
   color: var(--soft); }
@@ -31,10 +32,10 @@ button { cursor: pointer; background: var(--panel); }
 #head button[data-order] { color: var(--ink); }
 #head button[data-order="1"]::after { content: " \\25B2"; } #head button[data-order="-1"]::after { content: " \\25BC"; }
 #space { position: relative; }
-.row { position: absolute; left: 0; right: 0; height: var(--row); border-bottom: 1px solid var(--line); }
+.row { position: absolute; left: 0; height: 84px; border-bottom: 1px solid var(--line); }
 .row img { width: 316px; height: 78px; display: block; background: var(--panel); border-radius: 3px; }
 .row a { color: inherit; }
-.name { min-width: 0; max-width: 42rem; }
+.name { min-width: 0; }
 .name a { font-weight: 600; overflow-wrap: anywhere; }
 .name p { margin: 0; font-size: 0.8rem; line-height: 1.25; color: var(--soft); max-height: 3.75em; overflow: hidden; }
 .badge { display: inline-block; padding: 0.1rem 0.5rem; border-radius: 4px; color: #ffffff; font-weight: 600;

@@ -112,7 +112,11 @@ def analyse_many(
         run.begin(retry_failed)
         if run.waiting:
             with connected(workers, scheduler, memory) as client:
-                run.go(client, workers, shared=scheduler is not None)
+                try:
+                    run.go(client, workers, shared=scheduler is not None)
+                except FitError:
+                    run.finish()
+                    raise
         table = run.finish()
     if run.waiting:
         raise KeyboardInterrupt(f"{len(run.waiting)} lenses wait; the same command goes on with them")
@@ -133,10 +137,10 @@ def _taken(out: Path) -> Iterator[None]:
         raise DataError(f"{out}: is a file; choose a folder as --out")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with held(out, DataError):
-            yield
     except OSError as error:
         raise unwritable(out, error) from error
+    with held(out, DataError):
+        yield
 
 
 class Run:
@@ -299,11 +303,16 @@ class _Count:
         self.looked, self.count = -COUNT_EVERY, 0
 
     def __call__(self) -> int:
+        if self.client.status != "running":  # nothing can be handed to a scheduler that is lost
+            return 0
         if self.window is not None:
             return self.window
         now = time.monotonic()
-        if now - self.looked > COUNT_EVERY and self.client.status == "running":
-            threads = self.client.nthreads()
+        if now - self.looked > COUNT_EVERY:
+            try:
+                threads = self.client.nthreads()
+            except OSError:  # it was lost just now
+                return 0
             if self.shared:
                 check_threads(threads)
             self.count, self.looked = max(self.count * (not self.shared), len(threads)), now
