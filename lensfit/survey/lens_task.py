@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from lensfit.analysis import Analysis, prepare, standard_road
 from lensfit.errors import FitError, ModelError
-from lensfit.progress import silent
+from lensfit.progress import in_words
 from lensfit.recipe import Recipe, read_recipe
 from lensfit.registry import fitter
 from lensfit.results import read_document
@@ -51,7 +52,22 @@ def fitted(lens: Lens, seed: int) -> Analysis:
         raise ModelError(f"{lens.name}: fitter: {error}") from error
     begun = prepare(data, recipe.model or fit.standard, seed=fit.seed)
     steps = standard_road(begun, chosen, source=fit.source, mesh=fit.mesh)
-    return begun.along(steps, silent)
+    return begun.along(steps, Stages())
+
+
+class Stages:
+    """Progress that logs where a fit is, for whoever looks why it took so long."""
+
+    def __init__(self) -> None:
+        self.stage, self.begun = "", time.perf_counter()
+
+    def __call__(
+        self, stage: str, chi2: float, share: float, note: str = "", theta: np.ndarray | None = None
+    ) -> None:
+        """See `lensfit.progress.Progress`."""
+        if stage != self.stage:
+            self.stage = stage
+            logger.info("%.1f s: %s%s", time.perf_counter() - self.begun, stage, in_words(chi2, note))
 
 
 def signal(done: Analysis) -> float | None:
