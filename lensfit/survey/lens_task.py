@@ -22,6 +22,8 @@ from lensfit.trust.facts import MEASURED
 
 VERSIONS = ("lensfit", "jax", "numpy")
 """The packages whose versions a row tells."""
+QUANTITY = ("value", "error", "spread", "total", "unit")
+"""What a row tells of a quantity."""
 logger = logging.getLogger("lensfit")
 
 
@@ -89,21 +91,24 @@ def row(document: dict[str, Any]) -> dict[str, Any]:
     """
     trust, fit = document["trust"], document["fit"]
     derived = dict(document["derived"])
-    headline = next((name for name in derived if name.rpartition(".")[2] == RADIUS), None)
+    radius = derived.pop(next((name for name in derived if name.rpartition(".")[2] == RADIUS), ""), None)
+    quantities = {**document["parameters"], **document["amplitudes"], **derived}
     return {
         "verdict": trust["word"],
         "trusted": trust["trusted"],
         "reasons": trust["reasons"],
-        "einstein_radius": derived.pop(headline) if headline else None,
+        "einstein_radius": _numbers(radius) if radius else None,
         "chi2": fit["chi2"],
         "data_count": fit["data_count"],
         "log_evidence": fit["log_evidence"],
-        **document["parameters"],
-        **document["amplitudes"],
-        **derived,
+        **{name: _numbers(quantity) for name, quantity in quantities.items()},
         **{f"check {check['name']}": check["outcome"] for check in trust["checks"]},
         "fitter": document["fitter"],
         "notes": [*document["notes"], *document["data"]["notes"]],
         **{f"{name}_version": document["provenance"]["versions"][name] for name in VERSIONS},
         "data_hash": document["data"]["hash"],
     }
+
+
+def _numbers(quantity: dict[str, Any]) -> dict[str, Any]:
+    return {key: quantity[key] for key in QUANTITY if key in quantity}

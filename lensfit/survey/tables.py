@@ -12,6 +12,7 @@ import numpy as np
 from astropy.table import Column, MaskedColumn, Table
 
 from lensfit.errors import DataError
+from lensfit.results.derived import WORDS as DERIVED
 from lensfit.survey.catalogue import Lens
 from lensfit.survey.outcome import Outcome, State
 from lensfit.whole_files import replacing
@@ -71,7 +72,8 @@ class Columns:
 
 def _column(name: str, cells: list[Any], unit: str) -> Column:
     kinds = {type(cell) for cell in cells if cell is not None}
-    words = WORDS.get(name.removesuffix("_error").removesuffix("_spread").removesuffix("_total"), "")
+    quantity = next((name.removesuffix(f"_{part}") for part in NUMBERS if name.endswith(f"_{part}")), name)
+    words = WORDS.get(quantity) or DERIVED.get(quantity.rpartition(".")[2], ("", ""))[1]
     about = {"description": words or None, "unit": unit if unit and _known(unit) else None}
     whole = None not in cells
     if kinds == {bool}:
