@@ -87,7 +87,7 @@ def compare(arguments: argparse.Namespace) -> int:
 
 def _compare(arguments: argparse.Namespace) -> int:
     asked = read_asked(arguments)
-    problem = prepare(asked.data, asked.model).problem
+    problem = prepare(asked.data, asked.model, mass=asked.fit.mass).problem
     with Display(arguments.quiet) as display:
         comparison = compare_fitters(
             problem, arguments.fitters, seeds=arguments.seeds, budget=arguments.budget, progress=display

@@ -33,7 +33,7 @@ class ImageObservation(Observation):
     """One image. settled: its mask was given and stays as it is."""
 
     kind: ClassVar[str] = "images"
-    standard: ClassVar[Mapping[str, Callable[[Any], LensModel]]] = STANDARD
+    standard: ClassVar[Mapping[str, Callable[..., LensModel]]] = STANDARD
     default: ClassVar[str] = IMAGE_MODELS[0]
     counted: ClassVar[str] = "pixels"
     overview: ClassVar[str] = OVERVIEW
