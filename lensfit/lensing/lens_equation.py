@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.spatial import KDTree
 
+from lensfit.compiled import compiled
 from lensfit.datasets import Dataset
 from lensfit.grid import Grid
 from lensfit.model import LensModel
@@ -122,7 +123,7 @@ def corners(x: np.ndarray, y: np.ndarray, step: float) -> tuple[np.ndarray, np.n
     return x[:, None] + step * np.array([-1, 1, -1, 1]), y[:, None] + step * np.array([-1, -1, 1, 1])
 
 
-@jax.jit
+@compiled
 def traced(model: LensModel, x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
     """beta (N, 2) [arcsec] and A (N, 2, 2) at the points x, y (N,)."""
     return jnp.stack(model.source_position(x, y), -1), jacobian(model, x, y)

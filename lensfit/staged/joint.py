@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from lensfit.compiled import compiled
 from lensfit.fitters.lm import Descent, Point, System
 from lensfit.fitters.result import Basin, Variant
 from lensfit.model import AnyModel, LensModel
@@ -144,7 +145,7 @@ def distinct(roles: Roles, basins: list[Basin], most: int) -> list[Basin]:
     return kept[:most]
 
 
-@jax.jit
+@compiled
 def _whitened(likelihood: Any, model: LensModel) -> jax.Array:
     return likelihood.image(model) * likelihood.inverse_noise
 

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from lensfit.compiled import compiled
 from lensfit.fitters.lm import Point
 from lensfit.fitters.result import Basin
 from lensfit.space import Space
@@ -152,6 +153,6 @@ def _descend(
     return basin_of(end.point, likelihood, theta, case.score)
 
 
-@jax.jit
+@compiled
 def _trace_back(space: Space, theta: jax.Array, x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
     return jax.vmap(lambda t: space.build(t).source_position(x, y))(theta)

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from lensfit.compiled import compiled
 from lensfit.datasets.sky import deviation, differences
 from lensfit.model import LensModel
 from lensfit.trust.measures import CounterImage, Left, Measures, Noise, by_parity, ratio_of_last
@@ -109,6 +110,6 @@ def _counter_image(light: np.ndarray, positive: np.ndarray, negative: np.ndarray
     return CounterImage(*ratio_of_last(columns @ columns.T, columns @ data.ravel()), signal)
 
 
-@jax.jit
+@compiled
 def _residuals(term: Any, model: LensModel) -> jax.Array:
     return term.residuals(model)
