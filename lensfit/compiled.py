@@ -72,7 +72,7 @@ class Compiled:
         return sum(program is not None for program in self.known.values()) + self.jitted._cache_size()
 
     def _program(self, fixed: Any, structure: Any, types: tuple[Any, ...]) -> _Program | None:
-        """The program for arguments like these, from where programs are kept or made; None where that is left to JAX."""
+        """The program for such arguments, from where programs are kept, or made; None where that is left to JAX."""
         folder = _folder()
         if folder is None:
             return None
@@ -181,7 +181,7 @@ def _folder() -> Programs | None:
 
 @cache
 def _lapack_ready() -> bool:
-    """Give XLA the linear algebra of SciPy, as JAX does when it lowers a program that calls it; whether that is done."""
+    """Give XLA the linear algebra of SciPy, as JAX does where it lowers a program with such calls; whether it is there."""
     try:
         importlib.import_module("jaxlib.lapack").prepare_lapack_call("potrf_ffi", np.float64)
     except (ImportError, AttributeError, NotImplementedError):

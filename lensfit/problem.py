@@ -79,7 +79,8 @@ class Problem:
         if self._by_numba is not None and function in _NEED_JAX:
             raise ModelError("the numba backend gives ln L alone: make the problem with backend='jax' for more")
         refuse_fork()
-        vector = jnp.asarray(vector, float)
+        if not isinstance(vector, jax.Array) or vector.dtype != float:
+            vector = jnp.asarray(vector, float) if isinstance(vector, jax.Array) else np.asarray(vector, float)
         if vector.shape[-1:] != (self.ndim,) or vector.ndim > 2:
             raise ModelError(f"expected ({self.ndim},) or (B, {self.ndim}) numbers, got shape {vector.shape}")
         chosen = function if vector.ndim == 1 else _BATCH[function]
@@ -166,7 +167,7 @@ class Problem:
         """
         if not isinstance(self.likelihood, Evidence):
             raise ModelError(f"{type(self.likelihood).__name__} solves no source on pixels")
-        theta = jnp.asarray(theta, float)
+        theta = np.asarray(theta, float)
         found = self._call(_reconstruct, theta)
         if not jnp.isfinite(found.solution.log_evidence):
             self.likelihood(self.space.build(theta))  # says why
@@ -174,7 +175,7 @@ class Problem:
 
     def solved_model(self, theta: Any) -> LensModel:
         """The model at theta (ndim,) with every leaf a number."""
-        theta = jnp.asarray(theta)
+        theta = np.asarray(theta)
         return self.space.build(theta).filled(self.amplitudes(theta))
 
     def draw(self, rng: np.random.Generator, count: int) -> np.ndarray:

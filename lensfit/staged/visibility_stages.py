@@ -5,7 +5,6 @@ import dataclasses
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from lensfit.compiled import compiled
@@ -146,7 +145,7 @@ def calibrate(case: Case, observations: Observations, theta: np.ndarray) -> Obse
         likelihood = observations.likelihood()
         point = joint.descend(likelihood, theta, 30, 0.02)
         theta = np.asarray(point.theta)
-        model = case.space.build(jnp.asarray(theta)).filled(point.amplitudes)
+        model = case.space.build(np.asarray(theta)).filled(point.amplitudes)
         observations = observations.calibrated(np.asarray(seen(likelihood, model)))
         if abs(before - float(point.objective)) < SETTLED:
             break
