@@ -43,6 +43,7 @@ class Split:
         self.named: Counter[str] = Counter()
         self.programs = self.compiled = 0
         self.first: float | None = None
+        self.begun: list[float] = []
         self.stack, self.last = ["rest"], time.process_time()
 
     def turn(self) -> None:
@@ -85,14 +86,14 @@ def watch(split: Split) -> None:
 
     def enter(self: Any) -> Any:
         split.enter(EVENTS.get(self.event, split.stack[-1]))
-        self.cpu = time.process_time()
+        split.begun.append(time.process_time())
         return begin(self)
 
     def leave(self: Any, *error: Any) -> Any:
         split.leave()
         part = EVENTS.get(self.event)
         split.programs += part == "lowering"
-        split.named[f"{part} {self.fun_name}"] += time.process_time() - self.cpu
+        split.named[f"{part} {self.fun_name}"] += time.process_time() - split.begun.pop()
         return end(self, *error)
 
     timed.__enter__, timed.__exit__ = enter, leave

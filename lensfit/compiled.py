@@ -171,17 +171,19 @@ def said(value: Any) -> str:
 
 def _folder() -> Programs | None:
     """Where JAX keeps programs; None where it keeps none, or not on a disk, or for more devices than one."""
-    chosen = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
-    if not chosen or "://" in chosen or not jax.config.jax_enable_compilation_cache:
+    config: Any = jax.config
+    chosen = config.jax_compilation_cache_dir
+    if not chosen or "://" in chosen or not config.jax_enable_compilation_cache:
         return None
-    if not keeps_checked() or not _lapack_ready() or [device.platform for device in jax.devices()] != ["cpu"] or jax.config.jax_debug_nans:
+    one = [device.platform for device in jax.devices()] == ["cpu"]
+    if not (one and keeps_checked() and _lapack_ready()) or config.jax_debug_nans:
         return None
-    return _opened(chosen, jax.config.jax_compilation_cache_max_size)
+    return _opened(chosen, config.jax_compilation_cache_max_size)
 
 
 @cache
 def _lapack_ready() -> bool:
-    """Give XLA the linear algebra of SciPy, as JAX does where it lowers a program with such calls; whether it is there."""
+    """Give XLA the linear algebra of SciPy, as JAX does where it lowers a call of it; whether it is there."""
     try:
         importlib.import_module("jaxlib.lapack").prepare_lapack_call("potrf_ffi", np.float64)
     except (ImportError, AttributeError, NotImplementedError):
