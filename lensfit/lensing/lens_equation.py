@@ -8,7 +8,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.spatial import KDTree
 
 from lensfit.compiled import compiled
 from lensfit.datasets import Dataset
@@ -183,7 +182,8 @@ def _solve(model: LensModel, starts: np.ndarray, source: np.ndarray, reach: floa
     back = np.linalg.norm(beta - source, axis=1) < EXACT
     near = np.linalg.norm(points - starts, axis=1) < reach
     found = points[back & near]
-    twice = KDTree(found).query_pairs(APART, output_type="ndarray")[:, 1]
+    apart = np.linalg.norm(found[:, None] - found[None], axis=-1)
+    twice = np.unique(np.nonzero(np.triu(apart <= APART, 1))[1])
     return np.delete(found, twice, axis=0)
 
 

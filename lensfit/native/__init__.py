@@ -22,5 +22,6 @@ from lensfit.native.store import cache_folder
 
 __all__ = [
     "Engine", "Kernel", "Means", "Signature", "Unprintable", "by_engine", "cache_folder", "kernels_in", "means",
-    "means_kernel", "named_kernel", "numpy_function", "printed_kernel", "refuse_fork", "say_once", "trouble", "uses_kernels",
+    "means_kernel", "named_kernel", "numpy_function", "printed_kernel", "refuse_fork", "say_once", "trouble",
+    "uses_kernels",
 ]

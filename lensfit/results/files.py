@@ -4,9 +4,8 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 from astropy.io import fits
 from matplotlib.figure import Figure
@@ -28,6 +27,9 @@ from lensfit.problem import Problem
 from lensfit.results.derived import Quantity
 from lensfit.results.document import RESULT, SAMPLES, as_document, as_table, samples_table, write_json
 
+if TYPE_CHECKING:
+    import h5py
+
 
 def write_inference_data(path: Path, problem: Problem, result: FitResult) -> None:
     """Write samples in the InferenceData layout (netCDF 4): groups posterior and sample_stats, by chain and draw.
@@ -35,6 +37,8 @@ def write_inference_data(path: Path, problem: Problem, result: FitResult) -> Non
     Weighted samples are resampled to as many equal draws as they are worth. sample_stats holds `lp`, ln of the
     posterior density up to the evidence, and `log_likelihood`.
     """
+    import h5py  # it takes long to load
+
     theta, log_l, chains = equal_draws(result)
     shape = (chains, len(theta) // chains)
     with h5py.File(path, "w", track_order=True) as file:
