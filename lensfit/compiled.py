@@ -26,7 +26,7 @@ import numpy as np
 from jax.core import Tracer
 from jax.experimental.serialize_executable import deserialize_and_load, serialize
 
-from lensfit.native import kernels_in, trouble
+from lensfit.native import kernels_in, uses_kernels
 from lensfit.programs import Programs, apart, keeps_checked
 from lensfit.start_up import machine
 
@@ -45,6 +45,7 @@ class Compiled:
 
     def __init__(self, function: Callable[..., Any], static: tuple[str, ...]) -> None:
         self.function, self.static = function, static
+        self.short, self.name = function.__name__, f"{function.__module__}.{function.__qualname__}"
         self.jitted = jax.jit(function, static_argnames=static)
         self.signature = inspect.signature(function)
         self.known: dict[Hashable, _Program | None] = {}
@@ -85,9 +86,9 @@ class Compiled:
 
     def _name(self, fixed: Any, structure: Any, types: tuple[Any, ...]) -> str:
         shapes = [(str(t.dtype), t.shape, t.weak_type) for t in types]
-        function = f"{self.function.__module__}.{self.function.__qualname__}"
-        whole = "\n".join([_ground(), trouble(), function, said(fixed), said(structure), repr(shapes)])
-        return f"lensfit_{self.function.__name__}-{hashlib.sha256(whole.encode()).hexdigest()}"
+        kernels = str(uses_kernels("native"))
+        whole = "\n".join([_ground(), kernels, self.name, said(fixed), said(structure), repr(shapes)])
+        return f"lensfit_{self.short}-{hashlib.sha256(whole.encode()).hexdigest()}"
 
     def _made(self, folder: Programs, key: str, fixed: Any, structure: Any, types: Any) -> _Program:
         trees: list[Any] = []
@@ -98,7 +99,7 @@ class Compiled:
             trees.append(tree)
             return found
 
-        flat.__name__ = self.function.__name__
+        flat.__name__ = self.short
         wanted = [jax.ShapeDtypeStruct(t.shape, t.dtype, weak_type=t.weak_type) for t in types]
         lowered = jax.jit(flat).lower(*wanted)
         with apart():
