@@ -2,6 +2,7 @@
 
     python benchmarks/first_fit.py                  the bundled lens: an empty cache, then twice a full one
     python benchmarks/first_fit.py DATA ...         these one after the other, from an empty cache on
+    python benchmarks/first_fit.py --options="--pixel-scale 0.05" ...   with these of `lensfit fit`
     python benchmarks/first_fit.py --cache DIR ...  with the programs that lie in a folder, and kept there
 
 One row a process, CPU time of all threads (user and system), each second counted in one part alone. imports: of
@@ -129,7 +130,7 @@ def _watch_lensfit(split: Split) -> None:
         setattr(analysis, name, split.counted(getattr(analysis, name), "figures"))
 
 
-def child(data: str, out: str, most: int) -> None:
+def child(data: str, out: str, most: int, options: list[str]) -> None:
     """One command in this process; prints its row as JSON."""
     split = Split()
     watch_imports = split.counted(importlib.import_module, "imports")
@@ -140,7 +141,7 @@ def child(data: str, out: str, most: int) -> None:
     watch(split)
     main = watch_imports("lensfit.cli").main
     split.enter("rest")
-    code = main(["fit", data, "--out", out, "--quiet"])
+    code = main(["fit", data, "--out", out, "--quiet", *options])
     split.leave()
     row = {part: split.spent[part] for part in PARTS}
     row |= {"first": split.first, "programs": split.programs, "compiled": split.compiled, "code": code}
@@ -156,13 +157,13 @@ def loop() -> float:
     return time.process_time() - start
 
 
-def row_of(data: str, cache: str, most: int) -> dict[str, Any]:
+def row_of(data: str, cache: str, most: int, options: str) -> dict[str, Any]:
     """The row of a fresh process."""
     speed = loop()
     environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": cache, "OMP_NUM_THREADS": "1"}
     before = os.times()
     with tempfile.TemporaryDirectory() as out:
-        command = [sys.executable, __file__, "--child", data, f"{out}/run", "--longest", str(most)]
+        command = [sys.executable, __file__, "--child", data, f"{out}/run", "--longest", str(most), f"--options={options}"]
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
     after = os.times()
     if done.returncode or json.loads(done.stdout.splitlines()[-1])["code"] not in (0, 4):
@@ -187,15 +188,16 @@ def main() -> None:
     parser.add_argument("data", nargs="*")
     parser.add_argument("--cache")
     parser.add_argument("--longest", type=int, default=0, help="programs that took longest, traced, lowered, compiled")
+    parser.add_argument("--options", default="", help="of lensfit fit, as '--pixel-scale 0.05'")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        child(*arguments.data, arguments.longest)
+        child(*arguments.data, arguments.longest, arguments.options.split())
         return
     with tempfile.TemporaryDirectory() as fresh:
         cache = arguments.cache or fresh
         for data in arguments.data or [str(DATA)] * 3:
-            show(Path(data).name, row_of(data, cache, arguments.longest))
+            show(Path(data).name, row_of(data, cache, arguments.longest, arguments.options))
 
 
 if __name__ == "__main__":

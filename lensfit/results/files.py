@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from astropy.io import fits
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
 
 from lensfit import version
 from lensfit.datasets import Dataset
@@ -22,6 +23,7 @@ from lensfit.plots import (
     PIXEL_VISIBILITY_FIGURES,
     SAMPLE_FIGURES,
     VISIBILITY_FIGURES,
+    sheet,
 )
 from lensfit.problem import Problem
 from lensfit.results.derived import Quantity
@@ -114,9 +116,10 @@ def write_results(
     """
     found = problem.reconstruct(result.theta) if result.model.pixels() else None
     shown = observation.shown(problem.likelihood, result.model, found)
-    for name, figure in shown.figures.items():
-        _draw(folder, name, figure())
     names = [*shown.figures]
+    panels = {name: _draw(folder, name, shown.figures[name]()) for name in names[bool(shown.sheet) :]}
+    if shown.sheet:
+        imsave(folder / f"{names[0]}.png", sheet([panels[name] for name in shown.sheet]))
     model_file(shown.planes, observation.frame, result).writeto(folder / MODEL)
     if found is not None:
         source_file(found, observation.frame.unit).writeto(folder / SOURCE)
@@ -131,8 +134,11 @@ def write_results(
     write_json(folder / RESULT, document)
 
 
-def _draw(folder: Path, name: str, figure: Figure) -> None:
+def _draw(folder: Path, name: str, figure: Figure) -> np.ndarray:
+    """Write a figure, and give its pixels (H, W, 4)."""
     figure.savefig(folder / f"{name}.png")
+    canvas: Any = figure.canvas
+    return np.asarray(canvas.buffer_rgba())
 
 
 def model_file(planes: Sequence[Plane], frame: Dataset, result: FitResult) -> fits.HDUList:
