@@ -163,7 +163,8 @@ def row_of(data: str, cache: str, most: int, options: str) -> dict[str, Any]:
     environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": cache, "OMP_NUM_THREADS": "1"}
     before = os.times()
     with tempfile.TemporaryDirectory() as out:
-        command = [sys.executable, __file__, "--child", data, f"{out}/run", "--longest", str(most), f"--options={options}"]
+        asked = ["--longest", str(most), f"--options={options}"]
+        command = [sys.executable, __file__, "--child", data, f"{out}/run", *asked]
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
     after = os.times()
     if done.returncode or json.loads(done.stdout.splitlines()[-1])["code"] not in (0, 4):

@@ -51,7 +51,7 @@ def single(panel: Callable[[Axes, Any], None], scene: Any) -> Figure:
     """A figure of one panel of a scene, its axes at a fixed place: to look for one takes as long as to draw it."""
     figure = Figure(figsize=(4.2, 3.6), dpi=FINE_DPI)
     FigureCanvasAgg(figure)
-    panel(figure.add_axes((0.12, 0.12, 0.74, 0.8)), scene)
+    panel(figure.add_axes((0.12, 0.12, 0.7, 0.8)), scene)
     return figure
 
 

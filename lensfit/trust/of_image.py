@@ -32,8 +32,7 @@ NARROWEST = 0.7
 
 def of_image(term: Any, model: LensModel) -> Measures:
     """The evidence for the source of a model of numbers in the image of a term."""
-    images = term.whiten(by_parity(term, model))
-    positive, negative, bare = np.asarray(images)
+    positive, negative, bare = np.asarray(_parities(term, model))
     inverse, data = np.asarray(term.inverse_noise), np.asarray(term.whitened_data)
     left = -np.asarray(_residuals(term, model))
     source, sigma = positive + negative, np.where(inverse > 0, 1 / np.where(inverse > 0, inverse, 1.0), 0.0)
@@ -108,6 +107,12 @@ def _counter_image(light: np.ndarray, positive: np.ndarray, negative: np.ndarray
     columns = np.stack([light, positive, negative] if lit else [positive, negative])
     columns = columns.reshape(len(columns), -1)
     return CounterImage(*ratio_of_last(columns @ columns.T, columns @ data.ravel()), signal)
+
+
+@compiled
+def _parities(term: Any, model: LensModel) -> jax.Array:
+    """The light of `by_parity` (3, H, W) as the data show it, over the noise."""
+    return term.whiten(by_parity(term, model))
 
 
 @compiled
