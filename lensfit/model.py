@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from lensfit.datasets.dataset import LARGEST
 from lensfit.errors import ModelError
 from lensfit.priors import Part, Prior, Solved
 from lensfit.profiles import LightProfile, MassProfile, PixelSource
@@ -302,8 +303,6 @@ def _check_leaf(value: Any, where: str) -> None:
         )
 
 
-LARGEST = 1e75
-"""The largest number of a model whose square is sure to be one."""
 SIZES = ("radius", "half_width")
 """Roles of numbers that are above zero."""
 PAIRS = (("e1", "e2", "an ellipticity"), ("gamma1", "gamma2", "a shear"))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lensfit.errors import DataError
+from lensfit.errors import DataError, LensfitError
 
 PART = ".[0-9]*-[0-9a-f][0-9a-f][0-9a-f][0-9a-f]"
 """Beginning, as a pattern, of the name of a file that is being written."""
@@ -70,7 +70,9 @@ def move(made: Path, folder: Path, last: str) -> None:
         file.replace(folder / file.name)
 
 
-def unwritable(path: Path, error: OSError) -> DataError:
-    """What is told where a folder or file cannot be written."""
+def unwritable(
+    path: Path, error: OSError, refusal: type[LensfitError] = DataError, more: str = ""
+) -> LensfitError:
+    """What is told where a folder or file cannot be written: the reason, the remedy and what `more` says."""
     reason = error.strerror or str(error).partition("\n")[0]
-    return DataError(f"{path}: cannot be written ({reason}); make room, or choose another folder")
+    return refusal(f"{path}: cannot be written ({reason}); make room, or choose another folder{more}")

@@ -125,16 +125,10 @@ def test_trust_names_every_check():
     assert all(finding in page for finding in findings)
 
 
-def test_data_tells_every_word_and_message():
+def test_data_tells_every_word():
     page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
     rows = " ".join(line for line in page.splitlines() if line.startswith("|"))
     assert {word for words in image_files.WORDS.values() for word in words} <= set(re.findall(r"\w+", rows))
-    sources = (ROOT / "lensfit").rglob("*.py")
-    code = re.sub(r"\"\s*\n\s*f?\"", "", "".join(file.read_text(encoding="utf-8") for file in sources))
-    messages = re.findall(r"^\| `([^`]+)` \|", page.partition("## Errors")[2], re.M)
-    assert len(messages) > 5
-    for message in messages:
-        assert message in code, message
 
 
 @pytest.mark.parametrize("text", blocks("python"))

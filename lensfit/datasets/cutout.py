@@ -104,22 +104,21 @@ class Selection:
 
 
 def select(
-    data: Any, noise: Any, mask: Any, frame: Frame, wanted: Wanted, mask_is: MaskIs | None,
+    data: Any, noise: Any, mask: Any, cut: Cut, wanted: Wanted, mask_is: MaskIs | None,
     noise_is: NoiseIs, sources: tuple[Source, ...]
 ) -> Selection:
-    """Cut out what is wanted before anything is asked of the pixels: what lies outside may be as bad as it likes.
+    """What is used of data, noise and mask (H, W) of the part that was cut out.
+
+    Nothing was asked of other pixels before: what lies outside may be as bad as it likes.
 
     Raises:
-        DataError: the arrays are of several grids, the part that is wanted is not there, or the mask leaves out the
-            lens.
+        DataError: the arrays are of several grids, or the mask leaves out the lens.
     """
     for role, values in (("noise", noise), ("mask", mask)):
         if values is not None:
-            check_shapes(np.shape(values), frame.shape, place(role, sources))
-    cut = cut_out(frame, wanted, place("data", sources))
-    data, noise = data[cut.part], noise[cut.part]
+            check_shapes(np.shape(values), cut.frame.shape, place(role, sources))
     where = place("mask", sources)
-    mask, notes = left_out(None if mask is None else mask[cut.part], mask_is, cut.frame.shape, where)
+    mask, notes = left_out(mask, mask_is, cut.frame.shape, where)
     if mask_is is None and mask.any():
         light, given = (native(values, place(role, sources)) for role, values in (("data", data), ("noise", noise)))
         notes += asked_about(light, _deviations(light, given, noise_is), mask, where)

@@ -118,7 +118,7 @@ class InstrumentSection:
         Raises:
             ModelError: something is missing. DataError: the file of the PSF cannot be used.
         """
-        names = [f.name for f in dataclasses.fields(Instrument)]
+        names = [f.name for f in dataclasses.fields(Instrument) if f.name != "notes"]
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         known = vars(PRESETS[self.preset]()) if self.preset else {}
         missing = [name for name in names if name not in known | given]
@@ -129,7 +129,7 @@ class InstrumentSection:
             fwhm, size = made["psf"]["fwhm"], int(made["psf"]["size"])
             made["psf"] = instruments.gaussian_psf(fwhm, made["pixel_scale"], size)
         elif isinstance(made["psf"], Path):
-            made["psf"] = read_psf(made["psf"], made["pixel_scale"])
+            made["psf"], made["notes"] = read_psf(made["psf"], made["pixel_scale"])
         return Instrument(**made)
 
 

@@ -55,8 +55,8 @@ BAD = {
     "negative psf": (put("psf", -0.1, (0, 1)), r"below -0.1 of its peak in 1 pixel, the first at row 0"),
     "psf peak off": ({"psf": shifted_psf(0, 2)}, "peak is at row 6, column 8"),
     "psf centroid off": ({"psf": lopsided_psf()}, "centroid is at row 4, column 2.759"),
-    "no pixel scale": ({"pixel_scale": 0.0}, "pixel_scale is 0.0"),
-    "nan pixel scale": ({"pixel_scale": np.nan}, "pixel_scale is nan"),
+    "no pixel scale": ({"pixel_scale": 0.0}, "pixel_scale= is 0.0"),
+    "nan pixel scale": ({"pixel_scale": np.nan}, "pixel_scale= is nan"),
     "unknown policy": ({"nan": "ignore"}, "'error' or 'mask'"),
 }
 

@@ -44,7 +44,7 @@ WRONG = {
     "deep list": (MULTI.replace("[1.0, 2.0]", "[[[1.0]]]"), "light.set.intensity: [1.0] is no finite number"),
     "many numbers": (MULTI.replace("[0.1, 0.2]", f"[{'0.1, ' * 5000}]"), "more than 4000 numbers in the lists"),
     "chain": ("".join(SERSIC.replace("bulge", f"a{k}").replace("= 4", f'= "light.a{k + 1}.sersic_index"')
-                      for k in range(40)) + SERSIC.replace("bulge", "a40"), "leads through more than 30 others"),
+                      for k in range(40)) + SERSIC.replace("bulge", "a40"), "more than 30 others; name the last one"),
     "many profiles": ("".join(SERSIC.replace("bulge", f"a{k}") for k in range(201)), "201 profiles; a model has at"),
     "no TOML": (SERSIC + "e = ", "is not valid TOML"),
     "section": ('[lihgt.bulge]\nprofile = "Sersic"\n', "no section 'lihgt'; did you mean light?"),
