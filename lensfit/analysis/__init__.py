@@ -3,7 +3,7 @@ from lensfit.analysis.analysis import Analysis, Step, load
 from lensfit.analysis.road import analyse, prepare, standard_road
 from lensfit.analysis.source_on_pixels import Mesh, SourceOnPixels
 from lensfit.analysis.steps import Calibration, Companions, Posterior, Region, Search
-from lensfit.analysis.warm_up import Warmed, warm_up
+from lensfit.analysis.warming import Warmed, warm_up
 
 __all__ = [
     "Analysis",

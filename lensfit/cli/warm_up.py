@@ -4,7 +4,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 
-from lensfit.analysis.warm_up import STAMPS, warm_up
+from lensfit.analysis.warming import STAMPS, warm_up
 from lensfit.cli.ending import say
 from lensfit.cli.fit import data_section
 from lensfit.cli.run_folder import Display

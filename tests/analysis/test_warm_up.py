@@ -5,14 +5,14 @@ from types import SimpleNamespace
 import pytest
 
 from lensfit.analysis import warm_up as public
-from lensfit.analysis.warm_up import simulated
+from lensfit.analysis.warming import simulated
 from lensfit.cli.parser import parse
 from lensfit.errors import ModelError
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.problem import Problem
 from lensfit.standard import one_source, parametric
 
-HERE = "lensfit.analysis.warm_up."
+HERE = "lensfit.analysis.warming."
 
 
 @pytest.fixture
