@@ -22,7 +22,8 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary.exists():  # on a disk that is read-only even removing nothing is an error
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager

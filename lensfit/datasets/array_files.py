@@ -233,15 +233,20 @@ def _open_archive(path: Path, form: str) -> Iterator[NamedArrays]:
         yield NamedArrays(path, members)
 
 
+def check_readable(path: Path) -> None:
+    """Raise DataError where there is no file at a path, or none that can be opened."""
+    told = unreadable(path)
+    if told:
+        raise DataError(f"{path}: {told}; check the path")
+
+
 def file_format(path: Path) -> str:
     """'FITS' (also gzipped), 'npz' or 'HDF5', judged by the first bytes.
 
     Raises:
         DataError: the file is missing, is none of these, or is no file but a pipe, a device or a loop of links.
     """
-    told = unreadable(path)
-    if told:
-        raise DataError(f"{path}: {told}; check the path")
+    check_readable(path)
     if path.stat().st_size > MAX_FILE:
         raise DataError(f"{path}: larger than {MAX_FILE / 2**30:.3g} GiB; cut out the lens first")
     with read_as(path, "any file"), path.open("rb") as file:

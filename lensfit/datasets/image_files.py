@@ -11,7 +11,7 @@ import numpy as np
 from astropy.wcs import WCS
 
 from lensfit.datasets.array_choice import Address, as_plane, named, of_the_same_number, plane_shape
-from lensfit.datasets.array_files import MAX_PSF, Images, Section, open_images, sha256
+from lensfit.datasets.array_files import MAX_PSF, Images, Section, check_readable, open_images, sha256
 from lensfit.datasets.dataset import Source, check_shapes, count_and_first
 from lensfit.datasets.drizzled import exposure_time
 from lensfit.datasets.info_file import NAME, stated_in
@@ -54,8 +54,11 @@ def find_files(folder: Path, given: Mapping[str, Path]) -> dict[str, Path]:
     """role -> file for the roles data, noise, psf and mask, those `given` included; data is always there.
 
     Raises:
-        DataError: no file or several files could be the data, or several could be another role.
+        DataError: no file or several files could be the data, or several could be another role, or one that is given
+            cannot be read.
     """
+    for file in given.values():
+        check_readable(Address.of(file).file)
     taken = {os.path.realpath(file) for file in given.values()}
     opened = {os.path.realpath(Address.of(file).file) for file in given.values()}
     there = [file for file in sorted(folder.iterdir()) if file.name.lower().endswith(_SUFFIXES)]
@@ -174,7 +177,7 @@ def read_parts(
     Args:
         path: of the file, or FILE[EXT], FILE[EXT,n], FILE[name] of the array for `role` in it.
         plane: of arrays that are cubes, counted from 0.
-        window: of all but the PSF what is read; None = everything.
+        window: of data and noise what is read; None = everything.
 
     Raises:
         DataError: the file cannot be read, or `role` is missing or has several candidates.
@@ -243,7 +246,8 @@ def _part(
         only(found, role, str(images.path), _REMEDY)
     where = f"{images.path}[{found[0]}]"
     arrays, squeezed = [], []
-    most, seen = (MAX_PSF, None) if role == "psf" else (None, window)
+    most = MAX_PSF if role == "psf" else None
+    seen = None if role in ("psf", "mask") else window  # a mask is judged as a whole
     for name in found:
         array, told = _plane(images, name, plane, most, seen)
         arrays.append(array)

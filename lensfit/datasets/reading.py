@@ -120,7 +120,7 @@ def read_imaging(
         cut = _cut(head.shape, (*scales, *head.scales), head.wcs, info, wanted, head.where)
         parts = _read_all(files, plane, Window(head.shape, cut.part))
     image = _assembled(parts, scales, info, stated, wanted, cut)
-    return replace(image, settled=mask is not None or mask_radius is not None)
+    return image if mask is None else replace(image, settled=True)
 
 
 def read_psf(path: str | Path, pixel_scale: float) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -190,7 +190,7 @@ def _assembled(
     noise_is = stated.noise_is or noise.noise_is
     used = select(data.values, noise.values, mask, cut, wanted, mask_is, noise_is, sources)
     told = [*(note for part in parts.values() for note in part.notes), *notes, *used.notes]
-    return Imaging.from_arrays(
+    made = Imaging.from_arrays(
         used.data,
         used.noise,
         psf.values,
@@ -208,6 +208,7 @@ def _assembled(
         sources=sources,
         scale_from=scale_from,
     )
+    return replace(made, settled=used.settled)
 
 
 def _check_noise(data: Part, noise: Part, stated: Stated) -> None:

@@ -35,10 +35,10 @@ def search(
     it was bright its model errs.
     """
     space, roles = case.space, case.roles
-    held = np.where(roles.light, np.asarray(to_z(space, theta)), 0.0)
+    held = np.where(roles.light, np.asarray(to_z(space, theta)), roles.typical)
     start = to_theta(space, held)
     x, y = likelihood.grid.coordinates()
-    center = start[list(roles.mass_center)] if roles.mass_center else np.zeros(2)
+    center = roles.strength.center(space, start)
     radius = np.hypot(x - center[0], y - center[1])
     pixel = float(likelihood.grid.pixel_scale)
     field = float(radius[np.asarray(likelihood.inverse_noise) > 0].max())
@@ -48,7 +48,7 @@ def search(
     arcs = find_arcs(x, y, np.where(radius > inner, left, 0.0))
     target = likelihood.weighted(weights)
     pool = []
-    low, high = (limit[roles.einstein_radius] for limit in (roles.low, roles.high))
+    low, high = roles.strength.radii
     for stratum in np.geomspace(max(inner, low), min(0.95 * field, high), STRATA):
         drawn = draws(space, roles, held, stratum, arcs, rng)
         place_sources(roles, drawn, (pixel, 0.3 * field))
@@ -100,11 +100,10 @@ def draws(
     """The draws of about this Einstein radius that focus the arcs best."""
     z = np.tile(held, (DRAWS, 1))
     width = np.resize(WIDTHS, DRAWS)[:, None]
-    z[:, roles.mass] = width * rng.standard_normal((DRAWS, int(roles.mass.sum())))
+    moving = roles.mass & ~roles.held
+    z[:, moving] = width * rng.standard_normal((DRAWS, int(moving.sum())))
     theta = to_theta(space, z)
-    k = roles.einstein_radius
-    radii = einstein_radius * np.exp(0.05 * rng.standard_normal(DRAWS))
-    theta[:, k] = np.clip(radii, roles.low[k], roles.high[k])
+    roles.strength.put(space, theta, einstein_radius * np.exp(0.05 * rng.standard_normal(DRAWS)))
     beta = np.stack(_trace_back(space, theta, arcs.x, arcs.y), -1)
     focus, spread, score = _focus(beta, arcs.weight, einstein_radius, rng)
     best = np.argsort(score)[:FOLLOWED]
@@ -150,7 +149,7 @@ def place_sources(roles: Roles, drawn: Drawn, limits: tuple[float, float]) -> No
 def _descend(
     case: Case, likelihood: Any, theta: np.ndarray, iterations: int, tolerance: float
 ) -> Basin:
-    free = case.roles.mass | case.roles.source
+    free = (case.roles.mass & ~case.roles.held) | case.roles.source
     end = case.tally.descend(case.space, likelihood, theta, free, iterations, tolerance, ("source",))
     return basin_of(end.point, likelihood, theta, case.score)
 

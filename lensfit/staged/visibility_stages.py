@@ -13,7 +13,7 @@ from lensfit.likelihood.calibration import Observations
 from lensfit.model import LensModel
 from lensfit.operators.toeplitz import FAINT, non_negative_image
 from lensfit.staged.case import BRIGHT, Arcs, Case, Found, Tell, to_theta, to_z
-from lensfit.staged.joint import Joint, distinct
+from lensfit.staged.joint import Joint
 from lensfit.staged.search import draws, place_sources
 
 STRATA = 12
@@ -56,27 +56,27 @@ def search(case: Case, joint: Joint, rng: np.random.Generator) -> list[Basin]:
     """Basins, best first, of descents on the coarse level with successive halving."""
     coarse, roles, space = case.levels.coarse, case.roles, case.space
     arcs, radius = find_emission(coarse)
-    held = np.zeros(space.ndim)
+    free = ~roles.held
     pixel, field = float(coarse.grid.pixel_scale), 0.5 * min(coarse.shape) * float(coarse.grid.pixel_scale)
-    low, high = (limit[roles.einstein_radius] for limit in (roles.low, roles.high))
+    low, high = roles.strength.radii
     strata = np.geomspace(max(RANGE[0] * radius, low, 0.5 * pixel), min(RANGE[1] * radius, high, field), STRATA)
     starts = []
     for stratum in strata:
-        drawn = draws(space, roles, held, stratum, arcs, rng)
+        drawn = draws(space, roles, roles.typical, stratum, arcs, rng)
         place_sources(roles, drawn, (0.25 * pixel, 0.3 * field))
         starts += list(drawn.theta)
-    pool = [joint.fit(coarse, theta, 0, 1.0) for theta in starts]
+    pool = [joint.fit(coarse, theta, 0, 1.0, free) for theta in starts]
     for keep, iterations, tolerance in ((STARTS, 5, 2.0), (STARTS // 3, 12, 1.0), (STARTS // 6, 30, 0.1)):
         pool = sorted(pool, key=lambda basin: basin.score)[:keep]
-        pool = [joint.fit(coarse, basin.theta, iterations, tolerance) for basin in pool]
-    pool += [_split(case, joint, basin, rng) for basin in distinct(roles, pool, 1) if len(roles.sources) > 1]
+        pool = [joint.fit(coarse, basin.theta, iterations, tolerance, free) for basin in pool]
+    pool += [_split(case, joint, basin, rng) for basin in case.distinct(pool, 1) if len(roles.sources) > 1]
     return sorted(pool, key=lambda basin: basin.score)
 
 
 def finish(case: Case, joint: Joint, basins: list[Basin]) -> Found:
     """Fit the most promising basins on fine pixels, and the best of them to the end."""
     full = case.levels.full
-    fine = [joint.fit(full, basin.theta, 6, 1.0) for basin in distinct(case.roles, basins, 3)]
+    fine = [joint.fit(full, basin.theta, 6, 1.0) for basin in case.distinct(basins, 3)]
     fine = sorted(fine, key=lambda basin: basin.score)
     point = joint.descend(full, fine[0].theta, 60, 0.01)
     return Found(point, np.asarray(point.theta), tuple(fine))
@@ -102,7 +102,7 @@ def find_emission(likelihood: Any) -> tuple[Arcs, float]:
 def _split(case: Case, joint: Joint, basin: Basin, rng: np.random.Generator) -> Basin:
     """The basin with its further sources tried at places about the first one, smaller and larger in turn."""
     first, *others = case.roles.sources
-    best = basin
+    best, free = basin, ~case.roles.held
     for k in range(SPLITS):
         theta = basin.theta.copy()
         for source in others:
@@ -115,9 +115,9 @@ def _split(case: Case, joint: Joint, basin: Basin, rng: np.random.Generator) -> 
             if source.radius >= 0:
                 theta[source.radius] *= (0.5, 1.5)[k % 2]
         inside = np.clip(np.asarray(to_z(case.space, theta)), -3, 3)
-        tried = joint.fit(case.levels.coarse, np.asarray(to_theta(case.space, inside)), 12, 1.0)
+        tried = joint.fit(case.levels.coarse, np.asarray(to_theta(case.space, inside)), 12, 1.0, free)
         best = min(best, tried, key=lambda b: b.score)
-    return joint.fit(case.levels.coarse, best.theta, 30, 0.1)
+    return joint.fit(case.levels.coarse, best.theta, 30, 0.1, free)
 
 
 ALIGNMENTS = 4

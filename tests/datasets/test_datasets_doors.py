@@ -68,7 +68,8 @@ def test_what_is_no_file_is_not_opened(special, name, tmp_path, arrays, monkeypa
     refused(tmp_path, f"{name}: {SPECIAL[special]}")
 
 
-def test_names_that_no_file_can_have(tmp_path):
+def test_names_that_no_file_can_have(tmp_path, arrays):
+    refused(triple(tmp_path, arrays), "no such file, for no file can have this name", noise="a\0b.fits")
     refused(tmp_path / "a\0b.fits", r"a\\x00b.fits: no such file or folder")
     refused(tmp_path / "a\x1b[2J.fits", r"a\\x1b\[2J.fits: no such file or folder")
     refused(tmp_path / ("a" * 3000), "aaa: no such file or folder")
@@ -283,7 +284,7 @@ def test_numbers_whose_squares_are_none(role, value, message, arrays):
 def test_masked_pixels_may_hold_anything(arrays):
     arrays["data"][arrays["mask"]], arrays["noise"][arrays["mask"]] = 1e200, 1e-300
     made = Imaging.from_arrays(**arrays, pixel_scale=SCALE)
-    assert (made.data[made.mask] == 0).all() and (made.noise[made.mask] == 1).all()
+    assert (made.data[made.mask] == 0).all() and (made.noise[made.mask] == 1e8).all()
 
 
 def test_what_a_file_says_is_made_visible(tmp_path, arrays):

@@ -230,6 +230,14 @@ def test_a_sky_that_is_not_at_zero_is_told_and_fitted(sky):
         assert parametric(made.circular_mask(0.8)).sky != 0.0, "the sky lies outside the mask"
 
 
+@pytest.mark.parametrize("nothing", [np.inf, np.nan, 0.0, -1.0])
+def test_pixels_without_noise_are_no_sky(nothing):
+    data, noise = observed(), NOISE.copy()
+    data[:20], noise[:20] = observed(sky=5.0)[:20], nothing
+    made = imaging(data, noise, mask=~(noise > 0) | np.isinf(noise), nan="mask")
+    assert level_of_sky(made.data, made.noise, made.mask) == 0.0
+
+
 @pytest.mark.parametrize(("slope", "direction"), [(0.0, ROWS), (0.1, ROWS), (-0.1, COLUMNS)])
 def test_a_gradient_of_the_sky_is_told(slope, direction):
     assert ("brighter on one side, by" in notes(observed(sky=slope * direction))) == bool(slope)
