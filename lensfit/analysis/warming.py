@@ -80,7 +80,8 @@ def simulated(pixels: int) -> Imaging:
     """A lens on an image of pixels x pixels, its Einstein radius a fifth of a side."""
     across = np.arange(-7, 8)
     psf = np.exp(-0.5 * (across**2 + across[:, None] ** 2) / 1.2**2)
-    camera = Instrument(pixel_scale=PIXEL, psf=psf / psf.sum(), exposure_time=1000.0, gain=1.0, sky=0.1, read_noise=5.0)
+    camera = Instrument(pixel_scale=PIXEL, psf=psf / psf.sum(), exposure_time=1000.0, gain=1.0, sky=0.1, read_noise=5.0,
+                        unit="electron/s")  # fmt: skip
     radius = 0.2 * pixels * PIXEL
     place: Any = {"center_x": 0.0, "center_y": 0.0}
     model = LensModel(
