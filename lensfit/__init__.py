@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from lensfit.results import Quantity
     from lensfit.simulate import simulate_imaging, simulate_interferometer
     from lensfit.start_up import setup
+    from lensfit.survey import analyse_many
     from lensfit.terms import Sum
     from lensfit.verdict import Check, Trust
 
@@ -69,6 +70,7 @@ _HOMES = {
     "lensfit.results": ("Quantity",),
     "lensfit.simulate": ("simulate_imaging", "simulate_interferometer"),
     "lensfit.start_up": ("setup",),
+    "lensfit.survey": ("analyse_many",),
     "lensfit.terms": ("Sum",),
     "lensfit.verdict": ("Check", "Trust"),
 }  # fmt: skip
@@ -96,6 +98,7 @@ __all__ = [
     "Visibilities",
     "__version__",
     "analyse",
+    "analyse_many",
     "analysis",
     "compare",
     "errors",

@@ -21,6 +21,7 @@ from lensfit.start_up import setup
 
 COMMANDS = {
     "fit": ("fit", "run"),
+    "fit-many": ("fit_many", "run"),
     "bench": ("bench", "run"),
     "warm-up": ("warm_up", "run"),
     **{name: ("commands", name) for name in ("inspect", "report", "simulate", "compare")},
