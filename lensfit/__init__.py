@@ -17,7 +17,7 @@ from lensfit.version import __version__
 
 if TYPE_CHECKING:
     from lensfit import analysis, errors, priors, profiles, progress, standard
-    from lensfit.analysis import Analysis, analyse, load
+    from lensfit.analysis import Analysis, analyse, load, warm_up
     from lensfit.comparison import compare
     from lensfit.datasets import (
         Imaging,
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 _MODULES = ("analysis", "errors", "priors", "profiles", "progress", "standard")
 _HOMES = {
-    "lensfit.analysis": ("Analysis", "analyse", "load"),
+    "lensfit.analysis": ("Analysis", "analyse", "load", "warm_up"),
     "lensfit.comparison": ("compare",),
     "lensfit.datasets": (
         "Imaging", "Interferometer", "Visibilities", "read_imaging", "read_interferometer", "write_imaging",
@@ -115,6 +115,7 @@ __all__ = [
     "simulate_imaging",
     "simulate_interferometer",
     "standard",
+    "warm_up",
     "write_imaging",
     "write_interferometer",
     "write_recipe",

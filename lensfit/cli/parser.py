@@ -58,6 +58,7 @@ def _make_parser() -> argparse.ArgumentParser:
     _add_simulate(commands)
     _add_compare(commands)
     _add_bench(commands)
+    _add_warm_up(commands)
     return parser
 
 
@@ -170,6 +171,19 @@ def _add_bench(commands: argparse._SubParsersAction) -> None:
         what.add_argument("--memory", metavar="GIB", type=float, default=4.0, help="most to use; default: 4")
         what.add_argument("--json", metavar="FILE", type=Path, help="write the rows")
         what.add_argument("--out", metavar="FILE.png", type=_picture, help="write a picture of the table")
+
+
+def _add_warm_up(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "warm-up", "make the compiled programs ahead that fits of such data will need")
+    parser.add_argument(
+        "data", metavar="DATA", type=Path, nargs="*",
+        help="file or folder of a lens each; one of each shape is fitted; default: simulated images",
+    )
+    _add_data_options(parser)
+    parser.add_argument("--stamp", metavar="N", type=_count, action="append",
+                        help="pixels along a side of a simulated image; may be repeated; default: 80, 120, 150, 200")
+    _add_model_options(parser)
+    parser.add_argument("--quiet", action="store_true", help="no progress, nothing on standard output")
 
 
 def _add_data_options(parser: argparse.ArgumentParser) -> None:

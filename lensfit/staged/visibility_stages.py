@@ -5,9 +5,9 @@ import dataclasses
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from lensfit.compiled import compiled
 from lensfit.fitters.result import Basin
 from lensfit.likelihood.calibration import Observations
 from lensfit.model import LensModel
@@ -34,7 +34,7 @@ EASING = (0.7, 0.4, 0.2)
 SPLITS = 6
 """Places about the first source where each further one is tried."""
 
-_non_negative = jax.jit(non_negative_image)
+_non_negative = compiled(non_negative_image)
 
 
 def run_stages(case: Case, rng: np.random.Generator, tell: Tell) -> Found:
@@ -145,7 +145,7 @@ def calibrate(case: Case, observations: Observations, theta: np.ndarray) -> Obse
         likelihood = observations.likelihood()
         point = joint.descend(likelihood, theta, 30, 0.02)
         theta = np.asarray(point.theta)
-        model = case.space.build(jnp.asarray(theta)).filled(point.amplitudes)
+        model = case.space.build(np.asarray(theta)).filled(point.amplitudes)
         observations = observations.calibrated(np.asarray(seen(likelihood, model)))
         if abs(before - float(point.objective)) < SETTLED:
             break
@@ -153,7 +153,7 @@ def calibrate(case: Case, observations: Observations, theta: np.ndarray) -> Obse
     return observations
 
 
-@jax.jit
+@compiled
 def seen(likelihood: Any, model: LensModel) -> jax.Array:
     """What the antennas see (H, W) [Jy/pixel] of a model with numbers."""
     return likelihood.image(model)

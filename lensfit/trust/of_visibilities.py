@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lensfit.compiled import compiled
 from lensfit.model import LensModel
 from lensfit.operators.toeplitz import non_negative_image
 from lensfit.trust.measures import CounterImage, Measures, Noise, Peak, by_parity, ratio_of_last
@@ -50,7 +51,7 @@ def peak_of(left: np.ndarray, dirty: np.ndarray, x: np.ndarray, y: np.ndarray) -
     return Peak(highest, abs(highest) / float(dirty.max()), float(x[place]), float(y[place]))
 
 
-@jax.jit
+@compiled
 def _light_best_and_seen(term: Any, model: LensModel) -> tuple[jax.Array, jax.Array, jax.Array]:
     light = term.image(model.only("light"))
     return light, non_negative_image(term.w_tilde, term.dirty, term.response, 0.0), term.image(model)
