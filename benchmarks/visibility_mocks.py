@@ -17,7 +17,7 @@ from lensfit.analysis import analyse
 from lensfit.datasets import read_interferometer
 from lensfit.likelihood.calibration import Observations
 from lensfit.model import LensModel
-from lensfit.observations.region import choose_window
+from lensfit.observations.window import choose_window
 from lensfit.profiles import SIE, Sersic, Shear
 from lensfit.progress import silent
 from lensfit.simulate import simulate_interferometer

@@ -16,6 +16,11 @@ from lensfit.pytree import replace
 MASS_FROM_LIGHT = 0.15
 """Scale of the mass's ellipticity about that of one set of Gaussians. From the light as a whole it would be 0.05
 (axis ratios within 0.11, angles within 10 degrees: Koopmans et al. 2006); one set may be far from the whole."""
+CENTER, EINSTEIN_RADIUS = 0.3, 0.8
+"""Width of the prior of the lens's centre, and middle of that of its Einstein radius, in units of the radius of the
+circle about the lensed emission of visibilities."""
+GRID_FILLED = 0.6
+"""Share of half an image grid that this circle takes up where it was not looked for."""
 
 
 class Scales:
@@ -137,27 +142,34 @@ def source_only(imaging: Imaging) -> LensModel:
 def one_source(data: Interferometer) -> LensModel:
     """For visibilities of a dusty or line-emitting source: SIE, shear and a Sersic source, amplitude solved.
 
-    The priors are scaled from the image grid, which must be a window about the lensed emission (see
-    `lensfit.observations.region.choose_window`): the lens is near its middle, the source small in it.
+    The priors are scaled from the circle about the emission: the lens is near its centre, the Einstein radius near
+    its radius, the source small in it.
     """
-    half = 0.5 * min(data.shape) * data.pixel_scale
-    (x, y), width = data.origin, 0.15 * half
-    mass_x, mass_y = Normal(mean=x, sigma=width), Normal(mean=y, sigma=width)
+    x, y, reach = emission_circle(data)
+    mass_x, mass_y = (Normal(mean=mean, sigma=CENTER * reach) for mean in (x, y))
     e, gamma = _ellipticity(0.3), Disk(scale=0.1, limit=0.5).parts
-    radius = Uniform(low=0.5 * data.pixel_scale, high=0.9 * half)
+    radius = LogNormal(median=EINSTEIN_RADIUS * reach, sigma=0.5)
     mass = {
         "sie": SIE(center_x=mass_x, center_y=mass_y, e1=e[0], e2=e[1], einstein_radius=radius),
         "shear": Shear(gamma1=gamma[0], gamma2=gamma[1]),
     }
-    return LensModel(light={}, mass=mass, source={"sersic": _compact(mass_x, mass_y, half)})
+    return LensModel(light={}, mass=mass, source={"sersic": _compact(mass_x, mass_y, reach)})
+
+
+def emission_circle(data: Interferometer) -> tuple[float, float, float]:
+    """x, y and radius [arcsec] of the circle about the lensed emission: that which was found in the visibilities
+    (`lensfit.observations.window`), else one that fills GRID_FILLED of the image grid, which is then a window."""
+    if data.emission is None:
+        return (*data.origin, GRID_FILLED * 0.5 * min(data.shape) * data.pixel_scale)
+    x, y, radius = data.emission
+    return x, y, max(radius, data.nyquist)
 
 
 def two_sources(data: Interferometer) -> LensModel:
     """`one_source` with a second Sersic source."""
     model = one_source(data)
-    half = 0.5 * min(data.shape) * data.pixel_scale
-    sie = model.mass["sie"]
-    more = _compact(sie.center_x, sie.center_y, half)  # pyright: ignore[reportAttributeAccessIssue]
+    sie, reach = model.mass["sie"], emission_circle(data)[2]
+    more = _compact(sie.center_x, sie.center_y, reach)  # pyright: ignore[reportAttributeAccessIssue]
     return replace(model, source=model.source | {"second": more})
 
 
@@ -182,15 +194,15 @@ VISIBILITIES: dict[str, Callable[..., LensModel]] = {name: globals()[name] for n
 """Models for visibilities, by name."""
 
 
-def _compact(x: Any, y: Any, half: float) -> Sersic:
+def _compact(x: Any, y: Any, radius: float) -> Sersic:
     e = _ellipticity(0.3)
     return Sersic(
-        center_x=Normal(mean=x, sigma=0.2 * half),
-        center_y=Normal(mean=y, sigma=0.2 * half),
+        center_x=Normal(mean=x, sigma=0.35 * radius),
+        center_y=Normal(mean=y, sigma=0.35 * radius),
         e1=e[0],
         e2=e[1],
         intensity=Solved(),
-        effective_radius=LogNormal(median=0.04 * half, sigma=0.8),
+        effective_radius=LogNormal(median=0.07 * radius, sigma=0.8),
         sersic_index=TruncatedNormal(mean=1.0, sigma=0.5, low=0.4, high=5.0),
     )
 

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -18,7 +18,7 @@ from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
 from lensfit.names import VISIBILITY_MODELS
 from lensfit.observations.observation import Observation, Shown, planes_of
-from lensfit.observations.region import choose_window
+from lensfit.observations.window import choose_window, look_at_window
 from lensfit.plots import (
     PIXEL_VISIBILITY_FIGURES,
     VISIBILITY_FIGURES,
@@ -85,9 +85,11 @@ class VisibilityObservation(Observation):
         return Observations.of(self.datasets, antenna_phases=self.antenna_phases)
 
     def region(self) -> VisibilityObservation:
-        """On a square about the brightest group of emission, fine enough for a fit."""
-        datasets = self.datasets if self.settled else tuple(choose_window(self.datasets))
-        joint = self.joint or Observations.of(datasets, antenna_phases=self.antenna_phases)
+        """On a square about the emission of the lens, fine enough for a fit; what the grid holds of it is looked up."""
+        if self.joint is not None:
+            return self
+        datasets = tuple((look_at_window if self.settled else choose_window)(self.datasets))
+        joint = Observations.of(datasets, antenna_phases=self.antenna_phases)
         return dataclasses.replace(self, datasets=datasets, settled=True, joint=joint)
 
     def term(self, model: Any) -> Any:
@@ -113,9 +115,9 @@ class VisibilityObservation(Observation):
         """All calibrations at their best for what the antennas see of a model of numbers."""
         return self._with(self.observations.calibrated(np.asarray(seen(term, model))))
 
-    def calibrated_with(self, case: Case, theta: np.ndarray) -> VisibilityObservation:
-        """At the joint optimum of model and calibration."""
-        return self._with(calibrate(case, self.observations, theta))
+    def calibrated_with(self, case: Case, thetas: Sequence[np.ndarray]) -> VisibilityObservation:
+        """At the best joint optimum of model and calibration."""
+        return self._with(calibrate(case, self.observations, thetas))
 
     def calibration_notes(self) -> tuple[str, ...]:
         """Flux scale, shift and phases of each dataset."""

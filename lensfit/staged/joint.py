@@ -134,12 +134,20 @@ def join(roles: Roles, light: np.ndarray, rest: np.ndarray) -> np.ndarray:
     return np.where(roles.light, light, rest)
 
 
-def distinct(roles: Roles, basins: list[Basin], most: int) -> list[Basin]:
-    """The best basins, of those within 4 % in Einstein radius only the best one."""
+def distinct(roles: Roles, basins: list[Basin], most: int, apart: float = np.inf) -> list[Basin]:
+    """The best basins, of those within 4 % in Einstein radius only the best one, unless their lenses are as far
+    apart as `apart` Einstein radii."""
     kept: list[Basin] = []
-    for basin in sorted(basins, key=lambda b: b.score):
+    center = list(roles.mass_center)
+
+    def same(basin: Basin, other: Basin) -> bool:
         radius = basin.theta[roles.einstein_radius]
-        if all(abs(np.log(radius / k.theta[roles.einstein_radius])) > 0.04 for k in kept):
+        if abs(np.log(radius / other.theta[roles.einstein_radius])) > 0.04:
+            return False
+        return not center or float(np.hypot(*(basin.theta - other.theta)[center])) < apart * radius
+
+    for basin in sorted(basins, key=lambda b: b.score):
+        if not any(same(basin, other) for other in kept):
             kept.append(basin)
     return kept[:most]
 

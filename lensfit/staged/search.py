@@ -94,9 +94,15 @@ class Drawn:
 
 
 def draws(
-    space: Space, roles: Roles, held: np.ndarray, einstein_radius: float, arcs: Arcs, rng: np.random.Generator
+    space: Space,
+    roles: Roles,
+    held: np.ndarray,
+    einstein_radius: float,
+    arcs: Arcs,
+    rng: np.random.Generator,
+    followed: int = FOLLOWED,
 ) -> Drawn:
-    """The draws of about this Einstein radius that focus the arcs best."""
+    """The `followed` draws of about this Einstein radius that focus the arcs best."""
     z = np.tile(held, (DRAWS, 1))
     width = np.resize(WIDTHS, DRAWS)[:, None]
     z[:, roles.mass] = width * rng.standard_normal((DRAWS, int(roles.mass.sum())))
@@ -107,7 +113,7 @@ def draws(
     beta = np.stack(_trace_back(space, theta, arcs.x, arcs.y), -1)
     found = [_focus(beta[k], arcs.weight, einstein_radius, rng if k % 4 > 1 else None) for k in range(DRAWS)]
     focus, spread, score = (np.array(a) for a in zip(*found, strict=True))
-    best = np.argsort(score)[:FOLLOWED]
+    best = np.argsort(score)[:followed]
     return Drawn(theta[best], focus[best], spread[best])
 
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -12,13 +13,18 @@ from lensfit.fitters.result import Basin
 from lensfit.likelihood.calibration import Observations
 from lensfit.model import LensModel
 from lensfit.operators.toeplitz import FAINT, non_negative_image
-from lensfit.staged.case import BRIGHT, Arcs, Case, Found, Tell, to_theta, to_z
+from lensfit.staged.case import BRIGHT, Arcs, Case, Found, Roles, Tell, to_theta, to_z
 from lensfit.staged.joint import Joint, distinct
 from lensfit.staged.search import draws, place_sources
 
 STRATA = 12
+FOLLOWED = 8
+"""Draws of a stratum whose chi2 is looked at: those that focus the emission best."""
 STARTS = 24
-"""Draws that are fitted: the best of each stratum by how they focus the emission, then the best of these by chi2."""
+"""Draws that are fitted: the best of each stratum by chi2, and the best of all."""
+BASINS, APART = 3, 0.1
+"""Basins that go on to fine pixels and to calibration, and how far apart their lenses are, in Einstein radii, where
+their Einstein radii agree."""
 DIM = 0.03
 """Share of the brightest pixel down to which emission is traced back."""
 RANGE = (0.25, 1.6)
@@ -60,26 +66,37 @@ def search(case: Case, joint: Joint, rng: np.random.Generator) -> list[Basin]:
     pixel, field = float(coarse.grid.pixel_scale), 0.5 * min(coarse.shape) * float(coarse.grid.pixel_scale)
     low, high = (limit[roles.einstein_radius] for limit in (roles.low, roles.high))
     strata = np.geomspace(max(RANGE[0] * radius, low, 0.5 * pixel), min(RANGE[1] * radius, high, field), STRATA)
-    starts = []
+    firsts, rest = [], []
     for stratum in strata:
-        drawn = draws(space, roles, held, stratum, arcs, rng)
+        drawn = draws(space, roles, held, stratum, arcs, rng, FOLLOWED)
         place_sources(roles, drawn, (0.25 * pixel, 0.3 * field))
-        starts += list(drawn.theta)
-    pool = [joint.fit(coarse, theta, 0, 1.0) for theta in starts]
+        first, *others = sorted((joint.fit(coarse, theta, 0, 1.0) for theta in drawn.theta), key=_score)
+        firsts, rest = [*firsts, first], rest + others
+    pool = firsts + sorted(rest, key=_score)[: STARTS - STRATA]
     for keep, iterations, tolerance in ((STARTS, 5, 2.0), (STARTS // 3, 12, 1.0), (STARTS // 6, 30, 0.1)):
-        pool = sorted(pool, key=lambda basin: basin.score)[:keep]
-        pool = [joint.fit(coarse, basin.theta, iterations, tolerance) for basin in pool]
+        pool = [joint.fit(coarse, basin.theta, iterations, tolerance) for basin in _best(roles, pool, keep)]
     pool += [_split(case, joint, basin, rng) for basin in distinct(roles, pool, 1) if len(roles.sources) > 1]
-    return sorted(pool, key=lambda basin: basin.score)
+    return sorted(pool, key=_score)
 
 
 def finish(case: Case, joint: Joint, basins: list[Basin]) -> Found:
     """Fit the most promising basins on fine pixels, and the best of them to the end."""
     full = case.levels.full
-    fine = [joint.fit(full, basin.theta, 6, 1.0) for basin in distinct(case.roles, basins, 3)]
-    fine = sorted(fine, key=lambda basin: basin.score)
+    fine = [joint.fit(full, basin.theta, 15, 1.0) for basin in distinct(case.roles, basins, BASINS, APART)]
+    fine = sorted(fine, key=_score)
     point = joint.descend(full, fine[0].theta, 60, 0.01)
     return Found(point, np.asarray(point.theta), tuple(fine))
+
+
+def _score(basin: Basin) -> float:
+    return basin.score
+
+
+def _best(roles: Roles, basins: list[Basin], most: int) -> list[Basin]:
+    """The best basins, those first that are distinct: the same one found many times leaves room for others."""
+    firsts = distinct(roles, basins, most, APART)
+    others = [basin for basin in sorted(basins, key=_score) if basin not in firsts]
+    return (firsts[: most // 2] + sorted(firsts[most // 2 :] + others, key=_score))[:most]
 
 
 def bright_image(likelihood: Any) -> np.ndarray:
@@ -122,8 +139,8 @@ def _split(case: Case, joint: Joint, basin: Basin, rng: np.random.Generator) -> 
 
 ALIGNMENTS = 4
 """Rounds of imaging all datasets and aligning them on that image."""
-ROUNDS = 12
-"""Most rounds of fitting the model and taking the calibration up at its image."""
+FIRST_ROUNDS, ROUNDS = 3, 12
+"""Most rounds of fitting the model and taking the calibration up at its image: in each basin, and in the best one."""
 SETTLED = 0.1
 """Change of chi2 + |z|^2 from one round to the next that ends them."""
 
@@ -138,19 +155,30 @@ def align(observations: Observations) -> Observations:
     return observations
 
 
-def calibrate(case: Case, observations: Observations, theta: np.ndarray) -> Observations:
-    """The observations calibrated at the joint optimum near theta (n,) of the case's space."""
-    joint, before = Joint.of(case), np.inf
-    for _ in range(ROUNDS):
+def calibrate(case: Case, observations: Observations, thetas: Sequence[np.ndarray]) -> Observations:
+    """The observations calibrated at the joint optimum that is best of those near thetas, (n,) each, of the case's
+    space: which basin is the better one may show only when the antennas' phases are right."""
+    joint = Joint.of(case)
+    tried = [_calibrated(joint, observations, theta, FIRST_ROUNDS if len(thetas) > 1 else ROUNDS) for theta in thetas]
+    _, best, theta = min(tried, key=lambda end: end[0])
+    return _calibrated(joint, best, theta, ROUNDS)[1] if len(thetas) > 1 else best
+
+
+def _calibrated(
+    joint: Joint, observations: Observations, theta: np.ndarray, rounds: int
+) -> tuple[float, Observations, np.ndarray]:
+    """chi2 + |z|^2, calibrated observations and theta (n,) after some rounds of fitting the model and calibrating."""
+    before = np.inf
+    for _ in range(rounds):
         likelihood = observations.likelihood()
         point = joint.descend(likelihood, theta, 30, 0.02)
-        theta = np.asarray(point.theta)
-        model = case.space.build(jnp.asarray(theta)).filled(point.amplitudes)
+        theta, now = np.asarray(point.theta), float(point.objective)
+        model = joint.space.build(jnp.asarray(theta)).filled(point.amplitudes)
         observations = observations.calibrated(np.asarray(seen(likelihood, model)))
-        if abs(before - float(point.objective)) < SETTLED:
+        if abs(before - now) < SETTLED:
             break
-        before = float(point.objective)
-    return observations
+        before = now
+    return now, observations, theta
 
 
 @jax.jit
