@@ -59,6 +59,8 @@ class Search:
         analysis = analysis.ready()
         result = fit(analysis.problem, self.fitter, seed=analysis.fit.seed, progress=progress,
                      checkpoint=self.checkpoint)  # fmt: skip
+        advice = analysis.observation.advice(analysis.problem.likelihood, result.model)
+        result = dataclasses.replace(result, notes=(*result.notes, *advice))
         return analysis.changed(result=result, fit=_by(analysis.fit, self.fitter))
 
 

@@ -41,6 +41,7 @@ class Interferometer(Dataset):
         primary_beam: full width at half maximum of the antennas' Gaussian response in arcsec, None = flat.
         emission: (x, y, radius) in arcsec of the smallest circle about the emission that one lens may show, None = it
             was not looked for.
+        taken_out: (x, y, width [arcsec], flux, its error [Jy]) of each round Gaussian that was taken out of the data.
         notes: what was done to the input, in plain words.
         sources: (role, path, sha256) of each file read.
         unit: of the images that are modelled.
@@ -53,6 +54,7 @@ class Interferometer(Dataset):
     origin: tuple[float, float] = (0.0, 0.0)
     primary_beam: float | None = None
     emission: tuple[float, float, float] | None = None
+    taken_out: tuple[tuple[float, float, float, float, float], ...] = ()
     notes: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
     unit: str | None = field(default="Jy / pixel", init=False)
@@ -160,7 +162,7 @@ class Interferometer(Dataset):
             origin=self.origin if origin is None else origin,
             primary_beam=self.primary_beam,
         )
-        return replace(made, emission=self.emission)
+        return replace(made, emission=self.emission, taken_out=self.taken_out)
 
     def describe(self) -> list[tuple[str, str]]:
         """(label, text) of everything that is understood of the visibilities and of their image grid."""
@@ -189,6 +191,8 @@ class Interferometer(Dataset):
             "origin": self.origin,
             "unit": self.unit,
             "primary_beam": self.primary_beam,
+            "emission": self.emission,
+            "taken_out": self.taken_out,
             "hash": self.hash,
             "sources": source_rows(self.sources),
             "notes": self.notes,

@@ -128,6 +128,10 @@ class Observation(ABC):
         """What the calibration came out at, in plain words."""
         return ()
 
+    def advice(self, term: Any, model: LensModel) -> tuple[str, ...]:
+        """What a fitted model of numbers says should be fitted along, in plain words."""
+        return ()
+
     drawn_live: ClassVar[bool] = False
     """Whether a fit under way can be drawn."""
 

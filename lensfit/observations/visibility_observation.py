@@ -17,6 +17,7 @@ from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
 from lensfit.names import VISIBILITY_MODELS
+from lensfit.observations.elsewhere import Unlensed, take_out
 from lensfit.observations.observation import Observation, Shown, planes_of
 from lensfit.observations.window import choose_window, look_at_window
 from lensfit.plots import (
@@ -31,6 +32,8 @@ from lensfit.staged.case import Case
 from lensfit.staged.visibility_stages import align, calibrate, seen
 from lensfit.standard import VISIBILITIES
 
+ASKED_FOR = 2.0
+"""Fall of chi2 over their number from which on phases of the antennas are advised."""
 OVERVIEW = (
     "Dirty images of data, model and their difference over the noise; sky of the model with critical curves, source "
     "plane with caustics, residuals of the visibilities against baseline length."
@@ -119,6 +122,18 @@ class VisibilityObservation(Observation):
         """At the best joint optimum of model and calibration."""
         return self._with(calibrate(case, self.observations, thetas))
 
+    def advice(self, term: Any, model: LensModel) -> tuple[str, ...]:
+        """To fit the antennas' phases, where they would lower chi2 by more than errors of nothing would."""
+        if model.pixels():
+            return ()
+        gain, count = self.observations.phase_gain(np.asarray(seen(term, model)))
+        if not count or gain < ASKED_FOR * count:
+            return ()
+        return (
+            f"phases of the antennas, {count} parameters, would lower chi2 by about {gain:.0f}, where {count} are "
+            "expected of antennas without errors: --antenna-phases fits them along",
+        )
+
     def calibration_notes(self) -> tuple[str, ...]:
         """Flux scale, shift and phases of each dataset."""
         notes = []
@@ -155,6 +170,7 @@ class VisibilityObservation(Observation):
         return super().document() | {
             "visibilities": [one["visibilities"] for one in every],
             "hash": ", ".join(one["hash"] for one in every),
+            "taken_out": [one["taken_out"] for one in every],
             "calibration": [_calibration(c) for c in self.observations.calibrations],
             "sources": [row for one in every for row in one["sources"]],
             "notes": self.notes,
@@ -164,7 +180,10 @@ class VisibilityObservation(Observation):
         """On the image grid of the fit, calibrated as there."""
         grid = {"pixel_scale": document["pixel_scale"], "shape": tuple(document["shape"]),
                 "origin": tuple(document["origin"])}  # fmt: skip
-        datasets = tuple(data.regridded(**grid).with_mask(masks["MASK"]) for data in self.datasets)
+        datasets = tuple(
+            take_out(data, [Unlensed(*one) for one in gone]).regridded(**grid).with_mask(masks["MASK"])
+            for data, gone in zip(self.datasets, document["taken_out"], strict=True)
+        )
         joint = Observations.of(datasets, antenna_phases=self.antenna_phases)
         kept = zip(joint.calibrations, document["calibration"], strict=True)
         calibrations = tuple(dataclasses.replace(c, numbers=np.array(row["numbers"], float)) for c, row in kept)

@@ -14,6 +14,7 @@ from scipy.ndimage import find_objects, gaussian_filter, label
 from lensfit.datasets import Interferometer, least_field
 from lensfit.errors import DataError
 from lensfit.likelihood.calibration import Observations
+from lensfit.observations.elsewhere import fit_unlensed, take_out
 from lensfit.staged.visibility_stages import align, bright_image
 
 WIDE, FINE = 0.5, 0.36
@@ -36,24 +37,28 @@ WINDOW_MARGIN = 1.7
 @dataclasses.dataclass(frozen=True)
 class Emission:
     """The smallest circle about what one lens may show: centre (x, y) and radius `reach` [arcsec]; the share of all
-    flux that is in it; what lies outside, as `elsewhere`: the centre and the flux over that of the lens of each."""
+    flux that is in it; the image (H, W) of that alone; and where the rest is (x, y) [arcsec]."""
 
     x: float
     y: float
     reach: float
     inside: float
-    elsewhere: tuple[tuple[float, float, float], ...]
+    lens: np.ndarray
+    elsewhere: tuple[tuple[float, float], ...]
 
 
 def choose_window(datasets: Sequence[Interferometer]) -> list[Interferometer]:
     """All datasets on one grid: a square about the emission of the lens, fine enough for a fit.
 
-    It is searched for in the largest field of the datasets. The notes say what was chosen, and what emission
-    lies outside and is not modelled.
+    It is searched for in the largest field of the datasets. What is too far off to be lensed is taken out of the
+    visibilities. The notes say what was chosen.
+
+    Raises:
+        DataError: the image made of the visibilities is dark.
     """
     nyquist = min(data.nyquist for data in datasets)
     side = max(min(data.shape) * data.pixel_scale for data in datasets)
-    found = find_emission(datasets, side, datasets[0].origin)
+    wide, found = _find_emission(datasets, side, datasets[0].origin)
     least = max(least_field(d.visibilities) for d in datasets)
     half = max(WINDOW_MARGIN * found.reach + nyquist, 0.5 * least)
     pixel = FINE * nyquist
@@ -63,13 +68,17 @@ def choose_window(datasets: Sequence[Interferometer]) -> list[Interferometer]:
         f"{found.y:.3f}), with {100 * found.inside:.0f} % of the positive emission"
     )
     grid = {"pixel_scale": pixel, "shape": (count, count), "origin": (found.x, found.y)}
-    return [_with(d.regridded(**grid), found, note) for d in datasets]
+    made = []
+    for seen in wide:
+        data = take_out(seen, fit_unlensed(seen, found.lens, found.elsewhere)).regridded(**grid)
+        made.append(_with(data, found, note))
+    return made
 
 
 def look_at_window(datasets: Sequence[Interferometer]) -> list[Interferometer]:
-    """The datasets on their own grid, with what of the emission in it is the lens's."""
+    """The datasets on their own grid, with the circle about what of the emission in it is the lens's."""
     first = datasets[0]
-    found = find_emission(datasets, max(first.shape) * first.pixel_scale, first.origin)
+    _, found = _find_emission(datasets, max(first.shape) * first.pixel_scale, first.origin)
     return [_with(data, found) for data in datasets]
 
 
@@ -77,17 +86,15 @@ def _with(data: Interferometer, found: Emission, *notes: str) -> Interferometer:
     return dataclasses.replace(data, emission=(found.x, found.y, found.reach), notes=(*data.notes, *notes))
 
 
-def find_emission(datasets: Sequence[Interferometer], side: float, origin: tuple[float, float]) -> Emission:
-    """What a lens may show, in a square field of this side [arcsec] about a place (x, y).
-
-    Raises:
-        DataError: the image made of the visibilities is dark.
-    """
+def _find_emission(
+    datasets: Sequence[Interferometer], side: float, origin: tuple[float, float]
+) -> tuple[list[Interferometer], Emission]:
+    """The datasets on a square field of this side [arcsec] about a place (x, y), and what a lens may show there."""
     nyquist = min(data.nyquist for data in datasets)
     count = min(2 * int(np.ceil(side / (WIDE * nyquist) / 2)), LARGEST)
     wide = [d.regridded(pixel_scale=WIDE * nyquist, shape=(count, count), origin=origin) for d in datasets]
     image = bright_image(align(Observations.of(wide)).likelihood())
-    return emission_of(image, wide[0].x, wide[0].y, SMOOTHING * nyquist)
+    return wide, emission_of(image, wide[0].x, wide[0].y, SMOOTHING * nyquist)
 
 
 def emission_of(image: np.ndarray, x: np.ndarray, y: np.ndarray, smoothing: float) -> Emission:
@@ -100,31 +107,29 @@ def emission_of(image: np.ndarray, x: np.ndarray, y: np.ndarray, smoothing: floa
         raise DataError("no emission in the field: the image made of the visibilities is dark; check sign and units")
     smooth = gaussian_filter(image, smoothing / abs(float(x[0, 1] - x[0, 0])), mode="constant")
     numbers, count = label(smooth > LEVEL * smooth.max())  # pyright: ignore[reportGeneralTypeIssues]
-    groups = [_Group.of(np.where(numbers[box] == k + 1, image[box], 0.0), x[box], y[box])
-              for k, box in enumerate(find_objects(numbers, count))]  # fmt: skip
+    groups = [_Group.of(np.where(numbers[box] == k, image[box], 0.0), x[box], y[box], k)
+              for k, box in enumerate(find_objects(numbers, count), 1)]  # fmt: skip
     clusters = _clusters([group for group in groups if group.flux > 0])
     circles = [smallest_circle(np.concatenate([group.places for group in cluster])) for cluster in clusters]
     fluxes = np.array([sum(group.flux for group in cluster) for cluster in clusters])
     lens = int(np.argmax(fluxes * np.array([radius for *_, radius in circles])))
-    return Emission(
-        *circles[lens],
-        inside=float(fluxes[lens] / image.sum()),
-        elsewhere=tuple((x, y, float(flux / fluxes[lens])) for k, ((x, y, _), flux) in
-                        enumerate(zip(circles, fluxes, strict=True)) if k != lens),
-    )  # fmt: skip
+    own = np.where(np.isin(numbers, [group.number for group in clusters[lens]]), image, 0.0)
+    others = tuple((x, y) for k, (x, y, _) in enumerate(circles) if k != lens)
+    return Emission(*circles[lens], float(own.sum() / image.sum()), own, others)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Group:
-    """Emission that hangs together: the places (P, 2) of its bright pixels, and its flux."""
+    """Emission that hangs together: the places (P, 2) of its bright pixels, its flux, and its number."""
 
     places: np.ndarray
     flux: float
+    number: int
 
     @classmethod
-    def of(cls, image: np.ndarray, x: np.ndarray, y: np.ndarray) -> _Group:
+    def of(cls, image: np.ndarray, x: np.ndarray, y: np.ndarray, number: int) -> _Group:
         used = image > SHARE * image.max()
-        return cls(np.stack([x[used], y[used]], -1), float(image.sum()))
+        return cls(np.stack([x[used], y[used]], -1), float(image.sum()), number)
 
     def gap(self, other: _Group) -> float:
         """Least distance between their places [arcsec]."""

@@ -31,7 +31,7 @@ class Joint:
 
     They run in a `wide` space, that of a model with one more source, whose amplitude is held at zero: the
     model's neighbours are then fitted by the same compiled program. `place` (n,) and `shown` (K_wide,) say which
-    of its parameters and amplitudes are the model's own.
+    of its parameters and amplitudes are the model's own; `moving` (n,) which of these move, None = all.
     """
 
     space: Space
@@ -40,6 +40,7 @@ class Joint:
     shown: np.ndarray
     tally: Tally
     score: Score
+    moving: np.ndarray | None = None
 
     @classmethod
     def of(cls, case: Case) -> Joint:
@@ -94,7 +95,7 @@ class Joint:
 
     def _run(self, likelihood: Any, theta: np.ndarray, iterations: int, tolerance: float, exact: bool) -> Descent:
         free = np.zeros(self.wide.ndim, bool)
-        free[self.place] = True
+        free[self.place] = True if self.moving is None else self.moving
         start = self.widened(theta)
         return self.tally.descend(
             self.wide, likelihood, start, free, iterations, tolerance, GROUPS, self.shown, exact

@@ -1,7 +1,6 @@
 """The stages for visibilities: where the emission is, a search on coarse pixels, descents on fine ones, calibration."""
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,8 +12,9 @@ from lensfit.fitters.result import Basin
 from lensfit.likelihood.calibration import Observations
 from lensfit.model import LensModel
 from lensfit.operators.toeplitz import FAINT, non_negative_image
-from lensfit.staged.case import BRIGHT, Arcs, Case, Found, Roles, Tell, to_theta, to_z
+from lensfit.staged.case import BRIGHT, Arcs, Case, Found, Roles, Tell
 from lensfit.staged.joint import Joint, distinct
+from lensfit.staged.nested import grow, inside
 from lensfit.staged.search import draws, place_sources
 
 STRATA = 12
@@ -37,8 +37,6 @@ SECOND_SOURCE = tuple(
 """Starts of a second source, see `lensfit.staged.joint.fit_family`: all around the first."""
 EASING = (0.7, 0.4, 0.2)
 """Shares of itself to which shear goes before it is taken away: visibilities have many optima."""
-SPLITS = 6
-"""Places about the first source where each further one is tried."""
 
 _non_negative = jax.jit(non_negative_image)
 
@@ -59,8 +57,19 @@ def search_again(case: Case, joint: Joint, theta: np.ndarray, rng: np.random.Gen
 
 
 def search(case: Case, joint: Joint, rng: np.random.Generator) -> list[Basin]:
-    """Basins, best first, of descents on the coarse level with successive halving."""
-    coarse, roles, space = case.levels.coarse, case.roles, case.space
+    """Basins, best first, on the coarse level; those of the smaller model inside it lead to some of a larger one."""
+    pool = _descents(case, case.roles, joint, rng)
+    within = inside(case, joint)
+    if within is not None:
+        small = _descents(case, *within, rng)
+        starts = [*distinct(case.roles, pool, 1), *distinct(case.roles, small, BASINS, APART)]
+        pool += [grow(case, joint, basin.theta, rng) for basin in starts]
+    return sorted(pool, key=_score)
+
+
+def _descents(case: Case, roles: Roles, joint: Joint, rng: np.random.Generator) -> list[Basin]:
+    """Basins of descents on the coarse level with successive halving."""
+    coarse, space = case.levels.coarse, case.space
     arcs, radius = find_emission(coarse)
     held = np.zeros(space.ndim)
     pixel, field = float(coarse.grid.pixel_scale), 0.5 * min(coarse.shape) * float(coarse.grid.pixel_scale)
@@ -75,8 +84,7 @@ def search(case: Case, joint: Joint, rng: np.random.Generator) -> list[Basin]:
     pool = firsts + sorted(rest, key=_score)[: STARTS - STRATA]
     for keep, iterations, tolerance in ((STARTS, 5, 2.0), (STARTS // 3, 12, 1.0), (STARTS // 6, 30, 0.1)):
         pool = [joint.fit(coarse, basin.theta, iterations, tolerance) for basin in _best(roles, pool, keep)]
-    pool += [_split(case, joint, basin, rng) for basin in distinct(roles, pool, 1) if len(roles.sources) > 1]
-    return sorted(pool, key=_score)
+    return pool
 
 
 def finish(case: Case, joint: Joint, basins: list[Basin]) -> Found:
@@ -114,27 +122,6 @@ def find_emission(likelihood: Any) -> tuple[Arcs, float]:
     center_x, center_y = np.average(x, weights=weight), np.average(y, weights=weight)
     square = np.average((x - center_x) ** 2 + (y - center_y) ** 2, weights=weight)
     return Arcs.of(x, y, weight / weight.max()), float(np.sqrt(square))
-
-
-def _split(case: Case, joint: Joint, basin: Basin, rng: np.random.Generator) -> Basin:
-    """The basin with its further sources tried at places about the first one, smaller and larger in turn."""
-    first, *others = case.roles.sources
-    best = basin
-    for k in range(SPLITS):
-        theta = basin.theta.copy()
-        for source in others:
-            angle = 2 * np.pi * (k + rng.random()) / SPLITS
-            far = theta[first.radius] * (0.8 + 1.2 * rng.random())
-            moved = {"center_x": far * np.cos(angle), "center_y": far * np.sin(angle)}
-            for role, index in dataclasses.asdict(source).items():
-                if index >= 0 and getattr(first, role) >= 0:
-                    theta[index] = theta[getattr(first, role)] + moved.get(role, 0.0)
-            if source.radius >= 0:
-                theta[source.radius] *= (0.5, 1.5)[k % 2]
-        inside = np.clip(np.asarray(to_z(case.space, theta)), -3, 3)
-        tried = joint.fit(case.levels.coarse, np.asarray(to_theta(case.space, inside)), 12, 1.0)
-        best = min(best, tried, key=lambda b: b.score)
-    return joint.fit(case.levels.coarse, best.theta, 30, 0.1)
 
 
 ALIGNMENTS = 4
