@@ -59,6 +59,10 @@ def choose_window(datasets: Sequence[Interferometer]) -> list[Interferometer]:
     nyquist = min(data.nyquist for data in datasets)
     side = max(min(data.shape) * data.pixel_scale for data in datasets)
     wide, found = _find_emission(datasets, side, datasets[0].origin)
+    unlensed = [fit_unlensed(data, found.lens, found.elsewhere) for data in wide]
+    if any(unlensed):  # the faint images of the lens show better without them
+        wide = [take_out(data, some) for data, some in zip(wide, unlensed, strict=True)]
+        wide, found = _find_emission(wide, side, datasets[0].origin)
     least = max(least_field(d.visibilities) for d in datasets)
     half = max(WINDOW_MARGIN * found.reach + nyquist, 0.5 * least)
     pixel = FINE * nyquist
@@ -68,11 +72,7 @@ def choose_window(datasets: Sequence[Interferometer]) -> list[Interferometer]:
         f"{found.y:.3f}), with {100 * found.inside:.0f} % of the positive emission"
     )
     grid = {"pixel_scale": pixel, "shape": (count, count), "origin": (found.x, found.y)}
-    made = []
-    for seen in wide:
-        data = take_out(seen, fit_unlensed(seen, found.lens, found.elsewhere)).regridded(**grid)
-        made.append(_with(data, found, note))
-    return made
+    return [_with(data.regridded(**grid), found, note) for data in wide]
 
 
 def look_at_window(datasets: Sequence[Interferometer]) -> list[Interferometer]:
