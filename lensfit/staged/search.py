@@ -100,18 +100,19 @@ def draws(
     einstein_radius: float,
     arcs: Arcs,
     rng: np.random.Generator,
+    count: int = DRAWS,
     followed: int = FOLLOWED,
 ) -> Drawn:
-    """The `followed` draws of about this Einstein radius that focus the arcs best."""
-    z = np.tile(held, (DRAWS, 1))
-    width = np.resize(WIDTHS, DRAWS)[:, None]
-    z[:, roles.mass] = width * rng.standard_normal((DRAWS, int(roles.mass.sum())))
+    """Of `count` draws of about this Einstein radius those `followed` that focus the arcs best."""
+    z = np.tile(held, (count, 1))
+    width = np.resize(WIDTHS, count)[:, None]
+    z[:, roles.mass] = width * rng.standard_normal((count, int(roles.mass.sum())))
     theta = to_theta(space, z)
     k = roles.einstein_radius
-    radii = einstein_radius * np.exp(0.05 * rng.standard_normal(DRAWS))
+    radii = einstein_radius * np.exp(0.05 * rng.standard_normal(count))
     theta[:, k] = np.clip(radii, roles.low[k], roles.high[k])
     beta = np.stack(_trace_back(space, theta, arcs.x, arcs.y), -1)
-    found = [_focus(beta[k], arcs.weight, einstein_radius, rng if k % 4 > 1 else None) for k in range(DRAWS)]
+    found = [_focus(beta[k], arcs.weight, einstein_radius, rng if k % 4 > 1 else None) for k in range(count)]
     focus, spread, score = (np.array(a) for a in zip(*found, strict=True))
     best = np.argsort(score)[:followed]
     return Drawn(theta[best], focus[best], spread[best])

@@ -18,9 +18,9 @@ from lensfit.staged.nested import grow, inside
 from lensfit.staged.search import draws, place_sources
 
 STRATA = 12
-FOLLOWED = 8
-"""Draws of a stratum whose chi2 is looked at: those that focus the emission best."""
-STARTS = 24
+DRAWS, FOLLOWED = 128, 20
+"""Draws of the mass in each stratum, and those of them whose chi2 is looked at: they focus the emission best."""
+STARTS = 32
 """Draws that are fitted: the best of each stratum by chi2, and the best of all."""
 BASINS, APART = 3, 0.1
 """Basins that go on to fine pixels and to calibration, and how far apart their lenses are, in Einstein radii, where
@@ -77,7 +77,7 @@ def _descents(case: Case, roles: Roles, joint: Joint, rng: np.random.Generator) 
     strata = np.geomspace(max(RANGE[0] * radius, low, 0.5 * pixel), min(RANGE[1] * radius, high, field), STRATA)
     firsts, rest = [], []
     for stratum in strata:
-        drawn = draws(space, roles, held, stratum, arcs, rng, FOLLOWED)
+        drawn = draws(space, roles, held, stratum, arcs, rng, DRAWS, FOLLOWED)
         place_sources(roles, drawn, (0.25 * pixel, 0.3 * field))
         first, *others = sorted((joint.fit(coarse, theta, 0, 1.0) for theta in drawn.theta), key=_score)
         firsts, rest = [*firsts, first], rest + others
