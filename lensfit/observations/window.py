@@ -21,6 +21,8 @@ WIDE, FINE = 0.5, 0.36
 """Pixels of the image that is searched for the lens, and of the window, in units of the largest one allowed."""
 LARGEST = 512
 """Most pixels along a side of the image that is searched."""
+STEPS = 60
+"""Of the image in which the lens is looked for: enough to tell where emission is, a third of those of a sharp one."""
 SMOOTHING = 1.0
 """Width of the smoothing before groups are told apart, in units of the largest pixel allowed: about the beam."""
 LEVEL = 0.1
@@ -93,7 +95,7 @@ def _find_emission(
     nyquist = min(data.nyquist for data in datasets)
     count = min(2 * int(np.ceil(side / (WIDE * nyquist) / 2)), LARGEST)
     wide = [d.regridded(pixel_scale=WIDE * nyquist, shape=(count, count), origin=origin) for d in datasets]
-    image = bright_image(align(Observations.of(wide)).likelihood())
+    image = bright_image(align(Observations.of(wide)).likelihood(), STEPS)
     return wide, emission_of(image, wide[0].x, wide[0].y, SMOOTHING * nyquist)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from lensfit.fitters.result import Basin
 from lensfit.likelihood.calibration import Observations
 from lensfit.model import LensModel
-from lensfit.operators.toeplitz import FAINT, non_negative_image
+from lensfit.operators.toeplitz import FAINT, STEPS, non_negative_image
 from lensfit.staged.case import BRIGHT, Arcs, Case, Found, Roles, Tell
 from lensfit.staged.joint import Joint, distinct
 from lensfit.staged.nested import grow, inside
@@ -107,9 +107,9 @@ def _best(roles: Roles, basins: list[Basin], most: int) -> list[Basin]:
     return (firsts[: most // 2] + sorted(firsts[most // 2 :] + others, key=_score))[:most]
 
 
-def bright_image(likelihood: Any) -> np.ndarray:
+def bright_image(likelihood: Any, steps: int = STEPS) -> np.ndarray:
     """The non-negative image (H, W), as the antennas see it [Jy/pixel]; what is faint is dark in it."""
-    return np.asarray(_non_negative(likelihood.w_tilde, likelihood.dirty, likelihood.response, FAINT))
+    return np.asarray(_non_negative(likelihood.w_tilde, likelihood.dirty, likelihood.response, FAINT, steps))
 
 
 def find_emission(likelihood: Any) -> tuple[Arcs, float]:
