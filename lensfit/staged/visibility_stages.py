@@ -126,7 +126,9 @@ def find_emission(likelihood: Any) -> tuple[Arcs, float]:
 
 ALIGNMENTS = 4
 """Rounds of imaging all datasets and aligning them on that image."""
-FIRST_ROUNDS, ROUNDS = 3, 12
+OVER = 1.5
+"""How much more than to first order calibrating may lower chi2."""
+FIRST_ROUNDS, ROUNDS = 2, 12
 """Most rounds of fitting the model and taking the calibration up at its image: in each basin, and in the best one."""
 SETTLED = 0.1
 """Change of chi2 + |z|^2 from one round to the next that ends them."""
@@ -146,9 +148,27 @@ def calibrate(case: Case, observations: Observations, thetas: Sequence[np.ndarra
     """The observations calibrated at the joint optimum that is best of those near thetas, (n,) each, of the case's
     space: which basin is the better one may show only when the antennas' phases are right."""
     joint = Joint.of(case)
-    tried = [_calibrated(joint, observations, theta, FIRST_ROUNDS if len(thetas) > 1 else ROUNDS) for theta in thetas]
+    tried = [(np.inf, observations, theta) for theta in _promising(joint, observations, thetas)]
+    if len(tried) > 1:
+        tried = [_calibrated(joint, observations, theta, FIRST_ROUNDS) for *_, theta in tried]
     _, best, theta = min(tried, key=lambda end: end[0])
-    return _calibrated(joint, best, theta, ROUNDS)[1] if len(thetas) > 1 else best
+    return _calibrated(joint, best, theta, ROUNDS)[1]
+
+
+def _promising(joint: Joint, observations: Observations, thetas: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Those of thetas, (n,) each, that calibration might make the best: none falls by more than OVER times what it
+    falls to first order."""
+    if len(thetas) == 1:
+        return list(thetas)
+    likelihood, scores, gains = observations.likelihood(), [], []
+    for theta in thetas:
+        point = joint.descend(likelihood, theta, 0, 1.0)
+        model = joint.space.build(jnp.asarray(theta)).filled(point.amplitudes)
+        scores.append(float(point.objective))
+        gains.append(observations.gain(np.asarray(seen(likelihood, model))))
+    least = np.array(scores) - OVER * np.array(gains)
+    best = np.min(np.array(scores) - np.array(gains))
+    return [theta for theta, score in zip(thetas, least, strict=True) if score <= best]
 
 
 def _calibrated(
