@@ -1,8 +1,8 @@
 """Real ALMA visibilities of SPT0346-52: seeds and models against what is published.
 
 python benchmarks/spt0346.py [SEEDS] [MODEL ...] fits with antenna phases, one line a fit: that of spt0202.py, and of
-the mass its Einstein radius (intermediate axis), axis ratio and position angle East of North. Published: two sources with
-antenna phases chi2 43,446, residual 4.1 sigma, 0.957 +- 0.009, 0.507, 70.9 degrees.
+the mass its Einstein radius (intermediate axis), axis ratio and position angle East of North. Published, of two
+sources with antenna phases: chi2 43,446, residual 4.1 sigma, 0.957 +- 0.009, 0.507, 70.9 degrees.
 """
 from __future__ import annotations
 
