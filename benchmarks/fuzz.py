@@ -1,11 +1,13 @@
-"""Spoiled files of every format through every reader, in one process: each is to end in a result or an own error.
+"""Spoiled files of every format through every reader: each is to end in a result or an own error.
 
 python benchmarks/fuzz.py N [--seed S] [--first K] [--only FORMAT ...] [--keep FOLDER] tries the cases K to K + N - 1
 of the seed S and counts results, lensfit's own errors, other exceptions, cases beyond 5 s of CPU (or 30 s asleep),
-beyond 1 GiB more memory, and nonsense: results whose numbers mean nothing. Of each of the last four it prints the
-command that repeats it; with --keep its files lie in FOLDER. Exit code 1 if there is any.
+beyond 1 GiB more memory, nonsense (results whose numbers mean nothing) and crashes. Of each of the last five it prints
+the command that repeats it; with --keep its files lie in FOLDER. Exit code 1 if there is any.
 
-A case that ends the process is the one after the last that `fuzz-PID.case` in the folder for temporary files names.
+Cases run one after the other in a child process, CHUNK of them in each. One that ends the child is a crash; where its
+memory was overwritten before, an earlier case may be to blame: repeat from the first of the chunk, which is told. With
+LD_PRELOAD=libc_malloc_debug.so MALLOC_CHECK_=3 in the environment glibc tells sooner.
 """
 from __future__ import annotations
 
@@ -15,17 +17,18 @@ import faulthandler
 import logging
 import math
 import os
+import pickle
+import resource
 import shutil
 import signal
 import sys
 import tempfile
-import time
 import traceback
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from fuzz_mutations import mutated
@@ -40,7 +43,9 @@ CPU, ASLEEP = 5.0, 30.0
 """Seconds of CPU and of the clock after which a case counts as hanging."""
 MEMORY = 2**20
 """KiB that a case may need beyond what the process has."""
-BAD = ("foreign", "hang", "memory", "nonsense")
+CHUNK = 500
+"""Cases that one child process tries."""
+BAD = ("foreign", "hang", "memory", "nonsense", "crash")
 RESULTS = ("result", "own error", *BAD)
 
 
@@ -179,6 +184,51 @@ def _of_grid(made: Any) -> Iterator[tuple[str, bool]]:
     made.document()
 
 
+def outcomes(seed: int, numbers: range, work: Path, only: list[str] | None) -> Iterator[tuple[int, Outcome]]:
+    """How each case ended, their files in a folder by their number, which is emptied after each is taken."""
+    names, waiting = formats(only), collections.deque(numbers)
+    while waiting:
+        first = waiting[0]
+        with os.fdopen((pipe := os.pipe())[0], "rb") as told:
+            child = os.fork()
+            if not child:
+                told.close()
+                _chunk(seed, list(waiting)[:CHUNK], work, only, os.fdopen(pipe[1], "wb"))
+            os.close(pipe[1])
+            while waiting and (outcome := _next(told)) is not None:
+                yield (number := waiting.popleft()), outcome
+                shutil.rmtree(work / str(number))
+        ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if ended and waiting:
+            number = waiting.popleft()
+            yield number, Outcome(names[number % len(names)], "crash", f"ended with {ended}; chunk from {first}")
+            shutil.rmtree(work / str(number))
+
+
+def _next(told: IO[bytes]) -> Outcome | None:
+    try:
+        return pickle.load(told)
+    except EOFError:
+        return None
+
+
+def _chunk(seed: int, numbers: list[int], work: Path, only: list[str] | None, tell: IO[bytes]) -> None:
+    """Try some cases and tell how each ended; the process ends with it."""
+    code = 1
+    try:
+        os.chdir(work)
+        for number in numbers:
+            folder = work / str(number)
+            folder.mkdir()
+            pickle.dump(case(seed, number, folder, only), tell)
+            tell.flush()
+        code = 0
+    except Exception:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
 def main() -> int:
     """Try the cases that are asked for, print the counts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -190,33 +240,33 @@ def main() -> int:
     asked = parser.parse_args()
     faulthandler.enable()
     logging.disable()
-    begun, current = time.process_time(), Path(tempfile.gettempdir()) / f"fuzz-{os.getpid()}.case"
     counts: dict[str, collections.Counter[str]] = {name: collections.Counter() for name in formats(asked.only)}
     seen: set[str] = set()
-    os.chdir(work := Path(tempfile.mkdtemp(prefix="fuzz-")))
+    work = Path(tempfile.mkdtemp(prefix="fuzz-"))
     try:
-        for number in range(asked.first, asked.first + asked.number):
-            current.write_text(f"{asked.seed} {number}\n")
-            folder = Path(tempfile.mkdtemp(dir=work))
-            outcome = case(asked.seed, number, folder, asked.only)
+        for number, outcome in outcomes(asked.seed, range(asked.first, asked.first + asked.number), work, asked.only):
             counts[outcome.format][outcome.kind] += 1
             if outcome.kind in BAD and outcome.told not in seen:
                 seen.add(outcome.told)
-                only = ["--only", *asked.only] if asked.only else []
-                again = " ".join([f"--seed {asked.seed} --first {number}", *only])
-                print(f"{outcome.format} {outcome.kind}: python benchmarks/fuzz.py 1 {again}")
-                print(f"  {outcome.told.strip()[-1500:]}", flush=True)
+                _tell(number, outcome, asked)
                 if asked.keep:
-                    shutil.copytree(folder, asked.keep / str(number), symlinks=True, dirs_exist_ok=True)
-            shutil.rmtree(folder)
+                    shutil.copytree(work / str(number), asked.keep / str(number), symlinks=True, dirs_exist_ok=True)
     finally:
-        os.chdir("/")
         shutil.rmtree(work, ignore_errors=True)
     print(f"{'':14}" + "".join(f"{kind:>11}" for kind in RESULTS))
     for name, row in [*counts.items(), ("all", sum(counts.values(), collections.Counter()))]:
         print(f"{name:14}" + "".join(f"{row[kind]:11}" for kind in RESULTS))
-    print(f"{time.process_time() - begun:.0f} s of CPU")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"{used.ru_utime + used.ru_stime:.0f} s of CPU")
     return int(any(row[kind] for row in counts.values() for kind in BAD))
+
+
+def _tell(number: int, outcome: Outcome, asked: argparse.Namespace) -> None:
+    """How a case that ended badly is repeated, and what is known of it."""
+    only = ["--only", *asked.only] if asked.only else []
+    again = " ".join([f"--seed {asked.seed} --first {number}", *only])
+    print(f"{outcome.format} {outcome.kind}: python benchmarks/fuzz.py 1 {again}")
+    print(f"  {outcome.told.strip()[-1500:]}", flush=True)
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ def staged(case: Case, folder: Path) -> tuple[Imaging, FitResult]:
     """The staged fit, as `lensfit fit` makes it, and the data without the companions that it masked."""
     if not (folder / "start").is_dir():
         folder.mkdir(parents=True, exist_ok=True)
-        done = analyse(case.imaging, "flexible", seed=case.seed, progress=silent)
+        done = analyse(case.imaging, "flexible", mass="sie", seed=case.seed, progress=silent)
         np.save(folder / "mask.npy", done.observation.frame.mask)
         done.save(folder / "start")
     return case.imaging.with_mask(np.load(folder / "mask.npy")), load(folder / "start").fitted
@@ -128,7 +128,7 @@ def begun(imaging: Imaging, start: FitResult, factor: float) -> tuple[Problem, F
     changed = replace(sie, einstein_radius=factor * sie.einstein_radius)
     mass = replace(start.model, mass=start.model.mass | {"sie": changed})
     right, source = (pixel_source(Mesh(), arcs, m) for m in (start.model, mass))
-    model = flexible(imaging)
+    model = flexible(imaging, mass="sie")
     prior = Uniform(low=2 * imaging.pixel_scale, high=4 * float(np.max(imaging.x[~imaging.mask])))
     model = replace(model, mass=model.mass | {"sie": replace(model.mass["sie"], einstein_radius=prior)})
     source = replace(source, strength=right.strength)

@@ -1,6 +1,6 @@
 """Simulated lenses drawn at random, for counting how often a fit ends at the truth.
 
-`ordinary(k)` and `hard(k)` give the true model of lens k and the seed of its noise and of a fit's start;
+`ordinary(k)`, `hard(k)` and `epl(k)` give the true model of lens k and the seed of its noise and of a fit's start;
 `observed` gives its data. The draws do not come from lensfit's priors.
 """
 from __future__ import annotations
@@ -10,12 +10,15 @@ import numpy as np
 from lensfit.datasets import Imaging
 from lensfit.instruments import jwst_f150w
 from lensfit.model import LensModel
-from lensfit.profiles import SIE, Exponential, LightProfile, Sersic, Shear
-from lensfit.simulate import simulate_imaging
+from lensfit.profiles import EPL, SIE, Exponential, LightProfile, Sersic, Shear
+from lensfit.pytree import replace
+from lensfit.simulate import model_image, simulate_imaging
 
 SHAPE = (150, 150)
 MASK_RADIUS = 2.0
-FIRST_ORDINARY, FIRST_HARD = 10_000, 50_000
+FIRST_ORDINARY, FIRST_HARD, FIRST_EPL = 10_000, 50_000, 90_000
+SLOPES, SIGNAL = (1.5, 2.5), (40.0, 60.0)
+"""Between which the slopes of `epl` are drawn, and the signal over noise of the brightest pixel of their arcs."""
 
 
 def ordinary(k: int) -> tuple[LensModel, int]:
@@ -29,6 +32,26 @@ def hard(k: int) -> tuple[LensModel, int]:
     shear, and Einstein radii down to 0.6 arcsec: arcs of peak S/N about 6 to 35, some beyond the mask."""
     seed = FIRST_HARD + k
     return _draw(np.random.default_rng(seed), smallest=0.6, shear=0.072, offset=0.375, brightness=0.25), seed
+
+
+def epl(k: int) -> tuple[LensModel, int]:
+    """Power laws of slope 1.5 to 2.5 and Einstein radii of 0.6 to 1.65 arcsec, arcs of peak S/N 40 to 60."""
+    seed = FIRST_EPL + k
+    random = np.random.default_rng(seed)
+    drawn = _draw(random, smallest=0.6, shear=0.04, offset=0.25, brightness=1.0)
+    slope, signal = random.uniform(*SLOPES), random.uniform(*SIGNAL)
+    model = replace(drawn, mass={"epl": EPL(**vars(drawn.mass["sie"]), slope=slope), "shear": drawn.mass["shear"]})
+    return _of_signal(model, signal), seed
+
+
+def _of_signal(model: LensModel, signal: float) -> LensModel:
+    """The model with its source as bright as gives its arcs that signal over noise, in their brightest pixel."""
+    source, instrument = model.source["sersic"], jwst_f150w()
+    light, arcs = (model_image(model.only(group), instrument, SHAPE) for group in ("light", "source"))
+    factor = 1.0
+    for _ in range(30):
+        factor *= signal / float(np.max(factor * arcs / instrument.noise(light + factor * arcs)))
+    return replace(model, source={"sersic": replace(source, intensity=factor * source.intensity)})  # pyright: ignore
 
 
 def observed(model: LensModel, seed: int) -> Imaging:

@@ -47,6 +47,7 @@ class Instrument:
         sky: brightness of the sky in data units, subtracted from simulated data but not its noise.
         read_noise: standard deviation in counts per pixel, of the whole exposure.
         unit: the data unit, as FITS writes it.
+        notes: what was done to the PSF when it was read, which simulated data tell too.
     """
 
     pixel_scale: float
@@ -56,6 +57,7 @@ class Instrument:
     sky: float
     read_noise: float
     unit: str
+    notes: tuple[str, ...] = ()
 
     @property
     def counts(self) -> float:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from lensfit.errors import LensfitError
+from lensfit.whole_files import unwritable
 
 LOCK = "lock"
 """Name of the file."""
@@ -42,7 +43,7 @@ def held(folder: Path, refusal: type[LensfitError]) -> Iterator[None]:
             file.flush()
         except OSError as error:
             path.unlink(missing_ok=True)
-            raise _unwritable(path, error, refusal) from error
+            raise unwritable(path, error, refusal) from error
         try:
             yield
         finally:
@@ -56,7 +57,7 @@ def _locked(path: Path, refusal: type[LensfitError]) -> Iterator[IO[str]]:
         try:  # a link is not followed
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
         except OSError as error:
-            raise _unwritable(path, error, refusal) from error
+            raise unwritable(path, error, refusal) from error
         if not stat.S_ISREG(os.fstat(handle).st_mode):  # a pipe, a device
             os.close(handle)
             raise refusal(f"{path}: {FOREIGN}")
@@ -67,14 +68,10 @@ def _locked(path: Path, refusal: type[LensfitError]) -> Iterator[IO[str]]:
                 told = f"{path.parent}: in use by {_holder(file)}; wait for it, or choose another folder"
                 raise refusal(told) from error
             except OSError as error:  # a file system without locks
-                raise _unwritable(path, error, refusal) from error
+                raise unwritable(path, error, refusal) from error
             if os.path.lexists(path) and os.path.samestat(path.lstat(), os.fstat(handle)):
                 yield file
                 return
-
-
-def _unwritable(path: Path, error: OSError, refusal: type[LensfitError]) -> LensfitError:
-    return refusal(f"{path}: cannot be written ({error.strerror}); choose another folder")
 
 
 def _holder(file: IO[str]) -> str | None:

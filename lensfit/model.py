@@ -8,8 +8,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from lensfit.datasets.dataset import LARGEST
 from lensfit.errors import ModelError
 from lensfit.priors import Part, Prior, Solved
+from lensfit.profile_names import find, name_of
 from lensfit.profiles import LightProfile, MassProfile, PixelSource
 from lensfit.pytree import pytree, replace
 
@@ -24,6 +26,7 @@ class Parameter:
     """What is known of a free parameter or a solved amplitude: where it stands in the tree.
 
     group: "light", "mass", "source" or "sky". term: of the dataset whose model alone it belongs to, else empty.
+    typical: the value at which a search may hold it until the rest is found.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Parameter:
     role: str
     group: str
     term: str = ""
+    typical: float | None = None
 
 
 @pytree
@@ -220,7 +224,7 @@ def to_plain(model: AnyModel) -> dict[str, Any]:
         plain = {
             n: v if static else np.asarray(v, float).tolist() for n, (static, v) in values.items() if v is not None
         }
-        return {"profile": type(profile).__name__, **plain}
+        return {"profile": name_of(type(profile)) or type(profile).__name__, **plain}
 
     groups = {group: {n: numbers(p) for n, p in getattr(model, group).items()} for group in GROUPS}
     return {**groups, "sky": float(model.sky)}
@@ -229,17 +233,18 @@ def to_plain(model: AnyModel) -> dict[str, Any]:
 def from_plain(content: dict[str, Any]) -> AnyModel:
     """The model of numbers that `to_plain` wrote.
 
-    Raises ModelError where no profile of a name is known: the module of another package's must be imported first.
+    Raises ModelError where no profile of a name is known: the module of a notebook's class must be imported first.
     """
     if "terms" in content:
         return Models(terms={name: from_plain(one) for name, one in content["terms"].items()})  # pyright: ignore
 
     def made(group: str, numbers: dict[str, Any]) -> Any:
-        kind, known = numbers["profile"], _kinds(GROUPS[group])
-        if kind not in known:
-            raise ModelError(f"no {group} profile is named {kind!r}; import the module that defines it first")
+        name, bases = numbers["profile"], GROUPS[group]
+        kind = find(name, bases) or _kinds(bases).get(name)
+        if kind is None:
+            raise ModelError(f"no {group} profile is named {name!r}; import the module that defines it first")
         values = {name: value for name, value in numbers.items() if name != "profile"}
-        return known[kind](**{n: np.array(v) if isinstance(v, list) else v for n, v in values.items()})
+        return kind(**{n: np.array(v) if isinstance(v, list) else v for n, v in values.items()})
 
     groups = {group: {n: made(group, numbers) for n, numbers in content[group].items()} for group in GROUPS}
     return LensModel(**groups, sky=content["sky"])
@@ -263,7 +268,7 @@ def describe(model: AnyModel, path: tuple[Any, ...]) -> Parameter:
     profile = owner_of(model, path)
     fields = {f.name: f.metadata for f in dataclasses.fields(profile)}
     meta = fields[keys[2]]
-    return Parameter(".".join(keys), meta["unit"], meta["symbol"], meta["role"], keys[0])
+    return Parameter(".".join(keys), meta["unit"], meta["symbol"], meta["role"], keys[0], typical=meta.get("typical"))
 
 
 def owner_of(model: AnyModel, path: tuple[Any, ...]) -> Any:
@@ -302,10 +307,13 @@ def _check_leaf(value: Any, where: str) -> None:
         )
 
 
-LARGEST = 1e75
-"""The largest number of a model whose square is sure to be one."""
 SIZES = ("radius", "half_width")
 """Roles of numbers that are above zero."""
+STRENGTHS = {
+    "einstein_radius": "an Einstein radius is not negative",
+    "strength": "the strength of a mass is not negative",
+}
+"""Roles of numbers that say how strong a mass is, and what holds of them."""
 PAIRS = (("e1", "e2", "an ellipticity"), ("gamma1", "gamma2", "a shear"))
 """Roles of two numbers that lie within a circle of radius 1."""
 
@@ -344,8 +352,8 @@ def _troubles(profile: Any) -> Iterator[str]:
         said = f"{field.name}: {numbers.min(initial=np.inf):g}"
         if (abs(numbers) > LARGEST).any():
             yield f"{field.name}: beyond {LARGEST:g}, its square is no number; give a smaller one"
-        if role == "einstein_radius" and (numbers < 0).any():
-            yield f"{said}, and an Einstein radius is not negative; give its size"
+        if role in STRENGTHS and (numbers < 0).any():
+            yield f"{said}, and {STRENGTHS[role]}; give its size"
         above = 0.0 if role in SIZES else field.metadata.get("above")
         if above is not None and not (numbers > above).all():
             yield f"{said}, and it must be above {above:g}"

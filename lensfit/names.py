@@ -7,6 +7,10 @@ IMAGE_MODELS = ("parametric", "flexible", "source_only")
 VISIBILITY_MODELS = ("one_source", "two_sources", "one_source_and_core")
 """The standard models for visibilities, likewise."""
 
+MassModel: TypeAlias = Literal["sie", "epl"]
+"""The main mass of a standard model: a singular isothermal ellipsoid, or an elliptical power law, its slope free."""
+MASSES: tuple[MassModel, ...] = get_args(MassModel)
+
 NanPolicy: TypeAlias = Literal["error", "mask"]
 """What is done with unmasked pixels that hold no number."""
 NAN_POLICIES: tuple[NanPolicy, ...] = get_args(NanPolicy)

@@ -211,6 +211,8 @@ CAPTIONS = {
     "source_deviation": "Posterior standard deviation of the reconstructed source, lens and mesh held.",
     "magnification": "Absolute magnification in the image plane, with the critical curves.",
     "corner": "Posterior of the parameters of the mass: contours hold 68 and 95 % of the samples. Orange: best values.",
+    "slope": "Posterior of Einstein radius, slope and shear: contours hold 68 and 95 %. Orange: best values; green: "
+    "neighbouring models that count.",
     "trace": "Parameters of the mass along the chains, one colour each; weighted samples are as large as their weight.",
     "dirty": "Noise-weighted dirty image of the data over its noise.",
     "dirty_model": "The same of the model.",

@@ -203,9 +203,10 @@ def _check_view(instrument: Instrument, shape: tuple[int, int]) -> None:
             raise DataError(f"{name} is {number:g}; an instrument's is above {max(least, 0):g} and below {LARGEST:g}")
 
 
-def _notes(instrument: Instrument, seed: int) -> tuple[str, str]:
+def _notes(instrument: Instrument, seed: int) -> tuple[str, ...]:
     return (
         f"simulated by lensfit with seed {seed}: {instrument.exposure_time:g} s, "
         f"read noise {instrument.read_noise:g} counts, sky {instrument.sky:g} subtracted",
         "noise = standard deviation of light, sky and read noise, from the true model",
+        *instrument.notes,
     )

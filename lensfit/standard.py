@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from lensfit.datasets import Imaging, Interferometer, level_of_sky
+from lensfit.errors import ModelError
 from lensfit.model import LensModel
-from lensfit.names import IMAGE_MODELS, VISIBILITY_MODELS
+from lensfit.names import IMAGE_MODELS, VISIBILITY_MODELS, MassModel
 from lensfit.priors import Disk, LogNormal, LogUniform, Normal, Part, Prior, Solved, TruncatedNormal, Uniform
-from lensfit.profiles import SIE, Exponential, LightProfile, MultiGaussian, PixelSource, Sersic, Shear
+from lensfit.profiles import EPL, SIE, Exponential, LightProfile, MassProfile, MultiGaussian, PixelSource, Sersic, Shear
 from lensfit.pytree import replace
 
 MASS_FROM_LIGHT = 0.15
@@ -21,6 +22,9 @@ CENTER, EINSTEIN_RADIUS = 0.3, 0.8
 circle about the lensed emission of visibilities."""
 GRID_FILLED = 0.6
 """Share of half an image grid that this circle takes up where it was not looked for."""
+
+SLOPE = (2.08, 0.16)
+"""Mean and scatter of the slopes of early-type galaxies: SLACS, Auger et al. 2010."""
 
 
 class Scales:
@@ -41,10 +45,10 @@ class Scales:
         self.center = imaging.center or found
 
 
-def parametric(imaging: Imaging) -> LensModel:
+def parametric(imaging: Imaging, mass: MassModel = "sie") -> LensModel:
     """The 25-parameter model: Sersic and Exponential lens light of one centre, SIE and shear, Sersic source.
 
-    Where the sky at the border of the image is not at zero, a constant sky too, solved.
+    Where the sky at the border of the image is not at zero, a constant sky too, solved. mass: "epl" frees the slope.
     """
     s = Scales(imaging)
     x, y = _center(s)
@@ -71,10 +75,10 @@ def parametric(imaging: Imaging) -> LensModel:
                 effective_radius=_radius(s),
             ),
         },
-        mass=_mass(s, mass_x, mass_y, _ellipticity(0.3), shear=0.1),
+        mass=_mass(mass, s, mass_x, mass_y, _ellipticity(0.3), shear=0.1),
         source={
             "sersic": _source(
-                s, mass_x, mass_y, _intensity(s),
+                s, _intensity(s),
                 size=LogNormal(median=max(0.07 * s.radius, s.pixel), sigma=0.7),
                 index=Uniform(low=0.5, high=8.0),
             )
@@ -83,7 +87,7 @@ def parametric(imaging: Imaging) -> LensModel:
     )
 
 
-def flexible(imaging: Imaging, sources: int = 1, gaussians: int = 12) -> LensModel:
+def flexible(imaging: Imaging, sources: int = 1, gaussians: int = 12, mass: MassModel = "sie") -> LensModel:
     """For real lenses: two sets of Gaussians, SIE and shear near the light, one or two Sersic sources, sky.
 
     The priors that keep real fits out of wrong optima are part of the model: mass centre and ellipticity are
@@ -96,10 +100,10 @@ def flexible(imaging: Imaging, sources: int = 1, gaussians: int = 12) -> LensMod
     first = _ellipticity(0.25)
     second = Disk(scale=0.25, limit=0.8, center_1=first[0], center_2=first[1]).parts
     mass_x, mass_y = Normal(mean=x, sigma=0.02 * s.radius), Normal(mean=y, sigma=0.02 * s.radius)
-    mass = Disk(scale=MASS_FROM_LIGHT, limit=0.8, center_1=first[0], center_2=first[1]).parts
+    near = Disk(scale=MASS_FROM_LIGHT, limit=0.8, center_1=first[0], center_2=first[1]).parts
     source: dict[str, LightProfile | PixelSource] = {
         name: _source(
-            s, mass_x, mass_y, Solved(),
+            s, Solved(),
             size=LogUniform(low=0.3 * s.pixel, high=0.25 * s.radius),
             index=TruncatedNormal(mean=1.3, sigma=0.8, low=0.4, high=4.0),
         )
@@ -111,13 +115,13 @@ def flexible(imaging: Imaging, sources: int = 1, gaussians: int = 12) -> LensMod
     }
     return LensModel(
         light=sets,
-        mass=_mass(s, mass_x, mass_y, mass, shear=0.05),
+        mass=_mass(mass, s, mass_x, mass_y, near, shear=0.05),
         source=source,
         sky=Solved(positive=False),
     )
 
 
-def source_only(imaging: Imaging) -> LensModel:
+def source_only(imaging: Imaging, mass: MassModel = "sie") -> LensModel:
     """For images in which the lens is not seen, of dust or lines or with the lens light taken out: SIE, shear, a
     Sersic source and the sky. Both amplitudes are solved.
 
@@ -127,33 +131,26 @@ def source_only(imaging: Imaging) -> LensModel:
     width = max((0.15 if imaging.center is None else 0.05) * s.radius, s.pixel)
     x, y = (Normal(mean=mean, sigma=width) for mean in s.center)
     source = _source(
-        s, x, y, Solved(),
+        s, Solved(),
         size=LogUniform(low=0.3 * s.pixel, high=0.25 * s.radius),
         index=TruncatedNormal(mean=1.0, sigma=0.5, low=0.4, high=5.0),
     )  # fmt: skip
     return LensModel(
         light={},
-        mass=_mass(s, x, y, _ellipticity(0.3), shear=0.1),
+        mass=_mass(mass, s, x, y, _ellipticity(0.3), shear=0.1),
         source={"sersic": source},
         sky=Solved(positive=False),
     )
 
 
-def one_source(data: Interferometer) -> LensModel:
+def one_source(data: Interferometer, mass: MassModel = "sie") -> LensModel:
     """For visibilities of a dusty or line-emitting source: SIE, shear and a Sersic source, amplitude solved.
 
     The priors are scaled from the circle about the emission: the lens is near its centre, the Einstein radius near
     its radius, the source small in it.
     """
-    x, y, reach = emission_circle(data)
-    mass_x, mass_y = (Normal(mean=mean, sigma=CENTER * reach) for mean in (x, y))
-    e, gamma = _ellipticity(0.3), Disk(scale=0.1, limit=0.5).parts
-    radius = LogNormal(median=EINSTEIN_RADIUS * reach, sigma=0.5)
-    mass = {
-        "sie": SIE(center_x=mass_x, center_y=mass_y, e1=e[0], e2=e[1], einstein_radius=radius),
-        "shear": Shear(gamma1=gamma[0], gamma2=gamma[1]),
-    }
-    return LensModel(light={}, mass=mass, source={"sersic": _compact(mass_x, mass_y, reach)})
+    x, y = _middle(data)
+    return LensModel(light={}, mass=_mass_of_visibilities(mass, data, x, y), source={"sersic": _compact(data)})
 
 
 def emission_circle(data: Interferometer) -> tuple[float, float, float]:
@@ -165,21 +162,20 @@ def emission_circle(data: Interferometer) -> tuple[float, float, float]:
     return x, y, max(radius, data.nyquist)
 
 
-def two_sources(data: Interferometer) -> LensModel:
+def two_sources(data: Interferometer, mass: MassModel = "sie") -> LensModel:
     """`one_source` with a second Sersic source."""
-    model = one_source(data)
-    sie, reach = model.mass["sie"], emission_circle(data)[2]
-    more = _compact(sie.center_x, sie.center_y, reach)  # pyright: ignore[reportAttributeAccessIssue]
-    return replace(model, source=model.source | {"second": more})
+    model = one_source(data, mass)
+    return replace(model, source=model.source | {"second": _compact(data)})
 
 
-def one_source_and_core(data: Interferometer) -> LensModel:
+def one_source_and_core(data: Interferometer, mass: MassModel = "sie") -> LensModel:
     """`one_source` with emission that is not lensed near the lens's centre: an active nucleus, or dust of its own."""
-    model = one_source(data)
-    sie = model.mass["sie"]
+    x, y = _middle(data)
+    near = [Normal(mean=center, sigma=data.pixel_scale) for center in (x, y)]
+    model = replace(one_source(data), mass=_mass_of_visibilities(mass, data, *near))
     core = Exponential(
-        center_x=Normal(mean=sie.center_x, sigma=data.pixel_scale),  # pyright: ignore[reportAttributeAccessIssue]
-        center_y=Normal(mean=sie.center_y, sigma=data.pixel_scale),  # pyright: ignore[reportAttributeAccessIssue]
+        center_x=x,
+        center_y=y,
         e1=0.0,
         e2=0.0,
         intensity=Solved(),
@@ -194,15 +190,29 @@ VISIBILITIES: dict[str, Callable[..., LensModel]] = {name: globals()[name] for n
 """Models for visibilities, by name."""
 
 
-def _compact(x: Any, y: Any, radius: float) -> Sersic:
-    e = _ellipticity(0.3)
+def _middle(data: Interferometer) -> tuple[Prior, Prior]:
+    """Where the lens is: near the centre of the circle about the lensed emission."""
+    *place, reach = emission_circle(data)
+    x, y = (Normal(mean=mean, sigma=CENTER * reach) for mean in place)
+    return x, y
+
+
+def _mass_of_visibilities(mass: MassModel, data: Interferometer, x: Any, y: Any) -> dict[str, MassProfile]:
+    e, gamma = _ellipticity(0.3), Disk(scale=0.1, limit=0.5).parts
+    radius = LogNormal(median=EINSTEIN_RADIUS * emission_circle(data)[2], sigma=0.5)
+    return _masses(mass, gamma, center_x=x, center_y=y, e1=e[0], e2=e[1], einstein_radius=radius)
+
+
+def _compact(data: Interferometer) -> Sersic:
+    """A source about where the lens equation sends emission from all around the lens: the centre of the circle."""
+    e, (x, y, reach) = _ellipticity(0.3), emission_circle(data)
     return Sersic(
-        center_x=Normal(mean=x, sigma=0.35 * radius),
-        center_y=Normal(mean=y, sigma=0.35 * radius),
+        center_x=Normal(mean=x, sigma=0.42 * reach),
+        center_y=Normal(mean=y, sigma=0.42 * reach),
         e1=e[0],
         e2=e[1],
         intensity=Solved(),
-        effective_radius=LogNormal(median=0.07 * radius, sigma=0.8),
+        effective_radius=LogNormal(median=0.07 * reach, sigma=0.8),
         sersic_index=TruncatedNormal(mean=1.0, sigma=0.5, low=0.4, high=5.0),
     )
 
@@ -224,17 +234,28 @@ def _radius(s: Scales) -> Prior:
     return LogUniform(low=0.5 * s.pixel, high=3 * s.radius)
 
 
-def _mass(s: Scales, x: Any, y: Any, e: tuple[Part, Part], shear: float) -> dict[str, Any]:
+def _mass(
+    mass: MassModel, s: Scales, x: Any, y: Any, e: tuple[Part, Part], shear: float
+) -> dict[str, MassProfile]:
     gamma = Disk(scale=shear, limit=0.5).parts
     radius = Uniform(low=2 * s.pixel, high=0.95 * s.radius)
-    return {
-        "sie": SIE(center_x=x, center_y=y, e1=e[0], e2=e[1], einstein_radius=radius),
-        "shear": Shear(gamma1=gamma[0], gamma2=gamma[1]),
+    return _masses(mass, gamma, center_x=x, center_y=y, e1=e[0], e2=e[1], einstein_radius=radius)
+
+
+def _masses(mass: MassModel, gamma: tuple[Part, Part], **shared: Any) -> dict[str, MassProfile]:
+    """The main mass, named as its kind, and shear."""
+    kinds: dict[str, Callable[[], MassProfile]] = {
+        "sie": lambda: SIE(**shared),
+        "epl": lambda: EPL(**shared, slope=Normal(mean=SLOPE[0], sigma=SLOPE[1])),
     }
+    if mass not in kinds:
+        raise ModelError(f"no mass of a standard model is named {mass!r}: use {' or '.join(kinds)}")
+    return {mass: kinds[mass](), "shear": Shear(gamma1=gamma[0], gamma2=gamma[1])}
 
 
-def _source(s: Scales, x: Any, y: Any, intensity: Any, *, size: Any, index: Any) -> Sersic:
-    e = _ellipticity(0.25)
+def _source(s: Scales, intensity: Any, *, size: Any, index: Any) -> Sersic:
+    """A source about where the lens equation sends arcs from all around the lens: to its middle, whatever its mass."""
+    e, (x, y) = _ellipticity(0.25), s.center
     return Sersic(
         center_x=Normal(mean=x, sigma=0.2 * s.radius),
         center_y=Normal(mean=y, sigma=0.2 * s.radius),

@@ -85,8 +85,16 @@ def split(formula: Formula, arguments: Any, dtype: Any) -> tuple[list[jax.Array]
     info = jaxpr.debug_info.with_unknown_names()
     first = jaxpr.replace(invars=jaxpr.invars[: len(leaves)], outvars=edge, eqns=early, debug_info=info)
     second = jaxpr.replace(invars=edge + jaxpr.invars[len(leaves) :], eqns=here, debug_info=info)
-    coefficients = jaxpr_as_fun(ClosedJaxpr(first, closed.consts))(*leaves)
-    return coefficients, Local(ClosedJaxpr(second, closed.consts))
+    coefficients = jaxpr_as_fun(_closed(first, closed))(*leaves)
+    return coefficients, Local(_closed(second, closed))
+
+
+def _closed(piece: Any, whole: ClosedJaxpr) -> ClosedJaxpr:
+    """A piece of a closed jaxpr with the constants that it needs; an array among the others has no native form."""
+    read = [v for e in piece.eqns for v in e.invars] + list(piece.outvars)
+    needed = {v for v in read if not isinstance(v, Literal)}
+    kept = [(v, c) for v, c in zip(whole.jaxpr.constvars, whole.consts, strict=True) if v in needed]
+    return ClosedJaxpr(piece.replace(constvars=[v for v, _ in kept]), [c for _, c in kept])
 
 
 def parts(local: Local) -> list[Part]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lensfit.errors import DataError
+from lensfit.errors import DataError, LensfitError
 
 PART = ".[0-9]*-[0-9a-f][0-9a-f][0-9a-f][0-9a-f]"
 """Beginning, as a pattern, of the name of a file that is being written."""
@@ -22,7 +22,8 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary.exists():  # on a disk that is read-only even removing nothing is an error
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -70,7 +71,9 @@ def move(made: Path, folder: Path, last: str) -> None:
         file.replace(folder / file.name)
 
 
-def unwritable(path: Path, error: OSError) -> DataError:
-    """What is told where a folder or file cannot be written."""
+def unwritable(
+    path: Path, error: OSError, refusal: type[LensfitError] = DataError, more: str = ""
+) -> LensfitError:
+    """What is told where a folder or file cannot be written: the reason, the remedy and what `more` says."""
     reason = error.strerror or str(error).partition("\n")[0]
-    return DataError(f"{path}: cannot be written ({reason}); make room, or choose another folder")
+    return refusal(f"{path}: cannot be written ({reason}); make room, or choose another folder{more}")

@@ -1,4 +1,4 @@
-"""What shared/architecture.md says of the house, checked on the code as it stands."""
+"""The laws of docs/architecture.md, checked on the code as it stands."""
 
 import ast
 import collections
@@ -250,7 +250,7 @@ def test_one_concept_is_one_file():
 
 
 def test_the_plan_names_every_room():
-    """The first column of the tables of docs/architecture.md: every folder, every file beside them, and no other."""
+    """The table of rooms of docs/architecture.md: every folder, every file beside them, and no other."""
     page = (ROOT.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
     first = "\n".join(line.split("|")[1] for line in page.splitlines() if line.startswith("|"))
     told = [name.rstrip("/") for name in re.findall(r"`lensfit/([^`]+)`", first)]

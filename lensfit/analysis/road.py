@@ -14,6 +14,7 @@ from lensfit.analysis.steps import Calibration, Companions, Posterior, Region, S
 from lensfit.errors import ModelError
 from lensfit.fitters.base import Fitter
 from lensfit.fitters.checkpoint import Store
+from lensfit.names import MassModel
 from lensfit.progress import Progress
 from lensfit.registry import fitter as fitter_of
 from lensfit.registry import name_of
@@ -27,6 +28,7 @@ def analyse(
     model: Model = None,
     fitter: Fitter | str = "staged",
     *,
+    mass: MassModel | None = None,
     seed: int = 0,
     source: Literal["pixels"] | None = None,
     mesh: Mesh | Mapping[str, Any] | None = None,
@@ -46,6 +48,7 @@ def analyse(
             of visibilities "one_source"), a `LensModel` with priors, a function that makes one of the dataset, or of
             several named data a mapping of their names to models that share priors.
         fitter: by name, or as an object with its settings.
+        mass: the main mass of a standard model, "sie" (by default) or "epl", whose slope is free.
         seed: same seed, same result.
         source: "pixels" puts the source on pixels once the model is fitted; mesh: its `Mesh`, or its fields.
         steps: the steps in place of those.
@@ -58,16 +61,18 @@ def analyse(
     Raises:
         DataError: the data cannot be used. ModelError: the model or the mesh cannot. FitError: the fit failed.
     """
-    begun = prepare(data, model, seed=seed, **reading)
+    begun = prepare(data, model, mass=mass, seed=seed, **reading)
     if steps is None:
         steps = standard_road(begun, fitter, source=source, mesh=mesh)
     return begun.along(steps, progress)
 
 
-def prepare(data: Any, model: Model = None, *, seed: int = 0, **reading: Any) -> Analysis:
+def prepare(
+    data: Any, model: Model = None, *, mass: MassModel | None = None, seed: int = 0, **reading: Any
+) -> Analysis:
     """Data and model with the region chosen, ready to be fitted: see `analyse`."""
     _check_setup()
-    begun = Analysis.begin(data, model, seed=seed, **reading).then(Region()).ready()
+    begun = Analysis.begin(data, model, mass=mass, seed=seed, **reading).then(Region()).ready()
     observation, frame = begun.observation, begun.observation.frame
     where = begun.data.path if begun.data is not None else observation.kind
     logger.info("data %s: %d x %d pixels of %.5g arcsec", where, *frame.shape, frame.pixel_scale)

@@ -298,6 +298,7 @@ def fit_on_pixels(
     radius = einstein_radius_of(start.model.only(), whole_field(problem.likelihood.grids[0]))
     begun = f"parametric fit: Einstein radius {radius:.4f} arcsec, chi2 {start.chi2:.1f}"
     variants, others = _neighbours(problem, first, found, mesh, progress)
+    variants = (*variants, *_profiles(start))
     notes = (begun, *describe_residuals(problem.likelihood, found), *others, BIAS)
     height = first.log_likelihood + float(problem.log_prior(theta))
     width = 0.5 * (problem.ndim * np.log(2 * np.pi) + float(np.linalg.slogdet(first.covariance)[1]))
@@ -356,6 +357,17 @@ def _variant(name: str, problem: Problem, theta: np.ndarray, chi2: float, model:
     asked = [p.role != "regularisation" for p in problem.space.parameters]
     named = zip(problem.names, theta.tolist(), asked, strict=True)
     return Variant(name, chi2, {key: value for key, value, has in named if has}, True, model)
+
+
+def _profiles(start: FitResult) -> tuple[Variant, ...]:
+    """The parametric fit that a source on pixels began at, and the same with two sources, as neighbours of it."""
+    said = {"as fitted": "profiles", "two sources": "profiles, two sources"}
+    found = []
+    for variant in start.variants:
+        mass = {name: value for name, value in variant.values.items() if name.startswith("mass.")}
+        if variant.name in said:
+            found.append(dataclasses.replace(variant, name=said[variant.name], values=mass))
+    return tuple(found)
 
 
 def _part(progress: Progress, stage: str, share: float) -> Callable[[float, int], None]:

@@ -22,7 +22,7 @@ from lensfit.recipe import DataSection, read_recipe
 from lensfit.report import write_report
 from lensfit.simulate import simulate_imaging
 from lensfit.space import describe
-from lensfit.whole_files import appearing, written
+from lensfit.whole_files import appearing, unwritable, written
 
 
 def inspect(arguments: argparse.Namespace) -> int:
@@ -41,7 +41,11 @@ def inspect(arguments: argparse.Namespace) -> int:
 
 def report(arguments: argparse.Namespace) -> int:
     """Write report.html of a run folder again, and print its path."""
-    say(str(write_report(arguments.folder)))
+    try:
+        path = write_report(arguments.folder)
+    except OSError as error:
+        raise unwritable(arguments.folder, error) from error
+    say(str(path))
     return 0
 
 
@@ -83,7 +87,7 @@ def compare(arguments: argparse.Namespace) -> int:
 
 def _compare(arguments: argparse.Namespace) -> int:
     asked = read_asked(arguments)
-    problem = prepare(asked.data, asked.model).problem
+    problem = prepare(asked.data, asked.model, mass=asked.fit.mass).problem
     with Display(arguments.quiet) as display:
         comparison = compare_fitters(
             problem, arguments.fitters, seeds=arguments.seeds, budget=arguments.budget, progress=display

@@ -53,7 +53,7 @@ def _fit(arguments: argparse.Namespace) -> int:
     with RunLog(folder, "a" if arguments.resume or arguments.overwrite else "w") as log:
         logger.info("lensfit %s: %s", version.__version__, shlex.join(sys.argv))
         asked = read_asked(arguments)
-        begun = prepare(asked.data, asked.model, seed=asked.fit.seed)
+        begun = prepare(asked.data, asked.model, mass=asked.fit.mass, seed=asked.fit.seed)
         steps = standard_road(begun, asked.fitter, source=asked.fit.source, mesh=asked.fit.mesh, checkpoint=store)
         if arguments.live:
             _check_live(begun, asked)
@@ -129,7 +129,9 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
         recipe = read_recipe(arguments.model)
         if recipe.model is None and recipe.fit.standard is None:
             raise ModelError(f"{arguments.model}: no model; give its profiles, or standard in [fit]")
-    given = {"seed": arguments.seed, "fitter": arguments.fitter, "source": arguments.source}
+        if recipe.model is not None and arguments.mass is not None:
+            raise ModelError(f"{arguments.model}: holds masses of its own; leave --mass out, or change them there")
+    given = {name: getattr(arguments, name) for name in ("seed", "fitter", "source", "mass")}
     options = (("pixels", "mesh_pixels"), ("regularisation", "regularisation"), ("positive", "positive"))
     mesh = {name: getattr(arguments, option) for name, option in options if getattr(arguments, option) is not None}
     if mesh:

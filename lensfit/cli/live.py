@@ -10,11 +10,11 @@ import numpy as np
 from matplotlib.animation import PillowWriter
 
 from lensfit.analysis import Analysis
-from lensfit.errors import DataError
 from lensfit.plots import Glance, draw_glance, new_figure
 from lensfit.progress import Progress
 from lensfit.results import replacing_listed
 from lensfit.results.files import LIVE
+from lensfit.whole_files import unwritable
 
 PICTURE, FILM = LIVE
 SHARE = 0.25
@@ -82,4 +82,4 @@ class Live:
             with replacing_listed(self.folder / name) as path:
                 yield path
         except OSError as error:
-            raise DataError(f"{self.folder / name}: cannot be written ({error.strerror}); make room") from error
+            raise unwritable(self.folder / name, error) from error

@@ -10,6 +10,7 @@ from lensfit import version
 from lensfit.names import (
     IMAGE_MODELS,
     MASK_MEANINGS,
+    MASSES,
     NAN_POLICIES,
     NOISE_MEANINGS,
     REGULARISATIONS,
@@ -197,6 +198,10 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--standard", choices=(*IMAGE_MODELS, *VISIBILITY_MODELS),
         help=f"model to start from; default: {IMAGE_MODELS[0]}, for visibilities {VISIBILITY_MODELS[0]}",
+    )
+    parser.add_argument(
+        "--mass", choices=MASSES,
+        help="its main mass: isothermal, or a power law whose slope is free; default: sie",
     )
 
 

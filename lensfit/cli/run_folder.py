@@ -129,6 +129,7 @@ class RunLog:
         """
         if self.handler.target is not None:
             return
+        new = not (self.folder / NAME).exists()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             target = LogFile(self.folder / NAME, mode=self.mode, encoding="utf-8")
@@ -137,7 +138,17 @@ class RunLog:
             self.handler.flush()
             enlist(self.folder, NAME, grows=True)
         except OSError as error:
+            if new:
+                self._take_back()
             raise unwritable(self.folder, error) from error
+
+    def _take_back(self) -> None:
+        """Leave no log behind that no manifest lists: the folder would be nobody's, and refused from then on."""
+        target = self.handler.target
+        if target is not None:
+            self.handler.setTarget(None)
+            target.close()
+        (self.folder / NAME).unlink(missing_ok=True)
 
     def _failed(self, error: BaseException) -> None:
         if isinstance(error, (DataError, ModelError)):

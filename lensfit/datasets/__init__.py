@@ -4,7 +4,7 @@ from lensfit.datasets.cutout import disc
 from lensfit.datasets.dataset import Dataset, annular_mask, circular_mask, pixel_centers
 from lensfit.datasets.imaging import Imaging, blocks
 from lensfit.datasets.interferometer import Interferometer, least_field
-from lensfit.datasets.masks import brightest_place, leaves_a_region
+from lensfit.datasets.masks import USED_AS_IT_IS, brightest_place, leaves_a_region
 from lensfit.datasets.noise import level_of_sky
 from lensfit.datasets.reading import (
     read,
@@ -19,6 +19,7 @@ from lensfit.datasets.visibility_files import holds_visibilities, read_chunks
 
 __all__ = [
     "ARCSEC",
+    "USED_AS_IT_IS",
     "Dataset",
     "Imaging",
     "Interferometer",

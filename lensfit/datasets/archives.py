@@ -34,6 +34,10 @@ class Member(ABC):
         """
 
     @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Of the array. Raises what `size` does."""
+
+    @abstractmethod
     def read(self) -> np.ndarray:
         """The array, once its size is known."""
 
@@ -42,13 +46,20 @@ class _NpzMember(Member):
     def __init__(self, archive: ZipFile, info: ZipInfo):
         self.archive, self.info = archive, info
 
-    def size(self) -> tuple[int, int]:
+    def _header(self) -> tuple[tuple[int, ...], np.dtype, int]:
+        """Shape, type and the place at which the numbers begin."""
         with self.archive.open(self.info) as file:
             version = npy.read_magic(file)
             if version not in _HEADERS:
                 raise ValueError(f"npy version {version}, known are {', '.join(map(str, _HEADERS))}")
             shape, _, dtype = _HEADERS[version](file)
-            start = file.tell()
+            return shape, dtype, file.tell()
+
+    def shape(self) -> tuple[int, ...]:
+        return self._header()[0]
+
+    def size(self) -> tuple[int, int]:
+        shape, dtype, start = self._header()
         if dtype.hasobject:
             raise DataError(
                 f"{self.archive.filename}[{self.info.filename.removesuffix('.npy')}]: holds pickled Python objects, "
@@ -90,6 +101,9 @@ class _Hdf5Member(Member):
         itemsize = max(8, dataset.id.get_type().get_size())
         chunk = itemsize * math.prod(dataset.chunks or (0,))
         return max(itemsize * math.prod(dataset.shape or (0,)), chunk), stored
+
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.dataset.shape or ())
 
     def read(self) -> np.ndarray:
         return np.asarray(self.dataset[()])

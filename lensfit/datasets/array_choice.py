@@ -61,13 +61,10 @@ def as_plane(array: np.ndarray, plane: int | None, where: str) -> tuple[np.ndarr
         DataError: it is a cube and no plane of it is named, or one that it has not.
     """
     array = np.asarray(array)
-    if array.ndim < 2:
-        raise DataError(f"{where}: {array.ndim} axes of shape {array.shape}, an image has 2; give an image")
+    plane_shape(array.shape, where)
     if array.ndim == 2:
         return array, []
-    longer = tuple(side for side in array.shape if side != 1)
-    if len(longer) < 2:
-        longer = array.shape[-2:]
+    longer = _longer(array.shape)
     if len(longer) == 2:
         return array.reshape(longer), [f"axes of length one left out of {where}, of shape {array.shape}"]
     count = math.prod(longer[:-2])
@@ -77,3 +74,21 @@ def as_plane(array: np.ndarray, plane: int | None, where: str) -> tuple[np.ndarr
     if plane not in range(count):
         raise DataError(f"{cube}, and no plane {plane}; give plane=0 to plane={count - 1}, counted from 0")
     return array.reshape(count, *longer[-2:])[plane], [f"plane {plane} of {where}, of shape {array.shape}"]
+
+
+def plane_shape(shape: tuple[int, ...], where: str) -> tuple[int, int]:
+    """(H, W) of the image that `as_plane` makes of an array of that shape.
+
+    Raises:
+        DataError: it has fewer than two axes.
+    """
+    if len(shape) < 2:
+        raise DataError(f"{where}: {len(shape)} axes of shape {shape}, an image has 2; give an image")
+    rows, columns = _longer(shape)[-2:]
+    return rows, columns
+
+
+def _longer(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes that are not of length one, or the last two."""
+    longer = tuple(side for side in shape if side != 1) if len(shape) > 2 else shape
+    return longer if len(longer) >= 2 else shape[-2:]

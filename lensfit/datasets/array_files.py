@@ -8,23 +8,21 @@ import gzip
 import hashlib
 import io
 import math
-import subprocess
-import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
-from astropy import units
 from astropy.io import fits
-from astropy.wcs import WCS, FITSFixedWarning
-from astropy.wcs.utils import proj_plane_pixel_scales
+from astropy.wcs import WCS
 
 from lensfit.datasets.archives import Member, hdf5_members, npz_members
-from lensfit.datasets.dataset import ARGUMENT, check_usual, checked_scale, is_usual
+from lensfit.datasets.celestial import celestial_wcs
+from lensfit.datasets.decoder_process import FRAGILE, HELPER
 from lensfit.datasets.fits_headers import check_headers
+from lensfit.datasets.pixel_scales import Scale, header_scales
 from lensfit.errors import DataError
 from lensfit.outside import unreadable, visible
 
@@ -36,28 +34,13 @@ RATIO, SPARE = 100, 2**27
 """What is stored is believed to hold so many times its size, or so many bytes: more is a decompression bomb."""
 MAX_PSF = 2**25
 """Bytes of the largest PSF as float64: 2048 x 2048 pixels."""
-TOLERANCE = 0.01
-"""Relative difference from which on two pixel scales disagree."""
-
-FRAGILE = ("HCOMPRESS_1", "PLIO_1")
-"""Compressions whose decoder in astropy overwrites memory where what it is given is corrupt."""
-APART = """
-import sys, warnings
-import numpy
-from astropy.io import fits
-warnings.simplefilter("ignore")
-with fits.open(sys.argv[1], memmap=False) as hdus:
-    numpy.save(sys.stdout.buffer, numpy.asarray(hdus[int(sys.argv[2])].data))
-"""
-"""A program that reads one extension: a decoder that fails so ends it, and not the user's process."""
-LONGEST = 60.0
-"""Seconds that it may take."""
-FINEST = 100
-"""Most pixels of a PSF to one of the detector's along an axis that are believed."""
 
 _MAGIC = {b"SIMPLE": "FITS", b"\x1f\x8b": "FITS", b"PK\x03\x04": "npz", b"\x89HDF": "HDF5"}
 _SCALE_NAMES = ("pixel_scale", "ps")
 _MATRIX_NAME = "transform_pix2angle"
+
+
+Section = tuple[slice, slice]
 
 
 class Images(Protocol):
@@ -68,7 +51,12 @@ class Images(Protocol):
     aliases: Mapping[str, str]
     """Other names of arrays that a user may write: the number of a FITS extension, or its name with EXTVER."""
 
+    def shape(self, name: str) -> tuple[int, ...]: ...
     def array(self, name: str, most: int | None = None) -> np.ndarray: ...
+    def section(self, name: str, part: Section) -> np.ndarray:
+        """The part (rows, columns) of an array of two axes."""
+        ...
+
     def unit(self, name: str) -> str | None: ...
     def scales(self, name: str) -> tuple[Scale, ...]: ...
     def wcs(self, name: str) -> WCS | None: ...
@@ -111,8 +99,22 @@ class FitsImages:
         with read_as(self.path, f"FITS extension {name}"):
             check_size(8 * math.prod(hdu.shape), f"{self.path}[{name}]", hdu.fileinfo()["datSpan"], most)
             if isinstance(hdu, fits.CompImageHDU) and hdu.compression_type in FRAGILE:
-                return _read_apart(self.path, next(k for k, other in enumerate(self._hdus) if other is hdu))
+                return HELPER.read(self.path, next(k for k, other in enumerate(self._hdus) if other is hdu))
             return np.asarray(hdu.data)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return tuple(self._images[name].shape)
+
+    def section(self, name: str, part: Section) -> np.ndarray:
+        """Only what is asked for is read, of a compressed image the tiles that hold it."""
+        hdu = self._images[name]
+        if isinstance(hdu, fits.CompImageHDU):
+            check_size(8 * math.prod(hdu.shape), f"{self.path}[{name}]", hdu.fileinfo()["datSpan"])
+            if hdu.compression_type in FRAGILE:
+                return self.array(name)[part]
+        with read_as(self.path, f"FITS extension {name}"):
+            check_size(8 * math.prod(span.stop - span.start for span in part), f"{self.path}[{name}]")
+            return np.asarray(hdu.section[part])
 
     def unit(self, name: str) -> str | None:
         with read_as(self.path, f"BUNIT of {name}"):
@@ -125,7 +127,7 @@ class FitsImages:
 
     def wcs(self, name: str) -> WCS | None:
         with read_as(self.path, f"WCS of {name}"):
-            return celestial_wcs(self._images[name].header, self._hdus)
+            return celestial_wcs(self._images[name].header, self._hdus, f"{self.path}[{name}]")
 
     def header(self, name: str) -> Mapping[str, Any]:
         with read_as(self.path, f"header of {name}"):
@@ -151,18 +153,6 @@ def _open_fits(path: Path) -> Iterator[FitsImages]:
                 _check_sound(hdus, caught, path)
                 images = FitsImages(path, hdus, caught)
             yield images
-
-
-def _read_apart(path: Path, number: int) -> np.ndarray:
-    """The numbers of an extension, read by a process of its own. Raises ValueError where that does not end well."""
-    command = [sys.executable, "-c", APART, str(path), str(number)]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=LONGEST, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise ValueError(f"its decoder did not end within {LONGEST:g} s") from error
-    if done.returncode != 0:
-        raise ValueError(f"its decoder ended with {done.returncode}")
-    return np.load(io.BytesIO(done.stdout), allow_pickle=False)
 
 
 def _messages(caught: list[warnings.WarningMessage]) -> list[str]:
@@ -198,6 +188,13 @@ class NamedArrays:
             promised, stored = member.size()
             check_size(promised, f"{self.path}[{name}]", stored, most)
             return member.read()
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        with read_as(self.path, f"array {name}"):
+            return self._members[name].shape()
+
+    def section(self, name: str, part: Section) -> np.ndarray:
+        return self.array(name)[part]
 
     def unit(self, name: str) -> str | None:
         return None
@@ -236,15 +233,20 @@ def _open_archive(path: Path, form: str) -> Iterator[NamedArrays]:
         yield NamedArrays(path, members)
 
 
+def check_readable(path: Path) -> None:
+    """Raise DataError where there is no file at a path, or none that can be opened."""
+    told = unreadable(path)
+    if told:
+        raise DataError(f"{path}: {told}; check the path")
+
+
 def file_format(path: Path) -> str:
     """'FITS' (also gzipped), 'npz' or 'HDF5', judged by the first bytes.
 
     Raises:
         DataError: the file is missing, is none of these, or is no file but a pipe, a device or a loop of links.
     """
-    told = unreadable(path)
-    if told:
-        raise DataError(f"{path}: {told}; check the path")
+    check_readable(path)
     if path.stat().st_size > MAX_FILE:
         raise DataError(f"{path}: larger than {MAX_FILE / 2**30:.3g} GiB; cut out the lens first")
     with read_as(path, "any file"), path.open("rb") as file:
@@ -306,111 +308,3 @@ def read_as(path: Path, form: str) -> Iterator[None]:
             f"{path}: cannot be read as {form} ({type(error).__name__}: {error}); "
             "it is corrupt or cut short, fetch it again"
         ) from error
-
-
-class Scale(NamedTuple):
-    """Pixel sides along columns and rows in arcsec, and who states them."""
-
-    where: str
-    x: float
-    y: float
-
-
-def celestial_wcs(header: fits.Header, hdus: fits.HDUList) -> WCS | None:
-    """The celestial WCS with a scale of its own, None where the header has none.
-
-    Without CD and CDELT the scale would silently be one degree per pixel.
-    """
-    sides = ["CDELT1", "CDELT2"] + [f"CD{i}_{j}" for i in (1, 2) for j in (1, 2)]
-    if not any(header.get(side) for side in sides):
-        return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FITSFixedWarning)  # old spellings that astropy reads correctly
-        wcs = WCS(header, fobj=hdus)
-    return wcs.celestial if wcs.has_celestial else None
-
-
-def header_scales(header: Mapping[str, Any], wcs: WCS | None, where: str) -> tuple[Scale, ...]:
-    """Every statement of the pixel scale in a header, the most trustworthy first."""
-    scales = []
-    if wcs is not None:
-        sides = proj_plane_pixel_scales(wcs) * 3600
-        scales.append(Scale(f"the WCS of {where}", float(sides[0]), float(sides[1])))
-    elif {"CDELT1", "CDELT2", "CUNIT1", "CUNIT2"} <= set(header.keys()):
-        sides = [abs(header[f"CDELT{i}"]) * _arcsec(header[f"CUNIT{i}"]) for i in (1, 2)]
-        if all(sides):
-            scales.append(Scale(f"CDELT of {where}", *sides))
-    if header.get("PIXAR_A2"):
-        side = float(np.sqrt(header["PIXAR_A2"]))
-        scales.append(Scale(f"PIXAR_A2 of {where}", side, side))
-    for key_x, key_y in (("PIXSCAX", "PIXSCAY"), ("PIXSCALE", "PIXSCALE"), ("PIXELSCL", "PIXELSCL")):
-        if key_x in header and key_y in header:
-            scales.append(Scale(f"{key_x} of {where}", float(header[key_x]), float(header[key_y])))
-    return tuple(scales)
-
-
-def oversampling_of(header: Mapping[str, Any], where: str) -> Scale | None:
-    """The pixels of the PSF to one of the detector, along an axis, and who states them.
-
-    Raises:
-        DataError: what is stated is no whole number from 1 to FINEST.
-    """
-    for key in ("OVERSAMP", "DET_SAMP"):
-        if key in header:
-            value = header[key]
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not (number and 1 <= value <= FINEST and value == int(value)):
-                raise DataError(f"{where}: {key} is {value!r}; write a whole number from 1 to {FINEST}, or remove it")
-            return Scale(f"{key} of {where}", value, value)
-    return None
-
-
-def resolved_scale(scales: tuple[Scale, ...], where: str) -> tuple[float, list[str]]:
-    """The first statement, in arcsec per pixel, and a note for each later one that disagrees.
-
-    Raises:
-        DataError: there is none, or the first one's pixels are not square.
-    """
-    if not scales:
-        raise DataError(f"{where}: states no pixel scale; give pixel_scale= in arcsec per pixel")
-    first = scales[0]
-    if not abs(first.x - first.y) <= TOLERANCE * abs(first.x):
-        raise DataError(
-            f"{where}: {first.where} says pixels of {first.x:.6g} x {first.y:.6g} arcsec; resample to square "
-            "pixels, or give pixel_scale= if that statement is wrong"
-        )
-    used = (first.x + first.y) / 2
-    return used, disagreements(scales[1:], used, first.where)
-
-
-def stated_by(scales: tuple[Scale, ...], used: float) -> str:
-    """Who says the pixel scale in use: of an unusual one, both the argument and the file.
-
-    Raises:
-        DataError: an unusual one is not said by both.
-    """
-    first, *others = scales
-    checked_scale(used)
-    if is_usual(used):
-        return first.where
-    second = [scale.where for scale in others if not disagreements((scale,), used, "")]
-    if first.where != ARGUMENT or not second:
-        check_usual(used, first.where)
-    return f"{first.where} and {second[0]}"
-
-
-def disagreements(scales: tuple[Scale, ...], used: float, used_from: str) -> list[str]:
-    """Notes on the statements that are more than TOLERANCE away from the pixel scale in use."""
-    return [
-        f"pixel scale {used:.6g} from {used_from} used, {scale.where} says {scale.x:.6g} x {scale.y:.6g}"
-        for scale in scales
-        if max(abs(scale.x - used), abs(scale.y - used)) > TOLERANCE * abs(used)
-    ]
-
-
-def _arcsec(unit: str) -> float:
-    """Arcsec in one of a header's CUNIT, 0 where it is no angle."""
-    try:
-        return float(units.Unit(unit).to(units.arcsec))  # pyright: ignore[reportArgumentType]
-    except (ValueError, units.UnitConversionError):
-        return 0.0

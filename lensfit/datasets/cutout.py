@@ -10,7 +10,7 @@ from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
 
 from lensfit.datasets.dataset import Source, check_shapes, circular_mask, native, pixel_axes, place
-from lensfit.datasets.masks import asked_about, left_out
+from lensfit.datasets.masks import USED_AS_IT_IS, asked_about, leaves_a_region, left_out
 from lensfit.datasets.noise import standard_deviations
 from lensfit.datasets.sky import deviation, differences
 from lensfit.errors import DataError
@@ -93,41 +93,55 @@ class Frame:
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """data, noise and mask (H, W) that are used, where they lie, the place of the lens if it is known, and notes."""
+    """data, noise and mask (H, W) that are used, where they lie, the place of the lens if it is known, and notes.
+
+    settled: whether the mask is used as it is, a disc being asked for or a region cut out of that which it leaves.
+    """
 
     data: np.ndarray
     noise: np.ndarray
     mask: np.ndarray
     frame: Frame
     center: Place | None
+    settled: bool
     notes: tuple[str, ...]
 
 
 def select(
-    data: Any, noise: Any, mask: Any, frame: Frame, wanted: Wanted, mask_is: MaskIs | None,
+    data: Any, noise: Any, mask: Any, cut: Cut, wanted: Wanted, mask_is: MaskIs | None,
     noise_is: NoiseIs, sources: tuple[Source, ...]
 ) -> Selection:
-    """Cut out what is wanted before anything is asked of the pixels: what lies outside may be as bad as it likes.
+    """What is used of data and noise (H, W) of the part that was cut out, and of the mask of the whole image.
+
+    Nothing was asked of other pixels before: what lies outside may be as bad as it likes.
 
     Raises:
-        DataError: the arrays are of several grids, the part that is wanted is not there, or the mask leaves out the
-            lens.
+        DataError: the arrays are of several grids, or the mask leaves out the lens.
     """
     for role, values in (("noise", noise), ("mask", mask)):
         if values is not None:
-            check_shapes(np.shape(values), frame.shape, place(role, sources))
-    cut = cut_out(frame, wanted, place("data", sources))
-    data, noise = data[cut.part], noise[cut.part]
-    where = place("mask", sources)
+            check_shapes(np.shape(values), cut.whole if role == "mask" else cut.frame.shape, place(role, sources))
+    where, settled = place("mask", sources), wanted.mask_radius is not None
+    whole = mask
     mask, notes = left_out(None if mask is None else mask[cut.part], mask_is, cut.frame.shape, where)
-    if mask_is is None and mask.any():
+    if whole is not None:
+        whole = (np.asarray(whole) != 0) ^ (mask_is == "used")
+        if wanted.cutout is not None and not settled and leaves_a_region(whole):
+            settled, notes = True, [*notes, USED_AS_IT_IS]
+    if mask_is is None and whole is not None and mask.any():
         light, given = (native(values, place(role, sources)) for role, values in (("data", data), ("noise", noise)))
-        notes += asked_about(light, _deviations(light, given, noise_is), mask, where)
+        notes += asked_about(light, _deviations(light, given, noise_is), whole, cut.part, where)
     if wanted.mask_radius is not None:
         outside, told = disc(cut.frame, wanted.mask_radius, cut.center or (0.0, 0.0))
         mask, notes = mask | outside, notes + told
     return Selection(
-        data=data, noise=noise, mask=mask, frame=cut.frame, center=cut.center, notes=(*cut.notes, *notes)
+        data=data,
+        noise=noise,
+        mask=mask,
+        frame=cut.frame,
+        center=cut.center,
+        settled=settled,
+        notes=(*cut.notes, *notes),
     )
 
 
@@ -140,8 +154,9 @@ def _deviations(data: np.ndarray, noise: np.ndarray, noise_is: NoiseIs) -> np.nd
 
 
 class Cut(NamedTuple):
-    """The part (rows, columns) of an image that is used, its frame, the place of the lens, and notes."""
+    """The part (rows, columns) of an image of shape `whole` that is used, its frame, the place of the lens, notes."""
 
+    whole: tuple[int, int]
     part: tuple[slice, slice]
     frame: Frame
     center: Place | None
@@ -167,9 +182,9 @@ def cut_out(frame: Frame, wanted: Wanted, where: str) -> Cut:
             f"{left:.6g} to {right:.6g} and y from {low:.6g} to {high:.6g}; check center= or center_sky="
         )
     if wanted.cutout is None:
-        return Cut(np.s_[0 : frame.shape[0], 0 : frame.shape[1]], frame, center, notes)
+        return Cut(frame.shape, np.s_[0 : frame.shape[0], 0 : frame.shape[1]], frame, center, notes)
     part = window(frame, wanted.cutout, center or (0.0, 0.0))
-    return Cut(part, frame.cut(part), center, [*notes, cut_note(part)])
+    return Cut(frame.shape, part, frame.cut(part), center, [*notes, cut_note(part)])
 
 
 def window(frame: Frame, half_width: float, center: Place) -> tuple[slice, slice]:

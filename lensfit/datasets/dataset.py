@@ -191,7 +191,7 @@ def checked_number(value: Any, name: str, wanted: str) -> float:
     except (TypeError, ValueError, OverflowError):
         number = np.nan
     if not 0 < number < np.inf:
-        raise DataError(f"{name} is {str(value)[:80]}; give {wanted}, a positive number")
+        raise DataError(f"{name}= is {str(value)[:80]}; give {wanted}, a positive number")
     return number
 
 

@@ -29,6 +29,7 @@ TILES = {"BYTEPIX": (1, 2, 4, 8), "BLOCKSIZE": (16, 32), "SMOOTH": (0, 1)}
 _START = re.compile(rb"(SIMPLE  |XTENSION)=")
 _COUNT = re.compile(rb"(?:HIERARCH +)?([A-Z0-9_-]+) *= *([+-]?[0-9]+(?:\.[0-9]*)?(?:[ED][+-]?[0-9]+)?) *(?:/|$)", re.I)
 _STRUCTURE = re.compile(r"Z?NAXIS[0-9]*|Z?BITPIX|[PG]COUNT|TFIELDS")
+_STATED = re.compile(rb"(?:HIERARCH +)?([A-Z0-9]+) *= *([^/]*)", re.I)
 
 
 def check_headers(file: BinaryIO, path: Path) -> None:
@@ -86,12 +87,16 @@ def _header(file: BinaryIO, most: int) -> bytes | None:
 def _counts(header: bytes, where: str) -> dict[str, int]:
     """The whole numbers of a header by keyword, the first where one stands twice.
 
-    Raises DataError where one that says how the data lie stands there twice with different numbers.
+    Raises DataError where one that says how the data lie is no number, or stands there twice with different ones.
     """
     found: dict[str, int] = {}
     for k in range(0, len(header), CARD):
-        match = _COUNT.match(header[k : k + CARD].rstrip())
+        card = header[k : k + CARD].rstrip()
+        match, stated = _COUNT.match(card), _STATED.match(card)
         if not match:
+            if stated and _STRUCTURE.fullmatch(stated[1].decode().upper()):
+                text = visible(stated[2].decode("latin-1").strip(), 70)
+                raise DataError(f"{where}: its header says {stated[1].decode()} = {text}, no number; fetch it again")
             continue
         key, value = match[1].decode().upper(), float(match[2].upper().replace(b"D", b"E"))
         number = found.setdefault(key, whole := int(value) if math.isfinite(value) else 2**62)

@@ -5,16 +5,17 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from astropy.wcs import WCS
 
-from lensfit.datasets.array_choice import Address, as_plane, named, of_the_same_number
-from lensfit.datasets.array_files import MAX_PSF, Images, Scale, open_images, oversampling_of, sha256
+from lensfit.datasets.array_choice import Address, as_plane, named, of_the_same_number, plane_shape
+from lensfit.datasets.array_files import MAX_PSF, Images, Section, check_readable, open_images, sha256
 from lensfit.datasets.dataset import Source, check_shapes, count_and_first
 from lensfit.datasets.drizzled import exposure_time
 from lensfit.datasets.info_file import NAME, stated_in
+from lensfit.datasets.pixel_scales import Scale, oversampling_of
 from lensfit.errors import DataError
 from lensfit.names import NoiseIs
 
@@ -40,6 +41,8 @@ KINDS = {
 STPSF_EXTENSIONS = ("DET_DIST", "DET_SAMP", "OVERDIST", "OVERSAMP")
 """The images of one PSF that STPSF (WebbPSF) writes, those that hold more of the detector first."""
 
+_REMEDY = "name one as FILE[EXT,n], or keep one of them in the file"
+"""Where one file has several arrays for one role."""
 _SUFFIXES = (".fits", ".fit", ".fts", ".fits.gz", ".fits.fz", ".npz", ".h5", ".hdf5")
 _DO_NOT_USE = 1
 """The one bit of a JWST data-quality flag that says that the pixel is bad."""
@@ -51,8 +54,11 @@ def find_files(folder: Path, given: Mapping[str, Path]) -> dict[str, Path]:
     """role -> file for the roles data, noise, psf and mask, those `given` included; data is always there.
 
     Raises:
-        DataError: no file or several files could be the data, or several could be another role.
+        DataError: no file or several files could be the data, or several could be another role, or one that is given
+            cannot be read.
     """
+    for file in given.values():
+        check_readable(Address.of(file).file)
     taken = {os.path.realpath(file) for file in given.values()}
     opened = {os.path.realpath(Address.of(file).file) for file in given.values()}
     there = [file for file in sorted(folder.iterdir()) if file.name.lower().endswith(_SUFFIXES)]
@@ -131,12 +137,47 @@ class Part:
     exposure: str = ""
 
 
-def read_parts(path: Path, role: str, also: tuple[str, ...] = (), plane: int | None = None) -> dict[str, Part]:
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """What the file of an image says of it before any number is read: (H, W), its pixels, its place on the sky."""
+
+    shape: tuple[int, int]
+    scales: tuple[Scale, ...]
+    wcs: WCS | None
+    where: str
+
+
+class Window(NamedTuple):
+    """Shape (H, W) of an image, and the rows and columns of it that are read."""
+
+    shape: tuple[int, int]
+    part: Section
+
+
+def read_head(path: Path) -> Head:
+    """What is known of the data in a file, or FILE[EXT].
+
+    Raises:
+        DataError: as `read_parts`.
+    """
+    file, array = Address.of(path)
+    with open_images(file) as images:
+        _, found = _chosen(images, "data", array)
+        name = only(found, "data", str(images.path), _REMEDY)
+        where = f"{images.path}[{name}]"
+        shape = plane_shape(images.shape(name), where)
+        return Head(shape=shape, scales=images.scales(name), wcs=images.wcs(name), where=where)
+
+
+def read_parts(
+    path: Path, role: str, also: tuple[str, ...] = (), plane: int | None = None, window: Window | None = None
+) -> dict[str, Part]:
     """The parts of one file: `role`, which must be there, and those of the roles `also` that are.
 
     Args:
         path: of the file, or FILE[EXT], FILE[EXT,n], FILE[name] of the array for `role` in it.
         plane: of arrays that are cubes, counted from 0.
+        window: of data and noise what is read; None = everything.
 
     Raises:
         DataError: the file cannot be read, or `role` is missing or has several candidates.
@@ -144,17 +185,22 @@ def read_parts(path: Path, role: str, also: tuple[str, ...] = (), plane: int | N
     file, array = Address.of(path)
     with open_images(file) as images:
         digest = sha256(file)
-        chosen = _required(images, role) if array is None else _named(images, role, array)
-        parts = {role: _part(images, role, chosen, digest, plane)}
+        chosen = _chosen(images, role, array)
+        parts = {role: _part(images, role, chosen, digest, plane, window)}
         for other in also:
             kind, found = candidates(images.names, other)
             if array is not None:
                 found = of_the_same_number(found, chosen[1][0])
             if found:
-                parts[other] = _part(images, other, (kind, found), digest, plane)
+                parts[other] = _part(images, other, (kind, found), digest, plane, window)
             elif other == "noise" and set(images.names) >= INGREDIENTS:
-                parts[other] = _count_noise(images, parts["data"].values, digest)
+                parts[other] = _count_noise(images, parts["data"].values, digest, window)
     return parts
+
+
+def _chosen(images: Images, role: str, array: str | None) -> tuple[str | None, list[str]]:
+    """Kind and names of the arrays for a role: those of its words, or the one that is named."""
+    return _required(images, role) if array is None else _named(images, role, array)
 
 
 def _required(images: Images, role: str) -> tuple[str | None, list[str]]:
@@ -186,22 +232,24 @@ def _kind_for(images: Images, role: str) -> str:
 
 
 def _part(
-    images: Images, role: str, chosen: tuple[str | None, list[str]], digest: str, plane: int | None
-) -> Part:
+    images: Images, role: str, chosen: tuple[str | None, list[str]], digest: str, plane: int | None,
+    window: Window | None,
+) -> Part:  # fmt: skip
     kind, found = chosen
     if role == "psf" and _are_samplings(images, found):
-        parts = tuple(_part(images, role, (kind, [n]), digest, plane) for n in STPSF_EXTENSIONS if n in found)
+        parts = tuple(_part(images, role, (kind, [n]), digest, plane, None) for n in STPSF_EXTENSIONS if n in found)
         return replace(parts[0], alternatives=parts)
     if kind == "variance":
         total = [name for name in found if name.lower() in ("var", "variance")]
         found = total or found
     else:
-        only(found, role, str(images.path), "name one as FILE[EXT,n], or keep one of them in the file")
+        only(found, role, str(images.path), _REMEDY)
     where = f"{images.path}[{found[0]}]"
     arrays, squeezed = [], []
+    most = MAX_PSF if role == "psf" else None
+    seen = None if role in ("psf", "mask") else window  # a mask is judged as a whole
     for name in found:
-        given = images.array(name, MAX_PSF if role == "psf" else None)
-        array, told = as_plane(given, plane, f"{images.path}[{name}]")
+        array, told = _plane(images, name, plane, most, seen)
         arrays.append(array)
         squeezed += told
     values, notes = _as_role(images, kind, found, arrays)
@@ -216,6 +264,24 @@ def _part(
         noise_is=MEANINGS.get(kind or "", "sigma"),
         exposure=exposure_time(images.header(found[0]), values) if kind == "weight" else "",
     )
+
+
+def _plane(
+    images: Images, name: str, plane: int | None, most: int | None, window: Window | None
+) -> tuple[np.ndarray, list[str]]:
+    """An array with its two axes, or what a window leaves of it, with notes."""
+    where = f"{images.path}[{name}]"
+    if window is not None and len(images.shape(name)) == 2:
+        check_shapes(images.shape(name), window.shape, where)
+        return images.section(name, window.part), []
+    array, told = as_plane(images.array(name, most), plane, where)
+    return array if window is None else _within(array, window, where), told
+
+
+def _within(array: np.ndarray, window: Window, where: str) -> np.ndarray:
+    """What a window leaves of an array of the image's shape."""
+    check_shapes(array.shape, window.shape, where)
+    return array[window.part]
 
 
 def _are_samplings(images: Images, names: list[str]) -> bool:
@@ -243,10 +309,14 @@ def _float(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float64)
 
 
-def _count_noise(images: Images, data: np.ndarray, digest: str) -> Part:
+def _count_noise(images: Images, data: np.ndarray, digest: str, window: Window | None) -> Part:
     """sigma^2 = background_rms^2 + max(data, 0) / exposure_time, for data in e-/s."""
-    rms = _float(images.array("background_rms"))
-    exposure = _float(images.array("exposure_time"))
+    rms, exposure = (_float(images.array(name)) for name in ("background_rms", "exposure_time"))
+    if window is not None:
+        rms, exposure = (
+            values if values.size == 1 else _within(values, window, f"{images.path}[{name}]")
+            for name, values in (("background_rms", rms), ("exposure_time", exposure))
+        )
     where = f"{images.path}[exposure_time]"
     if exposure.size != 1:
         check_shapes(exposure.shape, data.shape, where)

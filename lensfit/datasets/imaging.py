@@ -28,6 +28,7 @@ from lensfit.datasets.dataset import (
     source_rows,
     visible_notes,
 )
+from lensfit.datasets.masks import leaves_a_region
 from lensfit.datasets.noise import made_noise, notes_on, numbers
 from lensfit.datasets.psf import check_psf_fits, checked_psf, fwhm, narrower_than
 from lensfit.datasets.psf_resampling import rebinned_psf
@@ -54,7 +55,7 @@ class Imaging(Dataset):
         sources: (role, path, sha256) of each file read.
         scale_from: who states the pixel scale.
         center: (x, y) of the lens in arcsec, None where nobody stated it.
-        settled: whether a mask or a disc was named, which then stays as it is; not so where it was found with the data.
+        settled: whether the mask stays as it is: it or a disc was named, or the image was cut out of what it leaves.
     """
 
     data: np.ndarray
@@ -243,6 +244,7 @@ class Imaging(Dataset):
             self,
             mask=read_only(mask),
             origin=self.frame.cut(part).origin,
+            settled=self.settled or leaves_a_region(self.mask),
             notes=(*self.notes, note),
             **fields,
         )
@@ -311,9 +313,9 @@ def checked_pixels(
     unsafe_data, unsafe_noise = ~(np.abs(data) <= LARGEST), ~((noise >= 1 / LARGEST) & (noise <= LARGEST))
     if unsafe_data.any() or unsafe_noise.any():
         number = np.count_nonzero(unsafe_data | unsafe_noise)
-        notes.append(f"{number} masked pixels without a number filled with data 0 or noise 1")
+        notes.append(f"{number} masked pixels without a number filled with data 0 or noise {MASKING_NOISE:.0e}")
         np.copyto(data, 0.0, where=unsafe_data)  # in place: they are fresh, and may be large
-        np.copyto(noise, 1.0, where=unsafe_noise)
+        np.copyto(noise, MASKING_NOISE, where=unsafe_noise)
     return data, noise, mask, notes
 
 

@@ -10,6 +10,8 @@ from lensfit.datasets.dataset import checked_mask
 from lensfit.errors import DataError
 from lensfit.names import MASK_MEANINGS, MaskIs
 
+USED_AS_IT_IS = "the mask found leaves only a region of the image: used as it is"
+"""Said of a mask that was found with the data and that no disc is added to."""
 SMOOTHING = 2.0
 """Width of the smoothing before the brightest place is looked for [pixels]."""
 MIDDLE = 0.25
@@ -54,12 +56,20 @@ def brightest_place(data: np.ndarray, mask: np.ndarray) -> tuple[int, int]:
     return int(row), int(column)
 
 
-def asked_about(data: np.ndarray, noise: np.ndarray, mask: np.ndarray, where: str) -> list[str]:
-    """A note where a mask (H, W) leaves out the brightest place in the middle of the image.
+def asked_about(
+    data: np.ndarray, noise: np.ndarray, whole: np.ndarray, part: tuple[slice, slice], where: str
+) -> list[str]:
+    """A note where a mask leaves out the brightest place in the middle of an image (H, W).
+
+    Args:
+        data, noise: (H, W).
+        whole: mask of an image from which this one may be cut; part: its rows and columns.
+        where: the name of the mask in a message.
 
     Raises:
         DataError: it leaves out most of the light too, and is no ring about that place: 1 may mean used in it.
     """
+    mask = whole[part]
     known = np.isfinite(data) & np.isfinite(noise) & (noise > 0)
     if mask.all() or not known.any():
         return []
@@ -73,7 +83,7 @@ def asked_about(data: np.ndarray, noise: np.ndarray, mask: np.ndarray, where: st
         f"{where}: leaves out the brightest light in the middle of the image, at row {row}, column {column} "
         f"(counted from 0), and {100 * share:.0f} % of all light"
     )
-    is_ring = leaves_a_region(mask) and bool(np.asarray(binary_fill_holes(~mask))[row, column])
+    is_ring = leaves_a_region(whole) and bool(np.asarray(binary_fill_holes(~whole))[part][row, column])
     if share > MOST and not is_ring:
         raise DataError(
             f"{told}; give mask_is='used' if 1 means used in it, as for lenstronomy, mask_is='masked' if this is meant"

@@ -86,6 +86,18 @@ def fwhm(psf: np.ndarray) -> float:
     return 2 * float(np.sqrt(np.count_nonzero(fine > fine.max() / 2) / np.pi)) / FINE
 
 
+def pedestal_of(psf: np.ndarray) -> float:
+    """Share of a PSF's light that is a constant below all of it: the least value at its border, times its pixels."""
+    return float(psf[_border(psf.shape)].min()) * psf.size / float(psf.sum()) if min(psf.shape) > 2 else 0.0
+
+
+def _border(shape: tuple[int, ...]) -> np.ndarray:
+    """The pixels (h, w) of the outermost rows and columns."""
+    border = np.ones(shape, dtype=bool)
+    border[1:-1, 1:-1] = False
+    return border
+
+
 def narrower_than(psf: np.ndarray, data: np.ndarray, noise: np.ndarray, mask: np.ndarray) -> list[str]:
     """A note where a peak of the image is narrower than the PSF: whatever was imaged with it is at least as wide.
 
@@ -182,17 +194,15 @@ def _doubts(psf: np.ndarray, where: str) -> list[str]:
 
 def _border_doubts(psf: np.ndarray) -> list[str]:
     """A note on border pixels that hold more light than wings do: a background, or a cut."""
-    border = np.ones(psf.shape, dtype=bool)
-    border[1:-1, 1:-1] = False
-    values = psf[border]
+    values = psf[_border(psf.shape)]
     light = float(np.abs(values).sum())
     if light <= SHARE:
         return []
-    lowest = float(values.min())
-    if min(psf.shape) > 2 and lowest > FLAT * values.mean():
+    share = pedestal_of(psf)
+    if share > FLAT * values.mean() * psf.size:
         return [
-            f"PSF: its border does not fall to zero: a pedestal of {lowest:.3g} a pixel is up to "
-            f"{min(lowest * psf.size, 1.0):.0%} of its light; subtract its background"
+            f"PSF: its border does not fall to zero: a pedestal of {share / psf.size:.3g} a pixel is up to "
+            f"{min(share, 1.0):.0%} of its light; subtract its background"
         ]
     return [
         f"PSF: its border pixels hold {light:.1%} of its light, so its wings are cut off; what is cut is missing from "

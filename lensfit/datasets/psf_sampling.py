@@ -3,8 +3,8 @@
 import math
 from dataclasses import replace
 
-from lensfit.datasets.array_files import FINEST, Scale, disagreements
 from lensfit.datasets.image_files import Part
+from lensfit.datasets.pixel_scales import FINEST, Scale, disagreements
 from lensfit.datasets.psf import finite_psf
 from lensfit.datasets.psf_resampling import psf_on_data_pixels
 from lensfit.errors import DataError

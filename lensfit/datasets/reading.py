@@ -9,16 +9,18 @@ from typing import Any
 import numpy as np
 from astropy import units
 from astropy.io import fits
+from astropy.wcs import WCS
 
 from lensfit.datasets.array_choice import Address
-from lensfit.datasets.array_files import Scale, read_as, resolved_scale, stated_by
-from lensfit.datasets.cutout import Frame, Wanted, select
+from lensfit.datasets.array_files import read_as
+from lensfit.datasets.cutout import Cut, Frame, Wanted, cut_out, select
 from lensfit.datasets.dataset import ARGUMENT, checked_scale, place
 from lensfit.datasets.foreign_formats import refuse_foreign
-from lensfit.datasets.image_files import Info, Part, find_files, read_info, read_parts
+from lensfit.datasets.image_files import Info, Part, Window, find_files, read_head, read_info, read_parts
 from lensfit.datasets.imaging import Imaging
 from lensfit.datasets.interferometer import Interferometer, wide_grid
 from lensfit.datasets.noise_scale import with_noise_scale
+from lensfit.datasets.pixel_scales import Scale, resolved_scale, stated_by
 from lensfit.datasets.psf import checked_psf
 from lensfit.datasets.psf_sampling import on_data_pixels
 from lensfit.datasets.visibilities import NanRows, Visibilities, check_units
@@ -48,7 +50,7 @@ def read(path: str | Path, **options: Any) -> Imaging | Interferometer:
         held, wanted = ("visibilities", "images") if are_visibilities else ("an image", "visibilities")
         known = all(name in inspect.signature(other).parameters for name in wrong)
         remedy = f"can be given for {wanted} alone" if known else "no reader knows"
-        raise DataError(f"{path}: holds {held}, and {', '.join(wrong)} {remedy}")
+        raise DataError(f"{path}: holds {held}, and {', '.join(f'{name}=' for name in wrong)} {remedy}")
     if are_visibilities and given.get("nan") == "mask":
         given["nan"] = "drop"
     return reader(path, **given)
@@ -108,22 +110,28 @@ def read_imaging(
     info = read_info(path) if path.is_dir() else Info()
     if mask is not None:
         info = replace(info, mask_is=None)  # it speaks of the mask beside it
-    parts = _read_all(files, plane)
-    scales = () if pixel_scale is None else (Scale(ARGUMENT, pixel_scale, pixel_scale),)
+    scales = (*(() if pixel_scale is None else (Scale(ARGUMENT, pixel_scale, pixel_scale),)), *info.scales)
     wanted = Wanted(center=center, center_sky=center_sky, cutout=cutout, mask_radius=mask_radius)
     stated = Stated(nan=nan, psf_center=psf_center, noise_is=noise_is, noise_scale=noise_scale, mask_is=mask_is)
-    image = _assembled(parts, (*scales, *info.scales), info, stated, wanted)
-    return replace(image, settled=mask is not None or mask_radius is not None)
+    if cutout is None:
+        cut, parts = None, _read_all(files, plane)
+    else:  # of a large image no more is read
+        head = read_head(files["data"])
+        cut = _cut(head.shape, (*scales, *head.scales), head.wcs, info, wanted, head.where)
+        parts = _read_all(files, plane, Window(head.shape, cut.part))
+    image = _assembled(parts, scales, info, stated, wanted, cut)
+    return image if mask is None else replace(image, settled=True)
 
 
-def read_psf(path: str | Path, pixel_scale: float) -> np.ndarray:
-    """The PSF of a file on pixels of `pixel_scale` arcsec: odd-sided, centred, of sum 1.
+def read_psf(path: str | Path, pixel_scale: float) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The PSF (h, w) of a file on pixels of `pixel_scale` arcsec: odd-sided, centred, of sum 1; and notes on it.
 
     Raises:
         DataError: the file cannot be read, or no image can be modelled with what it holds.
     """
     part = on_data_pixels(read_parts(Path(path), "psf")["psf"], pixel_scale, ())
-    return checked_psf(part.values, None, place("psf", part.sources))[0]
+    psf, notes = checked_psf(part.values, None, place("psf", part.sources))
+    return psf, (*part.notes, *notes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,24 +145,34 @@ class Stated:
     mask_is: MaskIs | None
 
 
-def _read_all(files: dict[str, Path], plane: int | None) -> dict[str, Part]:
+def _cut(
+    shape: tuple[int, int], scales: tuple[Scale, ...], wcs: WCS | None, info: Info, wanted: Wanted, where: str
+) -> Cut:
+    """The part that is wanted of an image of that shape (H, W)."""
+    scale, _ = resolved_scale(scales, where)
+    frame = Frame(shape=shape, pixel_scale=checked_scale(scale), origin=info.origin, wcs=wcs)
+    return cut_out(frame, wanted, place("data", (("data", where, ""),)))
+
+
+def _read_all(files: dict[str, Path], plane: int | None, window: Window | None = None) -> dict[str, Part]:
     """The parts of all roles: each from its own file, or from the file of the data."""
     inside = tuple(role for role in ("noise", "psf", "mask") if role not in files)
-    parts = read_parts(files["data"], "data", inside, plane)
+    parts = read_parts(files["data"], "data", inside, plane, window)
     for role in ("noise", "psf"):
         if role not in parts and role not in files:
             raise DataError(
                 f"{files['data']}: no {role} found in it or beside it; give a file as {role}=, "
                 f"or name the file, extension or array {role}"
             )
-    parts |= {role: read_parts(file, role, plane=plane)[role] for role, file in files.items() if role != "data"}
+    others = {role: file for role, file in files.items() if role != "data"}
+    parts |= {role: read_parts(file, role, plane=plane, window=window)[role] for role, file in others.items()}
     if plane and not any(note.startswith("plane ") for part in parts.values() for note in part.notes):
         raise DataError(f"{files['data']}: plane={plane}, and neither it nor what is beside it is a cube; leave it out")
     return parts
 
 
 def _assembled(
-    parts: dict[str, Part], scales: tuple[Scale, ...], info: Info, stated: Stated, wanted: Wanted
+    parts: dict[str, Part], scales: tuple[Scale, ...], info: Info, stated: Stated, wanted: Wanted, cut: Cut | None
 ) -> Imaging:
     data, noise, psf = parts["data"], parts["noise"], parts["psf"]
     _check_noise(data, noise, stated)
@@ -164,14 +182,15 @@ def _assembled(
     psf = on_data_pixels(psf, scale, scales)
     parts = parts | {"psf": psf}
     sources = (*(source for part in parts.values() for source in part.sources), *info.sources)
-    rows, columns = data.values.shape
-    frame = Frame(shape=(rows, columns), pixel_scale=checked_scale(scale), origin=info.origin, wcs=data.wcs)
+    if cut is None:
+        rows, columns = data.values.shape
+        cut = _cut((rows, columns), scales, data.wcs, info, wanted, data.sources[0][1])
     mask = parts["mask"].values if "mask" in parts else None
     mask_is = stated.mask_is or (None if mask is None else info.mask_is)
     noise_is = stated.noise_is or noise.noise_is
-    used = select(data.values, noise.values, mask, frame, wanted, mask_is, noise_is, sources)
+    used = select(data.values, noise.values, mask, cut, wanted, mask_is, noise_is, sources)
     told = [*(note for part in parts.values() for note in part.notes), *notes, *used.notes]
-    return Imaging.from_arrays(
+    made = Imaging.from_arrays(
         used.data,
         used.noise,
         psf.values,
@@ -189,6 +208,7 @@ def _assembled(
         sources=sources,
         scale_from=scale_from,
     )
+    return replace(made, settled=used.settled)
 
 
 def _check_noise(data: Part, noise: Part, stated: Stated) -> None:
@@ -278,7 +298,8 @@ def read_interferometer(
 def _check_stated(path: Path, stated: dict[str, Any], keys: tuple[str, ...]) -> None:
     for key in keys:
         if stated.get(key) is None:
-            raise DataError(f"{path}: states no {key}; give {_REMEDIES[key]}, or write it into the folder's info.json")
+            name = key.replace("_", " ")
+            raise DataError(f"{path}: states no {name}; give {_REMEDIES[key]}, or write it into the folder's info.json")
 
 
 _REMEDIES = {

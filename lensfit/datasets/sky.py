@@ -11,6 +11,8 @@ from typing import Self
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from lensfit.datasets.masks import brightest_place
+
 FAR = 3
 """Pixels apart from which on drizzled noise is uncorrelated."""
 WINDOW = 800
@@ -87,7 +89,7 @@ class Sky:
         scatter = deviation(differences(window, quiet, lag))
         if not (scatter > ROUNDING * float(np.max(np.abs(window[inside]))) and rough > SMOOTH * scatter):
             return None
-        row, column = _center(smooth, part)
+        row, column = (at + span.start for at, span in zip(brightest_place(window, ~inside), part, strict=True))
         rows, columns = (slice(lit[0], lit[-1] + 1) for lit in map(np.flatnonzero, (holds.any(1), holds.any(0))))
         box = np.s_[rows, columns]
         level, slope, light = _border(data[box], holds[box], (row - rows.start, column - columns.start))
@@ -174,14 +176,6 @@ def _middle(shape: tuple[int, ...]) -> tuple[slice, slice]:
     starts = [max((side - WINDOW) // 2, 0) for side in shape]
     rows, columns = (slice(a, a + min(side, WINDOW)) for a, side in zip(starts, shape, strict=True))
     return rows, columns
-
-
-def _center(smooth: np.ndarray, part: tuple[slice, slice]) -> tuple[int, int]:
-    """Row and column of the brightest place in the middle half of the window."""
-    rows, columns = (side // 4 for side in smooth.shape)
-    middle = smooth[rows : smooth.shape[0] - rows, columns : smooth.shape[1] - columns]
-    row, column = np.unravel_index(int(np.argmax(middle)), middle.shape)
-    return int(row) + rows + part[0].start, int(column) + columns + part[1].start
 
 
 def _border(data: np.ndarray, holds: np.ndarray, center: tuple[int, int]) -> tuple[float, float, float]:

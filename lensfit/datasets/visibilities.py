@@ -252,7 +252,7 @@ def check_pixel(u: np.ndarray, v: np.ndarray, pixel_scale: float) -> None:
     largest = 1 / (2 * longest * ARCSEC)
     if pixel_scale > largest:
         raise DataError(
-            f"pixel_scale {pixel_scale:.6g} arcsec is too coarse for baselines of {longest:.6g} wavelengths along "
+            f"pixel scale of {pixel_scale:.6g} arcsec is too coarse for baselines of {longest:.6g} wavelengths along "
             f"x or y: give at most {largest:.6g}, for full accuracy {0.37 * largest:.4g}"
         )
 

@@ -1,6 +1,7 @@
 """The raw columns of visibilities in a UVFITS or npz file or in a folder, with what is stated beside them."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,9 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from lensfit.datasets.array_files import file_format, open_images, read_as, sha256
+from lensfit.datasets.array_files import file_format, open_images, read_as, sha256, unpacked
 from lensfit.datasets.dataset import Source
+from lensfit.datasets.fits_headers import check_headers
 from lensfit.datasets.foreign_formats import foreign_format, refuse_foreign
 from lensfit.datasets.info_file import checked, stated_in
 from lensfit.datasets.uvfits import is_uvfits, uvfits_columns
@@ -184,21 +186,27 @@ def read_chunks(
         DataError: a file is missing or broken, or a chunk is not fit for a fit.
     """
     paths = {role: Path(folder) / name for role, name in TRIPLE.items()}
-    for path in paths.values():
-        file_format(path)
-    opened: dict[str, Any] = {role: fits.open(path, memmap=False) for role, path in paths.items()}
-    try:
-        parts = {role: hdus[0] for role, hdus in opened.items()}
+    with ExitStack() as stack:
+        parts = {role: _first_image(path, stack) for role, path in paths.items()}
         count = parts["values"].shape[0]
         for role, part in parts.items():
-            if len(part.shape) != 2 or part.shape[1] != 2:
-                raise DataError(f"{paths[role]}: shape {part.shape}; give (K, 2)")
             check_length(part.shape[0], count, str(paths[role]))
         for start in range(0, count, rows):
             with read_as(Path(folder), "FITS"):
                 cut = {role: part.section[start : min(start + rows, count)] for role, part in parts.items()}
             u, v = cut["uv"].T
             yield Visibilities.from_arrays(u, v, cut["values"], cut["noise"], sign=sign, east=east)
-    finally:
-        for hdus in opened.values():
-            hdus.close()
+
+
+def _first_image(path: Path, stack: ExitStack) -> Any:
+    """The first HDU of a file, which holds (K, 2) numbers; it stays open until the stack ends."""
+    if file_format(path) != "FITS":
+        raise DataError(f"{path}: is no FITS file; give (K, 2) numbers in its first extension")
+    file = stack.enter_context(unpacked(path))
+    check_headers(file, path)
+    with read_as(path, "FITS"):
+        hdu: Any = stack.enter_context(fits.open(file, memmap=False))[0]
+    shape = getattr(hdu, "shape", ())
+    if not getattr(hdu, "is_image", False) or len(shape) != 2 or shape[1] != 2:
+        raise DataError(f"{path}: shape {shape}; give (K, 2) numbers in its first extension")
+    return hdu

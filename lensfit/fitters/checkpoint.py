@@ -27,7 +27,7 @@ from lensfit.fitters.base import Fitter, State
 from lensfit.lock import held
 from lensfit.outside import json_of, text_of, unreadable
 from lensfit.problem import Problem
-from lensfit.whole_files import PART, replacing
+from lensfit.whole_files import PART, replacing, unwritable
 
 MANIFEST, FORMAT = "manifest.json", 1
 GENERATIONS = 2
@@ -39,6 +39,7 @@ LONGEST = 2**29
 """Bytes of the longest file of a state that is read."""
 VERSIONED = ("jax", "jaxlib", "numpy", "scipy")
 """Packages whose version every resumed fit needs to be the same, beside those the fitter names."""
+_KEPT = "; states of the fit kept before are intact, repeat it to go on"
 logger = logging.getLogger("lensfit")
 
 
@@ -65,7 +66,7 @@ class Store:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise _unwritable(folder, error) from error
+            raise unwritable(folder, error, FitError, _KEPT) from error
         try:
             with held(folder, FitError):
                 session = Session(folder, self.interval, identity(problem, fitter, seed, start))
@@ -168,7 +169,7 @@ class Session:
             for name in (*contents, *(() if self.generations else (MANIFEST,))):
                 (self.folder / name).unlink(missing_ok=True)
             if isinstance(error, OSError):
-                raise _unwritable(self.folder, error) from error
+                raise unwritable(self.folder, error, FitError, _KEPT) from error
             raise
         self.generations, self.passing = kept, gone
         self.saved = time.monotonic()
@@ -275,11 +276,6 @@ def _flush_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _unwritable(folder: Path, error: OSError) -> FitError:
-    return FitError(f"{folder}: the state of the fit cannot be written ({error.strerror}); states kept before are "
-                    "intact: make room or choose another folder, and repeat the fit to go on")
 
 
 def identity(problem: Problem, fitter: Fitter, seed: int, start: np.ndarray | None) -> dict[str, Any]:

@@ -39,6 +39,7 @@ from numba import cfunc, types
 
 from lensfit.native.elementary import *
 from lensfit.native.frame import argument, float64, int32, int64, result, understood
+from lensfit.native.width import wide_vectors
 
 
 @cfunc(types.int64(types.CPointer(types.int64)), cache=KEEP, **FLAGS)
@@ -107,7 +108,9 @@ class Kernel:
 
 def printed_kernel(body: str, signature: Signature) -> Kernel:
     """The kernel whose body is given as Python lines; compiled, or loaded from the user's cache."""
-    return _kernel(module_source(body, signature), (printed_kernel, (body, signature)))
+    from lensfit.native import width
+
+    return _kernel(module_source(body, signature, wide=width.is_wide()), (printed_kernel, (body, signature)))
 
 
 def named_kernel(module: str, function: str) -> Kernel:
@@ -127,9 +130,12 @@ def _kernel(source: str, origin: Any) -> Kernel:
         return _KERNELS[name]
 
 
-def module_source(body: str, signature: Signature) -> str:
-    """The whole module: a handler that takes the arrays out of XLA's frame and does the work."""
-    lines = []
+def module_source(body: str, signature: Signature, *, wide: bool) -> str:
+    """The whole module: a handler that takes the arrays out of XLA's frame and does the work.
+
+    Whether its vectors are wide is part of the source, hence of the name by which it is kept.
+    """
+    lines = ["wide_vectors()"] if wide else []
     for side, arrays in (("argument", signature.arguments), ("result", signature.results)):
         for k, (name, dtype, axes) in enumerate(arrays):
             buffer = f"{side}(frame, {k})"

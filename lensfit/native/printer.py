@@ -193,9 +193,17 @@ _WITH_PARAMETERS: dict[str, Callable[..., Any]] = {
     "reshape": lambda p, x: np.reshape(x, p["new_sizes"]),
     "squeeze": lambda p, x: np.squeeze(x, tuple(p["dimensions"])),
     "slice": lambda p, x: x[tuple(map(slice, p["start_indices"], p["limit_indices"], p["strides"] or [None] * x.ndim))],
+    "concatenate": lambda p, *x: np.concatenate(x, axis=p["dimension"]),
+    "broadcast_in_dim": lambda p, x: _broadcast(np.asarray(x), p["shape"], p["broadcast_dimensions"]),
     "reduce_sum": lambda p, x: np.sum(x, axis=tuple(p["axes"])),
     "select_n": lambda p, which, *cases: np.choose(np.asarray(which).astype(int), cases),
 }
+
+
+def _broadcast(array: np.ndarray, shape: tuple[int, ...], axes: tuple[int, ...]) -> np.ndarray:
+    """The array repeated to a shape in which its axes are those that are told."""
+    sizes = dict(zip(axes, array.shape, strict=True))
+    return np.broadcast_to(array.reshape([sizes.get(axis, 1) for axis in range(len(shape))]), shape)
 
 
 def numpy_function(closed: ClosedJaxpr) -> Callable[..., list[Any]]:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from matplotlib.figure import Figure
 
-from lensfit.datasets import Imaging, leaves_a_region
+from lensfit.datasets import USED_AS_IT_IS, Imaging, leaves_a_region
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.pixel_images import PixelImagingLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
@@ -33,7 +33,7 @@ class ImageObservation(Observation):
     """One image. settled: its mask was given and stays as it is."""
 
     kind: ClassVar[str] = "images"
-    standard: ClassVar[Mapping[str, Callable[[Any], LensModel]]] = STANDARD
+    standard: ClassVar[Mapping[str, Callable[..., LensModel]]] = STANDARD
     default: ClassVar[str] = IMAGE_MODELS[0]
     counted: ClassVar[str] = "pixels"
     overview: ClassVar[str] = OVERVIEW
@@ -50,7 +50,7 @@ class ImageObservation(Observation):
 
     def asked(self, section: DataSection) -> ImageObservation:
         """A mask or a disc that is named stays as it is."""
-        return dataclasses.replace(self, settled=not (section.mask_radius is None and section.mask is None))
+        return dataclasses.replace(self, settled=self.imaging.settled)
 
     @property
     def frame(self) -> Imaging:
@@ -70,7 +70,7 @@ class ImageObservation(Observation):
         if self.settled:
             return self
         if any(role == "mask" for role, _, _ in self.imaging.sources) and leaves_a_region(self.imaging.mask):
-            chosen = add_note(self.imaging, "the mask found leaves only a region of the image: used as it is")
+            chosen = add_note(self.imaging, USED_AS_IT_IS)
         else:
             chosen = choose_mask(self.imaging)
         return dataclasses.replace(self, imaging=chosen, settled=True)

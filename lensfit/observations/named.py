@@ -12,6 +12,7 @@ from lensfit.datasets import Dataset
 from lensfit.errors import ModelError
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel, Models
+from lensfit.names import MassModel
 from lensfit.observations.observation import Observation, Shown
 from lensfit.recipe import DataSection
 from lensfit.terms import Sum
@@ -22,7 +23,7 @@ class NamedObservations(Observation):
     """Observations by name; the first one's frame is that of the whole."""
 
     kind: ClassVar[str] = "several data"
-    standard: ClassVar[Mapping[str, Callable[[Any], LensModel]]] = {}
+    standard: ClassVar[Mapping[str, Callable[..., LensModel]]] = {}
     default: ClassVar[str] = ""
     counted: ClassVar[str] = "data"
     overview: ClassVar[str] = ""
@@ -55,7 +56,7 @@ class NamedObservations(Observation):
     def _each(self, change: Callable[[Observation], Observation]) -> NamedObservations:
         return dataclasses.replace(self, observations={name: change(one) for name, one in self.observations.items()})
 
-    def model(self, name: str | None) -> LensModel:
+    def model(self, name: str | None, mass: MassModel | None = None) -> LensModel:
         """None is standard."""
         raise ModelError(
             f"no standard model is for several data: give model= a mapping of {', '.join(self.observations)} to models "

@@ -13,6 +13,7 @@ from lensfit.datasets import Dataset
 from lensfit.errors import ModelError
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
+from lensfit.names import MassModel
 from lensfit.observations.companions import Companion
 from lensfit.plots import Glance
 from lensfit.plots.scene import AnyScene
@@ -49,12 +50,12 @@ class Observation(ABC):
 
     A new kind of data is its dataset, its term and its `Observation`.
 
-    kind: its name. standard: models to start from, by name, each a function of `frame`; default: the one that is
-    taken where none is named. counted: what chi2 sums over. overview: what the first figure shows.
+    kind: its name. standard: models to start from, by name, each a function of `frame` and `mass`; default: the one
+    that is taken where none is named. counted: what chi2 sums over. overview: what the first figure shows.
     """
 
     kind: ClassVar[str]
-    standard: ClassVar[Mapping[str, Callable[[Any], LensModel]]]
+    standard: ClassVar[Mapping[str, Callable[..., LensModel]]]
     default: ClassVar[str]
     counted: ClassVar[str]
     overview: ClassVar[str]
@@ -84,13 +85,13 @@ class Observation(ABC):
     def region(self) -> Self:
         """The same data with the part of the sky that is fitted chosen from them, unless it was given."""
 
-    def model(self, name: str | None) -> LensModel:
-        """The standard model of that name, None = the default, with priors scaled from the data."""
+    def model(self, name: str | None, mass: MassModel | None = None) -> LensModel:
+        """The standard model of that name with that mass, None = the default, with priors scaled from the data."""
         chosen = self.default if name is None else name
         if chosen not in self.standard:
             known = " or ".join(self.standard)
             raise ModelError(f"the standard model {chosen} is not for {self.kind}: use {known}")
-        return self.standard[chosen](self.frame)
+        return self.standard[chosen](self.frame, **({} if mass is None else {"mass": mass}))
 
     @abstractmethod
     def term(self, model: Any) -> Any:

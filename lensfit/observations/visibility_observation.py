@@ -45,7 +45,7 @@ class VisibilityObservation(Observation):
     """Visibilities. settled: their image grid was given and stays as it is."""
 
     kind: ClassVar[str] = "visibilities"
-    standard: ClassVar[Mapping[str, Callable[[Any], LensModel]]] = VISIBILITIES
+    standard: ClassVar[Mapping[str, Callable[..., LensModel]]] = VISIBILITIES
     default: ClassVar[str] = VISIBILITY_MODELS[0]
     counted: ClassVar[str] = "numbers"
     overview: ClassVar[str] = OVERVIEW

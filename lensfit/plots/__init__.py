@@ -11,7 +11,7 @@ from lensfit.plots.pixel_source import (
     pixel_visibility_overview,
     pixel_visibility_scene,
 )
-from lensfit.plots.samples import SAMPLE_FIGURES, corner_figure, trace_figure
+from lensfit.plots.samples import SAMPLE_FIGURES, corner_figure, slope_figure, trace_figure
 from lensfit.plots.scene import Glance, ModelImages, Scene, VisibilityScene
 from lensfit.plots.visibility_figures import VISIBILITY_FIGURES, inspect_visibilities, visibility_overview
 
@@ -41,6 +41,7 @@ __all__ = [
     "profile_figure",
     "single",
     "sky_axes",
+    "slope_figure",
     "trace_figure",
     "visibility_overview",
 ]

@@ -1,7 +1,8 @@
-"""Figures of posterior samples: corner and trace of the parameters of the mass."""
+"""Corner and trace of the parameters of the mass: of posterior samples, and of the normal posterior of any fit."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,14 +19,42 @@ SMOOTHING = 1.5
 """Width of the kernel that smooths two-dimensional histograms [bins]."""
 INSIDE = (0.95, 0.68)
 """Shares of the posterior inside the two contours."""
-COLOUR, BEST = "#0072b2", "#d55e00"
+COLOUR, BEST, OTHER = "#0072b2", "#d55e00", "#009e73"
+DRAWS = 50_000
+"""Draws from the normal distribution of a fit without samples."""
 FILLS = ["#cfe2ef", "#8fbddb"]
 
 
 def corner_figure(result: FitResult) -> Figure:
     """One- and two-dimensional posteriors of the parameters of the mass, the best values marked."""
-    chosen, samples, weights = _shown(result)
-    limits = [_limits(samples[:, k], weights) for k in range(len(chosen))]
+    return _corner(result, *_shown(result))
+
+
+def slope_figure(result: FitResult, chosen: list[int]) -> Figure:
+    """The same of the parameters `chosen`, as Einstein radius, slope and shear; the neighbouring models are marked.
+
+    A fit without samples is shown as the normal distribution of its covariance.
+    """
+    samples, weights = result.samples, result.weights
+    if samples is None or weights is None:
+        rng, middle = np.random.default_rng(0), np.zeros(len(chosen))
+        drawn = rng.multivariate_normal(middle, _inner(result, chosen), DRAWS, check_valid="ignore")
+        return _corner(result, chosen, result.theta[chosen] + drawn, np.ones(DRAWS), others=True)
+    return _corner(result, chosen, samples[:, chosen], weights, others=True)
+
+
+def _inner(result: FitResult, chosen: list[int]) -> np.ndarray:
+    """The covariance (k, k) of the parameters chosen, zero where it is not known."""
+    return np.nan_to_num(result.covariance[np.ix_(chosen, chosen)])
+
+
+def _corner(
+    result: FitResult, chosen: list[int], samples: np.ndarray, weights: np.ndarray, others: bool = False
+) -> Figure:
+    names = [result.names[k] for k in chosen]
+    marks = [[v.values.get(n, np.nan) for n in names] for v in result.variants[1:] if v.counts] if others else []
+    beside = np.array(marks).reshape(-1, len(chosen))
+    limits = [_limits(samples[:, k], weights, beside[:, k]) for k in range(len(chosen))]
     size = len(chosen)
     figure = new_figure(1.35 * size + 0.8, 1.35 * size + 0.8)
     grid = figure.subplots(size, size, squeeze=False)
@@ -40,6 +69,7 @@ def corner_figure(result: FitResult) -> Figure:
             else:
                 _contours(axes, samples[:, [column, row]], weights, (limits[column], limits[row]))
                 axes.axhline(result.theta[chosen[row]], color=BEST, lw=0.7)
+                axes.plot(beside[:, column], beside[:, row], "x", color=OTHER, ms=5)
                 axes.set_ylim(*limits[row])
             axes.axvline(result.theta[chosen[column]], color=BEST, lw=0.7)
             axes.set_xlim(*limits[column])
@@ -83,11 +113,13 @@ def _shown(result: FitResult) -> tuple[list[int], np.ndarray, np.ndarray]:
     return chosen, result.samples[:, chosen], result.weights
 
 
-def _limits(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
-    """Four standard deviations about the mean."""
+def _limits(values: np.ndarray, weights: np.ndarray, beside: Any = ()) -> tuple[float, float]:
+    """Four standard deviations about the mean, and what lies beside that with a margin of one."""
     mean = float(np.average(values, weights=weights))
-    width = 4 * float(np.sqrt(np.average((values - mean) ** 2, weights=weights))) or 1.0
-    return mean - width, mean + width
+    sigma = float(np.sqrt(np.average((values - mean) ** 2, weights=weights))) or 0.25
+    known = np.asarray(beside, float)[np.isfinite(beside)]
+    ends = np.array([mean - 3 * sigma, mean + 3 * sigma, *known])
+    return float(ends.min() - sigma), float(ends.max() + sigma)
 
 
 def _histogram(axes: Axes, values: np.ndarray, weights: np.ndarray, limits: tuple[float, float]) -> None:

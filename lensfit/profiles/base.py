@@ -12,14 +12,19 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 
-def parameter(unit: str, symbol: str, role: str = "shape", above: float | None = None) -> Any:
+def parameter(
+    unit: str, symbol: str, role: str = "shape", above: float | None = None, typical: float | None = None
+) -> Any:
     """A field of a profile with its unit, its LaTeX symbol, its role, and the number that it must be above.
 
     Roles tell a fitter what a number does whatever the profile: `center_x`, `center_y`, `e1`, `e2`,
-    `radius` (the size of a light profile), `einstein_radius`, `amplitude`, `half_width` (of a mesh),
-    `regularisation`, or `shape` for all others.
+    `radius` (the size of a light profile), `einstein_radius`, `strength` (of a mass without an Einstein radius of its
+    own: the deflection is in proportion to it), `slope` (of a mass density), `amplitude`, `half_width` (of a
+    mesh), `regularisation`, or `shape` for all others. typical: the value at which a search for a lens holds a number
+    that its images hardly tell, until the rest is found.
     """
-    return dataclasses.field(metadata={"unit": unit, "symbol": symbol, "role": role, "above": above})
+    told = {"unit": unit, "symbol": symbol, "role": role, "above": above, "typical": typical}
+    return dataclasses.field(metadata=told)
 
 
 class Profile:
@@ -58,11 +63,15 @@ class LightProfile(Profile):
 
 
 class MassProfile(Profile):
-    """Base of mass profiles: the formula gives the deflection."""
+    """Base of mass profiles: the formula gives the deflection, half its divergence is the convergence."""
 
     @abstractmethod
     def convergence(self, x: Any, y: Any) -> Any:
         """kappa at the points (x, y) [arcsec]."""
+
+    @abstractmethod
+    def potential(self, x: Any, y: Any) -> Any:
+        """psi [arcsec^2] at the points (x, y) [arcsec]: its gradient is the deflection; a constant is left open."""
 
     def deflection(self, x: Any, y: Any) -> tuple[Any, Any]:
         """Deflection angle (alpha_x, alpha_y) [arcsec] at the points (x, y) [arcsec]."""

@@ -23,3 +23,7 @@ class Shear(MassProfile):
 
     def convergence(self, x: Any, y: Any) -> Any:
         return 0 * x
+
+    def potential(self, x: Any, y: Any) -> Any:
+        """psi = gamma1 (x^2 - y^2) / 2 + gamma2 x y."""
+        return 0.5 * self.gamma1 * (x * x - y * y) + self.gamma2 * x * y

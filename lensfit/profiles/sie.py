@@ -59,3 +59,8 @@ class SIE(MassProfile):
         """kappa = theta_E / (2 R)."""
         square = radius_squared(x, y, self.center_x, self.center_y, self.e1, self.e2)
         return 0.5 * self.einstein_radius / jnp.sqrt(square + CORE * CORE)
+
+    def potential(self, x: Any, y: Any) -> Any:
+        """psi = r . alpha."""
+        ax, ay = self.deflection(x, y)
+        return (x - self.center_x) * ax + (y - self.center_y) * ay

@@ -2,40 +2,28 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from typing import Any
 
 import jax
 import numpy as np
 
-from lensfit import priors, profiles
+from lensfit import priors
 from lensfit.errors import ModelError
 from lensfit.inversion.regularisation import check_source
 from lensfit.model import GROUPS, LensModel, check_profile
 from lensfit.priors import Part, Prior, Solved
+from lensfit.profile_names import added, final, find, known
 from lensfit.profiles import LightProfile, PixelSource
 from lensfit.pytree import replace
 from lensfit.recipe import values
 from lensfit.space import Space
 
-
-def _final(module: Any, base: type | tuple[type, ...]) -> dict[str, Any]:
-    """The classes of a module that are made from `base`, without the abstract ones, by name."""
-    found = [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, base)]
-    return {c.__name__: c for c in found if dataclasses.is_dataclass(c) and not inspect.isabstract(c)}
-
-
-PRIORS = _final(priors, Prior)
+PRIORS = final(priors, Prior)
 MOST_PROFILES = 200
 LONGEST_CHAIN = 30
 """Leaves that one leaf may lead through: by a name that stands for it, or as a hyperparameter."""
 MOST_NUMBERS = 4000
 """Numbers in lists of a model: each is a term of a formula."""
-
-
-def concrete(group: str) -> dict[str, Any]:
-    """The profiles that may stand in a group, by name."""
-    return _final(profiles, GROUPS[group])
 
 
 def pairs_of(profile: type) -> dict[str, tuple[str, str]]:
@@ -107,13 +95,9 @@ class _Reader:
         """Take in the entries of one profile; its class."""
         where = f"{group}.{name}"
         entries = dict(values.table(entries, where))
-        known = concrete(group)
         if "profile" not in entries:
-            raise ModelError(f"{where}: no profile; give profile = one of {', '.join(known)}")
-        chosen = entries.pop("profile")
-        if not isinstance(chosen, str) or chosen not in known:
-            values.unknown(where, f"{group} profile", chosen, known)
-        kind = known[chosen]
+            raise ModelError(f"{where}: no profile; give profile = one of {', '.join(known(GROUPS[group]))}")
+        kind = _profile(entries.pop("profile"), group, where)
         fields, settings, pairs = leaves_of(kind), settings_of(kind), pairs_of(kind)
         self.settings[where] = {key: entries.pop(key) for key in settings if key in entries}
         for key, value in entries.items():
@@ -201,6 +185,17 @@ class _Reader:
 
     def _hyper(self, value: Any, where: str) -> Any:
         return self._named(value, where) if isinstance(value, str) else values.number(value, where)
+
+
+def _profile(chosen: Any, group: str, where: str) -> Any:
+    """The class of the profile that is chosen for a place in a group."""
+    try:
+        kind = find(chosen, GROUPS[group]) if isinstance(chosen, str) else None
+    except ModelError as error:
+        raise ModelError(f"{where}: {values.shown(str(error))}") from error
+    if kind is None:
+        values.unknown(where, f"{group} profile", chosen, [*known(GROUPS[group]), *added()])
+    return kind
 
 
 def _array(value: list[Any], where: str, axes: int = 2) -> np.ndarray:

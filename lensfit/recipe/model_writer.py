@@ -12,7 +12,8 @@ import numpy as np
 from lensfit.errors import ModelError
 from lensfit.model import GROUPS, LensModel
 from lensfit.priors import Part, Prior, Solved, key
-from lensfit.recipe.model_reader import PRIORS, concrete, leaves_of, pairs_of, settings_of
+from lensfit.profile_names import name_of
+from lensfit.recipe.model_reader import PRIORS, leaves_of, pairs_of, settings_of
 from lensfit.space import describe
 
 
@@ -20,7 +21,8 @@ def model_lines(model: LensModel) -> list[str]:
     """The lines of sky and profiles; a parameter is defined at one leaf and named at others.
 
     Raises:
-        ModelError: it has profiles or priors that are not lensfit's, or a prior that no leaf defines.
+        ModelError: it has a profile that cannot be imported, a prior that is not lensfit's, or a prior that no leaf
+            defines.
     """
     return _Writer(model).lines()
 
@@ -56,11 +58,13 @@ class _Writer:
         lines = [line("sky", self._value("sky"))]
         for group, name, profile in self.profiles:
             kind = type(profile)
-            if concrete(group).get(kind.__name__) is not kind:
+            said = name_of(kind)
+            if said is None:
                 raise ModelError(
-                    f"{group}.{name}: {kind.__name__} is not lensfit's, and a recipe names no other"
+                    f"{group}.{name}: {kind.__name__} is in no module that a recipe could name; put it into a file of "
+                    "its own that can be imported"
                 )
-            lines += ["", header(group, name), line("profile", kind.__name__)]
+            lines += ["", header(group, name), line("profile", said)]
             entries = {key: getattr(profile, key) for key in settings_of(kind)}
             entries |= self._entries(f"{group}.{name}", kind)
             lines += [line(key, value) for key, value in entries.items()]

@@ -16,12 +16,14 @@ from lensfit.model import GROUPS, LensModel
 from lensfit.names import (
     IMAGE_MODELS,
     MASK_MEANINGS,
+    MASSES,
     NAN_POLICIES,
     NOISE_MEANINGS,
     SIDES,
     VISIBILITY_MODELS,
     East,
     MaskIs,
+    MassModel,
     NanPolicy,
     NoiseIs,
     NoiseScale,
@@ -79,7 +81,8 @@ class DataSection:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FitSection:
-    """[fit]: the fitter, its settings and its seed; `standard` names a standard model, in place of profiles.
+    """[fit]: the fitter, its settings and its seed; `standard` names a standard model, in place of profiles, and
+    `mass` its main mass.
 
     settings: the fitter's fields that are not as by default, as {nlive = 400}.
     source: "pixels" puts the source on pixels once the model is fitted; mesh: the fields of
@@ -90,6 +93,7 @@ class FitSection:
     seed: int = 0
     settings: dict[str, Any] | None = None
     standard: str | None = None
+    mass: MassModel | None = None
     source: Literal["pixels"] | None = None
     mesh: dict[str, Any] | None = None
 
@@ -118,7 +122,7 @@ class InstrumentSection:
         Raises:
             ModelError: something is missing. DataError: the file of the PSF cannot be used.
         """
-        names = [f.name for f in dataclasses.fields(Instrument)]
+        names = [f.name for f in dataclasses.fields(Instrument) if f.name != "notes"]
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         known = vars(PRESETS[self.preset]()) if self.preset else {}
         missing = [name for name in names if name not in known | given]
@@ -129,7 +133,7 @@ class InstrumentSection:
             fwhm, size = made["psf"]["fwhm"], int(made["psf"]["size"])
             made["psf"] = instruments.gaussian_psf(fwhm, made["pixel_scale"], size)
         elif isinstance(made["psf"], Path):
-            made["psf"] = read_psf(made["psf"], made["pixel_scale"])
+            made["psf"], made["notes"] = read_psf(made["psf"], made["pixel_scale"])
         return Instrument(**made)
 
 
@@ -165,8 +169,9 @@ def read_recipe(path: str | Path) -> Recipe:
                 values.unknown("top level", "section", key, ("sky", *GROUPS, *SECTIONS))
         sections = {name: _read_section(kind, content, name, path.parent) for name, kind in SECTIONS.items()}
         model = read_model(content) if content.keys() & {"sky", *GROUPS} else None
-        if model is not None and sections["fit"].standard is not None:
-            raise ModelError("fit.standard: the recipe holds a model of its own too; keep one of the two")
+        for key in ("standard", "mass"):
+            if model is not None and getattr(sections["fit"], key) is not None:
+                raise ModelError(f"fit.{key}: the recipe holds a model of its own too; keep one of the two")
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     return Recipe(model=model, **sections)
@@ -284,6 +289,7 @@ READERS: dict[type, dict[str, values.Reader]] = {
         "seed": values.integer,
         "settings": values.settings,
         "standard": values.one_of(*IMAGE_MODELS, *VISIBILITY_MODELS),
+        "mass": values.one_of(*MASSES),
         "source": values.one_of("pixels"),
         "mesh": values.settings,
     },

@@ -23,6 +23,7 @@ from lensfit.plots import (
     PIXEL_VISIBILITY_FIGURES,
     SAMPLE_FIGURES,
     VISIBILITY_FIGURES,
+    slope_figure,
 )
 from lensfit.problem import Problem
 from lensfit.results.derived import Quantity
@@ -89,7 +90,8 @@ def _variable(group: h5py.Group, name: str, values: Any) -> h5py.Dataset:
 TABLE, MODEL, SOURCE, CHAINS = "parameters.ecsv", "model.fits", "source.fits", "samples.h5"
 REPORT, RECIPE = "report.html", "recipe.toml"
 LIVE = ("live.png", "live.gif")
-_EVERY = {*FIGURES, *VISIBILITY_FIGURES, *PIXEL_FIGURES, *PIXEL_VISIBILITY_FIGURES, *SAMPLE_FIGURES}
+SLOPE_FIGURE, BESIDE_SLOPE = "slope", ("einstein_radius", "strength", "slope", "gamma1", "gamma2")
+_EVERY = {*FIGURES, *VISIBILITY_FIGURES, *PIXEL_FIGURES, *PIXEL_VISIBILITY_FIGURES, *SAMPLE_FIGURES, SLOPE_FIGURE}
 _TABLES = (RESULT, TABLE, MODEL, SOURCE, SAMPLES, CHAINS, REPORT, RECIPE)
 MADE = frozenset({*_TABLES, *LIVE, *(f"{name}.png" for name in _EVERY)})
 """What a run may write; of several data the names of figures begin with that of each."""
@@ -113,6 +115,9 @@ def write_results(
     for name, figure in shown.figures.items():
         _draw(folder, name, figure())
     names = [*shown.figures]
+    if slope := slope_and_beside(problem):
+        _draw(folder, SLOPE_FIGURE, slope_figure(result, slope))
+        names.append(SLOPE_FIGURE)
     model_file(shown.planes, observation.frame, result).writeto(folder / MODEL)
     if found is not None:
         source_file(found, observation.frame.unit).writeto(folder / SOURCE)
@@ -125,6 +130,12 @@ def write_results(
     document = as_document(result, problem, observation, derived, [f"{name}.png" for name in names], road)
     as_table(document).write(folder / TABLE, format="ascii.ecsv")
     write_json(folder / RESULT, document)
+
+
+def slope_and_beside(problem: Problem) -> list[int]:
+    """Where slopes of masses, and what goes with them, stand among the parameters; empty where no slope is free."""
+    masses = {k: p.role for k, p in enumerate(problem.space.parameters) if p.group == "mass"}
+    return [k for k, role in masses.items() if role in BESIDE_SLOPE] if "slope" in masses.values() else []
 
 
 def _draw(folder: Path, name: str, figure: Figure) -> None:

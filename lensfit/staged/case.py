@@ -16,11 +16,14 @@ from lensfit.grid import cut
 from lensfit.model import AnyModel
 from lensfit.pytree import replace
 from lensfit.space import Space
+from lensfit.staged.strength import Strength
 
 Tell = Callable[[str, float, float, Point | None], None]
 """Is told the stage, its chi2 (NaN where unknown), the share of the work that is done, and the best point so far."""
 Score = Callable[[Point, Any], float]
 """What basins are ranked by, of the end of a descent and its likelihood: small is good."""
+NEAR = 0.04
+"""Relative difference in Einstein radius up to which two basins are one."""
 BRIGHT = 256
 """Most pixels that are traced back."""
 CHUNK = 64
@@ -61,7 +64,9 @@ class Source:
 class Roles:
     """Indices and masks (n,) of the parameters by what they do.
 
-    `low` and `high` (n,) are three widths of its prior from the middle of each: where a start may lie.
+    `low` and `high` (n,) are three widths of its prior from the middle of each: where a start may lie. `held` are the
+    parameters of the mass that have a typical value, as a slope, and `typical` (n,) is z there, zero of all others:
+    the search for the mass holds them, the fits of everything together free them.
     """
 
     light: np.ndarray
@@ -69,11 +74,11 @@ class Roles:
     source: np.ndarray
     radii: np.ndarray
     shapes: np.ndarray
-    einstein_radius: int
-    einstein_radius_name: str
+    held: np.ndarray
+    typical: np.ndarray
+    strength: Strength
     low: np.ndarray
     high: np.ndarray
-    mass_center: tuple[int, ...]
     sources: tuple[Source, ...]
 
     @classmethod
@@ -82,14 +87,9 @@ class Roles:
         parameters = space.parameters
         group = np.array([p.group for p in parameters])
         role = np.array([p.role for p in parameters])
-        scale = np.flatnonzero((group == "mass") & (role == "einstein_radius"))
         owners = sorted({p.name.rsplit(".", 1)[0] for p in parameters if p.group == "source"})
-        if len(scale) != 1:
-            found = ", ".join(parameters[k].name for k in scale) or "none"
-            raise FitError(
-                f"the staged fitter needs one free Einstein radius among the masses, and the model has {found}; "
-                "fix all but the main one, or use another fitter"
-            )
+        low, high = (to_theta(space, np.full(space.ndim, end)) for end in (-3.0, 3.0))
+        strength = Strength.of(space, low, high)
         if not owners:
             raise FitError("the staged fitter needs a source with free parameters, and the model has none")
         light = np.isin(group, ["light", "sky"])
@@ -99,11 +99,11 @@ class Roles:
             source=group == "source",
             radii=np.flatnonzero(light & (role == "radius")),
             shapes=np.flatnonzero(light & (role == "shape")),
-            einstein_radius=int(scale[0]),
-            einstein_radius_name=parameters[scale[0]].name,
-            low=to_theta(space, np.full(space.ndim, -3.0)),
-            high=to_theta(space, np.full(space.ndim, 3.0)),
-            mass_center=_center(space, parameters[scale[0]].name.rsplit(".", 1)[0]),
+            held=(group == "mass") & np.array([p.typical is not None for p in parameters]),
+            typical=_typical(space),
+            strength=strength,
+            low=low,
+            high=high,
             sources=tuple(_source(space, owner) for owner in owners),
         )
 
@@ -113,11 +113,13 @@ def _source(space: Space, owner: str) -> Source:
     return Source(**{f.name: found.get(f.name, -1) for f in dataclasses.fields(Source)})
 
 
-def _center(space: Space, owner: str) -> tuple[int, ...]:
-    """Indices of a profile's centre, also where it is tied to another profile's; empty where it is fixed."""
-    where = {path: slot.index for path, slot in zip(space.paths, space.slots, strict=True) if slot.kind == "free"}
-    found = [where.get(f"{owner}.{axis}") for axis in ("center_x", "center_y")]
-    return () if None in found else tuple(int(k) for k in found if k is not None)
+def _typical(space: Space) -> np.ndarray:
+    """z (n,) of the typical values of what has one; zero, the middle of the prior, of all others."""
+    has = np.array([p.group == "mass" and p.typical is not None for p in space.parameters], bool)
+    values = np.array([np.nan if p.typical is None else p.typical for p in space.parameters], float)
+    middle = to_theta(space, np.zeros(space.ndim))
+    z = np.asarray(to_z(space, np.where(has, values, middle)))
+    return np.where(has & np.isfinite(z), z, 0.0)
 
 
 class Tally:
@@ -223,3 +225,17 @@ class Case:
         """Raises FitError where the model cannot be staged."""
         space = Space.of(model)
         return cls(model, space, Roles.of(space), Levels.of(likelihood), Tally(), score)
+
+    def distinct(self, basins: list[Basin], most: int, apart: float = np.inf) -> list[Basin]:
+        """The best basins, of those within 4 % in Einstein radius only the best one, unless their lenses are as far
+        apart as `apart` Einstein radii."""
+        kept: list[tuple[float, np.ndarray, Basin]] = []
+        strength = self.roles.strength
+        for basin in sorted(basins, key=lambda b: b.score):
+            radius = strength.radius(self.space, basin.theta, self.levels.full.grid)
+            center = strength.center(self.space, basin.theta)
+            same = [abs(np.log(radius / other)) <= NEAR and not np.hypot(*(center - place)) >= apart * radius
+                    for other, place, _ in kept]  # fmt: skip
+            if not any(same):
+                kept.append((radius, center, basin))
+        return [basin for *_, basin in kept[:most]]

@@ -10,7 +10,7 @@ import numpy as np
 from lensfit.fitters.lm import Point
 from lensfit.space import Space
 from lensfit.staged.case import Basin, Case, Found, Roles, Tell, to_theta
-from lensfit.staged.joint import Joint, distinct, join
+from lensfit.staged.joint import Joint, join
 from lensfit.staged.search import floor_weights, search
 
 POOR = 1.2
@@ -51,14 +51,14 @@ def search_again(case: Case, joint: Joint, theta: np.ndarray, rng: np.random.Gen
     image = levels.binned(light)
     found = search(case, levels.coarse.minus(image), theta, image, rng)
     weighted = levels.medium.weighted(floor_weights(light, FLOOR))
-    starts = [join(roles, theta, basin.theta) for basin in distinct(roles, found, 3)]
+    starts = [join(roles, theta, basin.theta) for basin in case.distinct(found, 3)]
     return sorted((joint.fit(weighted, s, 6, 5.0) for s in starts), key=lambda basin: basin.score)
 
 
 def finish(case: Case, joint: Joint, basins: list[Basin]) -> Found:
     """Fit the most promising basins finely and the best of them at full accuracy."""
     medium = case.levels.medium
-    fine = [joint.fit(medium, basin.theta, 6, 1.0) for basin in distinct(case.roles, basins, 3)]
+    fine = [joint.fit(medium, basin.theta, 6, 1.0) for basin in case.distinct(basins, 3)]
     fine = sorted(fine, key=lambda basin: basin.score)
     best = joint.fit(medium, fine[0].theta, 20, 1.0)
     point = joint.descend(case.levels.full, best.theta, 60, 0.02)
@@ -71,7 +71,7 @@ def _search_first(case: Case, joint: Joint, lights: list[LightFit], rng: np.rand
     found = search(case, levels.coarse.minus(best.image), best.theta, best.image, rng)
     light = joint.lens_light(levels.medium, join(roles, best.theta, found[0].theta))
     weighted = levels.medium.weighted(floor_weights(light, FLOOR))
-    starts = [join(roles, best.theta, basin.theta) for basin in distinct(roles, found, 3)]
+    starts = [join(roles, best.theta, basin.theta) for basin in case.distinct(found, 3)]
     starts += [join(roles, light.theta, found[0].theta) for light in lights[1:4]]
     return sorted((joint.fit(weighted, s, 6, 5.0) for s in starts), key=lambda basin: basin.score)
 

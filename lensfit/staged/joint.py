@@ -69,9 +69,11 @@ class Joint:
         z[self.place] = np.asarray(to_z(self.space, theta))
         return to_theta(self.wide, z)
 
-    def descend(self, likelihood: Any, theta: np.ndarray, iterations: int, tolerance: float) -> Point:
-        """The end of a descent from theta (n,)."""
-        return self._narrow(self._run(likelihood, theta, iterations, tolerance, False).point)
+    def descend(
+        self, likelihood: Any, theta: np.ndarray, iterations: int, tolerance: float, free: np.ndarray | None = None
+    ) -> Point:
+        """The end of a descent from theta (n,), in the parameters flagged in free (n,) alone."""
+        return self._narrow(self._run(likelihood, theta, iterations, tolerance, False, free).point)
 
     def settle(
         self, likelihood: Any, theta: np.ndarray, iterations: int, tolerance: float
@@ -83,9 +85,11 @@ class Joint:
         system = System(curvature=curvature[np.ix_(own, own)], slope=slope[own])  # pyright: ignore[reportArgumentType]
         return self._narrow(end.point), system
 
-    def fit(self, likelihood: Any, theta: np.ndarray, iterations: int, tolerance: float) -> Basin:
+    def fit(
+        self, likelihood: Any, theta: np.ndarray, iterations: int, tolerance: float, free: np.ndarray | None = None
+    ) -> Basin:
         """The end of a descent as a basin."""
-        return basin_of(self.descend(likelihood, theta, iterations, tolerance), likelihood, theta, self.score)
+        return basin_of(self.descend(likelihood, theta, iterations, tolerance, free), likelihood, theta, self.score)
 
     def lens_light(self, likelihood: Any, theta: np.ndarray) -> np.ndarray:
         """Whitened image (H, W) of the lens light and the sky at theta (n,), amplitudes solved with the source's."""
@@ -93,12 +97,16 @@ class Joint:
         model = self.space.build(theta).filled(point.amplitudes)  # pyright: ignore[reportArgumentType]
         return np.asarray(_whitened(likelihood, model.only("light")))
 
-    def _run(self, likelihood: Any, theta: np.ndarray, iterations: int, tolerance: float, exact: bool) -> Descent:
-        free = np.zeros(self.wide.ndim, bool)
-        free[self.place] = True if self.moving is None else self.moving
+    def _run(
+        self, likelihood: Any, theta: np.ndarray, iterations: int, tolerance: float, exact: bool,
+        free: np.ndarray | None = None,
+    ) -> Descent:
+        own = np.ones(len(self.place), bool) if free is None else free
+        moving = np.zeros(self.wide.ndim, bool)
+        moving[self.place] = own if self.moving is None else own & self.moving
         start = self.widened(theta)
         return self.tally.descend(
-            self.wide, likelihood, start, free, iterations, tolerance, GROUPS, self.shown, exact
+            self.wide, likelihood, start, moving, iterations, tolerance, GROUPS, self.shown, exact
         )
 
     def _narrow(self, point: Point) -> Point:
@@ -135,24 +143,6 @@ def join(roles: Roles, light: np.ndarray, rest: np.ndarray) -> np.ndarray:
     return np.where(roles.light, light, rest)
 
 
-def distinct(roles: Roles, basins: list[Basin], most: int, apart: float = np.inf) -> list[Basin]:
-    """The best basins, of those within 4 % in Einstein radius only the best one, unless their lenses are as far
-    apart as `apart` Einstein radii."""
-    kept: list[Basin] = []
-    center = list(roles.mass_center)
-
-    def same(basin: Basin, other: Basin) -> bool:
-        radius = basin.theta[roles.einstein_radius]
-        if abs(np.log(radius / other.theta[roles.einstein_radius])) > 0.04:
-            return False
-        return not center or float(np.hypot(*(basin.theta - other.theta)[center])) < apart * radius
-
-    for basin in sorted(basins, key=lambda b: b.score):
-        if not any(same(basin, other) for other in kept):
-            kept.append(basin)
-    return kept[:most]
-
-
 @jax.jit
 def _whitened(likelihood: Any, model: LensModel) -> jax.Array:
     return likelihood.image(model) * likelihood.inverse_noise
@@ -165,7 +155,8 @@ def fit_family(
     seconds: tuple[tuple[float, float, float], ...],
     easing: tuple[float, ...],
 ) -> tuple[Variant, ...]:
-    """Variants of a fit at `point`: without shear and with one more source, each alone and both together.
+    """Variants of a fit at `point`: what has a typical value held there, as the slope of a mass; without shear and with
+    one more source, each alone and both together.
 
     The further source starts from the best of `seconds`: its size, and its place (x, y) about the first one, in
     units of the size of that. Before shear is taken away it is held at the shares `easing` of itself in turn.
@@ -181,6 +172,13 @@ def fit_family(
 
     def fit(start: np.ndarray, free: np.ndarray, shown: np.ndarray, iterations: int) -> Point:
         return joint.tally.descend(wide, likelihood, start, free, iterations, 1.0, GROUPS, shown).point
+
+    held = {k: p.typical for k, p in enumerate(wide.parameters) if p.group == "mass" and p.typical is not None}
+    if held:
+        start, free = theta.copy(), own & ~np.isin(np.arange(wide.ndim), list(held))
+        start[list(held)] = list(held.values())
+        end, name = fit(start, free, joint.shown, 20), _held_name(wide, held)
+        variants.append(_variant(name, joint, free, joint.shown, end.theta, end.amplitudes, float(end.chi2)))
 
     def without_shear(name: str, start: np.ndarray, free: np.ndarray, shown: np.ndarray) -> None:
         if not unsheared.all():
@@ -198,6 +196,11 @@ def fit_family(
         variants.append(_variant("two sources", joint, model, more, best.theta, best.amplitudes, float(best.chi2)))
         without_shear("two sources, no shear", np.asarray(best.theta), model, more)
     return tuple(variants)
+
+
+def _held_name(space: Space, values: dict[int, float]) -> str:
+    """What is held at which value, in words, by index."""
+    return ", ".join(f"{space.names[k].rpartition('.')[2]} {value:g}" for k, value in values.items())
 
 
 def _objective(point: Point) -> float:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 
+import jax
 import numpy as np
 
 from lensfit.fitters.result import Basin
+from lensfit.space import Ref, Space
 from lensfit.staged.case import Case, Roles, Source, to_theta, to_z
 from lensfit.staged.joint import Joint
 
@@ -35,6 +37,7 @@ def inside(case: Case, joint: Joint) -> tuple[Roles, Joint] | None:
     for path, slot in zip(space.paths, space.slots, strict=True):
         if slot.kind == "free":
             moving[slot.index] |= is_own(path)
+    _with_what_they_hang_on(space, moving)
     lit = np.array([is_own(p.name) for p in space.amplitudes], bool)
     if lit.all() or not lit.any():
         return None
@@ -43,20 +46,30 @@ def inside(case: Case, joint: Joint) -> tuple[Roles, Joint] | None:
     return dataclasses.replace(roles, sources=roles.sources[:1]), dataclasses.replace(joint, moving=moving, shown=shown)
 
 
+def _with_what_they_hang_on(space: Space, moving: np.ndarray) -> None:
+    """Flag in moving (n,) the parameters too that the priors of those flagged are made of."""
+    before = -1
+    while before < (before := int(moving.sum())):
+        for prior, block in zip(space.priors, space.blocks, strict=True):
+            if moving[list(block)].any():
+                leaves = jax.tree.leaves(prior, is_leaf=lambda leaf: isinstance(leaf, Ref))
+                moving[[leaf.index for leaf in leaves if isinstance(leaf, Ref)]] = True
+
+
 def grow(case: Case, joint: Joint, theta: np.ndarray, rng: np.random.Generator) -> Basin:
     """The best end, on the coarse level, of the larger model begun at theta (n,): with what is more in it in the middle
     of its priors, and with its further sources at places about the first one, smaller and larger in turn."""
     first, *others = case.roles.sources
-    starts = [theta]
+    starts, free = [theta], ~case.roles.held
     for k in range(SPLITS if others and first.radius >= 0 else 0):
         start = theta.copy()
         for source in others:
             _put_beside(start, first, source, 2 * np.pi * (k + rng.random()) / SPLITS, 0.8 + 1.2 * rng.random(), k % 2)
         z = np.nan_to_num(np.asarray(to_z(case.space, start)), nan=0.0)
         starts.append(np.asarray(to_theta(case.space, np.clip(z, -INSIDE, INSIDE))))
-    tried = [joint.fit(case.levels.coarse, start, 12, 1.0) for start in starts]
+    tried = [joint.fit(case.levels.coarse, start, 12, 1.0, free) for start in starts]
     best = min(tried, key=lambda basin: basin.score)
-    return joint.fit(case.levels.coarse, best.theta, 30, 0.1)
+    return joint.fit(case.levels.coarse, best.theta, 30, 0.1, free)
 
 
 def _put_beside(theta: np.ndarray, first: Source, other: Source, angle: float, far: float, larger: int) -> None:

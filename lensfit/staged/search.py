@@ -34,10 +34,10 @@ def search(
     it was bright its model errs.
     """
     space, roles = case.space, case.roles
-    held = np.where(roles.light, np.asarray(to_z(space, theta)), 0.0)
+    held = np.where(roles.light, np.asarray(to_z(space, theta)), roles.typical)
     start = to_theta(space, held)
     x, y = likelihood.grid.coordinates()
-    center = start[list(roles.mass_center)] if roles.mass_center else np.zeros(2)
+    center = roles.strength.center(space, start)
     radius = np.hypot(x - center[0], y - center[1])
     pixel = float(likelihood.grid.pixel_scale)
     field = float(radius[np.asarray(likelihood.inverse_noise) > 0].max())
@@ -47,7 +47,7 @@ def search(
     arcs = find_arcs(x, y, np.where(radius > inner, left, 0.0))
     target = likelihood.weighted(weights)
     pool = []
-    low, high = (limit[roles.einstein_radius] for limit in (roles.low, roles.high))
+    low, high = roles.strength.radii
     for stratum in np.geomspace(max(inner, low), min(0.95 * field, high), STRATA):
         drawn = draws(space, roles, held, stratum, arcs, rng)
         place_sources(roles, drawn, (pixel, 0.3 * field))
@@ -106,11 +106,10 @@ def draws(
     """Of `count` draws of about this Einstein radius those `followed` that focus the arcs best."""
     z = np.tile(held, (count, 1))
     width = np.resize(WIDTHS, count)[:, None]
-    z[:, roles.mass] = width * rng.standard_normal((count, int(roles.mass.sum())))
+    moving = roles.mass & ~roles.held
+    z[:, moving] = width * rng.standard_normal((count, int(moving.sum())))
     theta = to_theta(space, z)
-    k = roles.einstein_radius
-    radii = einstein_radius * np.exp(0.05 * rng.standard_normal(count))
-    theta[:, k] = np.clip(radii, roles.low[k], roles.high[k])
+    roles.strength.put(space, theta, einstein_radius * np.exp(0.05 * rng.standard_normal(count)))
     beta = np.stack(_trace_back(space, theta, arcs.x, arcs.y), -1)
     found = [_focus(beta[k], arcs.weight, einstein_radius, rng if k % 4 > 1 else None) for k in range(count)]
     focus, spread, score = (np.array(a) for a in zip(*found, strict=True))
@@ -154,7 +153,7 @@ def place_sources(roles: Roles, drawn: Drawn, limits: tuple[float, float]) -> No
 def _descend(
     case: Case, likelihood: Any, theta: np.ndarray, iterations: int, tolerance: float
 ) -> Basin:
-    free = case.roles.mass | case.roles.source
+    free = (case.roles.mass & ~case.roles.held) | case.roles.source
     end = case.tally.descend(case.space, likelihood, theta, free, iterations, tolerance, ("source",))
     return basin_of(end.point, likelihood, theta, case.score)
 

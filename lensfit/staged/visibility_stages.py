@@ -13,7 +13,7 @@ from lensfit.likelihood.calibration import Observations
 from lensfit.model import LensModel
 from lensfit.operators.toeplitz import FAINT, STEPS, non_negative_image
 from lensfit.staged.case import BRIGHT, Arcs, Case, Found, Roles, Tell
-from lensfit.staged.joint import Joint, distinct
+from lensfit.staged.joint import Joint
 from lensfit.staged.nested import grow, inside
 from lensfit.staged.search import draws, place_sources
 
@@ -62,7 +62,7 @@ def search(case: Case, joint: Joint, rng: np.random.Generator) -> list[Basin]:
     within = inside(case, joint)
     if within is not None:
         small = _descents(case, *within, rng)
-        starts = [*distinct(case.roles, pool, 1), *distinct(case.roles, small, BASINS, APART)]
+        starts = [*case.distinct(pool, 1), *case.distinct(small, BASINS, APART)]
         pool += [grow(case, joint, basin.theta, rng) for basin in starts]
     return sorted(pool, key=_score)
 
@@ -71,26 +71,26 @@ def _descents(case: Case, roles: Roles, joint: Joint, rng: np.random.Generator) 
     """Basins of descents on the coarse level with successive halving."""
     coarse, space = case.levels.coarse, case.space
     arcs, radius = find_emission(coarse)
-    held = np.zeros(space.ndim)
+    free = ~roles.held
     pixel, field = float(coarse.grid.pixel_scale), 0.5 * min(coarse.shape) * float(coarse.grid.pixel_scale)
-    low, high = (limit[roles.einstein_radius] for limit in (roles.low, roles.high))
+    low, high = roles.strength.radii
     strata = np.geomspace(max(RANGE[0] * radius, low, 0.5 * pixel), min(RANGE[1] * radius, high, field), STRATA)
     firsts, rest = [], []
     for stratum in strata:
-        drawn = draws(space, roles, held, stratum, arcs, rng, DRAWS, FOLLOWED)
+        drawn = draws(space, roles, roles.typical, stratum, arcs, rng, DRAWS, FOLLOWED)
         place_sources(roles, drawn, (0.25 * pixel, 0.3 * field))
-        first, *others = sorted((joint.fit(coarse, theta, 0, 1.0) for theta in drawn.theta), key=_score)
+        first, *others = sorted((joint.fit(coarse, theta, 0, 1.0, free) for theta in drawn.theta), key=_score)
         firsts, rest = [*firsts, first], rest + others
     pool = firsts + sorted(rest, key=_score)[: STARTS - STRATA]
     for keep, iterations, tolerance in ((STARTS, 5, 2.0), (STARTS // 3, 12, 1.0), (STARTS // 6, 30, 0.1)):
-        pool = [joint.fit(coarse, basin.theta, iterations, tolerance) for basin in _best(roles, pool, keep)]
+        pool = [joint.fit(coarse, basin.theta, iterations, tolerance, free) for basin in _best(case, pool, keep)]
     return pool
 
 
 def finish(case: Case, joint: Joint, basins: list[Basin]) -> Found:
     """Fit the most promising basins on fine pixels, and the best of them to the end."""
     full = case.levels.full
-    fine = [joint.fit(full, basin.theta, 15, 1.0) for basin in distinct(case.roles, basins, BASINS, APART)]
+    fine = [joint.fit(full, basin.theta, 15, 1.0) for basin in case.distinct(basins, BASINS, APART)]
     fine = sorted(fine, key=_score)
     point = joint.descend(full, fine[0].theta, 60, 0.01)
     return Found(point, np.asarray(point.theta), tuple(fine))
@@ -100,9 +100,9 @@ def _score(basin: Basin) -> float:
     return basin.score
 
 
-def _best(roles: Roles, basins: list[Basin], most: int) -> list[Basin]:
+def _best(case: Case, basins: list[Basin], most: int) -> list[Basin]:
     """The best basins, those first that are distinct: the same one found many times leaves room for others."""
-    firsts = distinct(roles, basins, most, APART)
+    firsts = case.distinct(basins, most, APART)
     others = [basin for basin in sorted(basins, key=_score) if basin not in firsts]
     return (firsts[: most // 2] + sorted(firsts[most // 2 :] + others, key=_score))[:most]
 

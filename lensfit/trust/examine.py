@@ -39,6 +39,8 @@ def examine(
         own = [Check.of("converged", result.converged, f"{result.fitter}: {word}")]
     if is_lens(problem, result):
         result, facts = gather(problem, result, parametric)
+        alone = tuple(str(slope) for slope in facts.slopes if slope.prior_alone)
+        result = dataclasses.replace(result, notes=(*result.notes, *alone))
         checks = [*own, *answers(facts)]
     else:
         told = "no check of a lens was made: the model has no mass or no source, or its data are of no known kind"

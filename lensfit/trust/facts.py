@@ -24,6 +24,7 @@ from lensfit.trust.measures import Measures
 from lensfit.trust.of_image import of_image
 from lensfit.trust.of_pixels import lensed_flux, of_images_on_pixels, of_visibilities_on_pixels
 from lensfit.trust.of_visibilities import of_visibilities
+from lensfit.trust.slopes import Slope, of_these_masses, places, slopes_of
 
 MEASURED: dict[str, Callable[[Any, Any], Measures]] = {
     "image": of_image,
@@ -105,13 +106,15 @@ class AgainstProfiles:
 class Facts:
     """Of one fit; None where it is not known.
 
-    chi2: of all data. far: the parameters far out in their priors, in words. radius, total: the Einstein radius of the
+    chi2: of all data. far: the parameters far out in their priors, in words. slopes: those of the masses that were
+    fitted. radius, total: the Einstein radius of the
     critical curve [arcsec] and its total error: the statistical one and half the range over the neighbours that count,
     in quadrature.
     """
 
     parts: tuple[Part, ...]
     far: tuple[str, ...]
+    slopes: tuple[Slope, ...]
     gain: Gain | None
     rivals: Rivals | None
     chi2: float
@@ -136,7 +139,7 @@ def gather(problem: Problem, result: FitResult, parametric: FitResult | None) ->
     integrated = isinstance(problem.likelihood, Evidence)
     found = problem.reconstruct(result.theta) if integrated else None
     parts = tuple(Part(name, term.kind, MEASURED[term.kind](term, found or model)) for name, term, model in named)
-    result = counted(parts, result)
+    result = counted(parts, result, problem)
     name, term, model = named[0]
     radii = _Radii.of(term, problem, name)
     radius = radii.radius(model)
@@ -152,6 +155,7 @@ def gather(problem: Problem, result: FitResult, parametric: FitResult | None) ->
     return result, Facts(
         parts=parts,
         far=_far_out(problem, result),
+        slopes=slopes_of(problem, result),
         gain=_gain(problem, result),
         rivals=_rivals(problem, result, radii, radius),
         chi2=result.chi2,
@@ -296,8 +300,9 @@ def _neighbours(parts: tuple[Part, ...], result: FitResult, radii: _Radii) -> tu
     )
 
 
-def counted(parts: tuple[Part, ...], result: FitResult) -> FitResult:
-    """The result with those of its variants counting that fit nearly as well, and the spread over them."""
+def counted(parts: tuple[Part, ...], result: FitResult, problem: Problem) -> FitResult:
+    """The result with those of its variants counting that fit nearly as well, and the spread over them; of a slope
+    over those of the same masses."""
     if not result.variants:
         return result
     first = result.variants[0].chi2
@@ -305,7 +310,9 @@ def counted(parts: tuple[Part, ...], result: FitResult) -> FitResult:
     if all(part.kind == "visibilities" for part in parts):  # most of their chi2 is noise
         excess = REJECTED_VISIBILITIES * _signal_squared(parts)
     variants = tuple(dataclasses.replace(v, counts=v.chi2 <= first + excess) for v in result.variants)
-    return dataclasses.replace(result, variants=variants, spread=spread(result.names, variants))
+    over, slopes = spread(result.names, variants), places(problem)
+    over[slopes] = spread(result.names, of_these_masses(problem, variants))[slopes]
+    return dataclasses.replace(result, variants=variants, spread=over)
 
 
 def _signal_squared(parts: tuple[Part, ...]) -> float:

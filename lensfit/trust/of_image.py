@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from lensfit.datasets.psf import pedestal_of
 from lensfit.datasets.sky import deviation, differences
 from lensfit.model import LensModel
 from lensfit.trust.measures import CounterImage, Left, Measures, Noise, by_parity, ratio_of_last
@@ -83,14 +84,6 @@ def remains(left: np.ndarray, source: np.ndarray, bright: np.ndarray, noise: flo
         share=float(np.sqrt(max(excess, 0.0) / whole)),
         peak=highest / max(brightest, 1e-300) if stands_out else 0.0,
     )
-
-
-def pedestal_of(psf: np.ndarray) -> float:
-    """Share of a PSF's light that is a constant below all of it: the least value at its edge, times its pixels."""
-    if min(psf.shape) < 3:
-        return 0.0
-    edge = np.concatenate([psf[0], psf[-1], psf[:, 0], psf[:, -1]])
-    return float(edge.min()) * psf.size / float(psf.sum())
 
 
 def _bright(source: np.ndarray, arcs: np.ndarray) -> np.ndarray:

@@ -12,12 +12,13 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from lensfit.datasets.psf import pedestal_of
 from lensfit.inversion.regularisation import regularisation
 from lensfit.lensing.flux import mean_images
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
 from lensfit.trust.measures import Measures, Noise
-from lensfit.trust.of_image import pedestal_of, scatter
+from lensfit.trust.of_image import scatter
 from lensfit.trust.of_visibilities import scatter as scatter_of_visibilities
 
 PROFILES: dict[str, Callable[[Any], Any]] = {

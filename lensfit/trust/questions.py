@@ -15,6 +15,7 @@ from scipy.stats import norm
 from lensfit.datasets.noise import TOLD
 from lensfit.trust.facts import AGREE, AgainstProfiles, Facts, Gain, Neighbour, Part, Rivals
 from lensfit.trust.measures import CounterImage, Left, Noise, Peak
+from lensfit.trust.slopes import Slope
 from lensfit.verdict import Check, Outcome
 
 LEAST_SIGNAL = 25.0
@@ -64,6 +65,9 @@ BETTER, ASKED_FOR = 0.5, 0.1
 """Share of chi2 by which a neighbouring model is better by far, and share of the lensed signal that the arcs are then
 not explained without: neighbours of real lenses lower chi2 by up to 0.46 of it, a second source beside a lensed quasar
 by 0.71, which is 0.15 of the signal."""
+SLOPES = (1.2, 2.8)
+"""Least and largest slope of a mass: at 1 it does not fall off at all, at 3 it is infinite, and galaxies that were
+measured have 1.5 to 2.6."""
 
 PROFILES, PIXELS = ("image", "visibilities"), ("pixels image", "pixels visibilities")
 IMAGES, WITH_PSF = ("image",), ("image", "pixels image")
@@ -244,6 +248,17 @@ def edges(far: tuple[str, ...]) -> Answer:
     """Is anything far out in its prior?"""
     told = f"far out in their priors [widths]: {', '.join(far)}; widen the prior if these are right"
     return not far, told if far else "no parameter is far out in its prior"
+
+
+@question("slope", ALL, once=True, unknown="which slopes were fitted is not known")
+def slope(slopes: tuple[Slope, ...]) -> Answer:
+    """Is the slope of the mass one that a galaxy has?"""
+    if not slopes:
+        return True, "no slope of a mass was fitted"
+    odd = [s.name for s in slopes if not SLOPES[0] < s.value < SLOPES[1]]
+    told = "; ".join(map(str, slopes))
+    limits = f"{SLOPES[0]:g} to {SLOPES[1]:g}"
+    return not odd, told if not odd else f"{told}; {', '.join(odd)} of a galaxy lies in {limits}"
 
 
 @question("optimum", PROFILES, once=True, unknown="nothing says whether going on lowers chi2")

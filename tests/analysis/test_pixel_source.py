@@ -90,7 +90,8 @@ def test_the_lens_is_found_and_trusted(done):
     assert result.trust.trusted, result.trust.reasons
     assert 0.8 < result.chi2 / result.data_count < 1.15
     assert np.all(result.errors > 0) and np.isfinite(result.log_evidence)
-    assert [v.name for v in result.variants] == ["as fitted", "curvature regularisation", "finer mesh"]
+    meshes = ["as fitted", "curvature regularisation", "finer mesh"]
+    assert [v.name for v in result.variants] == [*meshes, "profiles", "profiles, two sources"]
     assert result.spread[k] < 0.01 * RADIUS
 
 

@@ -1,12 +1,15 @@
 """lensfit inspect, report and simulate."""
 
+import errno
 import json
+import os
 import sys
 from pathlib import Path
 
 import pytest
 from stand_in import write
 
+from lensfit.cli import commands
 from lensfit.datasets import read_imaging
 from lensfit.datasets.psf import fwhm
 from lensfit.instruments import gaussian_psf
@@ -50,6 +53,15 @@ def test_an_error_without_a_log_shows_its_traceback(lensfit, data, monkeypatch):
     assert code == 1
     assert "Traceback" in complaints
     assert "lensfit: unexpected ZeroDivisionError: division by zero" in complaints
+
+
+def test_a_report_that_cannot_be_written_is_told(lensfit, tmp_path, monkeypatch):
+    def full(folder):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(commands, "write_report", full)
+    code, _, complaints = lensfit("report", tmp_path)
+    assert code == 3 and "cannot be written (No space left on device); make room" in complaints
 
 
 def test_a_report_needs_a_run(lensfit, tmp_path):

@@ -1,5 +1,6 @@
 """Commands that do not come to their end: signals, outputs that are full or closed, disks that are full."""
 
+import errno
 import logging
 import os
 import signal
@@ -10,8 +11,10 @@ import pytest
 from stand_in import files
 
 from lensfit.analysis import steps
+from lensfit.cli import run_folder
 from lensfit.cli.ending import complain, heeding_signals
-from lensfit.cli.run_folder import LogFile
+from lensfit.cli.run_folder import LogFile, RunLog
+from lensfit.errors import DataError
 
 
 def nobody_reads():
@@ -89,3 +92,17 @@ def test_a_log_on_a_full_disk_is_told_once(capsys):
     log.close()
     told = "lensfit: /dev/full: cannot be written (No space left on device); make room, or choose another folder\n"
     assert capsys.readouterr().err == told
+
+
+@pytest.mark.parametrize("before", [None, "an earlier log\n"])
+def test_a_log_that_cannot_be_listed_is_taken_back(before, tmp_path, monkeypatch):
+    def no_space(*args, **options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(run_folder, "enlist", no_space)
+    if before is not None:
+        (tmp_path / "log.txt").write_text(before)
+    with pytest.raises(DataError, match=r"No space left on device.*make room"), RunLog(tmp_path, "a") as log:
+        log.open()
+    assert files(tmp_path) == ([] if before is None else ["log.txt"])
+    assert before is None or (tmp_path / "log.txt").read_text().startswith(before)

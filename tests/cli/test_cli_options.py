@@ -27,6 +27,7 @@ from lensfit.start_up import setup
         ["fit", "--out", "run"],
         ["fit", "data", "--out", "run", "--model", "m.toml", "--standard", "flexible"],
         ["fit", "data", "--out", "run", "--standard", "spherical"],
+        ["fit", "data", "--out", "run", "--mass", "nfw"],
         ["fit", "data", "--out", "run", "--seed", "-1"],
         ["fit", "data", "--out", "run", "--mask-radius", "wide"],
         ["inspect", "data", "--noise-scale", "0"],

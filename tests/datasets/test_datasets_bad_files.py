@@ -81,7 +81,7 @@ def test_shapes_and_axes_name_the_extension(tmp_path, arrays):
     hdus(("SCI", arrays["data"], sky_header()), noise, psf).writeto(tmp_path / "a.fits")
     refused(tmp_path / "a.fits", r"noise \(.*a.fits\[ERR\]\): shape \(23, 20\)")
     hdus(("SCI", arrays["data"][0], None), noise, psf).writeto(tmp_path / "b.fits")
-    refused(tmp_path / "b.fits", r"b.fits\[SCI\]: 1 axes", pixel_scale=0.05)
+    refused(tmp_path / "b.fits", r"b.fits\[SCI\]: 1 axes .*, an image has 2", pixel_scale=0.05)
     parts = [("VAR_A", arrays["noise"], None), ("VAR_B", arrays["noise"][1:], None)]
     hdus(("SCI", arrays["data"], sky_header()), *parts, psf).writeto(tmp_path / "c.fits")
     refused(tmp_path / "c.fits", r"c.fits\[VAR_A\+VAR_B\]: shape \(23, 20\)")
@@ -206,7 +206,7 @@ def test_numbers_in_an_archive_that_make_no_sense(tmp_path, arrays, name, value,
         ('{"pixel_scale": "small"}', "info.json: no object with numbers"),
         ('{"pixel_scale": null}', "info.json: no object with numbers"),
         ('{"origin": 3}', "info.json: no object with numbers"),
-        ('{"pixel_scale": -1}', "pixel_scale is -1.0"),
+        ('{"pixel_scale": -1}', "pixel_scale= is -1.0"),
         ('{"pixel_scale": NaN}', "says pixels of nan x nan"),
     ],
 )

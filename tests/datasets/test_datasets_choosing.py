@@ -6,12 +6,14 @@ import h5py
 import numpy as np
 import pytest
 from astropy.io import fits
-from file_layouts import hdus, write_triple
+from file_layouts import LAYOUTS, hdus, write_triple
 from mock_observation import SCALE, SHAPE, sky_header, sky_wcs
 
-from lensfit.datasets import Imaging, read_imaging, write_imaging
+from lensfit import observations
+from lensfit.datasets import USED_AS_IT_IS, Imaging, leaves_a_region, read_imaging, write_imaging
 from lensfit.errors import DataError
 from lensfit.observations import observe
+from lensfit.recipe import DataSection
 
 SIDE = 30
 ORIGIN = (1.0, -2.0)
@@ -147,6 +149,39 @@ def test_a_cutout_keeps_all_coordinates(folder):
     assert ("lens", "x = 1.2, y = -2.1 arcsec, as stated") in part.describe()
 
 
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.__name__)
+def test_of_every_layout_a_part_is_read_as_from_the_whole(layout, tmp_path, arrays):
+    path = layout(tmp_path, arrays)
+    whole, part = read_imaging(path).cutout(0.4, (0.05, 0.0)), read_imaging(path, center=(0.05, 0.0), cutout=0.4)
+    for name in ("data", "noise", "psf", "mask"):
+        np.testing.assert_array_equal(getattr(part, name), getattr(whole, name))
+    assert part.origin == pytest.approx(whole.origin) and part.pixel_scale == whole.pixel_scale
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3,)])
+def test_of_a_cube_a_part_is_read(shape, tmp_path, arrays):
+    image = read_imaging(cubes(tmp_path, arrays, shape), plane=0, cutout=0.2)
+    assert image.shape[0] < arrays["data"].shape[0]
+    assert np.isin(image.data, arrays["data"]).all()
+
+
+def test_of_an_image_too_large_to_read_a_part_is_read(tmp_path, arrays, monkeypatch):
+    """As much memory as the part needs; a mask is read whole, for what it means is seen on the whole image."""
+    side = 700
+    wide = {role: np.pad(arrays[role], (side - 20) // 2, constant_values=1)[:side, :side] for role in ("data", "noise")}
+    write_triple(tmp_path, arrays | wide, header=sky_header())
+    (tmp_path / "mask.fits").unlink()
+    monkeypatch.setattr("lensfit.datasets.array_files.MAX_BYTES", 2**20)
+    refused(tmp_path, "more than 0.000977 GiB")
+    image = read_imaging(tmp_path, cutout=0.3)
+    assert image.shape == (12, 12) and np.isin(image.data, wide["data"]).all()
+
+
+def test_a_part_of_arrays_of_several_grids_is_refused(tmp_path, arrays):
+    write_triple(tmp_path, arrays | {"noise": arrays["noise"][1:]})
+    refused(tmp_path, "noise_map.fits.*shape .* is not the data's shape", cutout=0.3)
+
+
 def test_the_sky_says_where_the_lens_is(folder):
     sky = sky_wcs().pixel_to_world(20, 11)
     image = read_imaging(folder, center_sky=(sky.ra.deg, sky.dec.deg))
@@ -242,6 +277,25 @@ def test_a_mask_that_leaves_the_lens_is_taken(mask, told, tmp_path):
     assert any("leaves out the brightest light" in note for note in image.notes) == told
     write_imaging(image, tmp_path / "again")
     np.testing.assert_array_equal(read_imaging(tmp_path / "again").mask, image.mask)
+
+
+def inside(x, y):
+    return np.hypot(x, y) > 12
+
+
+def wide_ring(x, y):
+    return (np.hypot(x, y) < 8) | (np.hypot(x, y) > 13)
+
+
+@pytest.mark.parametrize(("mask", "kept"), [(inside, True), (wide_ring, True), (star, False)])
+def test_a_mask_is_judged_before_an_image_is_cut(mask, kept, tmp_path):
+    folder = masked(tmp_path, mask)
+    part = read_imaging(folder, cutout=9 * SCALE)
+    assert part.shape < (SIDE, SIDE) and not leaves_a_region(part.mask)
+    assert (USED_AS_IT_IS in part.notes) == kept
+    for seen in (observe(part), observe(read_imaging(folder).cutout(9 * SCALE)),
+                 observations.read(DataSection(path=folder, cutout=9 * SCALE))):  # fmt: skip
+        assert np.array_equal(seen.region().frame.mask, part.mask) == kept
 
 
 def test_a_folder_may_state_what_its_mask_means(tmp_path):

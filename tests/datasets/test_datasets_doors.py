@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+from contextlib import contextmanager
 
 import h5py
 import numpy as np
@@ -13,7 +14,7 @@ from mock_observation import SCALE
 from visibility_layouts import npz as visibility_npz
 from visibility_layouts import uvfits
 
-from lensfit.datasets import Imaging, Visibilities, array_files, read, read_imaging
+from lensfit.datasets import Imaging, Visibilities, array_files, decoder_process, read, read_imaging
 from lensfit.errors import DataError
 
 
@@ -67,7 +68,8 @@ def test_what_is_no_file_is_not_opened(special, name, tmp_path, arrays, monkeypa
     refused(tmp_path, f"{name}: {SPECIAL[special]}")
 
 
-def test_names_that_no_file_can_have(tmp_path):
+def test_names_that_no_file_can_have(tmp_path, arrays):
+    refused(triple(tmp_path, arrays), "no such file, for no file can have this name", noise="a\0b.fits")
     refused(tmp_path / "a\0b.fits", r"a\\x00b.fits: no such file or folder")
     refused(tmp_path / "a\x1b[2J.fits", r"a\\x1b\[2J.fits: no such file or folder")
     refused(tmp_path / ("a" * 3000), "aaa: no such file or folder")
@@ -87,6 +89,7 @@ HEADERS = {
     "fields": ({"TFIELDS": 2**31}, "TFIELDS = 2147483648"),
     "coordinates": ({"WCSAXES": 10**9}, "WCSAXES = 1000000000"),
     "distortion": ({"A_ORDER": 30000}, "A_ORDER = 30000, and 9 is the most"),
+    "a word for a side": ({"NAXIS2": "'TEXT'"}, "its header says NAXIS2 = 'TEXT', no number; fetch it again"),
     "no standard": ({"SIMPLE": False}, r"\[0\]: its header is corrupt, or denies to be standard FITS"),
     "no scale": ({"CD1_1": 0.0, "CD2_2": 0.0, "CD1_2": 0.0, "CD2_1": 0.0}, "states no pixel scale"),
 }
@@ -185,7 +188,7 @@ def test_hdf5_that_lies(store, tmp_path, arrays):
 def test_archives_of_too_many_members(tmp_path, arrays, monkeypatch):
     monkeypatch.setattr("lensfit.datasets.archives.MOST_MEMBERS", 2)
     np.savez(tmp_path / "lens.npz", **arrays, ps=SCALE)
-    refused(tmp_path / "lens.npz", "more than 2 arrays and groups")
+    refused(tmp_path / "lens.npz", "more than 2 arrays and groups; keep those of the lens")
 
 
 def test_links_in_hdf5_are_not_followed(tmp_path, arrays):
@@ -281,7 +284,7 @@ def test_numbers_whose_squares_are_none(role, value, message, arrays):
 def test_masked_pixels_may_hold_anything(arrays):
     arrays["data"][arrays["mask"]], arrays["noise"][arrays["mask"]] = 1e200, 1e-300
     made = Imaging.from_arrays(**arrays, pixel_scale=SCALE)
-    assert (made.data[made.mask] == 0).all() and (made.noise[made.mask] == 1).all()
+    assert (made.data[made.mask] == 0).all() and (made.noise[made.mask] == 1e8).all()
 
 
 def test_what_a_file_says_is_made_visible(tmp_path, arrays):
@@ -293,6 +296,16 @@ def test_what_a_file_says_is_made_visible(tmp_path, arrays):
     assert any(r"psf\n\x1b[31m" in text for text in said)
 
 
+@contextmanager
+def helper_that_runs(monkeypatch, program):
+    """Another helper than the one that serves now."""
+    with monkeypatch.context() as patch:
+        patch.setattr(decoder_process, "PROGRAM", program)
+        decoder_process.HELPER.end()
+        yield
+        decoder_process.HELPER.end()
+
+
 def test_a_decoder_that_ends_its_process_does_not_end_ours(tmp_path, arrays, monkeypatch):
     """astropy's decoder of HCOMPRESS overwrites memory where the stream is corrupt."""
     made = [fits.PrimaryHDU(), *(
@@ -302,11 +315,16 @@ def test_a_decoder_that_ends_its_process_does_not_end_ours(tmp_path, arrays, mon
     fits.HDUList(made).writeto(tmp_path / "lens.fits.fz")
     image = read(tmp_path / "lens.fits.fz", pixel_scale=SCALE)
     np.testing.assert_allclose(image.data, arrays["data"], atol=0.05)
-    monkeypatch.setattr("lensfit.datasets.array_files.APART", "import os; os.abort()")
-    refused(tmp_path / "lens.fits.fz", "its decoder ended with -6", pixel_scale=SCALE)
-    monkeypatch.setattr("lensfit.datasets.array_files.APART", "import time; time.sleep(9)")
-    monkeypatch.setattr("lensfit.datasets.array_files.LONGEST", 0.3)
-    refused(tmp_path / "lens.fits.fz", "its decoder did not end within 0.3 s", pixel_scale=SCALE)
+    decoding, broken = "numpy.asarray(hdus[number].data)", {"os.abort()": "ended with -6", "None[0]": "ended with -1"}
+    monkeypatch.setattr(decoder_process, "LONGEST", 20.0)
+    for wrong, told in broken.items():
+        with helper_that_runs(monkeypatch, decoder_process.PROGRAM.replace(decoding, wrong)):
+            refused(tmp_path / "lens.fits.fz", f"its decoder {told}", pixel_scale=SCALE)
+    monkeypatch.setattr(decoder_process, "LONGEST", 0.3)
+    with helper_that_runs(monkeypatch, "import time; time.sleep(9)"):
+        refused(tmp_path / "lens.fits.fz", "its decoder did not end in time", pixel_scale=SCALE)
+    monkeypatch.undo()
+    np.testing.assert_array_equal(read(tmp_path / "lens.fits.fz", pixel_scale=SCALE).data, image.data)
 
 
 @pytest.mark.parametrize(

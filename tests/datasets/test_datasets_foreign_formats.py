@@ -80,7 +80,7 @@ def uvh5(folder):
 
 
 FOREIGN = {
-    "measurement set": (casa("Measurement Set"), r"a CASA measurement set, .* exportuvfits\(vis='obs.ms', fits"),
+    "measurement set": (casa("Measurement Set"), r"set, which is not read: export it in CASA .*\(vis='obs.ms', fits"),
     "renamed set": (measurement_set_of_another_name, r"a CASA measurement set, .* exportuvfits\(vis='obs.split'"),
     "image": (image_of_casa, r"a CASA image, .* exportfits\(imagename='obs.image', fitsimage='obs.fits'\)"),
     "table": (table_of_casa, r"a CASA table without visibilities, .* of its measurement set"),

@@ -55,8 +55,8 @@ BAD = {
     "negative psf": (put("psf", -0.1, (0, 1)), r"below -0.1 of its peak in 1 pixel, the first at row 0"),
     "psf peak off": ({"psf": shifted_psf(0, 2)}, "peak is at row 6, column 8"),
     "psf centroid off": ({"psf": lopsided_psf()}, "centroid is at row 4, column 2.759"),
-    "no pixel scale": ({"pixel_scale": 0.0}, "pixel_scale is 0.0"),
-    "nan pixel scale": ({"pixel_scale": np.nan}, "pixel_scale is nan"),
+    "no pixel scale": ({"pixel_scale": 0.0}, "pixel_scale= is 0.0"),
+    "nan pixel scale": ({"pixel_scale": np.nan}, "pixel_scale= is nan"),
     "unknown policy": ({"nan": "ignore"}, "'error' or 'mask'"),
 }
 
@@ -98,7 +98,7 @@ def test_nan_can_be_masked_on_request():
     data, noise = put("data", np.nan)["data"], put("noise", np.nan, (8, 8))["noise"]
     image = imaging(data=data, noise=noise, mask=None, nan="mask")
     assert np.argwhere(image.mask).tolist() == [[3, 5], [8, 8]]
-    assert image.data[3, 5] == 0 and image.noise[8, 8] == 1
+    assert image.data[3, 5] == 0 and image.noise[8, 8] == 1e8
     assert "1 pixels masked: data NaN or infinite" in image.notes
     assert "1 pixels masked: noise NaN or infinite" in image.notes
 
@@ -108,7 +108,7 @@ def test_masked_pixels_may_be_bad_and_become_safe(arrays):
     data[arrays["mask"]], noise[arrays["mask"]] = np.inf, 0.0
     image = imaging(data=data, noise=noise)
     np.testing.assert_array_equal(image.mask, arrays["mask"])
-    assert (image.data[image.mask] == 0).all() and (image.noise[image.mask] == 1).all()
+    assert (image.data[image.mask] == 0).all() and (image.noise[image.mask] == 1e8).all()
     assert any("4 masked pixels without a number filled" in note for note in image.notes)
 
 

@@ -140,9 +140,9 @@ BAD = {
     "kilo-wavelengths": (scaled(1e-3), r"kilo-wavelengths \(give wavelength=1e-3\)"),
     "pixel too coarse": ({"pixel_scale": 0.2}, r"0.2 arcsec is too coarse .* 891895 .* at most 0\.115633"),
     "field too small": ({"shape": (8, 72)}, r"0\.8 arcsec is too small for the shortest .*shape >= \d+\)"),
-    "pixel scale": ({"pixel_scale": -1.0}, r"pixel_scale is -1"),
+    "pixel scale": ({"pixel_scale": -1.0}, r"pixel_scale= is -1"),
     "shape": ({"shape": (64.5, 64)}, r"shape=\(64\.5, 64\): give \(H, W\)"),
-    "beam": ({"primary_beam": 0.0}, r"primary_beam is 0"),
+    "beam": ({"primary_beam": 0.0}, r"primary_beam= is 0"),
     "mask": ({"mask": np.ones(SHAPE)}, r"all 4608 pixels are masked"),
     "sign": ({"sign": 0}, r"sign=0: give -1 or \+1"),
     "east": ({"east": "up"}, r"east='up': give 'left' or 'right'"),
@@ -257,7 +257,7 @@ def test_bad_uvfits(keys, message, tmp_path):
 def test_what_is_not_stated_is_asked_for(tmp_path):
     path = layouts.npz_of_complex_numbers(tmp_path, table())
     for missing, given in (("pixel_scale", {"shape": (64, 64)}), ("shape", {"pixel_scale": 0.1})):
-        with pytest.raises(DataError, match=f"states no {missing}; give"):
+        with pytest.raises(DataError, match=f"states no {missing.replace('_', ' ')}; give {missing}="):
             read_interferometer(path, **given)
     for missing in ("sign", "east"):
         stated = {"sign": -1, "east": "left"}

@@ -42,12 +42,12 @@ def test_one_reader_reads_every_kind(lying):
 
 def test_options_of_another_kind_are_refused_by_name(lying):
     path, given = lying
-    option, message = ("psf", "holds visibilities, and psf can be given for images alone") if given else (
-        "sign", "holds an image, and sign can be given for visibilities alone"
+    option, message = ("psf", "holds visibilities, and psf= can be given for images alone") if given else (
+        "sign", "holds an image, and sign= can be given for visibilities alone"
     )  # fmt: skip
     with pytest.raises(DataError, match=message):
         read(path, **given, **{option: -1})
-    with pytest.raises(DataError, match="and colour no reader knows"):
+    with pytest.raises(DataError, match="and colour= no reader knows"):
         read(path, colour="red")
 
 

@@ -69,7 +69,7 @@ def test_channels_where_times_are_too_far_apart():
 def test_bright_structure_is_not_taken_for_noise():
     rows = tracks(every=60, flux=5.0, channels=1)
     assert scatter_of_neighbours(rows) is None
-    with pytest.raises(DataError, match="noise_scale='auto' needs 150 neighbouring visibilities"):
+    with pytest.raises(DataError, match="needs 150 neighbouring visibilities between which the sky cannot change"):
         with_noise_scale(rows, "auto")
     assert with_noise_scale(rows, None) is rows
 

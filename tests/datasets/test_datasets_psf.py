@@ -54,7 +54,7 @@ TOLD = {
     "negative wings": (sharpened(0.2), [r"\d+ pixels are negative, \d+\.\d% of its light"]),
     "off": (star(rows=0.2), [r"0.200 pixels from its centre \(0.200 rows, -?0.000 columns\).*psf_center=True"]),
     "even": (star(40), ["40 rows moved by half a row in Fourier space onto 41", "40 columns moved by half"]),
-    "even, peak low": (star(41)[1:], ["40 rows, centred on a row: its row 39 left out"]),
+    "even, peak low": (star(41)[1:], ["40 rows, centred on a row: its row 39 left out to make it odd"]),
     "even, peak high": (star(41)[:, :40], ["40 columns, centred on a column: its column 0 left out"]),
 }
 
@@ -69,8 +69,8 @@ def test_what_is_strange_is_told(psf, told):
 
 
 REFUSED = {
-    "overflow": (np.full((5, 5), 1e308), r"psf: its sum is inf, with values up to 1e\+308; divide it"),
-    "nearly nothing": (np.full((5, 5), 5e-324), "its sum is 1.2.*e-322; an empty PSF"),
+    "overflow": (np.full((5, 5), 1e308), r"its sum is inf, with values up to 1e\+308; divide it by its largest value"),
+    "nearly nothing": (np.full((5, 5), 5e-324), "its sum is 1.2.*e-322; an empty PSF cannot be normalised"),
     "delta": (spike(1.0), "one pixel holds 100.0% of its light.*a PSF of one pixel"),
     "narrow": (star(15, 0.25), "one pixel holds 9.*% of its light"),
     "cancelled": (star() - 3e-4, "negative pixels hold .* times its sum"),
@@ -172,10 +172,10 @@ CONTRADICTIONS = {
     "no whole ratio": ({"PIXELSCL": SCALE / 1.5}, "says 0.0333333 arcsec, the data's .* 0.05 arcsec, 1.5 times"),
     "coarser": ({"PIXELSCL": SCALE * 2}, "0.5 times as large; resample"),
     "factor and scale": ({"PIXELSCL": SCALE / 3, "OVERSAMP": 4}, "says 4 pixels to one .* of which 3"),
-    "fine and native": ({"PIXELSCL": SCALE, "OVERSAMP": 3}, "says 3 pixels to one .* 0.05 arcsec, the data's own"),
+    "fine and native": ({"PIXELSCL": SCALE, "OVERSAMP": 3}, "the data's own; correct the one that is wrong"),
     "two scales": ({"PIXELSCL": SCALE / 3, "PIXSCALE": SCALE / 2}, "says 0.025 arcsec, .* 0.0166667, and neither"),
     "no scale": ({"PIXELSCL": 0.0}, "says pixels of 0 x 0 arcsec"),
-    "not square": ({"PIXSCAX": SCALE / 3, "PIXSCAY": SCALE / 2}, "says pixels of 0.0166667 x 0.025"),
+    "not square": ({"PIXSCAX": SCALE / 3, "PIXSCAY": SCALE / 2}, "0.025 arcsec; resample the PSF to square pixels"),
     "broken factor": ({"OVERSAMP": 2.5}, "OVERSAMP is 2.5; write a whole number"),
     "infinite factor": ({"OVERSAMP": 10**30}, "OVERSAMP is 1.*; write a whole number from 1 to 100"),
     "far too fine": ({"PIXELSCL": SCALE * 1e-300}, r"says 5e-302 arcsec, .* 1e\+300 times as large"),
@@ -230,7 +230,9 @@ def test_of_stpsf_none_may_fit(tmp_path):
 
 def test_the_psf_of_a_simulation_is_put_on_its_pixels(tmp_path):
     files(tmp_path, stpsf())
-    np.testing.assert_allclose(read_psf(tmp_path / "psf.fits", SCALE), star(9, 1.3), atol=1e-6)
+    psf, notes = read_psf(tmp_path / "psf.fits", SCALE)
+    np.testing.assert_allclose(psf, star(9, 1.3), atol=1e-6)
+    assert any("is used as the PSF" in note for note in notes)
 
 
 def with_star(sigma, noise=0.1, peak=50.0):

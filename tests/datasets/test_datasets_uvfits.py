@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import visibility_layouts as layouts
+from astropy.io import fits
 
 from lensfit.datasets import read_interferometer
 from lensfit.errors import DataError
@@ -75,6 +76,7 @@ def test_every_row_by_its_own_setup(setups, tmp_path):
     rows = [SETUPS["OTHER" if number == 5 else "WIDE"] for number in chosen]
     np.testing.assert_allclose(-made.u, expected(rows), rtol=1e-7)
     told = " ".join(made.notes)
+    assert "one brightness is fitted to all of them" in told
     assert "2 frequency setups (FREQSEL" in told and "5: 426.0000 to 430.1000 GHz" in told
     np.testing.assert_array_equal(made.values.real, np.arange(GROUPS * IFS * CHANNELS))
 
@@ -100,6 +102,15 @@ def test_widths_that_disagree_are_told(tmp_path):
 def test_frequencies_that_are_not_known_are_refused(changes, message, tmp_path):
     with pytest.raises(DataError, match=message):
         read(written(tmp_path, **changes))
+
+
+def test_an_empty_frequency_table_is_refused(tmp_path):
+    path = written(tmp_path, setups=())
+    empty = fits.BinTableHDU.from_columns([fits.Column(name="IF FREQ", format="2D", array=np.zeros((0, 2)))])
+    empty.name = "AIPS FQ"
+    fits.append(path, empty.data, empty.header)
+    with pytest.raises(DataError, match="its AIPS FQ table has no row"):
+        read(path)
 
 
 @pytest.mark.parametrize("number", [-1.0, 0.0, 1.0])
@@ -177,7 +188,7 @@ def test_arrays_of_antennas_are_tracks(parameters, antennas, arrays, bits, tmp_p
         assert made.track is None
     else:
         np.testing.assert_array_equal(made.track, np.repeat(arrays - 1, IFS * CHANNELS))
-        assert "2 arrays of antennas (AIPS AN 1, 2)" in " ".join(made.notes)
+        assert "2 arrays of antennas (AIPS AN 1, 2): each is a track with antennas of its own" in " ".join(made.notes)
 
 
 def test_single_precision_has_no_room_for_the_array_beside_large_numbers(tmp_path):

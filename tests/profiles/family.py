@@ -17,13 +17,25 @@ FAMILY = {
     "gaussian": (profiles.Gaussian, CENTER | {"sigma": 0.6}),
     "multi_gaussian": (profiles.MultiGaussian, CENTER | {"sigmas": (0.2, 0.6, 1.7)}),
     "sie": (profiles.SIE, CENTER | {"einstein_radius": 1.3}),
+    "epl": (profiles.EPL, CENTER | {"einstein_radius": 1.3, "slope": 2.1}),
+    "sis": (profiles.SIS, CENTER | {"einstein_radius": 1.3}),
+    "dpie": (profiles.DPIE, CENTER | {"einstein_radius": 1.3, "core_radius": 0.2, "cut_radius": 2.5}),
+    "nfw": (profiles.NFW, CENTER | {"scale_radius": 3.0, "alpha_rs": 1.1}),
+    "point_mass": (profiles.PointMass, CENTER | {"einstein_radius": 0.6}),
+    "multipole1": (profiles.Multipole1, CENTER | {"a1": 0.05, "a2": -0.03}),
+    "multipole3": (profiles.Multipole3, CENTER | {"a1": 0.05, "a2": -0.03}),
+    "multipole4": (profiles.Multipole4, CENTER | {"a1": 0.05, "a2": -0.03}),
+    "sheet": (profiles.ConvergenceSheet, {"kappa": 0.1}),
     "shear": (profiles.Shear, {"gamma1": 0.07, "gamma2": -0.04}),
 }
-LIGHTS = [name for name, (cls, _) in FAMILY.items() if issubclass(cls, profiles.LightProfile)]
-MASSES = [name for name, (cls, _) in FAMILY.items() if issubclass(cls, profiles.MassProfile)]
-ELLIPTICAL = [name for name in FAMILY if name != "shear"]
+SHAPE = {"e1": 0.0, "e2": 0.0}
 CHUNK = 64
-SIZES = {"effective_radius", "sigma", "sigmas", "einstein_radius"}
+SIZES = {
+    "effective_radius", "sigma", "sigmas", "einstein_radius", "core_radius", "cut_radius", "scale_radius", "alpha_rs",
+}
+"""Fields in arcsec that grow with the profile."""
+TURNS = {("e1", "e2"): {}, ("a1", "a2"): {"multipole1": 1, "multipole3": 3, "multipole4": 4}}
+"""Pairs of fields that turn with the frame, by 2 or by another multiple of its angle."""
 
 
 def fields(name):
@@ -33,9 +45,15 @@ def fields(name):
     return [f.name for f in dataclasses.fields(cls) if not (light and f.name == cls.amplitude)]
 
 
+LIGHTS = [name for name, (cls, _) in FAMILY.items() if issubclass(cls, profiles.LightProfile)]
+MASSES = [name for name, (cls, _) in FAMILY.items() if issubclass(cls, profiles.MassProfile)]
+CENTERED = [name for name in FAMILY if "center_x" in fields(name)]
+ELLIPTICAL = [name for name in FAMILY if "e1" in fields(name)]
+
+
 def numbers(name, **changes):
     """The vector (x, y, *numbers) of a formula, from its entry in the family with changes made."""
-    values = FAMILY[name][1] | {"e1": 0.0, "e2": 0.0, "x": 0.7, "y": 0.5} | changes
+    values = FAMILY[name][1] | SHAPE | {"x": 0.7, "y": 0.5} | changes
     return np.concatenate([np.atleast_1d(values[key]) for key in ("x", "y", *fields(name))]).astype(float)
 
 
@@ -74,6 +92,26 @@ def _compiled(name):
     )
 
 
+def potential(name, vector):
+    """psi of a mass at a vector (x, y, *numbers)."""
+    mass = FAMILY[name][0](**dict(zip(fields(name), vector[2:], strict=True)))
+    return mass.potential(vector[0], vector[1])
+
+
+@functools.cache
+def _compiled_potential(name):
+    def every(v):
+        of = lambda point: potential(name, jnp.concatenate([point, v[2:]]))  # noqa: E731
+        return of(v[:2]), jax.grad(of)(v[:2]), jax.hessian(of)(v[:2]), jax.grad(lambda v: potential(name, v))(v)
+
+    return jax.jit(jax.vmap(every))
+
+
+def potentials(name, vectors):
+    """Vectors (N, P) -> psi (N,), its derivatives (N, 2) and (N, 2, 2) over the sky, and those by every number."""
+    return in_chunks(_compiled_potential(name), vectors)
+
+
 def values(name, vectors):
     """Vectors (N, P) -> values (N, O)."""
     return in_chunks(_compiled(name)[0], vectors)[0]
@@ -107,10 +145,12 @@ def drawn(draw, name):
     r, angle = size * draw(st.floats(0.05, 5.0)), draw(st.floats(0, 2 * np.pi))
     e1, e2 = draw(ellipticities())
     own = {key: value for key, value in FAMILY[name][1].items() if key in SIZES}
-    changes = {key: np.multiply(value, size) / np.max(value) for key, value in own.items()}
+    changes = {key: np.multiply(value, size) / np.max(next(iter(own.values()))) for key, value in own.items()}
     changes |= {"e1": e1, "e2": e2, "x": 0.1 + r * np.cos(angle), "y": -0.2 + r * np.sin(angle)}
     if name == "sersic":
         changes["sersic_index"] = draw(st.floats(0.36, 10.0))
+    if name == "epl":
+        changes["slope"] = draw(st.one_of(st.just(2.0), st.floats(1.2, 2.8)))
     if name == "shear":
         changes |= {"gamma1": draw(st.floats(-0.5, 0.5)), "gamma2": draw(st.floats(-0.5, 0.5))}
     return numbers(name, **changes)

@@ -37,6 +37,9 @@ def test_finite_at_every_singular_point(name):
     for what, array in (("value", value), ("gradient", first), ("second derivative", second)):
         bad = ~np.isfinite(np.asarray(array).reshape(len(vectors), -1)).all(1)
         assert not bad.any(), f"{what} at {vectors[bad][:3]}"
+    for array in family.potentials(name, vectors) if name in family.MASSES else ():
+        bad = ~np.isfinite(np.asarray(array).reshape(len(vectors), -1)).all(1)
+        assert not bad.any(), f"potential at {vectors[bad][:3]}"
 
 
 @pytest.mark.parametrize("name", family.ELLIPTICAL)
@@ -60,8 +63,12 @@ def test_derivatives_are_derivatives(name, data):
     vector = data.draw(family.drawn(name))
     value = family.values(name, vector)
     assume(name in family.MASSES or value.max() > 1e-9)
-    distance = np.hypot(*(vector[:2] - family.numbers(name)[2:4])) if name in family.ELLIPTICAL else 1.0
-    step = 1e-3 * np.concatenate([[distance] * 4, [0.3, 0.3], vector[6:]])[: len(vector)]
+    distance = np.hypot(*(vector[:2] - family.numbers(name)[2:4])) if name in family.CENTERED else 1.0
+    known = dict.fromkeys(("x", "y", "center_x", "center_y"), distance) | dict.fromkeys(("e1", "e2"), 0.3)
+    known |= dict.fromkeys(("gamma1", "gamma2", "kappa", "a1", "a2"), 0.1)
+    names = ["x", "y", *family.fields(name)]
+    names += names[-1:] * (len(vector) - len(names))
+    step = 1e-3 * np.array([known.get(key, abs(value)) for key, value in zip(names, vector, strict=True)])
     first, second = family.derivatives(name, vector)
     numeric = family.finite_difference(lambda v: family.values(name, v), vector, step)
     scale = np.abs(value).max() * 1e-3
@@ -71,7 +78,7 @@ def test_derivatives_are_derivatives(name, data):
     np.testing.assert_allclose(second[0] * unit, numeric * unit, rtol=1e-4, atol=1e-4 * scale * 1e-3)
 
 
-@pytest.mark.parametrize("name", family.ELLIPTICAL)
+@pytest.mark.parametrize("name", family.CENTERED)
 @given(data=st.data())
 @settings(max_examples=40)
 def test_moves_and_turns_with_its_frame(name, data):
@@ -81,7 +88,10 @@ def test_moves_and_turns_with_its_frame(name, data):
     turn = lambda v, a: np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) @ v  # noqa: E731
     turned[:2] = turn(vector[:2], angle) + np.array([dx, dy])
     turned[2:4] = turn(vector[2:4], angle) + np.array([dx, dy])
-    turned[4:6] = turn(vector[4:6], 2 * angle)
+    for pair, times in family.TURNS.items():
+        at = [2 + family.fields(name).index(key) for key in pair if key in family.fields(name)]
+        if at:
+            turned[at] = turn(vector[at], times.get(name, 2) * angle)
     here, there = family.values(name, [vector, turned])
     expected = turn(here, angle) if name in family.MASSES else here
     shift = np.max(np.abs([dx, dy])) + 1

@@ -24,7 +24,7 @@ def model(name):
     """A model in which the profile `name` is "one", seen itself or by what it does to a source."""
     cls, given = family.FAMILY[name]
     numbers = {key: np.array(value) for key, value in given.items()}
-    shape = {} if name == "shear" else {"e1": 0.1, "e2": -0.15}
+    shape = {"e1": 0.1, "e2": -0.15} if name in family.ELLIPTICAL else {}
     if name in family.LIGHTS:
         amplitude = np.array([1.0, 0.3, 0.7]) if name == "multi_gaussian" else 1.3
         return LensModel(light={"one": cls(**numbers, **shape, intensity=amplitude)}, mass={}, source={})

@@ -15,6 +15,8 @@ from lensfit.profiles import SIE, Exponential, Gaussian, MultiGaussian, Sersic
 from lensfit.profiles.sersic import sersic_b
 from lensfit.profiles.sie import CORE
 
+SOFTENED = {"sie", "epl", "sis", "dpie", "point_mass", "multipole1", "multipole3", "multipole4"}
+"""Masses whose formulae have a core of `CORE`."""
 ROUND = {"center_x": 0.0, "center_y": 0.0, "e1": 0.0, "e2": 0.0}
 
 
@@ -27,9 +29,15 @@ def test_mass_makes_the_deflection(name, data):
     (xx, xy), (yx, yy) = np.asarray(first[0])[:, :2]
     profile = family.FAMILY[name][0](**dict(zip(family.fields(name), vector[2:], strict=True)))
     size = np.hypot(np.hypot(xx, yy), xy)
-    core = 4 * (CORE / np.hypot(*(vector[:2] - vector[2:4]))) ** 2 if name == "sie" else 0.0
+    core = 4 * (CORE / np.hypot(*(vector[:2] - vector[2:4]))) ** 2 if name in SOFTENED else 0.0
     assert abs(xx + yy - 2 * profile.convergence(*vector[:2])) <= (1e-10 + core) * size, "div alpha = 2 kappa"
     assert abs(xy - yx) <= (1e-10 + core) * size, "curl alpha = 0"
+    value, (psi, slope, curvature, _) = family.values(name, vector), family.potentials(name, vector)
+    reach = np.hypot(*value[0])
+    soft = core * 4  # an EPL's potential feels it more, as 1 / (3 - slope)
+    np.testing.assert_allclose(slope[0], value[0], rtol=0, atol=(1e-10 + soft) * reach)
+    np.testing.assert_allclose(curvature[0], first[0][:, :2], rtol=0, atol=(1e-9 + soft) * size)
+    assert np.isfinite(psi).all()
     if name == "sie":
         kappa = profile.convergence(*vector[:2])
         inverse = (1 - xx) * (1 - yy) - xy * yx
@@ -119,4 +127,5 @@ def test_every_profile_is_tried():
     final = {c for c in classes if dataclasses.is_dataclass(c)}
     assert final == {cls for cls, _ in family.FAMILY.values()}
     for cls in final:
-        assert all(set(field.metadata) == {"unit", "symbol", "role", "above"} for field in dataclasses.fields(cls))
+        told = {"unit", "symbol", "role", "above", "typical"}
+        assert all(set(field.metadata) == told for field in dataclasses.fields(cls))

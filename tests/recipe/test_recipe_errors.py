@@ -8,7 +8,6 @@ from recipe_texts import MULTI, PIXELS, SERSIC, edited, one_sersic, read
 
 from lensfit.errors import ModelError
 from lensfit.priors import Disk, Normal, Prior
-from lensfit.profiles import LightProfile, parameter
 from lensfit.pytree import pytree, replace
 from lensfit.recipe import read_recipe, write_recipe
 
@@ -44,7 +43,7 @@ WRONG = {
     "deep list": (MULTI.replace("[1.0, 2.0]", "[[[1.0]]]"), "light.set.intensity: [1.0] is no finite number"),
     "many numbers": (MULTI.replace("[0.1, 0.2]", f"[{'0.1, ' * 5000}]"), "more than 4000 numbers in the lists"),
     "chain": ("".join(SERSIC.replace("bulge", f"a{k}").replace("= 4", f'= "light.a{k + 1}.sersic_index"')
-                      for k in range(40)) + SERSIC.replace("bulge", "a40"), "leads through more than 30 others"),
+                      for k in range(40)) + SERSIC.replace("bulge", "a40"), "more than 30 others; name the last one"),
     "many profiles": ("".join(SERSIC.replace("bulge", f"a{k}") for k in range(201)), "201 profiles; a model has at"),
     "no TOML": (SERSIC + "e = ", "is not valid TOML"),
     "section": ('[lihgt.bulge]\nprofile = "Sersic"\n', "no section 'lihgt'; did you mean light?"),
@@ -54,7 +53,8 @@ WRONG = {
     ),
     "mass as light": (
         edited('"SIE"', '"Sersic"'),
-        "mass.sie: no mass profile 'Sersic'; there are SIE, Shear",
+        "mass.sie: no mass profile 'Sersic'; there are ConvergenceSheet, DPIE, EPL, Multipole1, Multipole3, "
+        "Multipole4, NFW, PointMass, SIE, SIS, Shear",
     ),
     "no profile": (edited('profile = "Sersic"', ""), "light.bulge: no profile; give profile = one of"),
     "key": (
@@ -124,6 +124,8 @@ WRONG = {
         SERSIC + '[fit]\nstandard = "flexible"\n',
         "fit.standard: the recipe holds a model of its own",
     ),
+    "mass beside a model": (SERSIC + '[fit]\nmass = "epl"\n', "fit.mass: the recipe holds a model of its own"),
+    "mass": ('[fit]\nmass = "ebl"\n', "fit.mass: no choice 'ebl'; did you mean epl?"),
     "standard": (
         '[fit]\nstandard = "flexibel"\n',
         "fit.standard: no choice 'flexibel'; did you mean flexible?",
@@ -185,13 +187,6 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 @pytree
-class Own(LightProfile):
-    """A profile that lensfit does not know."""
-
-    intensity: float = parameter("", "I", "amplitude")
-
-
-@pytree
 class Flat(Prior):
     """A prior that lensfit does not know."""
 
@@ -208,7 +203,6 @@ def test_models_without_a_recipe_are_refused(tmp_path):
     first, second = Disk(scale=0.2, limit=0.8).parts
     loose = Normal(mean=Normal(mean=0.0, sigma=1.0), sigma=1.0)
     cases = {
-        "Own is not lensfit's": Own(intensity=1.0),
         "cannot name the prior Flat": replace(bulge, center_x=Flat()),
         "light.bulge.e1: a recipe defines": replace(bulge, e1=second, e2=first),
         "light.bulge.center_x: a recipe defines": replace(bulge, center_x=first, center_y=second),

@@ -129,8 +129,9 @@ def test_an_instrument_comes_from_a_preset_and_numbers(tmp_path):
 def test_an_instrument_takes_a_file_as_psf(tmp_path):
     np.savez(tmp_path / "psf.npz", psf=np.eye(3) + 1)
     text = '[instrument]\npreset = "jwst_f150w"\nshape = [40, 50]\npsf = "psf.npz"\n'
-    psf = read(tmp_path, text).instrument.instrument().psf
-    np.testing.assert_allclose(psf, (np.eye(3) + 1) / 12)
+    made = read(tmp_path, text).instrument.instrument()
+    np.testing.assert_allclose(made.psf, (np.eye(3) + 1) / 12)
+    assert "PSF divided by its sum 12" in made.notes
 
 
 def test_an_instrument_says_what_it_lacks(tmp_path):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from lensfit.datasets.psf import pedestal_of
 from lensfit.trust.measures import Measures
-from lensfit.trust.of_image import pedestal_of, remains, scatter
+from lensfit.trust.of_image import remains, scatter
 from lensfit.trust.of_visibilities import peak_of
 from lensfit.trust.of_visibilities import scatter as scatter_of_visibilities
 from lensfit.trust.questions import dirty_residual

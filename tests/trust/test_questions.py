@@ -7,6 +7,7 @@ import pytest
 from lensfit.trust.facts import AgainstProfiles, Facts, Gain, Neighbour, Part, Rivals
 from lensfit.trust.measures import CounterImage, Left, Measures, Noise, Peak
 from lensfit.trust.questions import ALL, IMAGES, PIXELS, PROFILES, QUESTIONS, VISIBILITIES, WITH_PSF, answers
+from lensfit.trust.slopes import Slope
 from lensfit.verdict import Check, Outcome, Trust
 
 SKY = "500 pixels of the sky"
@@ -22,6 +23,7 @@ GOOD = {
     "pedestal": 0.01,
     "peak": Peak(sigma=3.2, share=0.02, x=0.4, y=-0.3, beams=400.0),
     "far": (),
+    "slopes": (Slope("mass.epl.slope", 2.1, 0.04, 0.16),),
     "gain": Gain(0.1, 1.0),
     "rivals": Rivals(change=0.001, gap=200.0),
     "neighbours": (
@@ -76,6 +78,8 @@ FAILING = [
     ("arcs followed", IMAGES, {"left": Left(0.3, 1.4)}, "140 % of their brightest"),
     ("dirty residual", VISIBILITIES, {"peak": Peak(9.0, 0.15, 0.4, -0.3, 400.0)}, "+9.0 sigma"),
     ("edges", ALL, {"far": ("mass.shear.gamma1 = 0.3 (+4.2)",)}, "mass.shear.gamma1 = 0.3 (+4.2)"),
+    ("slope", ALL, {"slopes": (Slope("mass.epl.slope", 2.9, 0.04, 0.16),)}, "of a galaxy lies in 1.2 to 2.8"),
+    ("slope", ALL, {"slopes": (Slope("mass.epl.slope", float("nan"), 0.04, 0.16),)}, "= nan"),
     ("optimum", PROFILES, {"gain": Gain(3.0, 1.0)}, "lowered chi2 by 3"),
     ("another seed", ALL, {"rivals": Rivals(0.02, 200.0)}, "2.00 % away"),
     ("next basin", ALL, {"rivals": Rivals(0.0, 4.0)}, "4 in chi2 away"),
@@ -118,6 +122,15 @@ def test_noise_that_is_off_is_told_and_may_pass():
     assert "--noise-scale auto" in answer("noise", "visibilities", noise=Noise(2.0, 2.0, SKY)).finding
     assert "agrees" in answer("noise", "image", noise=Noise(0.8, 1.25, SKY)).finding
     assert "agrees" in answer("noise", "image", noise=Noise(0.5, 1.0, SKY)).finding, "correlated noise is no fault"
+
+
+def test_a_slope_says_how_much_of_it_is_its_prior():
+    """A slope that its prior alone decides is no fault of the fit, and is said to be no measurement."""
+    for error, told in ((0.08, "25 % of its weight from its prior"), (0.15, "decided by its prior alone"),
+                        (float("nan"), "decided by its prior alone")):
+        check = answer("slope", "image", slopes=(Slope("mass.epl.slope", 2.05, error, 0.16),))
+        assert check.passed and told in check.finding
+    assert answer("slope", "image", slopes=()).finding == "no slope of a mass was fitted"
 
 
 def test_what_no_search_found_is_said_with_the_remedy():

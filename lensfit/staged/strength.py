@@ -1,0 +1,101 @@
+"""How strong the lens of a model is: the one parameter that says so, and the Einstein radius that it makes."""
+from __future__ import annotations
+
+import dataclasses
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lensfit.errors import FitError
+from lensfit.grid import Grid
+from lensfit.lensing import einstein_radius_of, whole_field
+from lensfit.model import STRENGTHS
+from lensfit.space import Space
+
+POINTS = 32
+"""Points of a circle over which the outward deflection is averaged."""
+ITSELF = "einstein_radius"
+"""Role of a strength that is the Einstein radius itself."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Strength:
+    """The free parameter of a model that says how strong its lens is, whatever the mass.
+
+    index: into theta. name: dotted. direct: it is an Einstein radius itself. owner: name of the mass that has it.
+    low, high: where a start of it may lie.
+    """
+
+    index: int
+    name: str
+    direct: bool
+    owner: str
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, space: Space, low: np.ndarray, high: np.ndarray) -> Strength:
+        """Read off a space, with theta (n,) between which a start may lie; raises FitError unless there is just one."""
+        found = [k for k, p in enumerate(space.parameters) if p.group == "mass" and p.role in STRENGTHS]
+        if len(found) != 1:
+            told = ", ".join(space.names[k] for k in found) or "none"
+            raise FitError(
+                "the staged fitter needs one free Einstein radius, or strength of another kind, among the masses, and "
+                f"the model has {told}; fix all but the main one, or use another fitter"
+            )
+        parameter = space.parameters[found[0]]
+        owner = parameter.name.split(".")[-2]
+        direct = parameter.role == ITSELF
+        return cls(found[0], parameter.name, direct, owner, float(low[found[0]]), float(high[found[0]]))
+
+    @property
+    def radii(self) -> tuple[float, float]:
+        """The least and the largest Einstein radius that a start may have [arcsec]."""
+        return (self.low, self.high) if self.direct else (0.0, np.inf)
+
+    def center(self, space: Space, theta: np.ndarray) -> np.ndarray:
+        """Where (2,) the mass is at theta (n,) [arcsec]."""
+        return np.array(_center(space.build(theta), self.owner), float)
+
+    def radius(self, space: Space, theta: np.ndarray, grid: Grid) -> float:
+        """The Einstein radius at theta (n,) [arcsec], NaN where no critical curve closes about the points of a grid."""
+        if self.direct:
+            return float(theta[self.index])
+        return einstein_radius_of(space.build(theta).only(), whole_field(grid))
+
+    def put(self, space: Space, theta: np.ndarray, radii: np.ndarray) -> None:
+        """Set the strength in theta (D, n) so that the lens has about these Einstein radii (D,) [arcsec].
+
+        The mean convergence inside an Einstein radius is 1, so the mean outward deflection there is the radius itself
+        (Gauss's theorem); it is linear in the strength.
+        """
+        values = radii
+        if not self.direct:
+            ends = (self.low, self.high)
+            weak, strong = (np.asarray(_outward(space, theta, radii, end, self.index, self.owner)) for end in ends)
+            values = self.low + (radii - weak) * (self.high - self.low) / (strong - weak)
+        theta[:, self.index] = np.clip(values, self.low, self.high)
+
+
+def _center(model: Any, owner: str) -> tuple[Any, Any]:
+    profile = model.mass[owner]
+    found = {f.metadata.get("role"): getattr(profile, f.name) for f in dataclasses.fields(profile)}
+    return found.get("center_x", 0.0), found.get("center_y", 0.0)
+
+
+@partial(jax.jit, static_argnames=("index", "owner"))
+def _outward(space: Space, theta: jax.Array, radii: jax.Array, strength: Any, index: int, owner: str) -> jax.Array:
+    """Mean outward deflection (D,) [arcsec] on circles of these radii (D,) about a mass of this strength."""
+    angle = jnp.linspace(0.0, 2 * jnp.pi, POINTS, endpoint=False)
+    right, up = jnp.cos(angle), jnp.sin(angle)
+
+    def one(numbers: jax.Array, radius: jax.Array) -> jax.Array:
+        model = space.build(numbers.at[index].set(strength))
+        x, y = _center(model, owner)
+        ax, ay = model.deflection(x + radius * right, y + radius * up)
+        return jnp.mean(ax * right + ay * up)
+
+    return jax.vmap(one)(theta, radii)
