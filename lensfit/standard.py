@@ -17,6 +17,11 @@ from lensfit.pytree import replace
 MASS_FROM_LIGHT = 0.15
 """Scale of the mass's ellipticity about that of one set of Gaussians. From the light as a whole it would be 0.05
 (axis ratios within 0.11, angles within 10 degrees: Koopmans et al. 2006); one set may be far from the whole."""
+CENTER, EINSTEIN_RADIUS = 0.3, 0.8
+"""Width of the prior of the lens's centre, and middle of that of its Einstein radius, in units of the radius of the
+circle about the lensed emission of visibilities."""
+GRID_FILLED = 0.6
+"""Share of half an image grid that this circle takes up where it was not looked for."""
 
 SLOPE = (2.08, 0.16)
 """Mean and scatter of the slopes of early-type galaxies: SLACS, Auger et al. 2010."""
@@ -141,11 +146,20 @@ def source_only(imaging: Imaging, mass: MassModel = "sie") -> LensModel:
 def one_source(data: Interferometer, mass: MassModel = "sie") -> LensModel:
     """For visibilities of a dusty or line-emitting source: SIE, shear and a Sersic source, amplitude solved.
 
-    The priors are scaled from the image grid, which must be a window about the lensed emission (see
-    `lensfit.observations.region.choose_window`): the lens is near its middle, the source small in it.
+    The priors are scaled from the circle about the emission: the lens is near its centre, the Einstein radius near
+    its radius, the source small in it.
     """
     x, y = _middle(data)
     return LensModel(light={}, mass=_mass_of_visibilities(mass, data, x, y), source={"sersic": _compact(data)})
+
+
+def emission_circle(data: Interferometer) -> tuple[float, float, float]:
+    """x, y and radius [arcsec] of the circle about the lensed emission: that which was found in the visibilities
+    (`lensfit.observations.window`), else one that fills GRID_FILLED of the image grid, which is then a window."""
+    if data.emission is None:
+        return (*data.origin, GRID_FILLED * 0.5 * min(data.shape) * data.pixel_scale)
+    x, y, radius = data.emission
+    return x, y, max(radius, data.nyquist)
 
 
 def two_sources(data: Interferometer, mass: MassModel = "sie") -> LensModel:
@@ -176,33 +190,29 @@ VISIBILITIES: dict[str, Callable[..., LensModel]] = {name: globals()[name] for n
 """Models for visibilities, by name."""
 
 
-def _half(data: Interferometer) -> float:
-    """Half the smaller side of the image grid [arcsec]."""
-    return 0.5 * min(data.shape) * data.pixel_scale
-
-
 def _middle(data: Interferometer) -> tuple[Prior, Prior]:
-    """Where the lens is: near the middle of the image grid."""
-    x, y = (Normal(mean=mean, sigma=0.15 * _half(data)) for mean in data.origin)
+    """Where the lens is: near the centre of the circle about the lensed emission."""
+    *place, reach = emission_circle(data)
+    x, y = (Normal(mean=mean, sigma=CENTER * reach) for mean in place)
     return x, y
 
 
 def _mass_of_visibilities(mass: MassModel, data: Interferometer, x: Any, y: Any) -> dict[str, MassProfile]:
     e, gamma = _ellipticity(0.3), Disk(scale=0.1, limit=0.5).parts
-    radius = Uniform(low=0.5 * data.pixel_scale, high=0.9 * _half(data))
+    radius = LogNormal(median=EINSTEIN_RADIUS * emission_circle(data)[2], sigma=0.5)
     return _masses(mass, gamma, center_x=x, center_y=y, e1=e[0], e2=e[1], einstein_radius=radius)
 
 
 def _compact(data: Interferometer) -> Sersic:
-    """A source about where the lens equation sends emission from all around the lens: its middle, that of the grid."""
-    e, (x, y), half = _ellipticity(0.3), data.origin, _half(data)
+    """A source about where the lens equation sends emission from all around the lens: the centre of the circle."""
+    e, (x, y, reach) = _ellipticity(0.3), emission_circle(data)
     return Sersic(
-        center_x=Normal(mean=x, sigma=0.25 * half),
-        center_y=Normal(mean=y, sigma=0.25 * half),
+        center_x=Normal(mean=x, sigma=0.42 * reach),
+        center_y=Normal(mean=y, sigma=0.42 * reach),
         e1=e[0],
         e2=e[1],
         intensity=Solved(),
-        effective_radius=LogNormal(median=0.04 * half, sigma=0.8),
+        effective_radius=LogNormal(median=0.07 * reach, sigma=0.8),
         sersic_index=TruncatedNormal(mean=1.0, sigma=0.5, low=0.4, high=5.0),
     )
 

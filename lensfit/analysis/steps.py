@@ -59,6 +59,8 @@ class Search:
         analysis = analysis.ready()
         result = fit(analysis.problem, self.fitter, seed=analysis.fit.seed, progress=progress,
                      checkpoint=self.checkpoint)  # fmt: skip
+        advice = analysis.observation.advice(analysis.problem.likelihood, result.model)
+        result = dataclasses.replace(result, notes=(*result.notes, *advice))
         return analysis.changed(result=result, fit=_by(analysis.fit, self.fitter))
 
 
@@ -149,7 +151,8 @@ class Calibration:
     """Fit flux scales, shifts and antenna phases of visibilities together with the model.
 
     Shifts are aligned on the non-negative image of all datasets; a model comes from the fit so far or, without one,
-    from the stages of the staged fitter. Model and calibration go to their joint optimum, and the search begins
+    from the stages of the staged fitter, whose best basins are all calibrated: data with phase errors may favour a
+    wrong one. Model and calibration go to their joint optimum, and the search begins
     again from the data as they are calibrated there, so that a basin which the first calibration alone favoured is
     found out; a fit that moved away from its calibration is calibrated anew, at most `passes` times.
 
@@ -163,8 +166,8 @@ class Calibration:
         """The analysis calibrated, and fitted so."""
         if not analysis.observation.free:
             return analysis
-        analysis, case, theta, chi2 = _first_model(analysis, part(progress, 0.0, 0.3))
-        now = analysis.observation.calibrated_with(case, theta)
+        analysis, case, thetas, chi2 = _first_models(analysis, part(progress, 0.0, 0.3))
+        now = analysis.observation.calibrated_with(case, thetas)
         for _ in range(self.passes):
             analysis = self.search(analysis.changed(seen=now), part(progress, 0.4, 0.6))
             problem, result = analysis.problem, analysis.fitted
@@ -172,23 +175,25 @@ class Calibration:
             after = Problem(problem.model, now.term(problem.model))
             if abs(-2 * float(after.log_likelihood(result.theta) - result.log_likelihood)) < MOVED:
                 break
-            now = now.calibrated_with(case, np.array([result[name] for name in case.space.names]))
+            now = now.calibrated_with(case, [np.array([result[name] for name in case.space.names])])
         gain = f"{now.free} calibration parameters, fitted with the model, lowered chi2 by {chi2 - result.chi2:.0f}"
         told = dataclasses.replace(result, notes=(*result.notes, gain, *now.calibration_notes()))
         return analysis.changed(seen=now, posed=problem, result=told)
 
 
-def _first_model(analysis: Analysis, progress: Progress) -> tuple[Analysis, Case, np.ndarray, float]:
-    """The analysis aligned, its case, and theta (n,) of the case with its chi2: of the fit so far, or of the stages."""
+def _first_models(analysis: Analysis, progress: Progress) -> tuple[Analysis, Case, list[np.ndarray], float]:
+    """The analysis aligned, its case, thetas (n,) of the case that may be right, and the chi2 of the first: that of
+    the fit so far, or the basins of the stages."""
     aligned = analysis.changed(seen=analysis.observation.aligned()).ready()
     term: Any = aligned.problem.likelihood
     stages = Stages.of(term)
     case = stages.case(solve_amplitudes(aligned.problem.model), term)
     if analysis.result is not None:
-        return aligned, case, np.array([analysis.result[name] for name in case.space.names]), analysis.result.chi2
+        return aligned, case, [np.array([analysis.result[name] for name in case.space.names])], analysis.result.chi2
 
     def tell(stage: str, chi2: float, share: float, point: Any) -> None:
         progress(stage, chi2, share)
 
     found = stages.run(case, np.random.default_rng(analysis.fit.seed), tell)
-    return aligned, case, found.theta, float(found.point.chi2)
+    others = [basin.theta for basin in found.basins[1:]]
+    return aligned, case, [found.theta, *others], float(found.point.chi2)

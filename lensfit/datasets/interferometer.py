@@ -1,7 +1,7 @@
 """Visibilities of a lens with the image grid on which they are modelled, checked once at the door."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -39,6 +39,9 @@ class Interferometer(Dataset):
         pixel_scale: arcsec per pixel.
         origin: (x, y) in arcsec of the centre of the image.
         primary_beam: full width at half maximum of the antennas' Gaussian response in arcsec, None = flat.
+        emission: (x, y, radius) in arcsec of the smallest circle about the emission that one lens may show, None = it
+            was not looked for.
+        taken_out: (x, y, width [arcsec], flux, its error [Jy]) of each round Gaussian that was taken out of the data.
         notes: what was done to the input, in plain words.
         sources: (role, path, sha256) of each file read.
         unit: of the images that are modelled.
@@ -50,6 +53,8 @@ class Interferometer(Dataset):
     pixel_scale: float
     origin: tuple[float, float] = (0.0, 0.0)
     primary_beam: float | None = None
+    emission: tuple[float, float, float] | None = None
+    taken_out: tuple[tuple[float, float, float, float, float], ...] = ()
     notes: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
     unit: str | None = field(default="Jy / pixel", init=False)
@@ -150,13 +155,14 @@ class Interferometer(Dataset):
         Raises:
             DataError: the grid does not suit the baselines.
         """
-        return self.of(
+        made = self.of(
             self.visibilities,
             pixel_scale=pixel_scale,
             shape=shape,
             origin=self.origin if origin is None else origin,
             primary_beam=self.primary_beam,
         )
+        return replace(made, emission=self.emission, taken_out=self.taken_out)
 
     def describe(self) -> list[tuple[str, str]]:
         """(label, text) of everything that is understood of the visibilities and of their image grid."""
@@ -185,6 +191,8 @@ class Interferometer(Dataset):
             "origin": self.origin,
             "unit": self.unit,
             "primary_beam": self.primary_beam,
+            "emission": self.emission,
+            "taken_out": self.taken_out,
             "hash": self.hash,
             "sources": source_rows(self.sources),
             "notes": self.notes,

@@ -69,6 +69,11 @@ class NamedObservations(Observation):
             self.model(None)
         return Sum(terms={name: one.term(model[name]) for name, one in self.observations.items()})
 
+    def advice(self, term: Any, model: Any) -> tuple[str, ...]:
+        """That of each, after its name."""
+        said = {name: one.advice(term.terms[name], model[name]) for name, one in self.observations.items()}
+        return tuple(f"{name}: {words}" for name, some in said.items() for words in some)
+
     def shown(self, term: Any, model: Any, found: Reconstruction | None) -> Shown:
         """Figures and images of each, their names after its own."""
         figures, planes = {}, []

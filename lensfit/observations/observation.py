@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -124,12 +124,17 @@ class Observation(ABC):
         """With the calibration at its best for a fitted model of numbers."""
         return self
 
-    def calibrated_with(self, case: Case, theta: np.ndarray) -> Self:
-        """With the calibration at its joint optimum with the model, near theta (n,) of the case's space."""
+    def calibrated_with(self, case: Case, thetas: Sequence[np.ndarray]) -> Self:
+        """With the calibration at its joint optimum with the model, the best of those near thetas, (n,) each, of the
+        case's space."""
         return self
 
     def calibration_notes(self) -> tuple[str, ...]:
         """What the calibration came out at, in plain words."""
+        return ()
+
+    def advice(self, term: Any, model: LensModel) -> tuple[str, ...]:
+        """What a fitted model of numbers says should be fitted along, in plain words."""
         return ()
 
     drawn_live: ClassVar[bool] = False

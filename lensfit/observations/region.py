@@ -1,20 +1,13 @@
-"""What part of the sky is fitted, read off the data: the mask of an image, the image grid of visibilities.
-
-An image: where the lens is and how far its arcs reach. Visibilities: where the emission is.
-"""
+"""The mask of an image, read off the data: where the lens is and how far its arcs reach."""
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, label
+from scipy.ndimage import gaussian_filter
 
-from lensfit.datasets import Imaging, Interferometer, brightest_place, disc, least_field
-from lensfit.errors import DataError
-from lensfit.likelihood.calibration import Observations
-from lensfit.staged.visibility_stages import align, bright_image
+from lensfit.datasets import Imaging, brightest_place, disc
 
 SMOOTHING = 1.5
 """Width of the smoothing before structure is looked for [pixels]."""
@@ -30,14 +23,6 @@ COVERED = 0.1
 """Share of a ring that structure must cover for the ring to belong to the arcs."""
 MASK_MARGIN = 1.15
 """The mask's radius in units of the outermost such ring."""
-WIDE, FINE = 0.5, 0.36
-"""Pixels of the image that is searched for the lens, and of the window, in units of the largest one allowed."""
-LARGEST = 512
-"""Most pixels along a side of the image that is searched."""
-SHARE = 0.2
-"""Share of the peak of the smoothed image down to which emission belongs to the lens."""
-WINDOW_MARGIN = 1.7
-"""Half the side of the window in units of the distance to which that reaches."""
 
 
 def choose_mask(imaging: Imaging) -> Imaging:
@@ -121,47 +106,3 @@ def _runs(flags: np.ndarray, first: int) -> list[tuple[int, int]]:
     """[start, stop) of the runs of True from index `first` on."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags[first:], [False]]).astype(int)))
     return [(int(a) + first, int(b) + first) for a, b in zip(edges[::2], edges[1::2], strict=True)]
-
-
-def choose_window(datasets: Sequence[Interferometer]) -> list[Interferometer]:
-    """All datasets on one grid: a square about the brightest group of emission, fine enough for a fit.
-
-    It is searched for in the largest field of the datasets. The notes say what was chosen, and what emission
-    lies outside and is not modelled.
-    """
-    nyquist = min(data.nyquist for data in datasets)
-    side = max(min(data.shape) * data.pixel_scale for data in datasets)
-    count = min(2 * int(np.ceil(side / (WIDE * nyquist) / 2)), LARGEST)
-    first = datasets[0]
-    wide = [d.regridded(pixel_scale=WIDE * nyquist, shape=(count, count), origin=first.origin) for d in datasets]
-    likelihood = align(Observations.of(wide)).likelihood()
-    image = bright_image(likelihood)
-    x, y, reach, inside = emission(wide[0], image, nyquist)
-    least = max(least_field(d.visibilities) for d in datasets)
-    half = max(WINDOW_MARGIN * reach + nyquist, 0.5 * least)
-    pixel = FINE * nyquist
-    count = 16 * int(np.ceil(2 * half / pixel / 16))
-    note = (
-        f"window chosen from the data: {count} x {count} pixels of {pixel:.4g} arcsec about ({x:.3f}, {y:.3f}), "
-        f"with {100 * inside:.0f} % of the positive emission"
-    )
-    made = [d.regridded(pixel_scale=pixel, shape=(count, count), origin=(x, y)) for d in datasets]
-    return [dataclasses.replace(d, notes=(*d.notes, note)) for d in made]
-
-
-def emission(data: Interferometer, image: np.ndarray, nyquist: float) -> tuple[float, float, float, float]:
-    """Centre (x, y) and reach [arcsec] of the brightest group in an image (H, W), and its share of the flux.
-
-    Raises:
-        DataError: the image is dark.
-    """
-    if not image.any():
-        raise DataError("no emission in the field: the image made of the visibilities is dark; check sign and units")
-    smooth = gaussian_filter(image, 2 * nyquist / data.pixel_scale, mode="constant")
-    peak = np.argmax(smooth)
-    groups, _ = label(smooth > SHARE * smooth.flat[peak])  # pyright: ignore[reportGeneralTypeIssues]
-    group = np.where(groups == groups.flat[peak], image, 0.0)
-    x, y = (float(np.average(a, weights=group)) for a in (data.x, data.y))
-    used = group > SHARE * group.max()
-    reach = np.hypot(data.x[used] - x, data.y[used] - y).max()
-    return x, y, float(reach), float(group.sum() / image.sum())

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -17,8 +17,9 @@ from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
 from lensfit.names import VISIBILITY_MODELS
+from lensfit.observations.elsewhere import Unlensed, take_out
 from lensfit.observations.observation import Observation, Shown, planes_of
-from lensfit.observations.region import choose_window
+from lensfit.observations.window import choose_window, look_at_window
 from lensfit.plots import (
     PIXEL_VISIBILITY_FIGURES,
     VISIBILITY_FIGURES,
@@ -31,6 +32,8 @@ from lensfit.staged.case import Case
 from lensfit.staged.visibility_stages import align, calibrate, seen
 from lensfit.standard import VISIBILITIES
 
+ASKED_FOR = 2.0
+"""Fall of chi2 over their number from which on phases of the antennas are advised."""
 OVERVIEW = (
     "Dirty images of data, model and their difference over the noise; sky of the model with critical curves, source "
     "plane with caustics, residuals of the visibilities against baseline length."
@@ -85,9 +88,11 @@ class VisibilityObservation(Observation):
         return Observations.of(self.datasets, antenna_phases=self.antenna_phases)
 
     def region(self) -> VisibilityObservation:
-        """On a square about the brightest group of emission, fine enough for a fit."""
-        datasets = self.datasets if self.settled else tuple(choose_window(self.datasets))
-        joint = self.joint or Observations.of(datasets, antenna_phases=self.antenna_phases)
+        """On a square about the emission of the lens, fine enough for a fit; what the grid holds of it is looked up."""
+        if self.joint is not None:
+            return self
+        datasets = tuple((look_at_window if self.settled else choose_window)(self.datasets))
+        joint = Observations.of(datasets, antenna_phases=self.antenna_phases)
         return dataclasses.replace(self, datasets=datasets, settled=True, joint=joint)
 
     def term(self, model: Any) -> Any:
@@ -113,9 +118,21 @@ class VisibilityObservation(Observation):
         """All calibrations at their best for what the antennas see of a model of numbers."""
         return self._with(self.observations.calibrated(np.asarray(seen(term, model))))
 
-    def calibrated_with(self, case: Case, theta: np.ndarray) -> VisibilityObservation:
-        """At the joint optimum of model and calibration."""
-        return self._with(calibrate(case, self.observations, theta))
+    def calibrated_with(self, case: Case, thetas: Sequence[np.ndarray]) -> VisibilityObservation:
+        """At the best joint optimum of model and calibration."""
+        return self._with(calibrate(case, self.observations, thetas))
+
+    def advice(self, term: Any, model: LensModel) -> tuple[str, ...]:
+        """To fit the antennas' phases, where they would lower chi2 by more than errors of nothing would."""
+        if model.pixels():
+            return ()
+        gain, count = self.observations.phase_gain(np.asarray(seen(term, model)))
+        if not count or gain < ASKED_FOR * count:
+            return ()
+        return (
+            f"phases of the antennas, {count} parameters, would lower chi2 by about {gain:.0f}, where {count} are "
+            "expected of antennas without errors: --antenna-phases fits them along",
+        )
 
     def calibration_notes(self) -> tuple[str, ...]:
         """Flux scale, shift and phases of each dataset."""
@@ -153,6 +170,7 @@ class VisibilityObservation(Observation):
         return super().document() | {
             "visibilities": [one["visibilities"] for one in every],
             "hash": ", ".join(one["hash"] for one in every),
+            "taken_out": [one["taken_out"] for one in every],
             "calibration": [_calibration(c) for c in self.observations.calibrations],
             "sources": [row for one in every for row in one["sources"]],
             "notes": self.notes,
@@ -162,7 +180,10 @@ class VisibilityObservation(Observation):
         """On the image grid of the fit, calibrated as there."""
         grid = {"pixel_scale": document["pixel_scale"], "shape": tuple(document["shape"]),
                 "origin": tuple(document["origin"])}  # fmt: skip
-        datasets = tuple(data.regridded(**grid).with_mask(masks["MASK"]) for data in self.datasets)
+        datasets = tuple(
+            take_out(data, [Unlensed(*one) for one in gone]).regridded(**grid).with_mask(masks["MASK"])
+            for data, gone in zip(self.datasets, document["taken_out"], strict=True)
+        )
         joint = Observations.of(datasets, antenna_phases=self.antenna_phases)
         kept = zip(joint.calibrations, document["calibration"], strict=True)
         calibrations = tuple(dataclasses.replace(c, numbers=np.array(row["numbers"], float)) for c, row in kept)

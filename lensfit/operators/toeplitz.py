@@ -168,11 +168,13 @@ def _is_zero(leaf: Any) -> bool:
 quadratic_form.defjvp(_derivative, symbolic_zeros=True)
 
 
-def non_negative_image(w_tilde: WTilde, dirty: jax.Array, response: jax.Array, share: float) -> jax.Array:
+def non_negative_image(
+    w_tilde: WTilde, dirty: jax.Array, response: jax.Array, share: float, steps: int = STEPS
+) -> jax.Array:
     """Image s >= 0 (H, W) [Jy/pixel] near the least s^T w_tilde s - 2 s^T (d - p), as the antennas see it.
 
     The price p of flux is `share` of the peak of d over the `response` (H, W), the primary beam: it keeps noise
-    and sidelobes dark. STEPS of FISTA (Beck & Teboulle 2009) from zero; stopping early leaves the noise alone.
+    and sidelobes dark. Some steps of FISTA (Beck & Teboulle 2009) from zero; stopping early leaves the noise alone.
     """
     response = response / jnp.max(response)
     left = dirty - share * jnp.max(dirty * response) / jnp.maximum(response, 0.01)
@@ -185,4 +187,4 @@ def non_negative_image(w_tilde: WTilde, dirty: jax.Array, response: jax.Array, s
         return new, new + (t - 1) / later * (new - image), later
 
     zero = jnp.zeros_like(dirty)
-    return lax.fori_loop(0, STEPS, step, (zero, zero, jnp.ones(())))[0]
+    return lax.fori_loop(0, steps, step, (zero, zero, jnp.ones(())))[0]

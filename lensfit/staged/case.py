@@ -227,11 +227,16 @@ class Case:
         space = Space.of(model)
         return cls(model, space, Roles.of(space), Levels.of(likelihood), Tally(), score)
 
-    def distinct(self, basins: list[Basin], most: int) -> list[Basin]:
-        """The best basins, of those within 4 % in Einstein radius only the best one."""
-        kept: list[tuple[float, Basin]] = []
+    def distinct(self, basins: list[Basin], most: int, apart: float = np.inf) -> list[Basin]:
+        """The best basins, of those within 4 % in Einstein radius only the best one, unless their lenses are as far
+        apart as `apart` Einstein radii."""
+        kept: list[tuple[float, np.ndarray, Basin]] = []
+        strength = self.roles.strength
         for basin in sorted(basins, key=lambda b: b.score):
-            radius = self.roles.strength.radius(self.space, basin.theta, self.levels.full.grid)
-            if not any(abs(np.log(radius / other)) <= NEAR for other, _ in kept):
-                kept.append((radius, basin))
-        return [basin for _, basin in kept[:most]]
+            radius = strength.radius(self.space, basin.theta, self.levels.full.grid)
+            center = strength.center(self.space, basin.theta)
+            same = [abs(np.log(radius / other)) <= NEAR and not np.hypot(*(center - place)) >= apart * radius
+                    for other, place, _ in kept]  # fmt: skip
+            if not any(same):
+                kept.append((radius, center, basin))
+        return [basin for *_, basin in kept[:most]]

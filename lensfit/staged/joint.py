@@ -32,7 +32,7 @@ class Joint:
 
     They run in a `wide` space, that of a model with one more source, whose amplitude is held at zero: the
     model's neighbours are then fitted by the same compiled program. `place` (n,) and `shown` (K_wide,) say which
-    of its parameters and amplitudes are the model's own.
+    of its parameters and amplitudes are the model's own; `moving` (n,) which of these move, None = all.
     """
 
     space: Space
@@ -41,6 +41,7 @@ class Joint:
     shown: np.ndarray
     tally: Tally
     score: Score
+    moving: np.ndarray | None = None
 
     @classmethod
     def of(cls, case: Case) -> Joint:
@@ -101,8 +102,9 @@ class Joint:
         self, likelihood: Any, theta: np.ndarray, iterations: int, tolerance: float, exact: bool,
         free: np.ndarray | None = None,
     ) -> Descent:
+        own = np.ones(len(self.place), bool) if free is None else free
         moving = np.zeros(self.wide.ndim, bool)
-        moving[self.place] = True if free is None else free
+        moving[self.place] = own if self.moving is None else own & self.moving
         start = self.widened(theta)
         return self.tally.descend(
             self.wide, likelihood, start, moving, iterations, tolerance, GROUPS, self.shown, exact

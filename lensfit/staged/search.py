@@ -95,18 +95,25 @@ class Drawn:
 
 
 def draws(
-    space: Space, roles: Roles, held: np.ndarray, einstein_radius: float, arcs: Arcs, rng: np.random.Generator
+    space: Space,
+    roles: Roles,
+    held: np.ndarray,
+    einstein_radius: float,
+    arcs: Arcs,
+    rng: np.random.Generator,
+    count: int = DRAWS,
+    followed: int = FOLLOWED,
 ) -> Drawn:
-    """The draws of about this Einstein radius that focus the arcs best."""
-    z = np.tile(held, (DRAWS, 1))
-    width = np.resize(WIDTHS, DRAWS)[:, None]
+    """Of `count` draws of about this Einstein radius those `followed` that focus the arcs best."""
+    z = np.tile(held, (count, 1))
+    width = np.resize(WIDTHS, count)[:, None]
     moving = roles.mass & ~roles.held
-    z[:, moving] = width * rng.standard_normal((DRAWS, int(moving.sum())))
+    z[:, moving] = width * rng.standard_normal((count, int(moving.sum())))
     theta = to_theta(space, z)
-    roles.strength.put(space, theta, einstein_radius * np.exp(0.05 * rng.standard_normal(DRAWS)))
+    roles.strength.put(space, theta, einstein_radius * np.exp(0.05 * rng.standard_normal(count)))
     beta = np.stack(_trace_back(space, theta, arcs.x, arcs.y), -1)
     focus, spread, score = _focus(beta, arcs.weight, einstein_radius, rng)
-    best = np.argsort(score)[:FOLLOWED]
+    best = np.argsort(score)[:followed]
     return Drawn(theta[best], focus[best], spread[best])
 
 

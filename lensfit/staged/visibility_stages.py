@@ -1,7 +1,7 @@
 """The stages for visibilities: where the emission is, a search on coarse pixels, descents on fine ones, calibration."""
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -11,14 +11,20 @@ from lensfit.compiled import compiled
 from lensfit.fitters.result import Basin
 from lensfit.likelihood.calibration import Observations
 from lensfit.model import LensModel
-from lensfit.operators.toeplitz import FAINT, non_negative_image
-from lensfit.staged.case import BRIGHT, Arcs, Case, Found, Tell, to_theta, to_z
+from lensfit.operators.toeplitz import FAINT, STEPS, non_negative_image
+from lensfit.staged.case import BRIGHT, Arcs, Case, Found, Roles, Tell
 from lensfit.staged.joint import Joint
+from lensfit.staged.nested import grow, inside
 from lensfit.staged.search import draws, place_sources
 
 STRATA = 12
-STARTS = 24
-"""Draws that are fitted: the best of each stratum by how they focus the emission, then the best of these by chi2."""
+DRAWS, FOLLOWED = 128, 20
+"""Draws of the mass in each stratum, and those of them whose chi2 is looked at: they focus the emission best."""
+STARTS = 32
+"""Draws that are fitted: the best of each stratum by chi2, and the best of all."""
+BASINS, APART = 3, 0.1
+"""Basins that go on to fine pixels and to calibration, and how far apart their lenses are, in Einstein radii, where
+their Einstein radii agree."""
 DIM = 0.03
 """Share of the brightest pixel down to which emission is traced back."""
 RANGE = (0.25, 1.6)
@@ -31,8 +37,6 @@ SECOND_SOURCE = tuple(
 """Starts of a second source, see `lensfit.staged.joint.fit_family`: all around the first."""
 EASING = (0.7, 0.4, 0.2)
 """Shares of itself to which shear goes before it is taken away: visibilities have many optima."""
-SPLITS = 6
-"""Places about the first source where each further one is tried."""
 
 _non_negative = compiled(non_negative_image)
 
@@ -53,38 +57,59 @@ def search_again(case: Case, joint: Joint, theta: np.ndarray, rng: np.random.Gen
 
 
 def search(case: Case, joint: Joint, rng: np.random.Generator) -> list[Basin]:
-    """Basins, best first, of descents on the coarse level with successive halving."""
-    coarse, roles, space = case.levels.coarse, case.roles, case.space
+    """Basins, best first, on the coarse level; those of the smaller model inside it lead to some of a larger one."""
+    pool = _descents(case, case.roles, joint, rng)
+    within = inside(case, joint)
+    if within is not None:
+        small = _descents(case, *within, rng)
+        starts = [*case.distinct(pool, 1), *case.distinct(small, BASINS, APART)]
+        pool += [grow(case, joint, basin.theta, rng) for basin in starts]
+    return sorted(pool, key=_score)
+
+
+def _descents(case: Case, roles: Roles, joint: Joint, rng: np.random.Generator) -> list[Basin]:
+    """Basins of descents on the coarse level with successive halving."""
+    coarse, space = case.levels.coarse, case.space
     arcs, radius = find_emission(coarse)
     free = ~roles.held
     pixel, field = float(coarse.grid.pixel_scale), 0.5 * min(coarse.shape) * float(coarse.grid.pixel_scale)
     low, high = roles.strength.radii
     strata = np.geomspace(max(RANGE[0] * radius, low, 0.5 * pixel), min(RANGE[1] * radius, high, field), STRATA)
-    starts = []
+    firsts, rest = [], []
     for stratum in strata:
-        drawn = draws(space, roles, roles.typical, stratum, arcs, rng)
+        drawn = draws(space, roles, roles.typical, stratum, arcs, rng, DRAWS, FOLLOWED)
         place_sources(roles, drawn, (0.25 * pixel, 0.3 * field))
-        starts += list(drawn.theta)
-    pool = [joint.fit(coarse, theta, 0, 1.0, free) for theta in starts]
+        first, *others = sorted((joint.fit(coarse, theta, 0, 1.0, free) for theta in drawn.theta), key=_score)
+        firsts, rest = [*firsts, first], rest + others
+    pool = firsts + sorted(rest, key=_score)[: STARTS - STRATA]
     for keep, iterations, tolerance in ((STARTS, 5, 2.0), (STARTS // 3, 12, 1.0), (STARTS // 6, 30, 0.1)):
-        pool = sorted(pool, key=lambda basin: basin.score)[:keep]
-        pool = [joint.fit(coarse, basin.theta, iterations, tolerance, free) for basin in pool]
-    pool += [_split(case, joint, basin, rng) for basin in case.distinct(pool, 1) if len(roles.sources) > 1]
-    return sorted(pool, key=lambda basin: basin.score)
+        pool = [joint.fit(coarse, basin.theta, iterations, tolerance, free) for basin in _best(case, pool, keep)]
+    return pool
 
 
 def finish(case: Case, joint: Joint, basins: list[Basin]) -> Found:
     """Fit the most promising basins on fine pixels, and the best of them to the end."""
     full = case.levels.full
-    fine = [joint.fit(full, basin.theta, 6, 1.0) for basin in case.distinct(basins, 3)]
-    fine = sorted(fine, key=lambda basin: basin.score)
+    fine = [joint.fit(full, basin.theta, 15, 1.0) for basin in case.distinct(basins, BASINS, APART)]
+    fine = sorted(fine, key=_score)
     point = joint.descend(full, fine[0].theta, 60, 0.01)
     return Found(point, np.asarray(point.theta), tuple(fine))
 
 
-def bright_image(likelihood: Any) -> np.ndarray:
+def _score(basin: Basin) -> float:
+    return basin.score
+
+
+def _best(case: Case, basins: list[Basin], most: int) -> list[Basin]:
+    """The best basins, those first that are distinct: the same one found many times leaves room for others."""
+    firsts = case.distinct(basins, most, APART)
+    others = [basin for basin in sorted(basins, key=_score) if basin not in firsts]
+    return (firsts[: most // 2] + sorted(firsts[most // 2 :] + others, key=_score))[:most]
+
+
+def bright_image(likelihood: Any, steps: int = STEPS) -> np.ndarray:
     """The non-negative image (H, W), as the antennas see it [Jy/pixel]; what is faint is dark in it."""
-    return np.asarray(_non_negative(likelihood.w_tilde, likelihood.dirty, likelihood.response, FAINT))
+    return np.asarray(_non_negative(likelihood.w_tilde, likelihood.dirty, likelihood.response, FAINT, steps))
 
 
 def find_emission(likelihood: Any) -> tuple[Arcs, float]:
@@ -99,31 +124,12 @@ def find_emission(likelihood: Any) -> tuple[Arcs, float]:
     return Arcs.of(x, y, weight / weight.max()), float(np.sqrt(square))
 
 
-def _split(case: Case, joint: Joint, basin: Basin, rng: np.random.Generator) -> Basin:
-    """The basin with its further sources tried at places about the first one, smaller and larger in turn."""
-    first, *others = case.roles.sources
-    best, free = basin, ~case.roles.held
-    for k in range(SPLITS):
-        theta = basin.theta.copy()
-        for source in others:
-            angle = 2 * np.pi * (k + rng.random()) / SPLITS
-            far = theta[first.radius] * (0.8 + 1.2 * rng.random())
-            moved = {"center_x": far * np.cos(angle), "center_y": far * np.sin(angle)}
-            for role, index in dataclasses.asdict(source).items():
-                if index >= 0 and getattr(first, role) >= 0:
-                    theta[index] = theta[getattr(first, role)] + moved.get(role, 0.0)
-            if source.radius >= 0:
-                theta[source.radius] *= (0.5, 1.5)[k % 2]
-        inside = np.clip(np.asarray(to_z(case.space, theta)), -3, 3)
-        tried = joint.fit(case.levels.coarse, np.asarray(to_theta(case.space, inside)), 12, 1.0, free)
-        best = min(best, tried, key=lambda b: b.score)
-    return joint.fit(case.levels.coarse, best.theta, 30, 0.1, free)
-
-
 ALIGNMENTS = 4
 """Rounds of imaging all datasets and aligning them on that image."""
-ROUNDS = 12
-"""Most rounds of fitting the model and taking the calibration up at its image."""
+OVER = 1.5
+"""How much more than to first order calibrating may lower chi2."""
+FIRST_ROUNDS, ROUNDS = 2, 12
+"""Most rounds of fitting the model and taking the calibration up at its image: in each basin, and in the best one."""
 SETTLED = 0.1
 """Change of chi2 + |z|^2 from one round to the next that ends them."""
 
@@ -138,19 +144,48 @@ def align(observations: Observations) -> Observations:
     return observations
 
 
-def calibrate(case: Case, observations: Observations, theta: np.ndarray) -> Observations:
-    """The observations calibrated at the joint optimum near theta (n,) of the case's space."""
-    joint, before = Joint.of(case), np.inf
-    for _ in range(ROUNDS):
+def calibrate(case: Case, observations: Observations, thetas: Sequence[np.ndarray]) -> Observations:
+    """The observations calibrated at the joint optimum that is best of those near thetas, (n,) each, of the case's
+    space: which basin is the better one may show only when the antennas' phases are right."""
+    joint = Joint.of(case)
+    tried = [(np.inf, observations, theta) for theta in _promising(joint, observations, thetas)]
+    if len(tried) > 1:
+        tried = [_calibrated(joint, observations, theta, FIRST_ROUNDS) for *_, theta in tried]
+    _, best, theta = min(tried, key=lambda end: end[0])
+    return _calibrated(joint, best, theta, ROUNDS)[1]
+
+
+def _promising(joint: Joint, observations: Observations, thetas: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Those of thetas, (n,) each, that calibration might make the best: none falls by more than OVER times what it
+    falls to first order."""
+    if len(thetas) == 1:
+        return list(thetas)
+    likelihood, scores, gains = observations.likelihood(), [], []
+    for theta in thetas:
+        point = joint.descend(likelihood, theta, 0, 1.0)
+        model = joint.space.build(theta).filled(point.amplitudes)
+        scores.append(float(point.objective))
+        gains.append(observations.gain(np.asarray(seen(likelihood, model))))
+    least = np.array(scores) - OVER * np.array(gains)
+    best = np.min(np.array(scores) - np.array(gains))
+    return [theta for theta, score in zip(thetas, least, strict=True) if score <= best]
+
+
+def _calibrated(
+    joint: Joint, observations: Observations, theta: np.ndarray, rounds: int
+) -> tuple[float, Observations, np.ndarray]:
+    """chi2 + |z|^2, calibrated observations and theta (n,) after some rounds of fitting the model and calibrating."""
+    before = np.inf
+    for _ in range(rounds):
         likelihood = observations.likelihood()
         point = joint.descend(likelihood, theta, 30, 0.02)
-        theta = np.asarray(point.theta)
-        model = case.space.build(np.asarray(theta)).filled(point.amplitudes)
+        theta, now = np.asarray(point.theta), float(point.objective)
+        model = joint.space.build(theta).filled(point.amplitudes)
         observations = observations.calibrated(np.asarray(seen(likelihood, model)))
-        if abs(before - float(point.objective)) < SETTLED:
+        if abs(before - now) < SETTLED:
             break
-        before = float(point.objective)
-    return observations
+        before = now
+    return now, observations, theta
 
 
 @compiled

@@ -51,12 +51,14 @@ class Left:
 
 @dataclasses.dataclass(frozen=True)
 class Peak:
-    """The largest residual of a dirty image: sigma, share of the dirty image's peak, place (x, y) [arcsec]."""
+    """The largest residual of a dirty image: sigma, share of the dirty image's peak, place (x, y) [arcsec]; and the
+    number of independent beams in the image."""
 
     sigma: float
     share: float
     x: float
     y: float
+    beams: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -34,7 +34,7 @@ def of_visibilities(term: Any, model: LensModel) -> Measures:
         counter=CounterImage(amplitude, error, float(np.sqrt(gram[2, 2]))),
         magnification=float(jnp.sum(positive + negative) / jnp.maximum(jnp.sum(bare), 1e-300)),
         noise=scatter(after, term.data_count),
-        peak=peak_of(np.asarray(term.dirty_residual(seen)), dirty, *term.grid.coordinates()),
+        peak=peak_of(np.asarray(term.dirty_residual(seen)), dirty, *term.grid.coordinates(), beams(term.w_tilde)),
     )
 
 
@@ -44,11 +44,19 @@ def scatter(chi2: float, count: int) -> Noise:
     return Noise(ratio, ratio, "visibilities about the best model")
 
 
-def peak_of(left: np.ndarray, dirty: np.ndarray, x: np.ndarray, y: np.ndarray) -> Peak:
+def beams(w_tilde: Any) -> float:
+    """How many independent numbers the noise of a dirty image (H, W) is made of: its pixels over the area [pixels] in
+    which they are alike, sum of the squares of their correlation with one of them."""
+    w_compact, _ = w_tilde.distinct()
+    h, w = w_tilde.shape
+    return h * w / max(float(np.sum((w_compact / w_compact[h - 1, w - 1]) ** 2)), 1.0)
+
+
+def peak_of(left: np.ndarray, dirty: np.ndarray, x: np.ndarray, y: np.ndarray, beams: float) -> Peak:
     """The largest residual of a dirty image (H, W): what is left and the image itself, both over the noise."""
     place = np.unravel_index(np.argmax(np.abs(left)), left.shape)
     highest = float(left[place])
-    return Peak(highest, abs(highest) / float(dirty.max()), float(x[place]), float(y[place]))
+    return Peak(highest, abs(highest) / float(dirty.max()), float(x[place]), float(y[place]), beams)
 
 
 @compiled

@@ -10,6 +10,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from scipy.stats import norm
+
 from lensfit.datasets.noise import TOLD
 from lensfit.trust.facts import AGREE, AgainstProfiles, Facts, Gain, Neighbour, Part, Rivals
 from lensfit.trust.measures import CounterImage, Left, Noise, Peak
@@ -31,10 +33,10 @@ LEAST_IMAGES = 1.8
 """Mean number of images of the source's light below which the source is not one seen through a lens."""
 GAP = 10.0
 """Least difference in objective between the best basin and the next."""
-PEAK, PEAK_SHARE = 8.0, 0.1
-"""Largest residual of the dirty image in sigma, and relative to the dirty image's peak, up to which a model is one of
-the data: mocks on real baselines leave at most 4.6 sigma, a lens whose faint core is left out 6.6 and 8 %, the same
-without its antennas' phases 10.5 and 14 %."""
+CHANCE, PEAK_SHARE = 1e-4, 0.1
+"""Chance that noise alone leaves so high a residual in any beam of the dirty image, and residual relative to the dirty
+image's peak, up to which a model is one of the data: a lens whose faint core is left out leaves 8 % of the peak, the
+same without its antennas' phases 14 %."""
 STABLE = 0.06
 """Half the range of the Einstein radius over neighbouring models that fit visibilities, relative to it, up to which it
 is known."""
@@ -230,11 +232,13 @@ def arcs_followed(left: Left) -> Answer:
 @question("dirty residual", VISIBILITIES, unknown="the dirty residual is not known")
 def dirty_residual(peak: Peak) -> Answer:
     """Does the model leave anything large?"""
-    passed = abs(peak.sigma) < PEAK or peak.share < PEAK_SHARE
+    most = float(norm.isf(0.5 * CHANCE / max(peak.beams, 1.0)))
+    passed = abs(peak.sigma) < most or peak.share < PEAK_SHARE
     remedy = "fit the antennas' phases too (--antenna-phases), or a model with a further component (--standard)"
     return passed, (
         f"the dirty image less the model's is largest at ({peak.x:.2f}, {peak.y:.2f}) arcsec: {peak.sigma:+.1f} sigma, "
-        f"{100 * peak.share:.0f} % of the peak (less than {PEAK:g} sigma or {100 * PEAK_SHARE:g} %)"
+        f"{100 * peak.share:.0f} % of the peak (less than {most:.1f} sigma, which noise alone leaves in one of "
+        f"{peak.beams:.0f} beams once in {1 / CHANCE:.0f} fits, or {100 * PEAK_SHARE:g} %)"
         + ("" if passed else f"; {remedy}")
     )
 

@@ -158,3 +158,19 @@ def test_what_does_not_go_together_is_refused():
     unknown = replace(data, visibilities=replace(rows, antenna1=None, antenna2=None))
     with pytest.raises(ModelError, match="which antennas a baseline joins"):
         Observations.of([unknown], antenna_phases=True)
+
+
+@pytest.mark.parametrize("size", [0.0, 0.15])
+def test_what_phases_would_gain_is_known_before_they_are_fitted(size):
+    data = layout()
+    calibration = Calibration.of(data, align=False, phases=True)
+    numbers = size * np.random.default_rng(2).standard_normal(len(calibration.numbers))
+    made, image = observed(data, calibration, numbers, 3), sky(data)
+    held = Observations.of([made])
+    gain, count = held.phase_gain(image)
+    freed = Observations.of([made], antenna_phases=True)
+    fell = float(held.likelihood().chi2(jnp.asarray(image)) - freed.calibrated(image).likelihood().chi2(image))
+    assert count == len(numbers) and gain == pytest.approx(freed.gain(image))
+    assert gain == pytest.approx(fell, rel=0.1)
+    assert (gain > 2 * count) == (size > 0)
+    assert freed.phase_gain(image) == (0.0, 0), "they are fitted already"

@@ -19,7 +19,7 @@ from lensfit.fitters.result import Clock, result_of
 from lensfit.instruments import earth_rotation, spiral
 from lensfit.likelihood.calibration import Observations
 from lensfit.model import LensModel
-from lensfit.observations.region import choose_window
+from lensfit.observations.window import choose_window
 from lensfit.plots import VISIBILITY_FIGURES
 from lensfit.priors import LogNormal, Normal, Solved
 from lensfit.problem import Problem
@@ -97,7 +97,7 @@ def test_model_and_calibration_end_at_their_joint_optimum(joint):
     likelihood = aligned.likelihood()
     case = Stages.of(likelihood).case(solve_amplitudes(one_source(observations.datasets[0])), likelihood)
     truth = np.array([true(name) for name in case.space.names])
-    found = calibrate(case, aligned, truth + 0.02)
+    found = calibrate(case, aligned, [truth + 0.02])
     likelihood = found.likelihood()
     point = Joint.of(case).descend(likelihood, truth, 30, 0.01)
     assert float(point.chi2) / likelihood.data_count == pytest.approx(1, abs=0.05)
