@@ -46,17 +46,18 @@ class Compiled:
     def __init__(self, function: Callable[..., Any], static: tuple[str, ...]) -> None:
         self.function, self.static = function, static
         self.short, self.name = function.__name__, f"{function.__module__}.{function.__qualname__}"
-        self.jitted = jax.jit(function, static_argnames=static)
+        self.jitted: Any = jax.jit(function, static_argnames=static)
         self.signature = inspect.signature(function)
         self.known: dict[Hashable, _Program | None] = {}
         update_wrapper(self, function)
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         """The function's value; inside a trace the function is a part of that."""
+        config: Any = jax.config
         given = self.signature.bind(*arguments, **options).arguments
         fixed = tuple((name, given.pop(name)) for name in self.static if name in given)
         leaves, structure = jax.tree.flatten(given)
-        if any(isinstance(leaf, Tracer) for leaf in leaves) or jax.config.jax_disable_jit:
+        if any(isinstance(leaf, Tracer) for leaf in leaves) or config.jax_disable_jit:
             return self.jitted(*arguments, **options)
         try:
             key = fixed, structure, tuple(map(jax.typeof, leaves))

@@ -156,7 +156,8 @@ def _of_table(table: Table, where: str, base: Path, shared: dict[str, Any]) -> l
         words = f"columns {', '.join(named)}" if named else "no column"
         raise DataError(f"{where}: {words} for the data of a lens; give one, called {' or '.join(PATHS)}")
     made = []
-    for number, row in enumerate(table):
+    for number in range(len(table)):
+        row: Any = table[number]
         at = f"{where}, row {number + 1}"
         said = {roles[column]: (column, value) for column in table.colnames
                 if (value := _cell(row[column])) is not None}  # fmt: skip

@@ -40,14 +40,14 @@ def connected(workers: int | None, scheduler: str | None, memory: float | None) 
             several threads.
     """
     try:
-        import dask
         import distributed
+        from dask.config import set as configured
     except ImportError as error:
         raise ModelError(INSTALL) from error
     with ExitStack() as stack:
         stack.enter_context(_quiet())
         if scheduler is None:
-            stack.enter_context(dask.config.set(WORKERS))
+            stack.enter_context(configured(WORKERS))
             cluster = stack.enter_context(distributed.LocalCluster(
                 n_workers=workers or cores(), threads_per_worker=1, processes=True, host="127.0.0.1",
                 dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL,
@@ -61,7 +61,8 @@ def connected(workers: int | None, scheduler: str | None, memory: float | None) 
             except (OSError, ValueError) as error:
                 raise FitError(f"no scheduler of dask answers at {scheduler} ({error}); start one there with "
                                "`dask scheduler`, or leave it out for workers on this machine") from error
-            check_threads(client.nthreads())
+            threads: Any = client.nthreads()
+            check_threads(threads)
         yield client
 
 

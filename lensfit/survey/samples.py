@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -36,7 +37,7 @@ def write_samples(path: Path, folders: Iterable[Path]) -> int:
     return len(having)
 
 
-def _copy(source: h5py.Group, target: h5py.Group) -> None:
+def _copy(source: Any, target: h5py.Group) -> None:
     """Groups, arrays, attributes and axes: references to the axes of one file mean nothing in another."""
     target.attrs.update(source.attrs)
     for name, group in source.items():

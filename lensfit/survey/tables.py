@@ -70,11 +70,11 @@ class Columns:
         return Table([_column(name, cells, self.units.get(name, "")) for name, cells in self.cells.items()])
 
 
-def _column(name: str, cells: list[Any], unit: str) -> Column:
+def _column(name: str, cells: list[Any], unit: str) -> Any:
     kinds = {type(cell) for cell in cells if cell is not None}
     quantity = next((name.removesuffix(f"_{part}") for part in NUMBERS if name.endswith(f"_{part}")), name)
     words = WORDS.get(quantity) or DERIVED.get(quantity.rpartition(".")[2], ("", ""))[1]
-    about = {"description": words or None, "unit": unit if unit and _known(unit) else None}
+    about: dict[str, Any] = {"description": words or None, "unit": unit if unit and _known(unit) else None}
     whole = None not in cells
     if kinds == {bool}:
         mask = [cell is None for cell in cells]

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -41,7 +42,8 @@ def _panels(done: Analysis, folder: Path) -> list[tuple[np.ndarray, Normalize, s
         data, noise = planes["DIRTY"], 1.0
         model = data - planes["RESIDUAL"]
     else:
-        data, model = next(iter(done.observation.frames.values())).data, planes["MODEL"]
+        frame: Any = next(iter(done.observation.frames.values()))
+        data, model = frame.data, planes["MODEL"]
         with np.errstate(all="ignore"):
             noise = float(np.nanmedian(np.abs((data - model) / planes["RESIDUAL"])[used]))
     part, inside = _square(used), np.where(used, 1.0, np.nan)
@@ -91,4 +93,4 @@ def _shown(image: np.ndarray, norm: Normalize, colours: str) -> np.ndarray:
     rgb = np.where(np.isfinite(image)[..., None], coloured[..., :3], to_rgb(MASKED))
     sides = (SIDE / rgb.shape[0], SIDE / rgb.shape[1], 1)
     made = zoom(rgb[::-1], sides, order=1, mode="nearest", grid_mode=True)
-    return np.uint8(np.rint(255 * np.clip(made, 0.0, 1.0)))
+    return np.rint(255 * np.clip(np.asarray(made, float), 0.0, 1.0)).astype(np.uint8)

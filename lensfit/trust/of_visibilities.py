@@ -28,13 +28,14 @@ def of_visibilities(term: Any, model: LensModel) -> Measures:
         amplitude, error = ratio_of_last(gram[np.ix_(used, used)], projection[used])
     before, after = float(term.chi2(light)), float(term.chi2(seen))
     dirty = np.asarray(term.dirty / term.dirty_sigma)
+    x, y = term.grid.coordinates()
     return Measures(
         signal=float(np.sqrt(gram[1:, 1:].sum())),
         explained=(before - after) / (before - float(term.chi2(best))),
         counter=CounterImage(amplitude, error, float(np.sqrt(gram[2, 2]))),
         magnification=float(jnp.sum(positive + negative) / jnp.maximum(jnp.sum(bare), 1e-300)),
         noise=scatter(after, term.data_count),
-        peak=peak_of(np.asarray(term.dirty_residual(seen)), dirty, *term.grid.coordinates(), beams(term.w_tilde)),
+        peak=peak_of(np.asarray(term.dirty_residual(seen)), dirty, x, y, beams(term.w_tilde)),
     )
 
 
