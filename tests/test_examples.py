@@ -162,7 +162,7 @@ def test_what_an_example_imports_is_there(script):
 
 def test_no_example_is_left_out():
     assert {p.name for p in EXAMPLES.iterdir() if p.is_file()} == {
-        "fit_image.py", "fit_visibilities.py", "own_fitter.py", "pixelised_source.py",
+        "fit_image.py", "fit_visibilities.py", "many_lenses.py", "own_fitter.py", "pixelised_source.py",
         "pool.py", "posterior.py", "slope.py",
         "recipe.toml", "simulate.toml", "no_source.toml", "three.toml",
     }  # fmt: skip

@@ -137,14 +137,16 @@ def _settled(joint: Joint, likelihood: Any, point: Point) -> tuple[Point, System
 def _in_problem(problem: Problem, space: Space, point: Point) -> tuple[np.ndarray, tuple[str, ...]]:
     """theta of the problem, which samples some of the amplitudes that were solved, and notes.
 
-    Those that came out at zero are put just inside their priors.
+    Those that came out beyond their priors, at zero for instance, are put just inside them.
     """
     every = [p.name for p in space.parameters + space.amplitudes]
     value = dict(zip(every, np.concatenate([point.theta, point.amplitudes]), strict=True))
     theta = np.array([value[name] for name in problem.names])
-    zero = np.array([p.role == "amplitude" for p in problem.space.parameters]) & (theta <= 0)
-    if not zero.any():
+    amplitude = np.array([p.role == "amplitude" for p in problem.space.parameters])
+    beyond = amplitude & ~np.isfinite(np.asarray(problem.to_z(theta)))
+    if not beyond.any():
         return theta, ()
-    names = ", ".join(name for name, is_zero in zip(problem.names, zero, strict=True) if is_zero)
-    edge = np.asarray(problem.to_theta(np.full(problem.ndim, EDGE)))
-    return np.where(zero, edge, theta), (f"solved to zero and put at the lower end of the prior: {names}",)
+    names = ", ".join(name for name, outside in zip(problem.names, beyond, strict=True) if outside)
+    low, high = (np.asarray(problem.to_theta(np.full(problem.ndim, z))) for z in (EDGE, -EDGE))
+    inside = np.where(theta < low, low, high)
+    return np.where(beyond, inside, theta), (f"solved to beyond the prior and put at its end: {names}",)

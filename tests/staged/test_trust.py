@@ -132,7 +132,7 @@ def test_a_wrong_basin_is_not_trusted(lens, right, factor, standard):
     space, roles = case.space, case.roles
     fitted = dict(zip(problem.names, right(standard)[0].theta, strict=True))
     theta = np.array([fitted[name] for name in space.names])
-    theta[roles.einstein_radius] *= factor
+    theta[roles.strength.index] *= factor
     source = roles.sources[0]
     theta[[source.center_x, source.center_y]] += [0.15, -0.2]
     theta[source.radius] = 0.3
