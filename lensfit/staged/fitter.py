@@ -25,7 +25,7 @@ GAIN = 1.0
 MORE = 10
 """How often a descent that still lowers chi2 goes on, 20 steps at a time."""
 EDGE = -3.0
-"""Widths from the middle of its prior where an amplitude that came out at zero is put, if it is sampled."""
+"""Widths from the middle of its prior where an amplitude that came out below it is put, if it is sampled."""
 
 
 @dataclasses.dataclass(frozen=True)
