@@ -17,7 +17,7 @@ from lensfit.version import __version__
 
 if TYPE_CHECKING:
     from lensfit import analysis, errors, priors, profiles, progress, standard
-    from lensfit.analysis import Analysis, analyse, load
+    from lensfit.analysis import Analysis, analyse, load, warm_up
     from lensfit.comparison import compare
     from lensfit.datasets import (
         Imaging,
@@ -43,12 +43,13 @@ if TYPE_CHECKING:
     from lensfit.results import Quantity
     from lensfit.simulate import simulate_imaging, simulate_interferometer
     from lensfit.start_up import setup
+    from lensfit.survey import analyse_many
     from lensfit.terms import Sum
     from lensfit.verdict import Check, Trust
 
 _MODULES = ("analysis", "errors", "priors", "profiles", "progress", "standard")
 _HOMES = {
-    "lensfit.analysis": ("Analysis", "analyse", "load"),
+    "lensfit.analysis": ("Analysis", "analyse", "load", "warm_up"),
     "lensfit.comparison": ("compare",),
     "lensfit.datasets": (
         "Imaging", "Interferometer", "Visibilities", "read_imaging", "read_interferometer", "write_imaging",
@@ -69,6 +70,7 @@ _HOMES = {
     "lensfit.results": ("Quantity",),
     "lensfit.simulate": ("simulate_imaging", "simulate_interferometer"),
     "lensfit.start_up": ("setup",),
+    "lensfit.survey": ("analyse_many",),
     "lensfit.terms": ("Sum",),
     "lensfit.verdict": ("Check", "Trust"),
 }  # fmt: skip
@@ -96,6 +98,7 @@ __all__ = [
     "Visibilities",
     "__version__",
     "analyse",
+    "analyse_many",
     "analysis",
     "compare",
     "errors",
@@ -112,6 +115,7 @@ __all__ = [
     "simulate_imaging",
     "simulate_interferometer",
     "standard",
+    "warm_up",
     "write_imaging",
     "write_interferometer",
     "write_recipe",

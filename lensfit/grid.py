@@ -16,6 +16,9 @@ from lensfit.pytree import pytree, replace, static
 BLOCK = 1024
 LEVELS = (1, 2, 4, 8)
 """Sub-pixels per pixel and axis that an adaptive grid may use."""
+SIDES = (16, 24, 32, 40, 48, 64, 80, 96, 108, 128, 160, 192, 225, 256, 288, 320, 360, 400, 450, 512, 576, 640, 720, 800)
+"""Sides of the boxes that images are put into [pixels]: FFTs like them, and few serve the lenses of any survey, which
+share their compiled programs. What lies beside the pixels that need light costs the FFTs alone."""
 SMOOTHING = 1.5
 """Of the data before their curvature is read, for an adaptive grid [pixels]."""
 TOLERANCE = 0.008
@@ -65,18 +68,27 @@ class Grid:
 def evaluation_box(mask: np.ndarray, reach: int) -> tuple[slice, slice, np.ndarray]:
     """Box of the unmasked pixels grown by the PSF's reach, and the pixels in it that need light.
 
-    The box may stick out of the image: rows and columns are relative to it. Its size is one that FFTs like,
-    in steps of at least 16 pixels, so that images of about one size share their compiled programs.
+    The box may stick out of the image: rows and columns are relative to it. Its sides are of `SIDES`.
     """
     rows, columns = np.nonzero(~mask)
     low = np.array([rows.min(), columns.min()]) - reach
     high = np.array([rows.max(), columns.max()]) + reach + 1
-    size = [cast(int, next_fast_len(16 * -(-int(n) // 16), real=True)) for n in high - low]
+    size = box_size(*map(int, high - low))
     inner = np.zeros(size, bool)
     inner[rows - low[0], columns - low[1]] = True
     needed = binary_dilation(inner, np.ones((2 * reach + 1, 2 * reach + 1)))
     box = tuple(slice(int(a), int(a) + n) for a, n in zip(low, size, strict=True))
     return box[0], box[1], needed
+
+
+def box_size(rows: int, columns: int) -> tuple[int, int]:
+    """Sides of a box for so many pixels, of `SIDES`; one side for both axes where they are about as long."""
+    steps = [int(np.searchsorted(SIDES, n)) for n in (rows, columns)]
+    if max(steps) == len(SIDES):
+        return cast(tuple[int, int], tuple(next_fast_len(64 * -(-n // 64), real=True) for n in (rows, columns)))
+    if max(steps) - min(steps) == 1:
+        steps = [max(steps)] * 2
+    return SIDES[steps[0]], SIDES[steps[1]]
 
 
 def cut(array: np.ndarray, box: tuple[slice, slice], fill: Any) -> np.ndarray:
@@ -102,16 +114,16 @@ def make_grid(x: np.ndarray, y: np.ndarray, oversampling: np.ndarray, pixel_scal
         levels += [int(level)] * count
     blocks = -(-x.size // BLOCK) + len(LEVELS)  # so that every tiering of one image shape compiles once
     fill = np.zeros(max(blocks - len(levels), 0) * BLOCK)
-    return Grid(
-        x=jnp.asarray(np.concatenate([*xs, fill]).reshape(-1, BLOCK)),
-        y=jnp.asarray(np.concatenate([*ys, fill]).reshape(-1, BLOCK)),
-        oversampling=jnp.asarray(np.array(levels + [1] * (fill.size // BLOCK), np.int32)),
-        used=jnp.asarray(len(levels), jnp.int32),
-        pixel_scale=jnp.asarray(float(pixel_scale)),
-        gather=jnp.asarray(gather),
-        corner=jnp.array([x[0, 0], y[0, 0]]),
-        shape=(x.shape[0], x.shape[1]),
-    )
+    arrays = {
+        "x": np.concatenate([*xs, fill]).reshape(-1, BLOCK),
+        "y": np.concatenate([*ys, fill]).reshape(-1, BLOCK),
+        "oversampling": np.array(levels + [1] * (fill.size // BLOCK), np.int32),
+        "used": np.int32(len(levels)),
+        "pixel_scale": np.float64(pixel_scale),
+        "gather": gather,
+        "corner": np.array([x[0, 0], y[0, 0]]),
+    }
+    return Grid(**jax.device_put(arrays), shape=(x.shape[0], x.shape[1]))
 
 
 def sub_pixels_for(imaging: Imaging) -> np.ndarray:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from lensfit.compiled import compiled
 from lensfit.errors import ModelError
 from lensfit.model import LensModel, Models
 from lensfit.native import refuse_fork
@@ -78,11 +79,12 @@ class Problem:
         if self._by_numba is not None and function in _NEED_JAX:
             raise ModelError("the numba backend gives ln L alone: make the problem with backend='jax' for more")
         refuse_fork()
-        vector = jnp.asarray(vector, float)
+        if not isinstance(vector, jax.Array) or vector.dtype != float:
+            vector = jnp.asarray(vector, float) if isinstance(vector, jax.Array) else np.asarray(vector, float)
         if vector.shape[-1:] != (self.ndim,) or vector.ndim > 2:
             raise ModelError(f"expected ({self.ndim},) or (B, {self.ndim}) numbers, got shape {vector.shape}")
         chosen = function if vector.ndim == 1 else _BATCH[function]
-        return chosen(self.space, self.likelihood, vector)
+        return chosen(self.space, None if function in _OF_PRIOR else self.likelihood, vector)
 
     def log_likelihood(self, theta: Any) -> jax.Array:
         """ln L, solved amplitudes at their best."""
@@ -165,7 +167,7 @@ class Problem:
         """
         if not isinstance(self.likelihood, Evidence):
             raise ModelError(f"{type(self.likelihood).__name__} solves no source on pixels")
-        theta = jnp.asarray(theta, float)
+        theta = np.asarray(theta, float)
         found = self._call(_reconstruct, theta)
         if not jnp.isfinite(found.solution.log_evidence):
             self.likelihood(self.space.build(theta))  # says why
@@ -173,7 +175,7 @@ class Problem:
 
     def solved_model(self, theta: Any) -> LensModel:
         """The model at theta (ndim,) with every leaf a number."""
-        theta = jnp.asarray(theta)
+        theta = np.asarray(theta)
         return self.space.build(theta).filled(self.amplitudes(theta))
 
     def draw(self, rng: np.random.Generator, count: int) -> np.ndarray:
@@ -229,27 +231,58 @@ def _plain_jacobian(space: Space, likelihood: Any, theta: jax.Array) -> jax.Arra
     return jax.vmap(push)(jnp.eye(space.ndim))
 
 
-_log_likelihood = jax.jit(_plain_log_likelihood)
-_log_prior = jax.jit(lambda space, likelihood, theta: space.log_prior(theta))
-_log_posterior = jax.jit(log_posterior)
-_prior_transform = jax.jit(lambda space, likelihood, u: space.from_unit_cube(u))
-_to_theta = jax.jit(lambda space, likelihood, z: space.to_theta(z))
-_to_z = jax.jit(lambda space, likelihood, theta: space.to_z(theta))
-_value_and_grad = jax.jit(jax.value_and_grad(_plain_log_likelihood, argnums=2))
-_residuals = jax.jit(_plain_residuals)
-_jacobian = jax.jit(_plain_jacobian)
-_amplitudes = jax.jit(_solve)
-_reconstruct = jax.jit(lambda space, likelihood, theta: likelihood.reconstruct(space.build(theta)))
+@compiled
+def _log_prior(space: Space, likelihood: Any, theta: jax.Array) -> jax.Array:
+    return space.log_prior(theta)
+
+
+@compiled
+def _prior_transform(space: Space, likelihood: Any, u: jax.Array) -> jax.Array:
+    return space.from_unit_cube(u)
+
+
+@compiled
+def _to_theta(space: Space, likelihood: Any, z: jax.Array) -> jax.Array:
+    return space.to_theta(z)
+
+
+@compiled
+def _to_z(space: Space, likelihood: Any, theta: jax.Array) -> jax.Array:
+    return space.to_z(theta)
+
+
+@compiled
+def _value_and_grad(space: Space, likelihood: Any, theta: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return jax.value_and_grad(_plain_log_likelihood, argnums=2)(space, likelihood, theta)
+
+
+@compiled
+def _reconstruct(space: Space, likelihood: Any, theta: jax.Array) -> Any:
+    return likelihood.reconstruct(space.build(theta))
+
+
+_log_likelihood = compiled(_plain_log_likelihood)
+_log_posterior = compiled(log_posterior)
+_residuals = compiled(_plain_residuals)
+_jacobian = compiled(_plain_jacobian)
+_amplitudes = compiled(_solve)
 
 
 def _batched(function: Any) -> Any:
     """One point after the other: a batch in lanes would make every point wait for the slowest."""
-    return jax.jit(lambda space, likelihood, many: jax.lax.map(lambda v: function(space, likelihood, v), many))
+
+    def of_many(space: Space, likelihood: Any, many: jax.Array) -> Any:
+        return jax.lax.map(lambda v: function(space, likelihood, v), many)
+
+    of_many.__qualname__ = f"{function.__qualname__} of many"
+    return compiled(of_many)
 
 
 _SINGLE = (
     _log_likelihood, _log_prior, _log_posterior, _prior_transform, _to_theta, _to_z,
     _value_and_grad, _residuals, _jacobian, _amplitudes,
 )
+_OF_PRIOR = (_log_prior, _prior_transform, _to_theta, _to_z)
+"""What asks nothing of the data: one program for all of them."""
 _NEED_JAX = (_value_and_grad, _residuals, _jacobian)
 _BATCH: dict[Any, Any] = {function: _batched(function) for function in _SINGLE}

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,24 @@ END = "-cache"
 """End of the name of a file that holds a program."""
 INTERNALS = "jax._src.compilation_cache"
 """Where JAX makes its cache: there is no public way to give it another one."""
+
+_APART: ContextVar[bool] = ContextVar("_APART", default=False)
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Compile here whatever is kept, and keep nothing: what JAX has read from a cache it cannot write a second time."""
+    token = _APART.set(True)
+    try:
+        yield
+    finally:
+        _APART.reset(token)
+
+
+def keeps_checked() -> bool:
+    """Whether JAX keeps programs in `Programs`."""
+    internals: Any = importlib.import_module(INTERNALS)
+    return getattr(getattr(internals, "get_file_cache", None), "__module__", "") == __name__
 
 
 class Programs:
@@ -28,6 +49,8 @@ class Programs:
 
     def get(self, key: str) -> bytes | None:
         """The program of a key, None where there is none that is whole and the user's own."""
+        if _APART.get():
+            return None
         found = self.folder.read(f"{key}{END}")
         if found is not None and self.limit >= 0:
             self._used(key)
@@ -35,7 +58,7 @@ class Programs:
 
     def put(self, key: str, value: bytes) -> None:
         """Keep a program, in place of a damaged one; where that cannot be done, it is told once."""
-        if not self.writable or 0 <= self.limit < len(value) or self.get(key) is not None:
+        if _APART.get() or not self.writable or 0 <= self.limit < len(value) or self.get(key) is not None:
             return
         self.writable = self.folder.write(f"{key}{END}", value)
         if self.limit >= 0:
@@ -65,7 +88,7 @@ def check_programs() -> bool:
     theirs = getattr(internals, "get_file_cache", None)
     if theirs is None or not hasattr(internals, "reset_cache"):
         return False
-    if getattr(theirs, "__module__", "") != __name__:
+    if not keeps_checked():
         internals.get_file_cache = _opener(theirs)
         internals.reset_cache()  # one that was opened before is not checked
     return True

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lensfit.compiled import compiled
 from lensfit.datasets import Imaging, Interferometer
 from lensfit.datasets.dataset import LARGEST, check_usual, checked_scale
 from lensfit.errors import DataError, ModelError
@@ -175,7 +176,7 @@ def _pixel_means(
     return image
 
 
-@jax.jit
+@compiled
 def _surface(model: LensModel, grid: Grid) -> jax.Array:
     return surface(LensModel.brightness, model, grid)
 

@@ -56,6 +56,11 @@ def keeps_programs() -> bool:
     return bool(importlib.import_module("jax").config.jax_compilation_cache_dir)
 
 
+def machine() -> str:
+    """What decides a compiled program beside its source: the processor, and the options that XLA was given."""
+    return f"{_processor()} {os.environ.get('XLA_FLAGS', '')}"
+
+
 def _program_folder(version: str) -> Path:
     """Where compiled programs lie: one folder for each processor and version of JAX."""
     chosen = os.environ.get("XDG_CACHE_HOME")

@@ -13,16 +13,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.table import Table
 
 from lensfit import cli, registry
 from lensfit.analysis import Search, analysis, road, steps
 from lensfit.bench.rows import Row
 from lensfit.cli import bench as bench_command
+from lensfit.cli import fit_many
 from lensfit.cli.parser import CODES, parse
 from lensfit.datasets import image_files
 from lensfit.profiles import EPL, NFW, SIE, Sersic
 from lensfit.recipe import read_recipe
 from lensfit.results import Quantity
+from lensfit.survey import Survey, Tally
 from lensfit.trust.questions import LEAST_EXPLAINED, LEAST_SIGNAL, QUESTIONS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -144,9 +147,10 @@ def test_the_readme_s_script_is_part_of_the_example():
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
-    """A folder with the repository's data and examples, and data of the user's own as MYDATA."""
+    """A folder with the repository's data and examples, data of the user's own as MYDATA and a catalogue of them."""
     for name, target in {"data": "data", "examples": "examples", "MYDATA": "data/jwst_mock"}.items():
         (tmp_path / name).symlink_to(ROOT / target)
+    Table({"name": ["one"], "path": ["MYDATA"]}).write(tmp_path / "CATALOGUE.ecsv")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -179,6 +183,8 @@ def stood_in(monkeypatch):
     monkeypatch.setattr(analysis, "write_report", lambda made: (made / "report.html").write_text(""))
     radius = Quantity(1.25, 0.01, "arcsec", "of the critical curve", 0.02)
     monkeypatch.setattr(analysis, "derived_quantities", lambda *_: {"effective_einstein_radius": radius})
+    survey = Survey(folder=Path(), table=Table(), tally=Tally(total=1, done=1))
+    monkeypatch.setattr(fit_many, "analyse_many", lambda *_, **asked: survey)
 
 
 @pytest.mark.parametrize("command", commands("lensfit"))

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from astropy.table import Table
 from run_files import IMAGE_FILES, PIXEL_FILES, RUN_FILES, SAMPLE_FILES, VISIBILITY_FILES
 
 from lensfit import cli
@@ -165,3 +166,16 @@ def test_no_example_is_left_out():
         "pool.py", "posterior.py", "slope.py",
         "recipe.toml", "simulate.toml", "no_source.toml", "three.toml",
     }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_many_lenses(run, tmp_path):
+    script, folder = command_of("many_lenses.py")
+    assert folder == "[FOLDER]"
+    said = run(script, tmp_path / "made")
+    assert re.search(r"^[345] of 5 lenses in the sample", said, re.M)
+    table = Table.read(tmp_path / "made" / "survey" / "lenses.parquet")
+    assert list(table["name"]) == [f"J{number}" for number in range(5)] and set(table["state"]) == {"done"}
+    assert (abs(table["einstein_radius"] - table["truth"]) < 5 * table["einstein_radius_total"]).all()
+    for name in table["name"]:
+        assert files(tmp_path / "made" / "survey" / "lenses" / name) == {*RUN_FILES, "lens.json", "thumbnail.jpg"}

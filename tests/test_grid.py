@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from lensfit.grid import BLOCK, LEVELS, cut, evaluation_box, make_grid
+from lensfit.grid import BLOCK, LEVELS, box_size, cut, evaluation_box, make_grid
 
 
 def coordinates(shape, scale=0.1):
@@ -93,3 +93,12 @@ def test_cut(box):
         inside = 0 <= row < 5 and 0 <= column < 6
         assert value == (array[row, column] if inside else -1.0)
     assert cut(array > 3, box, True).dtype == bool
+
+
+@pytest.mark.parametrize(
+    ("needed", "box"),
+    [((17, 24), (24, 24)), ((24, 25), (32, 32)), ((9, 90), (16, 96)), ((900, 30), (960, 64))],
+)
+def test_boxes_have_few_sides(needed, box):
+    """One side for both axes where they are about as long."""
+    assert box_size(*needed) == box

@@ -215,8 +215,8 @@ def test_one_compilation_for_any_number_of_points():
     for number in (1, 17, CHUNK, CHUNK + 1):
         beta, a = in_chunks(traced, model, np.linspace(0.1, 1, number), 0.3)
         assert beta.shape == (number, 2) and a.shape == (number, 2, 2)
-        before = before or traced._cache_size()
-        assert traced._cache_size() == before
+        before = before or traced.count()
+        assert traced.count() == before
     assert in_chunks(traced, model, np.zeros(0), np.zeros(0))[0].shape == (0, 2)
 
 

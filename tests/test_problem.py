@@ -179,10 +179,10 @@ def test_draws_follow_the_prior(tiny):
 def test_other_data_compile_nothing_new(mock, tiny):
     theta = tiny.to_theta(np.zeros(4))
     here = tiny.log_likelihood(theta)
-    before = problem_module._log_likelihood._cache_size()
+    before = problem_module._log_likelihood.count()
     imaging = replace(mock.imaging, data=1.1 * mock.imaging.data, noise=1.2 * mock.imaging.noise)
     assert Problem(tiny.model, ImagingLikelihood.of(imaging, 4)).log_likelihood(theta) != here
-    assert problem_module._log_likelihood._cache_size() == before
+    assert problem_module._log_likelihood.count() == before
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (5,), (0,), (2, 5), (4, 1), (1, 1, 4)])

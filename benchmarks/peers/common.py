@@ -27,7 +27,7 @@ CONSTANTS = {"ra_0", "dec_0"}
 
 def load():
     """The mock named on the command line, and its true parameters as `light.bulge.e1: value`."""
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         sys.exit(f"python {sys.argv[0]} mock.npz  (from tests/reference/make_mock.py mock.npz)")
     with np.load(sys.argv[1]) as stored:
         m = dict(stored)
@@ -35,13 +35,13 @@ def load():
 
 
 def free(kwargs):
-    """Places of the 25 free parameters in lenstronomy-like keyword arguments, and their values."""
+    """Places of the 25 free parameters (of an EPL 26) in lenstronomy-like keyword arguments, and their values."""
     places = [
         (group, i, name) for group, rows in kwargs.items() for i, row in enumerate(rows) for name in row
     ]
     places = [p for p in places if p not in TIED | FIXED and p[2] not in CONSTANTS]
     values = np.array([kwargs[group][i][name] for group, i, name in places])
-    assert len(values) == 25
+    assert len(values) == 25 + any(name == "gamma" for _, _, name in places)
     return places, values
 
 

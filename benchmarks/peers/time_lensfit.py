@@ -1,4 +1,6 @@
-"""ln L and its gradient by lensfit, for comparison with the peers: python time_lensfit.py mock.npz"""
+"""ln L and its gradient by lensfit, for comparison with the peers: python time_lensfit.py mock.npz [SIE|EPL]"""
+
+import sys
 
 import common
 import jax
@@ -11,15 +13,17 @@ from lensfit.problem import Problem
 from lensfit.standard import parametric
 
 
-def likelihoods(m, flat):
+def likelihoods(m, flat, mass):
     """Problems that are sampled 4x4 wherever light is needed, and, as PyAutoLens does, in the mask alone."""
     imaging = Imaging.from_arrays(
         m["data"], m["noise"], m["psf"], pixel_scale=float(m["pixel_scale"]), mask=~m["mask"]
     )
-    model = parametric(imaging)
+    model = parametric(imaging, mass=mass.lower())
     levels = {"4x4": 4, "4x4 in the mask": np.where(m["mask"], 4, 1)}
+    values = flat | {name.replace("mass.sie", "mass.epl"): value for name, value in flat.items()}
+    values["mass.epl.slope"] = 2.0
     problems = {name: Problem(model, ImagingLikelihood.of(imaging, level)) for name, level in levels.items()}
-    return problems, np.array([flat[name] for name in problems["4x4"].names])
+    return problems, np.array([values[name] for name in problems["4x4"].names])
 
 
 def measured(problem, theta):
@@ -33,7 +37,7 @@ def measured(problem, theta):
 
 
 if __name__ == "__main__":
-    problems, theta = likelihoods(*common.load())
+    problems, theta = likelihoods(*common.load(), (sys.argv[2:] or ["SIE"])[0])
     settings = {name: measured(problem, theta) for name, problem in problems.items()}
     version = f"lensfit {lensfit.__version__}, jax {jax.__version__}"
     alike = settings.pop("4x4 in the mask")

@@ -3,6 +3,7 @@ from lensfit.analysis.analysis import Analysis, Step, load
 from lensfit.analysis.road import analyse, prepare, standard_road
 from lensfit.analysis.source_on_pixels import Mesh, SourceOnPixels
 from lensfit.analysis.steps import Calibration, Companions, Posterior, Region, Search
+from lensfit.analysis.warming import Warmed, warm_up
 
 __all__ = [
     "Analysis",
@@ -14,8 +15,10 @@ __all__ = [
     "Search",
     "SourceOnPixels",
     "Step",
+    "Warmed",
     "analyse",
     "load",
     "prepare",
     "standard_road",
+    "warm_up",
 ]

@@ -21,7 +21,9 @@ from lensfit.start_up import setup
 
 COMMANDS = {
     "fit": ("fit", "run"),
+    "fit-many": ("fit_many", "run"),
     "bench": ("bench", "run"),
+    "warm-up": ("warm_up", "run"),
     **{name: ("commands", name) for name in ("inspect", "report", "simulate", "compare")},
 }
 """Of each command its module and function, imported when it is called."""

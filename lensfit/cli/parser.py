@@ -26,7 +26,7 @@ exit codes:
   2    wrong usage
   3    the data, the model, the output folder or standard output cannot be used
   4    the fit is NOT TRUSTED, or UNCHECKED; its results are written, the reasons printed
-  5    the fit failed
+  5    the fit failed; of fit-many: every one
   130  interrupted; 143 and 129 where SIGTERM or SIGHUP did it
   141  nobody reads what it prints, as behind `| head`; files are written all the same
 """
@@ -52,11 +52,13 @@ def _make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"lensfit {version.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_fit(commands)
+    _add_fit_many(commands)
     _add_inspect(commands)
     _add_report(commands)
     _add_simulate(commands)
     _add_compare(commands)
     _add_bench(commands)
+    _add_warm_up(commands)
     return parser
 
 
@@ -86,6 +88,29 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
         help="draw data, model and residual into DIR/live.png while the fit runs, leave live.gif of how it converged",
     )
     parser.add_argument("--quiet", action="store_true", help="no progress, nothing on standard output")
+
+
+def _add_fit_many(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "fit-many", "fit every lens of a catalogue; in the same folder again, go on")
+    parser.add_argument(
+        "catalogue", metavar="CATALOGUE", type=Path,
+        help="ECSV, CSV, FITS, VOTable or Parquet table with columns name, path and any option below of single "
+        "lenses; or a folder with a folder of data a lens",
+    )
+    _add_data_options(parser)
+    _add_model_options(parser)
+    _add_pixel_options(parser)
+    parser.add_argument("--fitter", metavar="NAME", help="staged, importance, ...; default: staged")
+    parser.add_argument("--seed", metavar="N", type=_seed, help="same seed, same table; default: 0")
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder, new or of an earlier run")
+    parser.add_argument("--quiet", action="store_true", help="no progress, nothing on standard output")
+    group = parser.add_argument_group("many lenses")
+    group.add_argument("--workers", metavar="N", type=_count, help="processes; default: one a core")
+    group.add_argument("--scheduler", metavar="ADDRESS", help="of a dask cluster; default: workers are made here")
+    group.add_argument("--memory", metavar="GIB", type=_seconds, help="most of a worker; default: its share")
+    group.add_argument("--lens-timeout", metavar="SECONDS", type=_seconds, help="most for one lens; default: no limit")
+    group.add_argument("--retries", metavar="N", type=_seed, default=1, help="for a lens whose worker died; default: 1")
+    group.add_argument("--retry-failed", action="store_true", help="try lenses again that failed in an earlier run")
 
 
 def _add_pixel_options(parser: argparse.ArgumentParser) -> None:
@@ -146,6 +171,19 @@ def _add_bench(commands: argparse._SubParsersAction) -> None:
         what.add_argument("--memory", metavar="GIB", type=float, default=4.0, help="most to use; default: 4")
         what.add_argument("--json", metavar="FILE", type=Path, help="write the rows")
         what.add_argument("--out", metavar="FILE.png", type=_picture, help="write a picture of the table")
+
+
+def _add_warm_up(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "warm-up", "make the compiled programs ahead that fits of such data will need")
+    parser.add_argument(
+        "data", metavar="DATA", type=Path, nargs="*",
+        help="file or folder of a lens each; one of each shape is fitted; default: simulated images",
+    )
+    _add_data_options(parser)
+    parser.add_argument("--stamp", metavar="N", type=_count, action="append",
+                        help="pixels along a side of a simulated image; may be repeated; default: 80, 120, 150, 200")
+    _add_model_options(parser)
+    parser.add_argument("--quiet", action="store_true", help="no progress, nothing on standard output")
 
 
 def _add_data_options(parser: argparse.ArgumentParser) -> None:

@@ -6,13 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile, ZipInfo
 
-import h5py
 import numpy as np
 
 from lensfit.errors import DataError
+
+if TYPE_CHECKING:
+    import h5py
 
 MOST_MEMBERS = 10_000
 """Arrays and groups of an archive."""
@@ -112,6 +114,8 @@ class _Hdf5Member(Member):
 @contextmanager
 def hdf5_members(path: Path) -> Iterator[dict[str, Member]]:
     """The datasets of an HDF5 file by name, those in groups too; links are not followed. Raises what h5py does."""
+    import h5py  # it takes long to load
+
     with h5py.File(path, "r") as file:
         members: dict[str, Member] = {}
         for number, (name, item) in enumerate(_items(file, "", DEEPEST, path), 1):
@@ -122,6 +126,8 @@ def hdf5_members(path: Path) -> Iterator[dict[str, Member]]:
 
 
 def _items(group: Any, prefix: str, deepest: int, path: Path) -> Iterator[tuple[str, Any]]:
+    import h5py
+
     if deepest < 0:
         raise DataError(f"{path}: groups within groups, more than {DEEPEST} deep; put the arrays of the lens on top")
     for name in group:

@@ -108,8 +108,9 @@ class FitsImages:
     def section(self, name: str, part: Section) -> np.ndarray:
         """Only what is asked for is read, of a compressed image the tiles that hold it."""
         hdu = self._images[name]
+        stored = hdu.fileinfo()["datSpan"]
         if isinstance(hdu, fits.CompImageHDU):
-            check_size(8 * math.prod(hdu.shape), f"{self.path}[{name}]", hdu.fileinfo()["datSpan"])
+            check_size(8 * math.prod(hdu.shape), f"{self.path}[{name}]", stored)
             if hdu.compression_type in FRAGILE:
                 return self.array(name)[part]
         with read_as(self.path, f"FITS extension {name}"):

@@ -70,9 +70,8 @@ def coordinate_cards(header: fits.Header, where: str) -> fits.Header:
             continue
         _check(key, value, where)
         found[key] = card if isinstance(value, str) or _TABLES.fullmatch(key) else _short(card)
-    linear = [
-        key[5:] for key, card in found.items() if key.startswith("CTYPE") and not _CELESTIAL.match(card.value.upper())
-    ]
+    types = {key[5:]: str(card.value).upper() for key, card in found.items() if key.startswith("CTYPE")}
+    linear = [axis for axis, of in types.items() if not _CELESTIAL.match(of)]
     made = fits.Header()
     for key, card in found.items():
         axis = _OF_AXIS.match(key)

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
-
 from lensfit.datasets.array_files import file_format, read_as
 from lensfit.errors import DataError
 
@@ -65,6 +63,8 @@ def _is_idi(path: Path) -> bool:
 def _is_uvh5(path: Path) -> bool:
     if not path.is_file() or file_format(path) != "HDF5":
         return False
+    import h5py  # it takes long to load
+
     with read_as(path, "HDF5"), h5py.File(path, "r") as file:
         return "Data/visdata" in file and "Header" in file
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.spatial import KDTree
 
 from lensfit.datasets.dataset import place, read_only
 from lensfit.datasets.noise import TOLD
@@ -231,6 +230,8 @@ def _nearest(rows: Visibilities) -> tuple[np.ndarray, np.ndarray]:
     places, own = np.stack([rows.u, rows.v], -1), np.arange(len(rows))
     if len(rows) < 2:
         return own[:0], own[:0]
+    from scipy.spatial import KDTree  # it takes long to load
+
     near = np.asarray(KDTree(places).query(places, k=2)[1])  # of rows at one place either may be named first
     return own, np.where(near[:, 0] == own, near[:, 1], near[:, 0])
 

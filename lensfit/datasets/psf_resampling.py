@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy.interpolate import make_interp_spline
 
 BETWEEN = 0.25
 """Pixels from the corner in the middle of an even-sided PSF up to which its core counts as centred on it."""
@@ -123,5 +122,7 @@ def _cubic(t: np.ndarray) -> np.ndarray:
 def _cardinal_spline(t: np.ndarray) -> np.ndarray:
     """The spline that is 1 at 0 and 0 at every other whole number, up to `REACH`."""
     knots = np.arange(-2 * REACH, 2 * REACH + 1)
+    from scipy.interpolate import make_interp_spline  # it takes long to load
+
     spline = make_interp_spline(knots, (knots == 0).astype(float), DEGREE)
     return np.where(np.abs(t) < REACH, spline(np.clip(t, -REACH, REACH)), 0.0)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from lensfit.compiled import compiled
 from lensfit.errors import FitError
 from lensfit.fitters.base import Checkpoint, Progress, at_least
 from lensfit.fitters.calls import drawable, drawn, undefined
@@ -70,7 +71,7 @@ class Descent:
     undefined: jax.Array
 
 
-@partial(jax.jit, static_argnames="groups")
+@compiled(static=("groups",))
 def descend(
     space: Space,
     likelihood: Any,
@@ -119,7 +120,7 @@ def descend(
     return lax.while_loop(go_on, advance, start)
 
 
-@partial(jax.jit, static_argnames="groups")  # traced once, though asked for twice
+@compiled(static=("groups",))  # traced once, though asked for twice
 def evaluate(space: Space, likelihood: Any, z: jax.Array, groups: tuple[str, ...], shown: jax.Array) -> Point:
     """The point at z with its amplitudes solved, those not flagged in shown (K,) zero."""
     theta = space.to_theta(z)

@@ -7,7 +7,6 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from scipy.optimize import minimize
 
 from lensfit.errors import FitError
 from lensfit.fitters.calls import drawable, undefined
@@ -158,6 +157,8 @@ def climb(
     options = {"maxcor": MEMORY, "maxiter": most, "gtol": 1e-3, "ftol": 0.0}
     arrived = False
     for _ in range(TRIES):
+        from scipy.optimize import minimize  # it takes long to load
+
         end = minimize(ascent.depth, ascent.best, jac=True, method="L-BFGS-B", callback=ascent.step, options=options)
         arrived = bool(end.success) or ascent.arrived
         if arrived:

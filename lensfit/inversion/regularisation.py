@@ -3,17 +3,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.sparse import coo_array, csr_array, eye_array, kron
-from scipy.sparse.linalg import matrix_power
 
 from lensfit.errors import ModelError
 from lensfit.profiles import PixelSource
 from lensfit.pytree import pytree
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 FAINTEST = 1e-3
 """Of "adaptive": the brightness, over that of the brightest node, below which all nodes are held alike."""
@@ -85,12 +86,17 @@ def _scaled(source: PixelSource, rows: Any, columns: Any, values: Any, log_det: 
 
 def _laplacian(pixels: int) -> csr_array:
     """(S, S): s^T L s is the sum of squared differences between neighbours, those on the border to zero."""
+    from scipy.sparse import csr_array, eye_array, kron  # they take long to load
+
     one = eye_array(pixels)
     line = 2 * one - eye_array(pixels, k=1) - eye_array(pixels, k=-1)
     return csr_array(kron(one, line) + kron(line, one))
 
 
 def _power(source: PixelSource, power: int) -> Regularisation:
+    from scipy.sparse import coo_array
+    from scipy.sparse.linalg import matrix_power
+
     line = 2 - 2 * np.cos(np.pi * np.arange(1, source.pixels + 1) / (source.pixels + 1))
     log_det = power * np.sum(np.log(line[:, None] + line))
     matrix = coo_array(matrix_power(_laplacian(source.pixels), power))

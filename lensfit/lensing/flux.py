@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lensfit.compiled import compiled
 from lensfit.grid import Grid
 from lensfit.lensing.lens_equation import Field, corners, in_chunks, traced
 from lensfit.likelihood.reconstruction import Reconstruction
@@ -70,7 +71,7 @@ def source_magnification(model: LensModel, field: Field) -> float:
     return flux(lensed, bright_cells(lensed, field)) / flux(bare, bright_cells(bare, field))
 
 
-_brightness = jax.jit(LensModel.brightness)
+_brightness = compiled(LensModel.brightness)
 
 
 FINE = 4

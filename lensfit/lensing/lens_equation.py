@@ -8,8 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.spatial import KDTree
 
+from lensfit.compiled import compiled
 from lensfit.datasets import Dataset
 from lensfit.grid import Grid
 from lensfit.model import LensModel
@@ -122,7 +122,7 @@ def corners(x: np.ndarray, y: np.ndarray, step: float) -> tuple[np.ndarray, np.n
     return x[:, None] + step * np.array([-1, 1, -1, 1]), y[:, None] + step * np.array([-1, -1, 1, 1])
 
 
-@jax.jit
+@compiled
 def traced(model: LensModel, x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
     """beta (N, 2) [arcsec] and A (N, 2, 2) at the points x, y (N,)."""
     return jnp.stack(model.source_position(x, y), -1), jacobian(model, x, y)
@@ -182,7 +182,8 @@ def _solve(model: LensModel, starts: np.ndarray, source: np.ndarray, reach: floa
     back = np.linalg.norm(beta - source, axis=1) < EXACT
     near = np.linalg.norm(points - starts, axis=1) < reach
     found = points[back & near]
-    twice = KDTree(found).query_pairs(APART, output_type="ndarray")[:, 1]
+    apart = np.linalg.norm(found[:, None] - found[None], axis=-1)
+    twice = np.unique(np.nonzero(np.triu(apart <= APART, 1))[1])
     return np.delete(found, twice, axis=0)
 
 

@@ -12,7 +12,7 @@ from jax import lax
 from lensfit.datasets import Imaging
 from lensfit.grid import Grid, cut, evaluation_box, make_grid, sub_pixels_for
 from lensfit.model import LensModel, as_formula
-from lensfit.operators.psf import convolve, convolve_float32, transfer_function
+from lensfit.operators.psf import convolve, convolve_float32, framed, transfer_function
 from lensfit.priors import Solved
 from lensfit.pytree import pytree, replace
 from lensfit.space import Space
@@ -26,12 +26,14 @@ class ImagingLikelihood(Residuals):
 
     All images are on the evaluation box (H, W): the unmasked pixels and a frame as wide as the PSF reaches,
     so that light from outside the mask is modelled too. `inverse_noise` is zero where a pixel is left out.
+    `kernel` is the PSF, `kernel_shape` (2,) its rows and columns, in a corner of a frame that many PSFs share.
     """
 
     kind = "image"
 
     grid: Grid
-    psf: jax.Array
+    kernel: jax.Array
+    kernel_shape: jax.Array
     transfer: jax.Array
     inverse_noise: jax.Array
     whitened_data: jax.Array
@@ -56,11 +58,12 @@ class ImagingLikelihood(Residuals):
         grid_x, grid_y = np.meshgrid(x, y)
         return cls(
             grid=make_grid(grid_x, grid_y, levels, step),
-            psf=jnp.asarray(imaging.psf),
-            transfer=jnp.asarray(transfer_function(imaging.psf, needed.shape)),
-            inverse_noise=jnp.asarray(inverse),
-            whitened_data=jnp.asarray(cut(imaging.data, box, 0.0) * inverse),
-            log_norm=jnp.asarray(-0.5 * np.sum(np.log(2 * np.pi * imaging.noise[~imaging.mask] ** 2))),
+            kernel=jax.device_put(framed(imaging.psf)),
+            kernel_shape=jax.device_put(np.array(imaging.psf.shape)),
+            transfer=jax.device_put(transfer_function(imaging.psf, needed.shape)),
+            inverse_noise=jax.device_put(inverse),
+            whitened_data=jax.device_put(cut(imaging.data, box, 0.0) * inverse),
+            log_norm=jax.device_put(-0.5 * np.sum(np.log(2 * np.pi * imaging.noise[~imaging.mask] ** 2))),
         )
 
     def image(self, model: LensModel) -> jax.Array:
@@ -117,12 +120,18 @@ class ImagingLikelihood(Residuals):
 
     def contrast(self) -> float:
         """See `LeastSquares`."""
-        return float(jnp.sum(self.whitened_data**2)) - self.data_count
+        return float(np.sum(np.asarray(self.whitened_data) ** 2)) - self.data_count
 
     @property
     def grids(self) -> tuple[Grid, ...]:
         """The one of its image."""
         return (self.grid,)
+
+    @property
+    def psf(self) -> np.ndarray:
+        """The PSF (h, w), of the sides that it came with; it is asked for outside of compiled programs."""
+        rows, columns = np.asarray(self.kernel_shape)
+        return np.asarray(self.kernel)[:rows, :columns]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -142,7 +151,7 @@ class ImagingLikelihood(Residuals):
         return Imaging(
             data=np.asarray(self.whitened_data) * noise,
             noise=noise,
-            psf=np.asarray(self.psf),
+            psf=self.psf,
             mask=inverse == 0,
             pixel_scale=float(self.grid.pixel_scale),
             origin=(float(x.mean()), float(y.mean())),
@@ -162,10 +171,10 @@ class ImagingLikelihood(Residuals):
         """The same data with residuals multiplied by weights (H, W); for robust fits, not for evidences."""
         return replace(
             self,
-            inverse_noise=self.inverse_noise * weights,
-            whitened_data=self.whitened_data * weights,
+            inverse_noise=np.asarray(self.inverse_noise) * weights,
+            whitened_data=np.asarray(self.whitened_data) * weights,
         )
 
     def minus(self, whitened: Any) -> ImagingLikelihood:
         """The same likelihood of the data less a whitened image (H, W)."""
-        return replace(self, whitened_data=self.whitened_data - whitened)
+        return replace(self, whitened_data=np.asarray(self.whitened_data) - np.asarray(whitened))

@@ -8,6 +8,7 @@ from lensfit.native.door import (
     Kernel,
     Signature,
     by_engine,
+    kernels_in,
     named_kernel,
     printed_kernel,
     refuse_fork,
@@ -20,6 +21,7 @@ from lensfit.native.printer import Unprintable, numpy_function
 from lensfit.native.store import cache_folder
 
 __all__ = [
-    "Engine", "Kernel", "Means", "Signature", "Unprintable", "by_engine", "cache_folder", "means", "means_kernel",
-    "named_kernel", "numpy_function", "printed_kernel", "refuse_fork", "say_once", "trouble", "uses_kernels",
+    "Engine", "Kernel", "Means", "Signature", "Unprintable", "by_engine", "cache_folder", "kernels_in", "means",
+    "means_kernel", "named_kernel", "numpy_function", "printed_kernel", "refuse_fork", "say_once", "trouble",
+    "uses_kernels",
 ]

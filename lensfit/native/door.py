@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import os
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -28,6 +29,8 @@ Engine = Literal["native", "xla"]
 
 _LOCK = RLock()
 _KERNELS: dict[str, Kernel] = {}
+_NAME = re.compile(r"lensfit_[0-9a-f]{24}\b")
+"""The name of a kernel, as `name_of` makes it."""
 _SAID: set[str] = set()
 _FIRST_PROCESS: list[int] = []
 
@@ -116,6 +119,11 @@ def printed_kernel(body: str, signature: Signature) -> Kernel:
 def named_kernel(module: str, function: str) -> Kernel:
     """The kernel that calls a numba function of XLA's frame by the name of its module; compiled, or loaded."""
     return _kernel(_NAMED.format(module=module, function=function), (named_kernel, (module, function)))
+
+
+def kernels_in(program: str) -> list[Kernel]:
+    """The kernels that a lowered program calls, by their names in its text."""
+    return [_KERNELS[name] for name in sorted(set(_NAME.findall(program))) if name in _KERNELS]
 
 
 def _kernel(source: str, origin: Any) -> Kernel:

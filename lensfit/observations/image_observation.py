@@ -18,7 +18,7 @@ from lensfit.names import IMAGE_MODELS
 from lensfit.observations.companions import Companion, find_companions, leave_out
 from lensfit.observations.observation import Observation, Shown, planes_of
 from lensfit.observations.region import add_note, choose_mask
-from lensfit.plots import FIGURES, PIXEL_FIGURES, Glance, Scene, inspect_figure, pixel_scene
+from lensfit.plots import FIGURES, OVERVIEW_PANELS, PIXEL_FIGURES, Glance, Scene, inspect_figure, pixel_scene
 from lensfit.recipe import DataSection
 from lensfit.standard import STANDARD
 
@@ -94,11 +94,11 @@ class ImageObservation(Observation):
     def shown(self, term: Any, model: LensModel, found: Reconstruction | None) -> Shown:
         """Figures on the frame of the image."""
         if found is None:
-            scene, figures = Scene.of(self.imaging, term, model), FIGURES
+            scene, figures, sheet = Scene.of(self.imaging, term, model), FIGURES, OVERVIEW_PANELS
         else:
-            scene, figures = pixel_scene(self.imaging, term, found), PIXEL_FIGURES
+            scene, figures, sheet = pixel_scene(self.imaging, term, found), PIXEL_FIGURES, ()
         made = {name: partial(figure, scene) for name, figure in figures.items()}
-        return Shown(made, planes_of(scene, self.imaging))
+        return Shown(made, planes_of(scene, self.imaging), sheet)
 
     def describe(self) -> list[tuple[str, str]]:
         """That of the image."""

@@ -34,10 +34,14 @@ class Plane:
 
 @dataclasses.dataclass(frozen=True)
 class Shown:
-    """A fit as its files show it: figures by the name of their file, the overview first, and images."""
+    """A fit as its files show it: figures by the name of their file, the overview first, and images.
+
+    sheet: the figures whose panels, side by side, are the first figure, which then need not be drawn itself.
+    """
 
     figures: Mapping[str, Callable[[], Figure]]
     planes: tuple[Plane, ...]
+    sheet: tuple[str, ...] = ()
 
 
 def planes_of(scene: AnyScene, frame: Dataset) -> tuple[Plane, ...]:

@@ -5,6 +5,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+FRAME = 64
+"""Sides of the frames of PSFs are multiples of this [pixels]."""
+
 
 def transfer_function(psf: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """rfft2 of the PSF (h, w), odd-sided, centred on pixel (0, 0) of a periodic image of the given shape."""
@@ -12,6 +15,12 @@ def transfer_function(psf: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     h, w = psf.shape
     kernel[:h, :w] = psf
     return np.fft.rfft2(np.roll(kernel, (-(h // 2), -(w // 2)), (0, 1)))
+
+
+def framed(psf: np.ndarray) -> np.ndarray:
+    """The PSF in a corner of a square of zeros, its side a multiple of FRAME: many PSFs have one shape."""
+    side = FRAME * -(-max(psf.shape) // FRAME)
+    return np.pad(psf, [(0, side - n) for n in psf.shape])
 
 
 def convolve(images: jax.Array, transfer: jax.Array) -> jax.Array:

@@ -1,8 +1,8 @@
 """Figures of data and fits, each a function that returns a matplotlib Figure."""
 from lensfit.plots.comparison import Course, comparison_figure
-from lensfit.plots.image_figures import FIGURES, draw_glance, overview, profile_figure
+from lensfit.plots.image_figures import FIGURES, OVERVIEW_PANELS, draw_glance, overview, profile_figure
 from lensfit.plots.inspection import inspect_figure
-from lensfit.plots.panels import new_figure, position_angle, single, sky_axes
+from lensfit.plots.panels import new_figure, position_angle, sheet, single, sky_axes
 from lensfit.plots.pixel_source import (
     PIXEL_FIGURES,
     PIXEL_VISIBILITY_FIGURES,
@@ -17,6 +17,7 @@ from lensfit.plots.visibility_figures import VISIBILITY_FIGURES, inspect_visibil
 
 __all__ = [
     "FIGURES",
+    "OVERVIEW_PANELS",
     "PIXEL_FIGURES",
     "PIXEL_VISIBILITY_FIGURES",
     "SAMPLE_FIGURES",
@@ -39,6 +40,7 @@ __all__ = [
     "pixel_visibility_scene",
     "position_angle",
     "profile_figure",
+    "sheet",
     "single",
     "sky_axes",
     "slope_figure",

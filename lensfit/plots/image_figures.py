@@ -162,6 +162,8 @@ FIGURES: dict[str, Callable[[Scene], Figure]] = {
     "profile": profile_figure,
 }
 """Every figure of a fit, by the name of its file."""
+OVERVIEW_PANELS = ("data", "model", "residual", "lens_light", "arcs", "source")
+"""The figures of one panel that the overview shows."""
 
 
 def _sky_image(axes: Axes, scene: Scene | Glance, image: np.ndarray, norm: Normalize, title: str) -> None:

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from scipy.ndimage import binary_erosion
 
+from lensfit.compiled import compiled
 from lensfit.datasets import Imaging, Interferometer
 from lensfit.lensing import (
     CriticalCurves,
@@ -198,7 +199,7 @@ class VisibilityScene:
 AnyScene = Scene | VisibilityScene
 
 
-@jax.jit
+@compiled
 def _visibility_images(likelihood: InterferometerLikelihood, model: LensModel) -> tuple[jax.Array, ...]:
     return likelihood.light(model), likelihood.light(model.only("source")), likelihood.image(model)
 
@@ -223,7 +224,7 @@ def seen_by(
     }
 
 
-_image = jax.jit(ImagingLikelihood.image)
+_image = compiled(ImagingLikelihood.image)
 
 
 def _pasted(image: np.ndarray, likelihood: ImagingLikelihood, imaging: Imaging) -> np.ndarray:

@@ -95,7 +95,8 @@ def _without_tables(anew: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _anew(x: Any, y: Any, t: Any) -> tuple[Any, Any]:
-    return _rational(x, y, *tables(t))
+    above, below = tables(t)
+    return _rational(x, y, list(above), list(below))
 
 
 @_without_tables(_anew)

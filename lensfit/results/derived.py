@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from lensfit.compiled import compiled
 from lensfit.datasets import Dataset
 from lensfit.errors import ModelError
 from lensfit.fitters.result import FitResult
@@ -249,7 +250,7 @@ def _of_pixels(problem: Problem, theta: np.ndarray) -> Values:
     return {name: float(value) for name, value in found.items()}
 
 
-@jax.jit
+@compiled
 def _of_reconstruction(space: Any, likelihood: Any, theta: jax.Array) -> dict[str, jax.Array]:
     """Of the source at theta (n,): magnification, half-light radius, and fluxes [data unit times arcsec^2]."""
     found = likelihood.reconstruct(space.build(theta))

@@ -4,12 +4,12 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 from astropy.io import fits
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
 
 from lensfit import version
 from lensfit.datasets import Dataset
@@ -23,11 +23,15 @@ from lensfit.plots import (
     PIXEL_VISIBILITY_FIGURES,
     SAMPLE_FIGURES,
     VISIBILITY_FIGURES,
+    sheet,
     slope_figure,
 )
 from lensfit.problem import Problem
 from lensfit.results.derived import Quantity
 from lensfit.results.document import RESULT, SAMPLES, as_document, as_table, samples_table, write_json
+
+if TYPE_CHECKING:
+    import h5py
 
 
 def write_inference_data(path: Path, problem: Problem, result: FitResult) -> None:
@@ -36,6 +40,8 @@ def write_inference_data(path: Path, problem: Problem, result: FitResult) -> Non
     Weighted samples are resampled to as many equal draws as they are worth. sample_stats holds `lp`, ln of the
     posterior density up to the evidence, and `log_likelihood`.
     """
+    import h5py  # it takes long to load
+
     theta, log_l, chains = equal_draws(result)
     shape = (chains, len(theta) // chains)
     with h5py.File(path, "w", track_order=True) as file:
@@ -112,9 +118,10 @@ def write_results(
     """
     found = problem.reconstruct(result.theta) if result.model.pixels() else None
     shown = observation.shown(problem.likelihood, result.model, found)
-    for name, figure in shown.figures.items():
-        _draw(folder, name, figure())
     names = [*shown.figures]
+    panels = {name: _draw(folder, name, shown.figures[name]()) for name in names[bool(shown.sheet) :]}
+    if shown.sheet:
+        imsave(folder / f"{names[0]}.png", sheet([panels[name] for name in shown.sheet]))
     if slope := slope_and_beside(problem):
         _draw(folder, SLOPE_FIGURE, slope_figure(result, slope))
         names.append(SLOPE_FIGURE)
@@ -138,8 +145,11 @@ def slope_and_beside(problem: Problem) -> list[int]:
     return [k for k, role in masses.items() if role in BESIDE_SLOPE] if "slope" in masses.values() else []
 
 
-def _draw(folder: Path, name: str, figure: Figure) -> None:
+def _draw(folder: Path, name: str, figure: Figure) -> np.ndarray:
+    """Write a figure, and give its pixels (H, W, 4)."""
     figure.savefig(folder / f"{name}.png")
+    canvas: Any = figure.canvas
+    return np.asarray(canvas.buffer_rgba())
 
 
 def model_file(planes: Sequence[Plane], frame: Dataset, result: FitResult) -> fits.HDUList:

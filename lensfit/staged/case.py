@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from lensfit.compiled import compiled
 from lensfit.datasets import blocks
 from lensfit.errors import FitError
 from lensfit.fitters.lm import Descent, Point, descend
@@ -30,7 +31,7 @@ CHUNK = 64
 """Points that the compiled map sees at a time: any number of points compiles once."""
 
 
-@jax.jit
+@compiled
 def to_z(space: Space, theta: jax.Array) -> jax.Array:
     """z (n,) of theta (n,)."""
     return space.to_z(theta)
@@ -44,7 +45,7 @@ def to_theta(space: Space, z: np.ndarray) -> np.ndarray:
     return np.concatenate(parts)[: len(flat)].reshape(z.shape)
 
 
-@jax.jit
+@compiled
 def _to_theta(space: Space, z: jax.Array) -> jax.Array:
     return jax.vmap(space.to_theta)(z)
 

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from lensfit.compiled import compiled
 from lensfit.fitters.lm import Descent, Point, System
 from lensfit.fitters.result import Basin, Variant
 from lensfit.model import AnyModel, LensModel
@@ -143,7 +144,7 @@ def join(roles: Roles, light: np.ndarray, rest: np.ndarray) -> np.ndarray:
     return np.where(roles.light, light, rest)
 
 
-@jax.jit
+@compiled
 def _whitened(likelihood: Any, model: LensModel) -> jax.Array:
     return likelihood.image(model) * likelihood.inverse_noise
 

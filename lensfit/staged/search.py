@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from lensfit.compiled import compiled
 from lensfit.fitters.lm import Point
 from lensfit.fitters.result import Basin
 from lensfit.space import Space
@@ -111,30 +112,32 @@ def draws(
     theta = to_theta(space, z)
     roles.strength.put(space, theta, einstein_radius * np.exp(0.05 * rng.standard_normal(count)))
     beta = np.stack(_trace_back(space, theta, arcs.x, arcs.y), -1)
-    found = [_focus(beta[k], arcs.weight, einstein_radius, rng if k % 4 > 1 else None) for k in range(count)]
-    focus, spread, score = (np.array(a) for a in zip(*found, strict=True))
+    focus, spread, score = _focus(beta, arcs.weight, einstein_radius, rng)
     best = np.argsort(score)[:followed]
     return Drawn(theta[best], focus[best], spread[best])
 
 
 def _focus(
-    beta: np.ndarray, weight: np.ndarray, einstein_radius: float, rng: np.random.Generator | None
-) -> tuple[np.ndarray, float, float]:
-    """Densest place of points beta (P, 2), their spread about it, and a score (small: tight and complete).
+    beta: np.ndarray, weight: np.ndarray, einstein_radius: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Densest place (D, 2) of points beta (D, P, 2), their spread about it, and a score (small: tight and complete).
 
-    A mean shift that starts from the mean of all points, or with rng from one of them.
+    A mean shift that starts from the mean of all points, or for two draws of four from one of the points.
     """
-    center, width = np.average(beta, axis=0, weights=weight), 0.33 * einstein_radius
-    if rng is not None:
-        center, width = beta[rng.choice(len(beta), p=weight / weight.sum())], 0.2 * einstein_radius
-    share = weight
+    some = np.flatnonzero(np.arange(len(beta)) % 4 > 1)
+    center = np.tensordot(beta, weight, (1, 0)) / weight.sum()
+    center[some] = beta[some, [rng.choice(len(weight), p=weight / weight.sum()) for _ in some]]
+    width = np.full(len(beta), 0.33 * einstein_radius)
+    width[some] = 0.2 * einstein_radius
+    share = np.broadcast_to(weight, beta.shape[:2])
     for _ in range(4):
-        distance = np.sum((beta - center) ** 2, axis=1)
-        share = weight * np.exp(-0.5 * distance / width**2) + 1e-12
-        center = np.average(beta, axis=0, weights=share)
-        width = max(0.8 * width, 0.08 * einstein_radius)
-    spread = float(np.sqrt(0.5 * np.average(np.sum((beta - center) ** 2, axis=1), weights=share)))
-    return center, spread, float(3.75 * spread / einstein_radius - share.sum() / weight.sum())
+        distance = np.sum((beta - center[:, None]) ** 2, axis=2)
+        share = weight * np.exp(-0.5 * distance / width[:, None] ** 2) + 1e-12
+        center = np.einsum("dp,dpk->dk", share, beta) / share.sum(1)[:, None]
+        width = np.maximum(0.8 * width, 0.08 * einstein_radius)
+    distance = np.sum((beta - center[:, None]) ** 2, axis=2)
+    spread = np.sqrt(0.5 * np.sum(share * distance, axis=1) / share.sum(1))
+    return center, spread, 3.75 * spread / einstein_radius - share.sum(1) / weight.sum()
 
 
 def place_sources(roles: Roles, drawn: Drawn, limits: tuple[float, float]) -> None:
@@ -158,6 +161,6 @@ def _descend(
     return basin_of(end.point, likelihood, theta, case.score)
 
 
-@jax.jit
+@compiled
 def _trace_back(space: Space, theta: jax.Array, x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
     return jax.vmap(lambda t: space.build(t).source_position(x, y))(theta)

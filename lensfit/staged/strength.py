@@ -2,13 +2,13 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lensfit.compiled import compiled
 from lensfit.errors import FitError
 from lensfit.grid import Grid
 from lensfit.lensing import einstein_radius_of, whole_field
@@ -86,7 +86,7 @@ def _center(model: Any, owner: str) -> tuple[Any, Any]:
     return found.get("center_x", 0.0), found.get("center_y", 0.0)
 
 
-@partial(jax.jit, static_argnames=("index", "owner"))
+@compiled(static=("index", "owner"))
 def _outward(space: Space, theta: jax.Array, radii: jax.Array, strength: Any, index: int, owner: str) -> jax.Array:
     """Mean outward deflection (D,) [arcsec] on circles of these radii (D,) about a mass of this strength."""
     angle = jnp.linspace(0.0, 2 * jnp.pi, POINTS, endpoint=False)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from lensfit.compiled import compiled
 from lensfit.fitters.result import Basin
 from lensfit.likelihood.calibration import Observations
 from lensfit.model import LensModel
@@ -38,7 +38,7 @@ SECOND_SOURCE = tuple(
 EASING = (0.7, 0.4, 0.2)
 """Shares of itself to which shear goes before it is taken away: visibilities have many optima."""
 
-_non_negative = jax.jit(non_negative_image)
+_non_negative = compiled(non_negative_image)
 
 
 def run_stages(case: Case, rng: np.random.Generator, tell: Tell) -> Found:
@@ -163,7 +163,7 @@ def _promising(joint: Joint, observations: Observations, thetas: Sequence[np.nda
     likelihood, scores, gains = observations.likelihood(), [], []
     for theta in thetas:
         point = joint.descend(likelihood, theta, 0, 1.0)
-        model = joint.space.build(jnp.asarray(theta)).filled(point.amplitudes)
+        model = joint.space.build(theta).filled(point.amplitudes)
         scores.append(float(point.objective))
         gains.append(observations.gain(np.asarray(seen(likelihood, model))))
     least = np.array(scores) - OVER * np.array(gains)
@@ -180,7 +180,7 @@ def _calibrated(
         likelihood = observations.likelihood()
         point = joint.descend(likelihood, theta, 30, 0.02)
         theta, now = np.asarray(point.theta), float(point.objective)
-        model = joint.space.build(jnp.asarray(theta)).filled(point.amplitudes)
+        model = joint.space.build(theta).filled(point.amplitudes)
         observations = observations.calibrated(np.asarray(seen(likelihood, model)))
         if abs(before - now) < SETTLED:
             break
@@ -188,7 +188,7 @@ def _calibrated(
     return now, observations, theta
 
 
-@jax.jit
+@compiled
 def seen(likelihood: Any, model: LensModel) -> jax.Array:
     """What the antennas see (H, W) [Jy/pixel] of a model with numbers."""
     return likelihood.image(model)

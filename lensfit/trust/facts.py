@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lensfit.compiled import compiled
 from lensfit.errors import ModelError
 from lensfit.fitters.result import FitResult, Variant
 from lensfit.lensing import Field, critical_curves, einstein_radius, einstein_radius_of, whole_field
@@ -246,7 +247,7 @@ def _signal(term: Any, model: LensModel, kept: tuple[str, str]) -> float:
     return float(_strength(term, alone))
 
 
-@jax.jit
+@compiled
 def _strength(term: Any, model: LensModel) -> jax.Array:
     columns = term.columns(model)
     _, residuals, _ = term.least(model, columns)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lensfit.compiled import compiled
 from lensfit.model import LensModel
 from lensfit.surface import surfaces
 
@@ -82,7 +83,7 @@ class Measures:
     peak: Peak | None = None
 
 
-@jax.jit
+@compiled
 def by_parity(term: Any, model: LensModel) -> jax.Array:
     """Light (3, H, W): lensed source of positive and of negative parity, and the source unlensed.
 

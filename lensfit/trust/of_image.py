@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from lensfit.compiled import compiled
 from lensfit.datasets.psf import pedestal_of
 from lensfit.datasets.sky import deviation, differences
 from lensfit.model import LensModel
@@ -32,8 +33,7 @@ NARROWEST = 0.7
 
 def of_image(term: Any, model: LensModel) -> Measures:
     """The evidence for the source of a model of numbers in the image of a term."""
-    images = term.whiten(by_parity(term, model))
-    positive, negative, bare = np.asarray(images)
+    positive, negative, bare = np.asarray(_parities(term, model))
     inverse, data = np.asarray(term.inverse_noise), np.asarray(term.whitened_data)
     left = -np.asarray(_residuals(term, model))
     source, sigma = positive + negative, np.where(inverse > 0, 1 / np.where(inverse > 0, inverse, 1.0), 0.0)
@@ -102,6 +102,12 @@ def _counter_image(light: np.ndarray, positive: np.ndarray, negative: np.ndarray
     return CounterImage(*ratio_of_last(columns @ columns.T, columns @ data.ravel()), signal)
 
 
-@jax.jit
+@compiled
+def _parities(term: Any, model: LensModel) -> jax.Array:
+    """The light of `by_parity` (3, H, W) as the data show it, over the noise."""
+    return term.whiten(by_parity(term, model))
+
+
+@compiled
 def _residuals(term: Any, model: LensModel) -> jax.Array:
     return term.residuals(model)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lensfit.compiled import compiled
 from lensfit.model import LensModel
 from lensfit.operators.toeplitz import non_negative_image
 from lensfit.trust.measures import CounterImage, Measures, Noise, Peak, by_parity, ratio_of_last
@@ -27,13 +28,14 @@ def of_visibilities(term: Any, model: LensModel) -> Measures:
         amplitude, error = ratio_of_last(gram[np.ix_(used, used)], projection[used])
     before, after = float(term.chi2(light)), float(term.chi2(seen))
     dirty = np.asarray(term.dirty / term.dirty_sigma)
+    x, y = term.grid.coordinates()
     return Measures(
         signal=float(np.sqrt(gram[1:, 1:].sum())),
         explained=(before - after) / (before - float(term.chi2(best))),
         counter=CounterImage(amplitude, error, float(np.sqrt(gram[2, 2]))),
         magnification=float(jnp.sum(positive + negative) / jnp.maximum(jnp.sum(bare), 1e-300)),
         noise=scatter(after, term.data_count),
-        peak=peak_of(np.asarray(term.dirty_residual(seen)), dirty, *term.grid.coordinates(), beams(term.w_tilde)),
+        peak=peak_of(np.asarray(term.dirty_residual(seen)), dirty, x, y, beams(term.w_tilde)),
     )
 
 
@@ -58,7 +60,7 @@ def peak_of(left: np.ndarray, dirty: np.ndarray, x: np.ndarray, y: np.ndarray, b
     return Peak(highest, abs(highest) / float(dirty.max()), float(x[place]), float(y[place]), beams)
 
 
-@jax.jit
+@compiled
 def _light_best_and_seen(term: Any, model: LensModel) -> tuple[jax.Array, jax.Array, jax.Array]:
     light = term.image(model.only("light"))
     return light, non_negative_image(term.w_tilde, term.dirty, term.response, 0.0), term.image(model)

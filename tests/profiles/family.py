@@ -102,13 +102,13 @@ def potential(name, vector):
 def _compiled_potential(name):
     def every(v):
         of = lambda point: potential(name, jnp.concatenate([point, v[2:]]))  # noqa: E731
-        return of(v[:2]), jax.grad(of)(v[:2]), jax.hessian(of)(v[:2]), jax.grad(lambda v: potential(name, v))(v)
+        return of(v[:2]), jax.grad(of)(v[:2]), jax.hessian(of)(v[:2])
 
     return jax.jit(jax.vmap(every))
 
 
 def potentials(name, vectors):
-    """Vectors (N, P) -> psi (N,), its derivatives (N, 2) and (N, 2, 2) over the sky, and those by every number."""
+    """Vectors (N, P) -> psi (N,), and its derivatives (N, 2) and (N, 2, 2) over the sky."""
     return in_chunks(_compiled_potential(name), vectors)
 
 

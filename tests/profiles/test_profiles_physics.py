@@ -32,7 +32,7 @@ def test_mass_makes_the_deflection(name, data):
     core = 4 * (CORE / np.hypot(*(vector[:2] - vector[2:4]))) ** 2 if name in SOFTENED else 0.0
     assert abs(xx + yy - 2 * profile.convergence(*vector[:2])) <= (1e-10 + core) * size, "div alpha = 2 kappa"
     assert abs(xy - yx) <= (1e-10 + core) * size, "curl alpha = 0"
-    value, (psi, slope, curvature, _) = family.values(name, vector), family.potentials(name, vector)
+    value, (psi, slope, curvature) = family.values(name, vector), family.potentials(name, vector)
     reach = np.hypot(*value[0])
     soft = core * 4  # an EPL's potential feels it more, as 1 / (3 - slope)
     np.testing.assert_allclose(slope[0], value[0], rtol=0, atol=(1e-10 + soft) * reach)
