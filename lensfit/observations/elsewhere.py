@@ -15,7 +15,8 @@ from lensfit.likelihood.interferometer import model_visibilities
 STEPS = 6
 """Of Gauss-Newton, from a point at the place where emission was seen."""
 SIGNAL, FLUX_SHARE = 8.0, 0.03
-"""Least flux over its error, and over that of the lens, of what is taken out: less does nothing to the lens."""
+"""Least flux over its error, and over that of the lens, of what is taken out: less does nothing to the lens. The error
+is that of the noise times how much more the field scatters: antennas' phases leave ghosts of the lens."""
 LARGEST = 0.5
 """Largest width of the Gaussian [arcsec]."""
 
@@ -51,9 +52,11 @@ def take_out(data: Interferometer, found: Sequence[Unlensed]) -> Interferometer:
     return dataclasses.replace(data, visibilities=rows, notes=(*data.notes, note), taken_out=taken_out)
 
 
-def fit_unlensed(data: Interferometer, lens: np.ndarray, places: Sequence[tuple[float, float]]) -> tuple[Unlensed, ...]:
-    """The sources at some places (x, y) [arcsec] that stand out of the noise, once `lens` (H, W) [Jy/pixel] on the
-    grid of the data, as the antennas see it, is taken away."""
+def fit_unlensed(
+    data: Interferometer, lens: np.ndarray, places: Sequence[tuple[float, float]], scatter: float = 1.0
+) -> tuple[Unlensed, ...]:
+    """The sources at some places (x, y) [arcsec] that stand out of the field, once `lens` (H, W) [Jy/pixel] on the
+    grid of the data, as the antennas see it, is taken away. scatter: of the dirty image then, over its noise."""
     if not places:
         return ()
     rows, flux = data.visibilities, float(lens.sum())
@@ -72,7 +75,7 @@ def fit_unlensed(data: Interferometer, lens: np.ndarray, places: Sequence[tuple[
         step[:, :2] = np.clip(step[:, :2], -reach, reach)
         numbers = numbers + step
         numbers[:, 2] = np.clip(numbers[:, 2], 0.0, LARGEST**2)
-        error = np.sqrt(np.diag(np.linalg.pinv(gram)))[3::4]
+        error = max(scatter, 1.0) * np.sqrt(np.diag(np.linalg.pinv(gram)))[3::4]
     every = [Unlensed(float(x), float(y), float(np.sqrt(square)), float(f), float(e))
              for (x, y, square, f), e in zip(numbers, error, strict=True)]  # fmt: skip
     return tuple(one for one in every if one.flux > max(SIGNAL * one.error, FLUX_SHARE * flux))

@@ -60,11 +60,11 @@ def choose_window(datasets: Sequence[Interferometer]) -> list[Interferometer]:
     """
     nyquist = min(data.nyquist for data in datasets)
     side = max(min(data.shape) * data.pixel_scale for data in datasets)
-    wide, found = _find_emission(datasets, side, datasets[0].origin)
-    unlensed = [fit_unlensed(data, found.lens, found.elsewhere) for data in wide]
+    wide, found, scatter = _find_emission(datasets, side, datasets[0].origin)
+    unlensed = [fit_unlensed(data, found.lens, found.elsewhere, scatter) for data in wide]
     if any(unlensed):  # the faint images of the lens show better without them
         wide = [take_out(data, some) for data, some in zip(wide, unlensed, strict=True)]
-        wide, found = _find_emission(wide, side, datasets[0].origin)
+        wide, found, _ = _find_emission(wide, side, datasets[0].origin)
     least = max(least_field(d.visibilities) for d in datasets)
     half = max(WINDOW_MARGIN * found.reach + nyquist, 0.5 * least)
     pixel = FINE * nyquist
@@ -80,7 +80,7 @@ def choose_window(datasets: Sequence[Interferometer]) -> list[Interferometer]:
 def look_at_window(datasets: Sequence[Interferometer]) -> list[Interferometer]:
     """The datasets on their own grid, with the circle about what of the emission in it is the lens's."""
     first = datasets[0]
-    _, found = _find_emission(datasets, max(first.shape) * first.pixel_scale, first.origin)
+    _, found, _ = _find_emission(datasets, max(first.shape) * first.pixel_scale, first.origin)
     return [_with(data, found) for data in datasets]
 
 
@@ -90,13 +90,16 @@ def _with(data: Interferometer, found: Emission, *notes: str) -> Interferometer:
 
 def _find_emission(
     datasets: Sequence[Interferometer], side: float, origin: tuple[float, float]
-) -> tuple[list[Interferometer], Emission]:
-    """The datasets on a square field of this side [arcsec] about a place (x, y), and what a lens may show there."""
+) -> tuple[list[Interferometer], Emission, float]:
+    """The datasets on a square field of this side [arcsec] about a place (x, y), what a lens may show there, and the
+    scatter of the dirty image without it over its noise."""
     nyquist = min(data.nyquist for data in datasets)
     count = min(2 * int(np.ceil(side / (WIDE * nyquist) / 2)), LARGEST)
     wide = [d.regridded(pixel_scale=WIDE * nyquist, shape=(count, count), origin=origin) for d in datasets]
-    image = bright_image(align(Observations.of(wide)).likelihood(), STEPS)
-    return wide, emission_of(image, wide[0].x, wide[0].y, SMOOTHING * nyquist)
+    likelihood = align(Observations.of(wide)).likelihood()
+    found = emission_of(bright_image(likelihood, STEPS), wide[0].x, wide[0].y, SMOOTHING * nyquist)
+    left = np.abs(np.asarray(likelihood.dirty_residual(found.lens)))
+    return wide, found, 1.4826 * float(np.median(left))
 
 
 def emission_of(image: np.ndarray, x: np.ndarray, y: np.ndarray, smoothing: float) -> Emission:

@@ -33,9 +33,9 @@ LEAST_IMAGES = 1.8
 """Mean number of images of the source's light below which the source is not one seen through a lens."""
 GAP = 10.0
 """Least difference in objective between the best basin and the next."""
-CHANCE, PEAK_SHARE = 1e-4, 0.1
+CHANCE, PEAK_SHARE = 1e-4, 0.12
 """Chance that noise alone leaves so high a residual in any beam of the dirty image, and residual relative to the dirty
-image's peak, up to which a model is one of the data: a lens whose faint core is left out leaves 8 % of the peak, the
+image's peak, up to which a model is one of the data: a lens whose faint core is left out leaves 10 % of the peak, the
 same without its antennas' phases 14 %."""
 STABLE = 0.06
 """Half the range of the Einstein radius over neighbouring models that fit visibilities, relative to it, up to which it

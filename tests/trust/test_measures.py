@@ -71,7 +71,7 @@ def test_a_point_on_the_arcs_stands_out_and_noise_does_not():
 
 @pytest.mark.parametrize(("sigma", "bright", "passed"), [(-4.9, 24.0, True), (-5.4, 24.0, False), (-5.4, 96.0, True)])
 def test_a_large_residual_of_the_dirty_image_is_told_with_its_place(sigma, bright, passed):
-    """Large is more than noise leaves in any of the beams (400: 5.2 sigma), and more than a tenth of the peak."""
+    """Large is more than noise leaves in any of the beams (400: 5.2 sigma), and more than 12 % of the peak."""
     left, dirty = np.zeros((40, 50)), np.zeros((40, 50))
     left[30, 10], dirty[5, 5] = sigma, bright
     y, x = 0.1 * np.indices(left.shape)
