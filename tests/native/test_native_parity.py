@@ -50,7 +50,7 @@ def agree(model, **grid):
 def profile(name, **more):
     cls, numbers = family.FAMILY[name]
     light = {"intensity": np.array([1.0, 0.3, 0.7]) if name == "multi_gaussian" else 1.3}
-    shape = {"e1": 0.1, "e2": -0.15} if name != "shear" else {}
+    shape = {"e1": 0.1, "e2": -0.15} if "e1" in family.fields(name) else {}
     values = {key: np.asarray(value) if isinstance(value, tuple) else value for key, value in numbers.items()}
     return cls(**values, **shape, **(light if name in family.LIGHTS else {}))
 
