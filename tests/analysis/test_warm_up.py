@@ -10,7 +10,7 @@ from lensfit.cli.parser import parse
 from lensfit.errors import ModelError
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.problem import Problem
-from lensfit.standard import one_source, parametric
+from lensfit.standard import flexible, parametric
 
 HERE = "lensfit.analysis.warming."
 
@@ -41,7 +41,7 @@ def test_one_fit_for_each_shape(walked):
 
 def test_another_model_is_another_shape(walked):
     lens = simulated(20)
-    assert [row.known for model in (parametric, one_source) for row in public([lens], model)] == [False, False]
+    assert [row.known for model in (parametric, flexible) for row in public([lens], model)] == [False, False]
 
 
 def test_images_are_simulated_where_none_are_given(walked):
