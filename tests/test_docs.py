@@ -22,6 +22,7 @@ from lensfit.cli import bench as bench_command
 from lensfit.cli import fit_many
 from lensfit.cli.parser import CODES, parse
 from lensfit.datasets import image_files
+from lensfit.observations.visibility_observation import VisibilityObservation
 from lensfit.profiles import EPL, NFW, SIE, Sersic
 from lensfit.recipe import read_recipe
 from lensfit.results import Quantity
@@ -179,6 +180,7 @@ def stood_in(monkeypatch):
     monkeypatch.setattr(registry, "fit", Fits())
     monkeypatch.setattr(road, "Calibration", Search)
     monkeypatch.setattr(road, "SourceOnPixels", lambda mesh: lambda made, progress: made)
+    monkeypatch.setattr(VisibilityObservation, "advice", lambda *_: ())
     monkeypatch.setattr(analysis, "write_results", lambda made, *_: (made / "result.json").write_text("{}"))
     monkeypatch.setattr(analysis, "write_report", lambda made: (made / "report.html").write_text(""))
     radius = Quantity(1.25, 0.01, "arcsec", "of the critical curve", 0.02)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+import jax.numpy as jnp
 import numpy as np
 from scipy.ndimage import find_objects, gaussian_filter, label
 
@@ -98,7 +99,7 @@ def _find_emission(
     wide = [d.regridded(pixel_scale=WIDE * nyquist, shape=(count, count), origin=origin) for d in datasets]
     likelihood = align(Observations.of(wide)).likelihood()
     found = emission_of(bright_image(likelihood, STEPS), wide[0].x, wide[0].y, SMOOTHING * nyquist)
-    left = np.abs(np.asarray(likelihood.dirty_residual(found.lens)))
+    left = np.abs(np.asarray(likelihood.dirty_residual(jnp.asarray(found.lens))))
     return wide, found, 1.4826 * float(np.median(left))
 
 

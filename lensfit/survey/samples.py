@@ -41,7 +41,7 @@ def _copy(source: Any, target: h5py.Group) -> None:
     """Groups, arrays, attributes and axes: references to the axes of one file mean nothing in another."""
     target.attrs.update(source.attrs)
     for name, group in source.items():
-        made = target.create_group(name, track_order=True)
+        made: Any = target.create_group(name, track_order=True)
         made.attrs.update(group.attrs)
         axes = {key: item for key, item in group.items() if item.is_scale}
         for key, item in group.items():

@@ -7,6 +7,7 @@ from lensfit import cli
 from lensfit.analysis import analysis, steps
 from lensfit.cli import main
 from lensfit.datasets import write_imaging
+from lensfit.observations.visibility_observation import VisibilityObservation
 from lensfit.results import Quantity
 
 RADIUS = Quantity(1.25, 0.01, "arcsec", "of the critical curve", 0.02)
@@ -42,6 +43,7 @@ def fits(monkeypatch):
     def write_report(made):
         (made / "report.html").write_text(made.name)
 
+    monkeypatch.setattr(VisibilityObservation, "advice", lambda *_: ())
     monkeypatch.setattr(analysis, "write_results", write_results)
     monkeypatch.setattr(analysis, "write_report", write_report)
     monkeypatch.setattr(analysis, "derived_quantities", lambda *_: {"effective_einstein_radius": RADIUS})
