@@ -24,8 +24,8 @@ def scheduler():
     with (
         cluster._quiet(),
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, memory_limit=700 * 2**20,
-            silence_logs=logging.CRITICAL,
+            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0",
+            memory_limit=700 * 2**20, silence_logs=logging.CRITICAL,
         ) as made,
     ):  # fmt: skip
         yield made.scheduler_address
