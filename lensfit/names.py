@@ -2,6 +2,11 @@
 
 from typing import Literal, TypeAlias, get_args
 
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+"""Variables that numpy and numba read when they are imported, for a process of one core."""
+MESH_OPTIONS = {"mesh_pixels": "pixels", "regularisation": "regularisation", "positive": "positive"}
+"""Options of a source on pixels, and what its mesh calls them."""
+
 IMAGE_MODELS = ("parametric", "flexible", "source_only")
 """The standard models for images, in `lensfit.standard`; the first is the one by default."""
 VISIBILITY_MODELS = ("one_source", "two_sources", "one_source_and_core")

@@ -79,8 +79,10 @@ class Problem:
         if self._by_numba is not None and function in _NEED_JAX:
             raise ModelError("the numba backend gives ln L alone: make the problem with backend='jax' for more")
         refuse_fork()
-        if not isinstance(vector, jax.Array) or vector.dtype != float:
-            vector = jnp.asarray(vector, float) if isinstance(vector, jax.Array) else np.asarray(vector, float)
+        if not isinstance(vector, jax.Array):
+            vector = np.asarray(vector, float)
+        elif vector.dtype != float:
+            vector = jnp.asarray(vector, float)
         if vector.shape[-1:] != (self.ndim,) or vector.ndim > 2:
             raise ModelError(f"expected ({self.ndim},) or (B, {self.ndim}) numbers, got shape {vector.shape}")
         chosen = function if vector.ndim == 1 else _BATCH[function]

@@ -14,8 +14,9 @@ from lensfit.analysis.analysis import Model
 from lensfit.analysis.road import prepare, standard_road
 from lensfit.datasets import Imaging
 from lensfit.errors import ModelError
-from lensfit.instruments import Instrument
+from lensfit.instruments import Instrument, gaussian_psf
 from lensfit.model import LensModel
+from lensfit.names import MassModel
 from lensfit.profiles import SIE, Sersic, Shear
 from lensfit.progress import Progress
 from lensfit.simulate import simulate_imaging
@@ -40,6 +41,7 @@ def warm_up(
     data: Sequence[Any] = (),
     model: Model = None,
     *,
+    mass: MassModel | None = None,
     stamps: Sequence[int] = STAMPS,
     seed: int = 0,
     progress: Progress | None = None,
@@ -50,7 +52,7 @@ def warm_up(
 
     Args:
         data: as `analyse` takes them, each one lens; where there are none, images are simulated.
-        model: as for `analyse`, of all of them.
+        model, mass: as for `analyse`, of all of them.
         stamps: pixels along a side of each image that is simulated where there are no data.
         seed: of the fits.
         progress: as for `analyse`.
@@ -66,7 +68,7 @@ def warm_up(
     met: set[Any] = set()
     named = [(str(one), one) for one in data] or [(f"{n} x {n} pixels", simulated(n)) for n in stamps]
     for name, one in named:
-        begun, start = prepare(one, model, seed=seed), time.process_time()
+        begun, start = prepare(one, model, mass=mass, seed=seed), time.process_time()
         shape = _shape(begun.problem)
         if shape not in met:
             done = begun.along(standard_road(begun), progress)
@@ -78,9 +80,8 @@ def warm_up(
 
 def simulated(pixels: int) -> Imaging:
     """A lens on an image of pixels x pixels, its Einstein radius a fifth of a side."""
-    across = np.arange(-7, 8)
-    psf = np.exp(-0.5 * (across**2 + across[:, None] ** 2) / 1.2**2)
-    camera = Instrument(pixel_scale=PIXEL, psf=psf / psf.sum(), exposure_time=1000.0, gain=1.0, sky=0.1, read_noise=5.0,
+    psf = gaussian_psf(2.8 * PIXEL, PIXEL, 15)
+    camera = Instrument(pixel_scale=PIXEL, psf=psf, exposure_time=1000.0, gain=1.0, sky=0.1, read_noise=5.0,
                         unit="electron/s")  # fmt: skip
     radius = 0.2 * pixels * PIXEL
     place: Any = {"center_x": 0.0, "center_y": 0.0}

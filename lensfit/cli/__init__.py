@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from lensfit.cli.ending import Unheard, complain, flush_output, heeding_signals, unheard
 from lensfit.cli.parser import parse
 from lensfit.errors import DataError, FitError, ModelError
+from lensfit.names import ONE_THREAD
 from lensfit.start_up import setup
 
 COMMANDS = {
@@ -27,8 +28,6 @@ COMMANDS = {
     **{name: ("commands", name) for name in ("inspect", "report", "simulate", "compare")},
 }
 """Of each command its module and function, imported when it is called."""
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-"""Read when numpy and numba are imported; a benchmark of one core sets them."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -19,6 +19,7 @@ from lensfit.cli.run_folder import CHECKPOINT, NAME, Display, RunLog, check_free
 from lensfit.errors import DataError, FitError, ModelError
 from lensfit.fitters.base import Fitter
 from lensfit.fitters.checkpoint import Store
+from lensfit.names import MESH_OPTIONS
 from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe
 from lensfit.registry import fitter
 from lensfit.results import check_run
@@ -132,8 +133,8 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
         if recipe.model is not None and arguments.mass is not None:
             raise ModelError(f"{arguments.model}: holds masses of its own; leave --mass out, or change them there")
     given = {name: getattr(arguments, name) for name in ("seed", "fitter", "source", "mass")}
-    options = (("pixels", "mesh_pixels"), ("regularisation", "regularisation"), ("positive", "positive"))
-    mesh = {name: getattr(arguments, option) for name, option in options if getattr(arguments, option) is not None}
+    said = {name: getattr(arguments, option) for option, name in MESH_OPTIONS.items()}
+    mesh = {name: value for name, value in said.items() if value is not None}
     if mesh:
         given["mesh"] = (recipe.fit.mesh or {}) | mesh
     made = dataclasses.replace(recipe.fit, **{k: v for k, v in given.items() if v is not None})

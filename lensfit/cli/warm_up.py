@@ -16,14 +16,16 @@ def run(arguments: argparse.Namespace) -> int:
     """Walk the road once for each shape, and say what it took."""
     if arguments.data and arguments.stamp:
         raise ModelError("give DATA, or --stamp for images that are simulated, not both")
-    model = arguments.standard
+    model, mass = arguments.standard, arguments.mass
     if arguments.model is not None:
-        model = read_recipe(arguments.model).model or read_recipe(arguments.model).fit.standard
+        recipe = read_recipe(arguments.model)
+        model, mass = recipe.model or recipe.fit.standard, mass or recipe.fit.mass
     folders, arguments.data = arguments.data, None
     section = data_section(arguments, DataSection())
     data = [dataclasses.replace(section, path=folder) for folder in folders]
     with Display(arguments.quiet) as display:
-        for number, done in enumerate(warm_up(data, model, stamps=arguments.stamp or STAMPS, progress=display)):
+        stamps = arguments.stamp or STAMPS
+        for number, done in enumerate(warm_up(data, model, mass=mass, stamps=stamps, progress=display)):
             name = str(folders[number]) if folders else done.name
             said = "of a shape that was there" if done.known else f"{done.cpu_seconds:.1f} CPU s"
             if not arguments.quiet:

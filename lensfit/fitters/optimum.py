@@ -151,14 +151,14 @@ def climb(
     Raises:
         FitError: ln posterior is not finite at z, or it or its slope is NaN on the way.
     """
+    from scipy.optimize import minimize  # it takes long to load
+
     ascent = _Ascent(space, likelihood, z, whitening, told)
     if not np.isfinite(ascent.depth(ascent.best)[0]):
         raise FitError("ln L or the prior is not finite at the start; start from elsewhere")
     options = {"maxcor": MEMORY, "maxiter": most, "gtol": 1e-3, "ftol": 0.0}
     arrived = False
     for _ in range(TRIES):
-        from scipy.optimize import minimize  # it takes long to load
-
         end = minimize(ascent.depth, ascent.best, jac=True, method="L-BFGS-B", callback=ascent.step, options=options)
         arrived = bool(end.success) or ascent.arrived
         if arrived:

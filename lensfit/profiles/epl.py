@@ -17,11 +17,9 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from lensfit.profiles.base import MassProfile, parameter
-from lensfit.profiles.shared_formulae import log, radius_squared
+from lensfit.profiles.shared_formulae import CORE, log, radius_squared
 from lensfit.pytree import pytree
 
-CORE = 1e-6
-"""Softening of the elliptical radius [arcsec]: keeps deflection and derivatives finite at the centre."""
 FLOOR = 1e-24
 """Added to the square of the Einstein radius [arcsec^2]: keeps derivatives finite where it is none."""
 

@@ -7,17 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import jax.numpy as jnp
 
 from lensfit.profiles.base import MassProfile, parameter
-from lensfit.profiles.shared_formulae import log
+from lensfit.profiles.shared_formulae import log, softened_offset
 from lensfit.pytree import pytree
-
-CORE = 1e-6
-"""Softening of the radius [arcsec]: keeps deflection and derivatives finite at the centre."""
 
 
 def _direction(x: Any, y: Any, center_x: Any, center_y: Any) -> tuple[Any, Any, Any]:
     """The unit vector from the centre to the point, and the square of their distance."""
-    dx, dy = x - center_x, y - center_y
-    square = dx * dx + dy * dy + CORE * CORE
+    dx, dy, square = softened_offset(x, y, center_x, center_y)
     inverse = 1 / jnp.sqrt(square)
     return dx * inverse, dy * inverse, square
 

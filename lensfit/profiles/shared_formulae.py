@@ -11,6 +11,15 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+CORE = 1e-6
+"""Softening of the radius of a mass, or of its core [arcsec]: keeps deflection and derivatives finite at the centre."""
+
+
+def softened_offset(x: Any, y: Any, center_x: Any, center_y: Any) -> tuple[Any, Any, Any]:
+    """The way (dx, dy) from the centre to the point [arcsec], and the square of its length, softened by `CORE`."""
+    dx, dy = x - center_x, y - center_y
+    return dx, dy, dx * dx + dy * dy + CORE * CORE
+
 
 def quadratic_form(e1: Any, e2: Any) -> tuple[Any, Any, Any]:
     """a, b, c of R^2 = a x^2 + b x y + c y^2, equal to q x'^2 + y'^2 / q in the frame of the major axis.

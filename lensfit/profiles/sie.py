@@ -6,11 +6,9 @@ from typing import Any
 import jax.numpy as jnp
 
 from lensfit.profiles.base import MassProfile, parameter
-from lensfit.profiles.shared_formulae import arctan_root, artanh_root, radius_squared
+from lensfit.profiles.shared_formulae import CORE, arctan_root, artanh_root, radius_squared
 from lensfit.pytree import pytree
 
-CORE = 1e-6
-"""Softening of the elliptical radius [arcsec]: keeps deflection and derivatives finite at the centre."""
 ROUND = 1e-12
 """Added to e^2 where only its even powers count: keeps derivatives finite at e = 0, errs by as much."""
 

@@ -6,15 +6,13 @@ from typing import Any
 import jax.numpy as jnp
 
 from lensfit.profiles.base import MassProfile, parameter
+from lensfit.profiles.shared_formulae import softened_offset
 from lensfit.pytree import pytree
-
-CORE = 1e-6
-"""Softening of the radius [arcsec]: keeps deflection and derivatives finite at the centre."""
 
 
 def _offset(x: Any, y: Any, center_x: Any, center_y: Any) -> tuple[Any, Any, Any]:
-    dx, dy = x - center_x, y - center_y
-    return dx, dy, jnp.sqrt(dx * dx + dy * dy + CORE * CORE)
+    dx, dy, square = softened_offset(x, y, center_x, center_y)
+    return dx, dy, jnp.sqrt(square)
 
 
 def sis(x: Any, y: Any, center_x: Any, center_y: Any, einstein_radius: Any) -> tuple[Any, Any]:

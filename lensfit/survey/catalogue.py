@@ -16,6 +16,7 @@ from astropy.io import ascii as text_tables
 from astropy.table import Table
 
 from lensfit.errors import DataError, ModelError
+from lensfit.names import MESH_OPTIONS
 from lensfit.outside import unreadable, visible
 from lensfit.recipe import DataSection, FitSection
 from lensfit.recipe.recipe_file import READERS
@@ -30,14 +31,12 @@ NAMES, PATHS = ("name", "id", "lens"), ("path", "folder", "file", "data")
 """Words for the two columns that every catalogue has, any case; without a name that of the file is taken."""
 SKY = ("ra", "dec")
 """Columns [degrees] that say where the lens is in an image that is cut out of a larger one."""
-MESH = {"mesh_pixels": "pixels", "regularisation": "regularisation", "positive": "positive"}
-"""Options of a source on pixels, and what its mesh calls them."""
 LONGEST_NAME = 200
 """Bytes of the longest name: a folder is called by it."""
 NEAR = 0.8
 """Likeness from which on an unknown column is taken for a misspelt option."""
 
-_FIT = {name: READERS[FitSection][name] for name in ("fitter", "standard", "source")}
+_FIT = {name: READERS[FitSection][name] for name in ("fitter", "standard", "mass", "source")}
 _DATA = {name: reader for name, reader in READERS[DataSection].items() if name not in ("shape", "origin")}
 _OTHERS: dict[str, Reader] = {
     "model": text, "mesh_pixels": integer, "regularisation": text, "positive": READERS[DataSection]["psf_center"],
@@ -78,7 +77,7 @@ class Lens:
             ModelError: an option is not what it must be.
         """
         said = {name: OPTIONS[name](value, f"{self.name}: {name}", self.base) for name, value in self.options.items()}
-        mesh = {key: said[name] for name, key in MESH.items() if name in said}
+        mesh = {key: said[name] for name, key in MESH_OPTIONS.items() if name in said}
         if mesh and "source" not in said:
             raise ModelError(f"{self.name}: {', '.join(mesh)} of a mesh is for a source on pixels: give source too")
         fit = {name: said[name] for name in _FIT if name in said}

@@ -9,19 +9,20 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from lensfit.errors import FitError, ModelError
+from lensfit.names import ONE_THREAD
 
 PATIENCE = 30.0
 """Seconds in which a scheduler must answer, also one that was lost."""
 INSTALL = "fits of many lenses need dask.distributed, which is not installed; pip install 'lensfit[many]'"
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "PJRT_NPROC", "NPROC")
-"""Read by numerical libraries, numba and XLA when they start: a worker has one core."""
+ONE_CORE = (*ONE_THREAD, "PJRT_NPROC", "NPROC")
+"""XLA's variables too, which it reads when it starts: a worker has one core."""
 WORKERS = {
     "distributed.worker.multiprocessing-method": "spawn",
     "distributed.worker.memory.target": False,  # a fit's memory cannot be spilled,
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,  # and a worker that pauses for it would wait for ever:
     "distributed.worker.memory.terminate": 0.95,  # it is ended and started anew instead
-    "distributed.nanny.pre-spawn-environ": dict.fromkeys(ONE_THREAD, "1") | {"MALLOC_TRIM_THRESHOLD_": "65536"},
+    "distributed.nanny.pre-spawn-environ": dict.fromkeys(ONE_CORE, "1") | {"MALLOC_TRIM_THRESHOLD_": "65536"},
 }
 """Settings of dask for workers on this machine."""
 

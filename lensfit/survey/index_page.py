@@ -16,6 +16,7 @@ from string import Template
 from typing import Any
 
 from lensfit import version
+from lensfit.results.files import REPORT
 from lensfit.survey.attempt import LENSES, LOG
 from lensfit.survey.catalogue import SKY, Lens
 from lensfit.survey.outcome import THUMBNAIL, Outcome, State
@@ -24,7 +25,6 @@ from lensfit.survey.tally import Tally
 from lensfit.whole_files import replacing
 
 INDEX = "index.html"
-REPORT = "report.html"
 MOST_TEXT = 300
 """Characters of a reason or of notes that a row holds."""
 COLUMNS = (

@@ -52,7 +52,7 @@ def fitted(lens: Lens, seed: int) -> Analysis:
         chosen = fitter(fit.fitter)
     except FitError as error:
         raise ModelError(f"{lens.name}: fitter: {error}") from error
-    begun = prepare(data, recipe.model or fit.standard, seed=fit.seed)
+    begun = prepare(data, recipe.model or fit.standard, mass=fit.mass, seed=fit.seed)
     steps = standard_road(begun, chosen, source=fit.source, mesh=fit.mesh)
     return begun.along(steps, Stages())
 

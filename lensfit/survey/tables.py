@@ -15,7 +15,7 @@ from lensfit.errors import DataError
 from lensfit.results.derived import WORDS as DERIVED
 from lensfit.survey.catalogue import Lens
 from lensfit.survey.outcome import Outcome, State
-from lensfit.whole_files import replacing
+from lensfit.whole_files import replacing, unwritable
 
 ECSV, PARQUET, COSTS = "lenses.ecsv", "lenses.parquet", "costs.ecsv"
 NUMBERS = ("error", "spread", "total")
@@ -142,5 +142,5 @@ def write_tables(out: Path, lenses: Sequence[Lens], outcomes: Callable[[], Itera
         except ImportError as error:
             raise DataError(f"{out / name}: cannot be written without pyarrow; pip install 'lensfit[many]'") from error
         except OSError as error:
-            raise DataError(f"{out / name}: cannot be written ({error.strerror}); make room") from error
+            raise unwritable(out / name, error) from error
     return table

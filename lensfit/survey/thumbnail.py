@@ -80,8 +80,8 @@ def _source(done: Analysis, folder: Path) -> np.ndarray:
     brightest = int(np.argmax(brightness_at(source, x, y)))
     half = unmasked_field(next(iter(done.observation.frames.values()))).half_width / 2
     field = Field(float(x[brightest]), float(y[brightest]), half)
-    light = brightness_at(source, *field.cells(SIDE))
     across, up = field.cells(SIDE)
+    light = brightness_at(source, across, up)
     bright = light > FAINT * light.max()
     reach = max(np.abs(across[bright] - field.x).max(initial=0.0), np.abs(up[bright] - field.y).max(initial=0.0))
     return brightness_at(source, *Field(field.x, field.y, float(1.1 * reach) or half).cells(SIDE))

@@ -20,8 +20,9 @@ def walked(monkeypatch):
     """The data whose road was walked to its end, in place of fits."""
     done = []
 
-    def prepare(data, model, seed):
-        problem = Problem(model(data), ImagingLikelihood.of(data, 2))
+    def prepare(data, model, mass, seed):
+        masses = {} if mass is None else {"mass": mass}
+        problem = Problem(model(data, **masses), ImagingLikelihood.of(data, 2))
         saved = SimpleNamespace(save=lambda folder: done.append(data))
         return SimpleNamespace(problem=problem, along=lambda steps, progress: saved)
 
@@ -42,6 +43,11 @@ def test_one_fit_for_each_shape(walked):
 def test_another_model_is_another_shape(walked):
     lens = simulated(20)
     assert [row.known for model in (parametric, flexible) for row in public([lens], model)] == [False, False]
+
+
+def test_another_mass_is_another_shape(walked):
+    lens = simulated(20)
+    assert [row.known for mass in (None, "epl") for row in public([lens], parametric, mass=mass)] == [False, False]
 
 
 def test_images_are_simulated_where_none_are_given(walked):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from astropy.table import MaskedColumn, Table
 
+from lensfit.cli.parser import parse
 from lensfit.errors import DataError, ModelError
-from lensfit.survey import Lens, read_catalogue
+from lensfit.survey import OPTIONS, Lens, read_catalogue
 
 FORMATS = {"ecsv": "ascii.ecsv", "csv": "ascii.csv", "fits": "fits", "vot": "votable", "parquet": "parquet"}
 
@@ -126,3 +127,12 @@ def test_files_that_are_no_tables_are_told(name, text, told, tmp_path):
     with pytest.raises(DataError) as error:
         read_catalogue(tmp_path / name, {})
     assert told in str(error.value)
+
+
+def test_every_option_of_a_fit_reaches_the_lenses():
+    """What `fit-many` takes beside what is of the run itself, a row can say too, and a mass reaches the fit."""
+    of_the_run = {"command", "catalogue", "out", "quiet", "seed", "workers", "scheduler", "memory", "lens_timeout"}
+    given = vars(parse(["fit-many", "lenses.csv", "--out", "survey"])).keys()
+    assert given - of_the_run - {"retries", "retry_failed"} <= OPTIONS.keys()
+    (lens,) = read_catalogue(Table({"path": ["a.fits"]}), {"standard": "flexible", "mass": "epl"})
+    assert lens.sections(0)[1].mass == "epl"
