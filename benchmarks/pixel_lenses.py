@@ -25,7 +25,7 @@ from real_lenses import lenses as images
 IMAGES = ("ring_F150W", "J0029-0055", "J0956+5100", "J1430+4105", "hst", "jwst")
 SHEAR = {"hst": (0.05, -0.05), "jwst": (0.05, -0.05)}
 """True gamma1, gamma2 of the simulated lenses; PyAutoLens's own have their components the other way round."""
-RADIUS = "effective_einstein_radius"
+RADIUS = "mass.sie.einstein_radius"
 BOTH = """
 import sys
 from lensfit.cli import main
@@ -58,11 +58,11 @@ def row(name: str, published: tuple[float, ...], out: Path) -> dict[str, Any]:
     """What the two run folders of a lens say."""
     there = folders(name, out)
     smooth, pixels = (json.loads((folder / "result.json").read_text()) for folder in there)
-    radius = pixels["derived"][RADIUS]
+    radius = pixels["parameters"][RADIUS]
     off = [100 * (radius["value"] / value - 1) for value in published]
     return {
         "lens": name,
-        "parametric": smooth["derived"][RADIUS]["value"],
+        "parametric": smooth["parameters"][RADIUS]["value"],
         "einstein_radius": radius["value"],
         "error": radius["error"],
         "spread": radius["spread"],

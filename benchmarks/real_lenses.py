@@ -69,7 +69,7 @@ def folders(name: str, out: Path) -> tuple[Path, Path]:
 def row(name: str, published: tuple[float, ...], out: Path) -> dict[str, Any]:
     """What the two run folders of a lens say."""
     first, again = (json.loads((folder / "result.json").read_text()) for folder in folders(name, out))
-    radius = first["derived"]["effective_einstein_radius"]
+    radius = first["parameters"]["mass.sie.einstein_radius"]
     shear = [first["parameters"][f"mass.shear.gamma{k}"]["value"] for k in (1, 2)]
     return {
         "lens": name,

@@ -2,10 +2,10 @@
 
 Options: --mass epl|sie (default: epl), --source pixels. Each lens named (or `slopes`: those with a published power
 law; `simulated`; `cases`: inputs whose truth has another slope than 2; `all`: every lens of verdicts.py) is fitted by
-`lensfit fit --standard flexible`. Prints verdict, Einstein radius of the critical curve and its total error, how far
-that is from the published one, the slope with its statistical and total error, the published slope, and how far apart
-they are: in total errors of both and 0.1 in quadrature for SLACS lenses, whose published values come from other
-images. OUT keeps rows.json.
+`lensfit fit --standard flexible`. Prints verdict, Einstein radius of the mass and its total error, how far that is
+from the published one, which is a mass's own too, the slope with its statistical and total error, the published slope,
+and how far apart they are: in total errors of both and 0.1 in quadrature for SLACS lenses, whose published values come
+from other images. OUT keeps rows.json.
 """
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from real_lenses import SIMULATED
 from verdicts import SHARED, lenses
 
 import lensfit
 from lensfit.cli import main as command
 
-SIMULATED = 1.6 * 2 * np.sqrt(0.9) / 1.9
-"""Einstein radius of the simulated lenses on the intermediate axis: q = 0.9, 1.6 in PyAutoLens's convention."""
 PUBLISHED: dict[str, tuple[float, float, float]] = {
     "J0029-0055": (0.951, 2.46, 0.10),
     "J0037-0942": (1.503, 2.19, 0.04),
@@ -78,7 +77,7 @@ def row(name: str, arguments: list[str], options: list[str]) -> dict[str, Any]:
         if code == 5:
             return {"name": name, "word": "the fit failed"}
         result = json.loads((Path(folder) / "run" / "result.json").read_text())
-    radius = result["derived"]["effective_einstein_radius"]
+    radius = next(p for key, p in result["parameters"].items() if key.endswith(".einstein_radius"))
     slope = next((p for key, p in result["parameters"].items() if key.endswith(".slope")), None)
     return {
         "name": name,
