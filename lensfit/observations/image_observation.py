@@ -17,7 +17,7 @@ from lensfit.model import LensModel
 from lensfit.names import IMAGE_MODELS
 from lensfit.observations.companions import Companion, find_companions, leave_out
 from lensfit.observations.observation import Observation, Shown, planes_of
-from lensfit.observations.region import add_note, choose_mask
+from lensfit.observations.region import add_note, choose_mask, see_field
 from lensfit.plots import FIGURES, OVERVIEW_PANELS, PIXEL_FIGURES, Glance, Scene, inspect_figure, pixel_scene
 from lensfit.recipe import DataSection
 from lensfit.standard import STANDARD
@@ -72,7 +72,7 @@ class ImageObservation(Observation):
         if any(role == "mask" for role, _, _ in self.imaging.sources) and leaves_a_region(self.imaging.mask):
             chosen = add_note(self.imaging, USED_AS_IT_IS)
         else:
-            chosen = choose_mask(self.imaging)
+            chosen = choose_mask(self.imaging, see_field(self.imaging))
         return dataclasses.replace(self, imaging=chosen, settled=True)
 
     def term(self, model: Any) -> Any:
