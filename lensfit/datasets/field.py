@@ -35,6 +35,8 @@ ANNULUS = 1.5
 EVIDENCE, OVERRULES, TIE = 0.1, 0.2, 0.7
 """Least share of the circle that arcs about a lens cover, so that they are believed; so that they say that another
 galaxy is the lens than the brightest in the middle of the image; and share of the most by which one is as good."""
+OUTER = 0.95
+"""Share of the pixels of the arcs within their outer radius."""
 BRIGHTER = 5.0
 """Peak over that of the brightest arc from which on an object is no image of the same source: lensing keeps the
 surface brightness."""
@@ -71,12 +73,13 @@ class FieldObject:
 @dataclasses.dataclass(frozen=True, eq=False)
 class FieldTable:
     """What was seen: the objects, the lens first; their `segments` (H, W), n + 1 where object n is, 0 elsewhere;
-    evidence: the share of the circle that arcs about the lens cover; reach: their outer radius [arcsec], 0 where none
-    were found; notes; moved: whether the lens is another galaxy than the brightest in the middle."""
+    evidence: the share of the circle that arcs about the lens cover; radius, reach: their mean and outer radius
+    [arcsec], 0 where none were found; notes; moved: whether the lens is another galaxy than the brightest in the middle."""
 
     objects: tuple[FieldObject, ...]
     segments: np.ndarray
     evidence: float
+    radius: float
     reach: float
     notes: tuple[str, ...]
     moved: bool
@@ -105,11 +108,10 @@ class _Blob:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Seen:
-    """A blob as seen from a place: mean radius and the largest one [pixels], directions (BINS,) that it covers, and
+    """A blob as seen from a place: mean radius [pixels], directions (BINS,) that it covers, and
     its length along the circle over its width across."""
 
     radius: float
-    reach: float
     covered: np.ndarray
     stretch: float
 
@@ -167,7 +169,7 @@ def seen_from(blob: _Blob, x: float, y: float) -> _Seen:
     across = float(np.median(outer[covered] - inner[covered])) + 1
     drift = float(np.ptp(0.5 * (outer + np.where(covered, inner, 0.0))[covered]))
     length = mean * step * np.count_nonzero(covered)
-    return _Seen(mean, float(np.quantile(radius, 0.95)), covered, length / float(np.hypot(across, drift)))
+    return _Seen(mean, covered, length / float(np.hypot(across, drift)))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -251,14 +253,16 @@ def _to_arcsec(imaging: Imaging, column: float, row: float) -> tuple[float, floa
 def _table(
     imaging: Imaging, blobs: list[_Blob], segments: np.ndarray, lens: _Hypothesis, notes: tuple[str, ...]
 ) -> FieldTable:
-    kinds = _kinds(blobs, lens)
+    arcs = _Arcs.of(blobs, lens) if lens.evidence >= EVIDENCE else None
+    kinds = [_alone(k == lens.own) for k in range(len(blobs))] if arcs is None else _kinds(blobs, lens, arcs)
     rank = {kind: n for n, kind in enumerate(("lens", "galaxy", "arc", "image", "field"))}
-    order = sorted(range(len(blobs)), key=lambda k: (rank[kinds[k][0]], -blobs[k].signal))
+    order = sorted(range(len(blobs)), key=lambda k: (k != lens.own, rank[kinds[k][0]], -blobs[k].signal))
     numbers = np.zeros(len(blobs) + 1, np.int32)
     numbers[1 + np.array(order, int)] = 1 + np.arange(len(blobs))
     objects = tuple(_object(imaging, blobs[k], *kinds[k], lens.seen[k].radius) for k in order)
-    reach = max((lens.seen[k].reach for k, (kind, _) in enumerate(kinds) if kind == "arc"), default=0.0)
-    return FieldTable(objects, numbers[segments], lens.evidence, reach * imaging.pixel_scale, notes, bool(notes))
+    radius, reach = (0.0, 0.0) if arcs is None else (arcs.radius, arcs.reach)
+    return FieldTable(objects, numbers[segments], lens.evidence, radius * imaging.pixel_scale,
+                      reach * imaging.pixel_scale, notes, bool(notes))  # fmt: skip
 
 
 def _object(imaging: Imaging, blob: _Blob, kind: str, why: str, distance: float) -> FieldObject:
@@ -268,18 +272,34 @@ def _object(imaging: Imaging, blob: _Blob, kind: str, why: str, distance: float)
                        distance * imaging.pixel_scale, why)  # fmt: skip
 
 
-def _kinds(blobs: list[_Blob], lens: _Hypothesis) -> list[tuple[FieldKind, str]]:
+def _alone(lens: bool) -> tuple[FieldKind, str]:
+    """Kind of a blob, and why, where there are no arcs."""
+    return ("lens", "where the lens was looked for") if lens else ("field", "no arcs were found that would say more")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Arcs:
+    """The arcs about a lens: the typical peak, mean radius and outer radius [pixels]."""
+
+    peak: float
+    radius: float
+    reach: float
+
+    @classmethod
+    def of(cls, blobs: list[_Blob], lens: _Hypothesis) -> _Arcs:
+        arcs, seen = lens.arcs, lens.seen
+        shares = np.array([seen[k].covered.mean() for k in arcs])
+        peak = float(np.average([blobs[k].peak for k in arcs], weights=shares))
+        radius = float(np.average([seen[k].radius for k in arcs], weights=shares))
+        every = np.concatenate([np.hypot(blobs[k].columns - lens.x, blobs[k].rows - lens.y) for k in arcs])
+        return cls(peak, radius, float(np.quantile(every, OUTER)))
+
+
+def _kinds(blobs: list[_Blob], lens: _Hypothesis, found: _Arcs) -> list[tuple[FieldKind, str]]:
     """Kind of each blob, and why, where a place is that of the lens."""
-    seen, arcs = lens.seen, set(lens.arcs)
-    if lens.evidence < EVIDENCE:
-        return [("lens", "where the lens was looked for") if k == lens.own else
-                ("field", "no arcs were found that would say more") for k in range(len(blobs))]  # fmt: skip
-    shares = np.array([seen[k].covered.mean() for k in arcs])
-    peak, radius = (float(np.average(values, weights=shares))
-                    for values in ([blobs[k].peak for k in arcs], [seen[k].radius for k in arcs]))  # fmt: skip
-    reach = max(seen[k].reach for k in arcs)
-    joined = _joined(blobs, arcs)
+    seen, arcs, peak, radius, reach = lens.seen, set(lens.arcs), found.peak, found.radius, found.reach
     kinds: list[tuple[FieldKind, str]] = []
+    joined = _joined(blobs, arcs)
     for k, (blob, one) in enumerate(zip(blobs, seen, strict=True)):
         brighter, along = blob.peak / peak, f"{one.stretch:.1f} times as long along the circle as across"
         outside = one.radius - blob.half_radius > reach
@@ -293,7 +313,7 @@ def _kinds(blobs: list[_Blob], lens: _Hypothesis) -> list[tuple[FieldKind, str]]
             kinds.append(("image", f"joined to an arc, {away}"))
         elif one.radius < reach and one.stretch < 1 / ROUND:
             kinds.append(("lens", "along a radius within the arcs: a part of the lens"))
-        elif brighter > BRIGHTER or (brighter > 1 and (one.radius > BEYOND * radius or outside and one.stretch < ROUND)):
+        elif brighter > BRIGHTER or (brighter > 1 and (one.radius > BEYOND * radius or (outside and one.stretch < ROUND))):
             kinds.append(("galaxy", f"{brighter:.1f} times as bright as the arcs, {away}, {along}"))
         elif one.radius < BEYOND * radius:
             kinds.append(("image", f"{away}, {along}"))

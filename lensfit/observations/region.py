@@ -8,6 +8,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from lensfit.datasets import FieldObject, FieldTable, Imaging, brightest_place, disc, find_field
+from lensfit.datasets.psf import fwhm
 
 SMOOTHING = 1.5
 """Width of the smoothing before structure is looked for [pixels]."""
@@ -25,12 +26,13 @@ RING = 2.0
 """Width of a ring about the lens [pixels]."""
 MASK_MARGIN = 1.15
 """The mask's radius in units of the outermost such ring."""
-ARCS_MARGIN = 1.6
+ARCS_MARGIN = 1.5
 """The largest radius of the mask, in units of the outer radius of the arcs, where other galaxies are near."""
-REACH, EDGE, CLEAR = 2.5, 1.0, 1.15
-"""A galaxy is masked as far as this many times its radius at half its height, and further where it is outside of the
-arcs: as far as its light is above this many sigma a pixel, and not within this many times the outer radius of the arcs
-from the lens."""
+REACH, EDGE = 2.5, 1.0
+"""A galaxy is masked as far as this many times its radius at half its height, and further where it is clear of the
+arcs: as far as its light is above this many sigma a pixel."""
+CLEAR, GAP = 1.15, 2.0
+"""It is clear of the arcs outside of this many times their mean radius, and this many FWHM of the PSF from each."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,19 +92,23 @@ def find_neighbours(
 ) -> list[Neighbour]:
     """The galaxies of a field that are not lensed, with their wings, where they reach into a disc about the lens.
 
-    One beside the arcs reaches as far as its light above the lens's is more than EDGE sigma a pixel, one among them
-    as far as REACH times its radius at half its height.
+    One that is clear of the arcs reaches as far as its light above the lens's is more than EDGE sigma a pixel, one
+    among them as far as REACH times its radius at half its height.
     """
     galaxies = [one for one in table.objects if one.kind == "galaxy"]
     if not galaxies:
         return []
     level, ring = light_level(imaging, center)
     excess = np.where(imaging.mask, 0.0, imaging.data - level[ring]) / imaging.noise
+    arcs = np.isin(table.segments, [n for n, one in enumerate(table.objects, 1) if one.kind == "arc"])
+    gap = GAP * fwhm(imaging.psf) * imaging.pixel_scale
     found = []
     for galaxy in galaxies:
         distance = float(np.hypot(galaxy.x - center[0], galaxy.y - center[1]))
         least = min(REACH * galaxy.size, 0.8 * distance)
-        reach = _wings(imaging, excess, galaxy, least, distance - CLEAR * table.reach)
+        nearest = float(np.hypot(imaging.x[arcs] - galaxy.x, imaging.y[arcs] - galaxy.y).min())
+        most = min(nearest - gap, distance - CLEAR * table.radius)
+        reach = _wings(imaging, excess, galaxy, least, most)
         if distance - reach < radius:
             found.append(Neighbour(galaxy.x, galaxy.y, reach, distance > table.reach, galaxy.why))
     return found
