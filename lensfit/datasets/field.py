@@ -36,7 +36,7 @@ EVIDENCE, OVERRULES, TIE = 0.1, 0.2, 0.7
 """Least share of the circle that arcs about a lens cover, so that they are believed; so that they say that another
 galaxy is the lens than the brightest in the middle of the image; and share of the most by which one is as good."""
 OUTER = 0.95
-"""Share of the pixels of the arcs within their outer radius."""
+"""Share of the light of the arcs within their outer radius."""
 BRIGHTER = 5.0
 """Peak over that of the brightest arc from which on an object is no image of the same source: lensing keeps the
 surface brightness."""
@@ -279,50 +279,55 @@ def _alone(lens: bool) -> tuple[FieldKind, str]:
 
 @dataclasses.dataclass(frozen=True)
 class _Arcs:
-    """The arcs about a lens: the typical peak, mean radius and outer radius [pixels]."""
+    """The arcs about a lens: their numbers among the blobs, typical peak, mean radius and outer radius [pixels]."""
 
+    numbers: frozenset[int]
     peak: float
     radius: float
     reach: float
 
     @classmethod
     def of(cls, blobs: list[_Blob], lens: _Hypothesis) -> _Arcs:
-        arcs, seen = lens.arcs, lens.seen
-        shares = np.array([seen[k].covered.mean() for k in arcs])
-        peak = float(np.average([blobs[k].peak for k in arcs], weights=shares))
-        radius = float(np.average([seen[k].radius for k in arcs], weights=shares))
-        every = np.concatenate([np.hypot(blobs[k].columns - lens.x, blobs[k].rows - lens.y) for k in arcs])
-        return cls(peak, radius, float(np.quantile(every, OUTER)))
+        """Those that speak for the lens, and what is stretched likewise, no brighter, and not too far out."""
+        seen = lens.seen
+        shares = np.array([seen[k].covered.mean() for k in lens.arcs])
+        peak = float(np.average([blobs[k].peak for k in lens.arcs], weights=shares))
+        radius = float(np.average([seen[k].radius for k in lens.arcs], weights=shares))
+        more = {k for k, (blob, one) in enumerate(zip(blobs, seen, strict=True)) if k != lens.own
+                and one.stretch > STRETCHED and one.radius < BEYOND * radius and blob.peak < BRIGHTER * peak}  # fmt: skip
+        numbers = frozenset(lens.arcs) | more
+        away = np.concatenate([np.hypot(blobs[k].columns - lens.x, blobs[k].rows - lens.y) for k in numbers])
+        light = np.concatenate([blobs[k].values for k in numbers])
+        order = np.argsort(away)
+        inside = np.cumsum(light[order]) / light.sum()
+        return cls(numbers, peak, radius, float(away[order][np.searchsorted(inside, OUTER)]))
 
 
-def _kinds(blobs: list[_Blob], lens: _Hypothesis, found: _Arcs) -> list[tuple[FieldKind, str]]:
+def _kinds(blobs: list[_Blob], lens: _Hypothesis, arcs: _Arcs) -> list[tuple[FieldKind, str]]:
     """Kind of each blob, and why, where a place is that of the lens."""
-    seen, arcs, peak, radius, reach = lens.seen, set(lens.arcs), found.peak, found.radius, found.reach
+    joined = _joined(blobs, arcs.numbers)
     kinds: list[tuple[FieldKind, str]] = []
-    joined = _joined(blobs, arcs)
-    for k, (blob, one) in enumerate(zip(blobs, seen, strict=True)):
-        brighter, along = blob.peak / peak, f"{one.stretch:.1f} times as long along the circle as across"
-        outside = one.radius - blob.half_radius > reach
-        away = f"{one.radius / radius:.1f} times as far out as the arcs"
+    for k, (blob, one) in enumerate(zip(blobs, lens.seen, strict=True)):
+        brighter, along = blob.peak / arcs.peak, f"{one.stretch:.1f} times as long along the circle as across"
+        away = f"{one.radius / arcs.radius:.1f} times as far out as the arcs"
+        outside = one.radius - blob.half_radius > arcs.reach and one.stretch < ROUND
+        far = one.radius > BEYOND * arcs.radius
         if k == lens.own:
             kinds.append(("lens", f"arcs cover {100 * lens.evidence:.0f} % of a circle about it"))
-        elif k in arcs or (one.stretch > STRETCHED and one.radius < min(ANNULUS * reach, BEYOND * radius)
-                           and brighter < BRIGHTER):  # fmt: skip
+        elif k in arcs.numbers:
             kinds.append(("arc", along))
         elif k in joined and brighter < BRIGHTER:
             kinds.append(("image", f"joined to an arc, {away}"))
-        elif one.radius < reach and one.stretch < 1 / ROUND:
+        elif one.radius < arcs.reach and one.stretch < 1 / ROUND:
             kinds.append(("lens", "along a radius within the arcs: a part of the lens"))
-        elif brighter > BRIGHTER or (brighter > 1 and (one.radius > BEYOND * radius or (outside and one.stretch < ROUND))):
+        elif brighter > BRIGHTER or (brighter > 1 and (far or outside)):
             kinds.append(("galaxy", f"{brighter:.1f} times as bright as the arcs, {away}, {along}"))
-        elif one.radius < BEYOND * radius:
-            kinds.append(("image", f"{away}, {along}"))
         else:
-            kinds.append(("field", f"{away}, fainter than they are"))
+            kinds.append(("field" if far else "image", f"{away}, {along}"))
     return kinds
 
 
-def _joined(blobs: list[_Blob], arcs: set[int]) -> set[int]:
+def _joined(blobs: list[_Blob], arcs: frozenset[int]) -> set[int]:
     """The blobs that hang together with arcs: they were one before they were told apart."""
     joined, new = set(arcs), set(arcs)
     while new:

@@ -26,7 +26,7 @@ RING = 2.0
 """Width of a ring about the lens [pixels]."""
 MASK_MARGIN = 1.15
 """The mask's radius in units of the outermost such ring."""
-ARCS_MARGIN = 1.5
+ARCS_MARGIN = 1.6
 """The largest radius of the mask, in units of the outer radius of the arcs, where other galaxies are near."""
 REACH, EDGE = 2.5, 1.0
 """A galaxy is masked as far as this many times its radius at half its height, and further where it is clear of the
