@@ -14,6 +14,7 @@ import sep
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
+from lensfit.datasets.cutout import Frame
 from lensfit.datasets.imaging import Imaging
 from lensfit.datasets.masks import brightest_place
 from lensfit.datasets.psf import fwhm
@@ -24,17 +25,21 @@ DETECTED = 4.0
 """Least signal over noise of a pixel of that difference that belongs to an object."""
 FEWEST = 5
 """Pixels of the smallest object."""
+TOLD = ("lens", "galaxy", "arc", "image")
+"""Kinds of which every object is told; of the others there may be hundreds."""
 CONTRAST = 0.02
 """Least share of a blend's flux that a part of it has to be an object of its own."""
 BINS = 72
 """Directions about a galaxy that are told apart."""
-STRETCHED = 2.0
-"""Least length along the circle about a galaxy, in units of its width across, of what may be an arc about it."""
+STRETCHED, LONG = 2.0, 3.0
+"""Least length along the circle about a galaxy, in units of its width across, of what may be an arc about it, and of
+what is one at another radius than most."""
 ANNULUS = 1.5
 """Ratio of the outermost to the innermost mean radius of arcs that speak for one lens."""
 EVIDENCE, OVERRULES, TIE = 0.1, 0.2, 0.7
-"""Least share of the circle that arcs about a lens cover, so that they are believed; so that they say that another
-galaxy is the lens than the brightest in the middle of the image; and share of the most by which one is as good."""
+"""Least share of the circle that arcs about a lens cover, so that they are believed; so that they say which light among
+them is not lensed, and that another galaxy is the lens than the brightest in the middle of the image; and share of the
+most by which one is as good."""
 OUTER = 0.95
 """Share of the light of the arcs within their outer radius."""
 BRIGHTER = 5.0
@@ -69,20 +74,34 @@ class FieldObject:
     distance: float
     why: str
 
+    def __str__(self) -> str:
+        return (
+            f'at ({self.x:.2f}", {self.y:.2f}"), flux {self.flux:.3g}, size {self.size:.2g}", axis ratio '
+            f"{self.axis_ratio:.2f}: {self.why}"
+        )
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FieldTable:
-    """What was seen: the objects, the lens first; their `segments` (H, W), n + 1 where object n is, 0 elsewhere;
+    """What was seen: the objects, the lens first; their `segments` (H, W) on `frame`, n + 1 where object n is, else 0;
     evidence: the share of the circle that arcs about the lens cover; radius, reach: their mean and outer radius
-    [arcsec], 0 where none were found; notes; moved: whether the lens is another galaxy than the brightest in the middle."""
+    [arcsec], 0 where none were found; notes; moved: whether the lens is another
+    galaxy than the brightest in the middle."""
 
     objects: tuple[FieldObject, ...]
     segments: np.ndarray
+    frame: Frame
     evidence: float
     radius: float
     reach: float
     notes: tuple[str, ...]
     moved: bool
+
+    def describe(self) -> list[tuple[str, str]]:
+        """(kind and number, what is known of it) of each object, those of the field beyond the arcs counted."""
+        rows = [(f"{one.kind} {n}", str(one)) for n, one in enumerate(self.objects, 1) if one.kind in TOLD]
+        rest = sum(one.kind not in TOLD for one in self.objects)
+        return [*rows, *([("field", f"{rest} objects further out, or fainter")] if rest else [])]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -145,7 +164,8 @@ def find_blobs(imaging: Imaging) -> tuple[list[_Blob], np.ndarray]:
         values = fine[rows, columns]
         best = int(np.argmax(values))
         blobs.append(_Blob(columns, rows, values, float(columns[best]), float(rows[best]), float(values[best]),
-                           float(row["b"] / row["a"]), float(np.degrees(row["theta"])), float(row["peak"])))  # fmt: skip
+                           float(row["b"] / row["a"]), float(np.degrees(row["theta"])),
+                           float(row["peak"])))  # fmt: skip
     return blobs, segments
 
 
@@ -233,12 +253,12 @@ def _choose_lens(imaging: Imaging, blobs: list[_Blob], segments: np.ndarray) -> 
     lens = good[0]
     (x, y), (bright_x, bright_y) = (_to_arcsec(imaging, one.x, one.y) for one in (lens, usual))
     notes = [
-        f"the lens is taken to be the galaxy at ({x:.2f}, {y:.2f}): arcs about it cover {100 * lens.evidence:.0f} % of a "
-        f"circle, those about the brightest place, ({bright_x:.2f}, {bright_y:.2f}), {100 * usual.evidence:.0f} %"
+        f"the lens is taken to be the galaxy at ({x:.2f}, {y:.2f}): arcs about it cover {100 * lens.evidence:.0f} % "
+        f"of a circle, those about the brightest place, ({bright_x:.2f}, {bright_y:.2f}), {100 * usual.evidence:.0f} %"
     ]
     if len(good) > 1:
         rest = ", ".join("({:.2f}, {:.2f})".format(*_to_arcsec(imaging, one.x, one.y)) for one in good[1:])
-        notes.append(f"arcs lie as well about {rest}: the galaxy nearest to the image's middle was taken; center= says it")
+        notes.append(f"arcs lie as well about {rest}: the one nearest to the image's middle was taken; center= says it")
     return lens, tuple(notes)
 
 
@@ -261,7 +281,7 @@ def _table(
     numbers[1 + np.array(order, int)] = 1 + np.arange(len(blobs))
     objects = tuple(_object(imaging, blobs[k], *kinds[k], lens.seen[k].radius) for k in order)
     radius, reach = (0.0, 0.0) if arcs is None else (arcs.radius, arcs.reach)
-    return FieldTable(objects, numbers[segments], lens.evidence, radius * imaging.pixel_scale,
+    return FieldTable(objects, numbers[segments], imaging.frame, lens.evidence, radius * imaging.pixel_scale,
                       reach * imaging.pixel_scale, notes, bool(notes))  # fmt: skip
 
 
@@ -293,8 +313,8 @@ class _Arcs:
         shares = np.array([seen[k].covered.mean() for k in lens.arcs])
         peak = float(np.average([blobs[k].peak for k in lens.arcs], weights=shares))
         radius = float(np.average([seen[k].radius for k in lens.arcs], weights=shares))
-        more = {k for k, (blob, one) in enumerate(zip(blobs, seen, strict=True)) if k != lens.own
-                and one.stretch > STRETCHED and one.radius < BEYOND * radius and blob.peak < BRIGHTER * peak}  # fmt: skip
+        near = (k for k, one in enumerate(seen) if k != lens.own and one.radius < BEYOND * radius)
+        more = {k for k in near if seen[k].stretch > LONG and blobs[k].peak < BRIGHTER * peak}
         numbers = frozenset(lens.arcs) | more
         away = np.concatenate([np.hypot(blobs[k].columns - lens.x, blobs[k].rows - lens.y) for k in numbers])
         light = np.concatenate([blobs[k].values for k in numbers])
@@ -305,7 +325,7 @@ class _Arcs:
 
 def _kinds(blobs: list[_Blob], lens: _Hypothesis, arcs: _Arcs) -> list[tuple[FieldKind, str]]:
     """Kind of each blob, and why, where a place is that of the lens."""
-    joined = _joined(blobs, arcs.numbers)
+    joined, sure = _joined(blobs, arcs.numbers), lens.evidence >= OVERRULES
     kinds: list[tuple[FieldKind, str]] = []
     for k, (blob, one) in enumerate(zip(blobs, lens.seen, strict=True)):
         brighter, along = blob.peak / arcs.peak, f"{one.stretch:.1f} times as long along the circle as across"
@@ -320,7 +340,7 @@ def _kinds(blobs: list[_Blob], lens: _Hypothesis, arcs: _Arcs) -> list[tuple[Fie
             kinds.append(("image", f"joined to an arc, {away}"))
         elif one.radius < arcs.reach and one.stretch < 1 / ROUND:
             kinds.append(("lens", "along a radius within the arcs: a part of the lens"))
-        elif brighter > BRIGHTER or (brighter > 1 and (far or outside)):
+        elif brighter > 1 and (far or (sure and (outside or brighter > BRIGHTER))):
             kinds.append(("galaxy", f"{brighter:.1f} times as bright as the arcs, {away}, {along}"))
         else:
             kinds.append(("field" if far else "image", f"{away}, {along}"))

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from matplotlib.figure import Figure
 
-from lensfit.datasets import USED_AS_IT_IS, Imaging, leaves_a_region
+from lensfit.datasets import USED_AS_IT_IS, FieldTable, Imaging, leaves_a_region
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.pixel_images import PixelImagingLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
@@ -30,7 +30,7 @@ OVERVIEW = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class ImageObservation(Observation):
-    """One image. settled: its mask was given and stays as it is."""
+    """One image. settled: its mask was given and stays as it is. table: of its field, if that was looked at."""
 
     kind: ClassVar[str] = "images"
     standard: ClassVar[Mapping[str, Callable[..., LensModel]]] = STANDARD
@@ -41,6 +41,7 @@ class ImageObservation(Observation):
 
     imaging: Imaging
     settled: bool = False
+    table: FieldTable | None = None
 
     @classmethod
     def of(cls, imaging: Imaging) -> ImageObservation:
@@ -63,17 +64,19 @@ class ImageObservation(Observation):
         return self.imaging.notes
 
     def region(self) -> ImageObservation:
-        """With a disc about the lens that holds its arcs, less what a mask found beside the data leaves out.
+        """With a disc about the lens that holds its arcs, less galaxies that are not lensed and what a mask found
+        beside the data leaves out.
 
         A mask found that leaves only a region of the image is used as it is.
         """
         if self.settled:
             return self
+        table = see_field(self.imaging)
         if any(role == "mask" for role, _, _ in self.imaging.sources) and leaves_a_region(self.imaging.mask):
             chosen = add_note(self.imaging, USED_AS_IT_IS)
         else:
-            chosen = choose_mask(self.imaging, see_field(self.imaging))
-        return dataclasses.replace(self, imaging=chosen, settled=True)
+            chosen = choose_mask(self.imaging, table)
+        return dataclasses.replace(self, imaging=chosen, settled=True, table=table)
 
     def term(self, model: Any) -> Any:
         """ln L of the image, or its ln evidence."""
@@ -105,8 +108,17 @@ class ImageObservation(Observation):
         return self.imaging.describe()
 
     def figure(self) -> Figure:
-        """Data, noise map, signal over noise and PSF."""
-        return inspect_figure(self.imaging)
+        """Data with what is in the field, noise map, signal over noise and PSF."""
+        return inspect_figure(self.imaging, self._seen)
+
+    def field(self) -> list[tuple[str, str]]:
+        """Lens, galaxies and arcs, each with where it is and why it is taken for that."""
+        return self._seen.describe()
+
+    @property
+    def _seen(self) -> FieldTable:
+        """The table of the field; where the mask was given, of what that leaves."""
+        return see_field(self.imaging) if self.table is None else self.table
 
     def restored(self, document: dict[str, Any], masks: Mapping[str, np.ndarray], model: Any) -> ImageObservation:
         """With the mask of the fit."""

@@ -100,7 +100,8 @@ def find_neighbours(
         return []
     level, ring = light_level(imaging, center)
     excess = np.where(imaging.mask, 0.0, imaging.data - level[ring]) / imaging.noise
-    arcs = np.isin(table.segments, [n for n, one in enumerate(table.objects, 1) if one.kind == "arc"])
+    lensed = [n for n, one in enumerate(table.objects, 1) if one.kind in ("arc", "image")]
+    arcs = np.isin(table.segments, lensed)
     gap = GAP * fwhm(imaging.psf) * imaging.pixel_scale
     found = []
     for galaxy in galaxies:
