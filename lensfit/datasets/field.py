@@ -308,12 +308,12 @@ class _Arcs:
 
     @classmethod
     def of(cls, blobs: list[_Blob], lens: _Hypothesis) -> _Arcs:
-        """Those that speak for the lens, and what is stretched likewise, no brighter, and not too far out."""
+        """Those that speak for the lens, and what else is stretched well about it and not far brighter."""
         seen = lens.seen
         shares = np.array([seen[k].covered.mean() for k in lens.arcs])
         peak = float(np.average([blobs[k].peak for k in lens.arcs], weights=shares))
         radius = float(np.average([seen[k].radius for k in lens.arcs], weights=shares))
-        near = (k for k, one in enumerate(seen) if k != lens.own and one.radius < BEYOND * radius)
+        near = {k for k, one in enumerate(seen) if k != lens.own and one.radius < BEYOND * radius}
         more = {k for k in near if seen[k].stretch > LONG and blobs[k].peak < BRIGHTER * peak}
         numbers = frozenset(lens.arcs) | more
         away = np.concatenate([np.hypot(blobs[k].columns - lens.x, blobs[k].rows - lens.y) for k in numbers])

@@ -55,7 +55,7 @@ def _objects(axes: Axes, table: FieldTable) -> None:
         axes.plot([], [], color=colour, label=f"{kind} ({len(numbers)})")
     for n, one in enumerate(table.objects, 1):
         if one.kind in ("lens", "galaxy"):
-            beside = {"xytext": (6, 6), "textcoords": "offset points", "fontsize": 7}
+            beside = {"xytext": (6, 6), "textcoords": "offset points", "fontsize": 7, "clip_on": True}
             axes.annotate(str(n), (one.x, one.y), color=OBJECTS[one.kind], **beside)
     legend(axes, "lower left")
 
