@@ -25,8 +25,8 @@ DETECTED = 4.0
 """Least signal over noise of a pixel of that difference that belongs to an object."""
 FEWEST = 5
 """Pixels of the smallest object."""
-TOLD = ("lens", "galaxy", "arc", "image")
-"""Kinds of which every object is told; of the others there may be hundreds."""
+MOST_TOLD = 20
+"""Objects that are told one by one."""
 CONTRAST = 0.02
 """Least share of a blend's flux that a part of it has to be an object of its own."""
 BINS = 72
@@ -48,6 +48,8 @@ surface brightness."""
 BEYOND = 2.0
 """Distance from the lens, in units of the arcs' mean radius, beyond which light has one image: that of an isothermal
 lens."""
+CANDIDATES, NEAREST = 40, 60
+"""Objects, the brightest ones, that are tried as the lens, and objects nearest to each that may be its arcs."""
 TOUCHING = 2.5
 """Distance between pixels of two objects that hang together."""
 ROUND = 1.5
@@ -98,9 +100,12 @@ class FieldTable:
     moved: bool
 
     def describe(self) -> list[tuple[str, str]]:
-        """(kind and number, what is known of it) of each object, those of the field beyond the arcs counted."""
-        rows = [(f"{one.kind} {n}", str(one)) for n, one in enumerate(self.objects, 1) if one.kind in TOLD]
-        rest = sum(one.kind not in TOLD for one in self.objects)
+        """(kind and number, what is known of it) of each object that is not of the field, the others counted; of more
+        than MOST_TOLD those nearest to the lens."""
+        named = [n for n, one in enumerate(self.objects, 1) if one.kind != "field"]
+        told = sorted(sorted(named, key=lambda n: self.objects[n - 1].distance)[:MOST_TOLD])
+        rows = [(f"{self.objects[n - 1].kind} {n}", str(self.objects[n - 1])) for n in told]
+        rest = len(self.objects) - len(told)
         return [*rows, *([("field", f"{rest} objects further out, or fainter")] if rest else [])]
 
 
@@ -243,14 +248,15 @@ def _choose_lens(imaging: Imaging, blobs: list[_Blob], segments: np.ndarray) -> 
         return hypothesis(blobs, own, x, y), ()
     row, column = brightest_place(imaging.data, imaging.mask)
     usual = hypothesis(blobs, int(segments[row, column]) - 1, float(column), float(row))
-    others = [hypothesis(blobs, k, blob.x, blob.y) for k, blob in enumerate(blobs) if k != usual.own]
+    bright = sorted((k for k in range(len(blobs)) if k != usual.own), key=lambda k: -blobs[k].signal)[:CANDIDATES]
+    others = [_among_the_nearest(blobs, k) for k in bright]
     most = max([one.evidence for one in others], default=0.0)
     if most < OVERRULES or usual.evidence >= TIE * most:
         return usual, ()
     middle = (imaging.shape[1] - 1) / 2, (imaging.shape[0] - 1) / 2
     good = sorted((one for one in others if one.evidence >= TIE * most),
                   key=lambda one: np.hypot(one.x - middle[0], one.y - middle[1]))  # fmt: skip
-    lens = good[0]
+    lens = hypothesis(blobs, good[0].own, good[0].x, good[0].y)
     (x, y), (bright_x, bright_y) = (_to_arcsec(imaging, one.x, one.y) for one in (lens, usual))
     notes = [
         f"the lens is taken to be the galaxy at ({x:.2f}, {y:.2f}): arcs about it cover {100 * lens.evidence:.0f} % "
@@ -262,12 +268,22 @@ def _choose_lens(imaging: Imaging, blobs: list[_Blob], segments: np.ndarray) -> 
     return lens, tuple(notes)
 
 
+def _among_the_nearest(blobs: list[_Blob], own: int) -> _Hypothesis:
+    """The hypothesis of blob `own` from the NEAREST blobs to it alone: its evidence counts, not its lists."""
+    x, y = blobs[own].x, blobs[own].y
+    others = sorted((k for k in range(len(blobs)) if k != own), key=lambda k: np.hypot(blobs[k].x - x, blobs[k].y - y))
+    found = hypothesis([blobs[k] for k in others[:NEAREST]], -1, x, y)
+    return dataclasses.replace(found, own=own)
+
+
 def _to_pixels(imaging: Imaging, x: float, y: float) -> tuple[float, float]:
-    return tuple((at - float(axis[0, 0])) / imaging.pixel_scale for at, axis in ((x, imaging.x), (y, imaging.y)))
+    across, up = imaging.frame.axes()
+    return (x - float(across[0])) / imaging.pixel_scale, (y - float(up[0])) / imaging.pixel_scale
 
 
 def _to_arcsec(imaging: Imaging, column: float, row: float) -> tuple[float, float]:
-    return (float(imaging.x[0, 0]) + column * imaging.pixel_scale, float(imaging.y[0, 0]) + row * imaging.pixel_scale)
+    across, up = imaging.frame.axes()
+    return float(across[0]) + column * imaging.pixel_scale, float(up[0]) + row * imaging.pixel_scale
 
 
 def _table(
@@ -341,7 +357,8 @@ def _kinds(blobs: list[_Blob], lens: _Hypothesis, arcs: _Arcs) -> list[tuple[Fie
         elif one.radius < arcs.reach and one.stretch < 1 / ROUND:
             kinds.append(("lens", "along a radius within the arcs: a part of the lens"))
         elif brighter > 1 and (far or (sure and (outside or brighter > BRIGHTER))):
-            kinds.append(("galaxy", f"{brighter:.1f} times as bright as the arcs, {away}, {along}"))
+            shape = "" if far else f", {along}"
+            kinds.append(("galaxy", f"{brighter:.1f} times as bright as the arcs, {away}{shape}"))
         else:
             kinds.append(("field" if far else "image", f"{away}, {along}"))
     return kinds
