@@ -107,7 +107,7 @@ def real(name: str) -> Case:
     """A lens of ../shared/data with the mask that `lensfit fit` chooses."""
     folder, radii = (DATA / "slacs" / name, SLACS[name]) if name in SLACS else (DATA / "simulated" / name, (SIMULATED,))
     imaging = read_imaging(folder, pixel_scale=0.05, nan="mask")
-    return Case(name, choose_mask(imaging, see_field(imaging)), radii)
+    return Case(name, choose_mask(imaging, see_field(imaging))[0], radii)
 
 
 def staged(case: Case, folder: Path) -> tuple[Imaging, FitResult]:

@@ -99,6 +99,12 @@ class FieldTable:
     notes: tuple[str, ...]
     moved: bool
 
+    @property
+    def lens(self) -> tuple[float, float] | None:
+        """(x, y) of the peak of the lens [arcsec], None where no light is there."""
+        lenses = [(one.x, one.y) for one in self.objects[:1] if one.kind == "lens"]
+        return lenses[0] if lenses else None
+
     def describe(self) -> list[tuple[str, str]]:
         """(kind and number, what is known of it) of each object that is not of the field, the others counted; of more
         than MOST_TOLD those nearest to the lens."""

@@ -9,18 +9,18 @@ from typing import Any, ClassVar
 import numpy as np
 from matplotlib.figure import Figure
 
-from lensfit.datasets import USED_AS_IT_IS, FieldTable, Imaging, leaves_a_region
+from lensfit.datasets import USED_AS_IT_IS, FieldObject, FieldTable, Imaging, leaves_a_region
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.pixel_images import PixelImagingLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
-from lensfit.names import IMAGE_MODELS
+from lensfit.names import IMAGE_MODELS, MassModel
 from lensfit.observations.companions import Companion, find_companions, leave_out
 from lensfit.observations.observation import Observation, Shown, planes_of
 from lensfit.observations.region import add_note, choose_mask, see_field
 from lensfit.plots import FIGURES, OVERVIEW_PANELS, PIXEL_FIGURES, Glance, Scene, inspect_figure, pixel_scene
 from lensfit.recipe import DataSection
-from lensfit.standard import STANDARD
+from lensfit.standard import STANDARD, with_galaxies
 
 OVERVIEW = (
     "Data, model and normalised residual; lens light, data without lens light, and the source "
@@ -30,7 +30,8 @@ OVERVIEW = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class ImageObservation(Observation):
-    """One image. settled: its mask was given and stays as it is. table: of its field, if that was looked at."""
+    """One image. settled: its mask was given and stays as it is. table: of its field, if that was looked at; galaxies:
+    those of it whose wings a standard model has."""
 
     kind: ClassVar[str] = "images"
     standard: ClassVar[Mapping[str, Callable[..., LensModel]]] = STANDARD
@@ -42,6 +43,7 @@ class ImageObservation(Observation):
     imaging: Imaging
     settled: bool = False
     table: FieldTable | None = None
+    galaxies: tuple[FieldObject, ...] = ()
 
     @classmethod
     def of(cls, imaging: Imaging) -> ImageObservation:
@@ -71,12 +73,21 @@ class ImageObservation(Observation):
         """
         if self.settled:
             return self
-        table = see_field(self.imaging)
+        table, galaxies = see_field(self.imaging), ()
         if any(role == "mask" for role, _, _ in self.imaging.sources) and leaves_a_region(self.imaging.mask):
             chosen = add_note(self.imaging, USED_AS_IT_IS)
         else:
-            chosen = choose_mask(self.imaging, table)
-        return dataclasses.replace(self, imaging=chosen, settled=True, table=table)
+            chosen, galaxies = choose_mask(self.imaging, table)
+        return dataclasses.replace(self, imaging=chosen, settled=True, table=table, galaxies=galaxies)
+
+    def model(self, name: str | None, mass: MassModel | None = None) -> LensModel:
+        """The standard model, with the light of galaxies beside the lens; it is where it was seen, as the mean place of
+        all light, wings of others included, is not."""
+        if not self.galaxies:
+            return super().model(name, mass)
+        placed = dataclasses.replace(self.imaging, center=self.imaging.center or self._seen.lens)
+        made = dataclasses.replace(self, imaging=placed, galaxies=()).model(name, mass)
+        return with_galaxies(made, self.imaging, self.galaxies)
 
     def term(self, model: Any) -> Any:
         """ln L of the image, or its ln evidence."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from typing import Any
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -37,14 +38,19 @@ CLEAR, GAP = 1.15, 2.0
 
 @dataclasses.dataclass(frozen=True)
 class Neighbour:
-    """A galaxy that is left out: its centre (x, y) and how far its light reaches [arcsec], whether it lies outside of
-    the arcs, and why it is none of them."""
+    """A galaxy that is left out: what was seen of it, how far its light reaches [arcsec], and whether it lies outside
+    of the arcs."""
 
-    x: float
-    y: float
+    seen: FieldObject
     radius: float
     beyond: bool
-    why: str
+
+    def __str__(self) -> str:
+        return f'({self.seen.x:.2f}", {self.seen.y:.2f}") within {self.radius:.2f}"'
+
+    def distance(self, x: np.ndarray | float, y: np.ndarray | float) -> Any:
+        """From its centre to places [arcsec]."""
+        return np.hypot(x - self.seen.x, y - self.seen.y)
 
 
 def see_field(imaging: Imaging) -> FieldTable:
@@ -52,9 +58,9 @@ def see_field(imaging: Imaging) -> FieldTable:
     return find_field(coarsened(imaging))
 
 
-def choose_mask(imaging: Imaging, table: FieldTable) -> Imaging:
-    """Leave out all but a circle about the lens that holds its arcs, and the galaxies in it that are not lensed; the
-    notes say so.
+def choose_mask(imaging: Imaging, table: FieldTable) -> tuple[Imaging, tuple[FieldObject, ...]]:
+    """Leave out all but a circle about the lens that holds its arcs, and the galaxies in it that are not lensed, which
+    come with the image; the notes say so.
 
     The circle reaches as far as there is structure; where galaxies of the table are in it, as far as the arcs of the
     table. Where the arcs do not end within the image it is the largest circle of the image, about its middle unless
@@ -80,11 +86,12 @@ def choose_mask(imaging: Imaging, table: FieldTable) -> Imaging:
             "and center= where the lens is"
         )
     outside, told = disc(imaging.frame, radius, (x, y))
-    near = [one for one in neighbours if np.hypot(one.x - x, one.y - y) < radius + one.radius]
+    near = [one for one in neighbours if one.distance(x, y) < radius + one.radius]
     told = [*table.notes, *(() if wanted >= largest else told), *(
-        f'galaxy masked: ({one.x:.2f}", {one.y:.2f}") within {one.radius:.2f}", {one.why}' for one in near
+        f"galaxy masked, its wings modelled: {one}, {one.seen.why}" for one in near
     )]  # fmt: skip
-    return functools.reduce(add_note, told, add_note(without(imaging.with_mask(outside), near), note))
+    chosen = functools.reduce(add_note, told, add_note(without(imaging.with_mask(outside), near), note))
+    return chosen, tuple(one.seen for one in near)
 
 
 def find_neighbours(
@@ -111,7 +118,7 @@ def find_neighbours(
         most = min(nearest - gap, distance - CLEAR * table.radius)
         reach = _wings(imaging, excess, galaxy, least, most)
         if distance - reach < radius:
-            found.append(Neighbour(galaxy.x, galaxy.y, reach, distance > table.reach, galaxy.why))
+            found.append(Neighbour(galaxy, reach, distance > table.reach))
     return found
 
 
@@ -131,7 +138,7 @@ def without(imaging: Imaging, neighbours: list[Neighbour]) -> Imaging:
     """The image with discs about galaxies masked."""
     mask = np.zeros(imaging.shape, bool)
     for one in neighbours:
-        mask |= np.hypot(imaging.x - one.x, imaging.y - one.y) < one.radius
+        mask |= one.distance(imaging.x, imaging.y) < one.radius
     return imaging.with_mask(mask)
 
 
