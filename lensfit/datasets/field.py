@@ -15,9 +15,11 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 from lensfit.datasets.cutout import Frame
+from lensfit.datasets.dataset import place
 from lensfit.datasets.imaging import Imaging
 from lensfit.datasets.masks import brightest_place
 from lensfit.datasets.psf import fwhm
+from lensfit.errors import DataError
 
 FINE, COARSE = 1.0, 3.0
 """Widths of the smoothings of which the difference is taken, in pixels and in widths (FWHM) of the PSF."""
@@ -43,7 +45,7 @@ most by which one is as good."""
 OUTER = 0.95
 """Share of the light of the arcs within their outer radius."""
 BRIGHTER = 5.0
-"""Peak over that of the brightest arc from which on an object is no image of the same source: lensing keeps the
+"""Peak over the typical one of the arcs from which on an object is no image of the same source: lensing keeps the
 surface brightness."""
 BEYOND = 2.0
 """Distance from the lens, in units of the arcs' mean radius, beyond which light has one image: that of an isothermal
@@ -55,6 +57,7 @@ TOUCHING = 2.5
 ROUND = 1.5
 """Stretch below which what lies outside of the arcs is no image: an isothermal lens stretches an image at r by
 r / (r - theta_E), which is 2 and more within BEYOND."""
+
 FieldKind: TypeAlias = Literal["lens", "galaxy", "arc", "image", "field"]
 """The lens; a galaxy that is not lensed where light counts; an arc; what may be an image; what is fainter, further
 out."""
@@ -62,9 +65,9 @@ out."""
 
 @dataclasses.dataclass(frozen=True)
 class FieldObject:
-    """One object: its kind, place x, y [arcsec], flux above its surroundings
-    [unit of the image], size: its half-light radius [arcsec], axis ratio and position angle [degrees] of
-    its second moments, distance from the lens [arcsec], and why it is of that kind."""
+    """One object: its kind, place x, y of its peak [arcsec], flux above its surroundings [unit of the image], size: the
+    radius at half its height [arcsec], axis ratio and position angle [degrees, from x to y] of its second moments, mean
+    distance from the lens [arcsec], and why it is of that kind."""
 
     kind: FieldKind
     x: float
@@ -87,8 +90,8 @@ class FieldObject:
 class FieldTable:
     """What was seen: the objects, the lens first; their `segments` (H, W) on `frame`, n + 1 where object n is, else 0;
     evidence: the share of the circle that arcs about the lens cover; radius, reach: their mean and outer radius
-    [arcsec], 0 where none were found; notes; moved: whether the lens is another
-    galaxy than the brightest in the middle."""
+    [arcsec], 0 where none were found; notes; moved: whether the lens is another galaxy than the brightest in the
+    middle of the image."""
 
     objects: tuple[FieldObject, ...]
     segments: np.ndarray
@@ -161,12 +164,23 @@ def _weighted(values: np.ndarray, used: np.ndarray, width: float) -> np.ndarray:
 
 
 def find_blobs(imaging: Imaging) -> tuple[list[_Blob], np.ndarray]:
-    """The objects of the fine image and their segments (H, W), k + 1 where blob k is."""
+    """The objects of the fine image and their segments (H, W), k + 1 where blob k is.
+
+    Raises:
+        DataError: sep cannot tell them apart, as in an image that is a crowd of stars.
+    """
     fine, noise = fine_image(imaging)
-    found, segments = sep.extract(
-        fine / noise, DETECTED, minarea=FEWEST, filter_kernel=None, deblend_cont=CONTRAST, clean=False,
-        segmentation_map=True,
-    )  # fmt: skip
+    sep.set_extract_pixstack(max(sep.get_extract_pixstack(), fine.size))
+    try:
+        found, segments = sep.extract(
+            fine / noise, DETECTED, minarea=FEWEST, filter_kernel=None, deblend_cont=CONTRAST, clean=False,
+            segmentation_map=True,
+        )  # fmt: skip
+    except Exception as error:  # sep has no class of its own
+        where = place("data", imaging.sources)
+        raise DataError(
+            f"{where}: its objects cannot be told apart ({error}); give center= and mask_radius="
+        ) from error
     order = np.argsort(segments, axis=None, kind="stable")
     edges = np.searchsorted(segments.flat[order], np.arange(1, len(found) + 2))
     blobs = []
@@ -307,7 +321,7 @@ def _table(
                       reach * imaging.pixel_scale, notes, bool(notes))  # fmt: skip
 
 
-def _object(imaging: Imaging, blob: _Blob, kind: str, why: str, distance: float) -> FieldObject:
+def _object(imaging: Imaging, blob: _Blob, kind: FieldKind, why: str, distance: float) -> FieldObject:
     x, y = _to_arcsec(imaging, blob.x, blob.y)
     flux = float(blob.values.sum())
     return FieldObject(kind, x, y, flux, blob.half_radius * imaging.pixel_scale, blob.axis_ratio, blob.angle,
@@ -361,7 +375,7 @@ def _kinds(blobs: list[_Blob], lens: _Hypothesis, arcs: _Arcs) -> list[tuple[Fie
         elif k in joined and brighter < BRIGHTER:
             kinds.append(("image", f"joined to an arc, {away}"))
         elif one.radius < arcs.reach and one.stretch < 1 / ROUND:
-            kinds.append(("lens", "along a radius within the arcs: a part of the lens"))
+            kinds.append(("field", "along a radius within the arcs: a part of the lens"))
         elif brighter > 1 and (far or (sure and (outside or brighter > BRIGHTER))):
             shape = "" if far else f", {along}"
             kinds.append(("galaxy", f"{brighter:.1f} times as bright as the arcs, {away}{shape}"))
