@@ -60,12 +60,13 @@ class Compiled:
         if any(isinstance(leaf, Tracer) for leaf in leaves) or config.jax_disable_jit:
             return self.jitted(*arguments, **options)
         try:
-            key = fixed, structure, tuple(map(jax.typeof, leaves))
+            key = fixed, structure, tuple(map(_kind, leaves)), config.jax_enable_x64
+            types = () if key in self.known else tuple(map(jax.typeof, leaves))
         except TypeError:  # no array: JAX says which
             return self.jitted(*arguments, **options)
         if key not in self.known:
             with _LOCK:
-                self.known[key] = self._program(*key)
+                self.known[key] = self._program(fixed, structure, types)
         program = self.known[key]
         return self.jitted(*arguments, **options) if program is None else program(leaves)
 
@@ -110,6 +111,13 @@ class Compiled:
             if content is not None:
                 folder.put(key, content)
         return program
+
+
+def _kind(leaf: Any) -> Hashable:
+    """What decides the type of an argument in JAX, which itself takes longer to find than a small program runs."""
+    if isinstance(leaf, (np.ndarray, np.generic)):
+        return leaf.dtype, leaf.shape, False
+    return (leaf.dtype, leaf.shape, leaf.aval.weak_type) if isinstance(leaf, jax.Array) else type(leaf)
 
 
 def _compile(lowered: Any) -> Any:

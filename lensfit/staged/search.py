@@ -126,7 +126,7 @@ def _focus(
     """
     some = np.flatnonzero(np.arange(len(beta)) % 4 > 1)
     center = np.tensordot(beta, weight, (1, 0)) / weight.sum()
-    center[some] = beta[some, [rng.choice(len(weight), p=weight / weight.sum()) for _ in some]]
+    center[some] = beta[some, rng.choice(len(weight), len(some), p=weight / weight.sum())]
     width = np.full(len(beta), 0.33 * einstein_radius)
     width[some] = 0.2 * einstein_radius
     share = np.broadcast_to(weight, beta.shape[:2])
