@@ -86,8 +86,8 @@ class _Emitter:
                 return self.named[name] if name in self.named else self.constant(_NUMBERS[name])
             case ast.Constant(value=number):
                 return self.constant(number)
-            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=number)):
-                return self.constant(-number)  # pyright: ignore[reportOperatorIssue]
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
+                return self.constant(-number)
             case ast.UnaryOp(op=what, operand=a):
                 return self.call(_OPERATORS[type(what)], self.value(a))
             case ast.BinOp(left=a, op=what, right=b) | ast.Compare(left=a, ops=[what], comparators=[b]):
