@@ -43,7 +43,7 @@ def function(traces, factor=2.0):
 def made(folder):
     """A new function, as another process has it, and the list of its traces."""
     traces = []
-    return lambda: (Compiled(function(traces), ("power",)), traces)
+    return lambda: (Compiled(function(traces), ("power",), ()), traces)
 
 
 X = np.linspace(-1, 1, 5)
@@ -95,6 +95,13 @@ def test_what_is_another_program(call, made):
     first(POINT, X)
     call(first)
     assert len(traces) == first.count() == 2
+
+
+def test_another_version_of_a_package_is_another_program(folder, monkeypatch):
+    for number in ("1", "2"):
+        monkeypatch.setattr("lensfit.compiled.version", lambda package, number=number: number * (package == "theirs"))
+        Compiled(function([]), ("power",), ("theirs",))(POINT, X)
+    assert len([*folder.glob("lensfit_of_a_profile-*-cache")]) == 2
 
 
 def test_a_damaged_program_is_made_again(made, folder):

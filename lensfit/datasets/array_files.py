@@ -28,6 +28,8 @@ from lensfit.outside import unreadable, visible
 
 MAX_BYTES = 2**30
 """Largest content of a compressed file, and largest single array as float64, that is read."""
+MAX_IMAGE = 2**27
+"""Bytes of the largest image as float64 that is taken whole: 4096 x 4096 pixels, for which 1 GiB of memory does."""
 MAX_FILE = 2**32
 """Bytes of the largest file that is opened."""
 RATIO, SPARE = 100, 2**27
@@ -293,7 +295,7 @@ def check_size(number_of_bytes: int, where: str, stored: int | None = None, most
     if number_of_bytes > most:
         raise DataError(
             f"{where}: holds or promises more than {most / 2**30:.3g} GiB, too much for the image of a "
-            "lens or for what is stored of it; cut out the lens first, or distrust the file"
+            "lens or for what is stored of it; read the part with the lens by cutout=, or distrust the file"
         )
 
 

@@ -17,6 +17,8 @@ POOR = 1.2
 """chi2 per pixel above which a third search is made: one search in ten misses the right basin."""
 FLOOR = 0.02
 """Share of the lens light by which its model may miss it before the last fit."""
+BRIGHTER = 10.0
+"""Gain in objective, on the coarse level, by which other lens light is worth a fit of everything."""
 ROUNDS = 5
 """Robust fits of the lens light, each with weights from the one before."""
 EXCESS, DEFICIT = 2.0, 4.0
@@ -41,13 +43,13 @@ def run_stages(case: Case, rng: np.random.Generator, tell: Tell) -> Found:
         tell("search, round 3", float(point.chi2), 0.5, point)
         basins += _search_first(case, joint, lights, rng)
     tell("fine fit", float(point.chi2), 0.6, point)
-    return finish(case, joint, basins)
+    return relit(case, joint, finish(case, joint, basins), rng)
 
 
 def search_again(case: Case, joint: Joint, theta: np.ndarray, rng: np.random.Generator) -> list[Basin]:
     """Basins, best first, of a new search on the data less the lens light of a joint fit theta (n,)."""
     levels, roles = case.levels, case.roles
-    light = joint.lens_light(levels.medium, theta)
+    light = joint.whitened(levels.medium, theta, "light")
     image = levels.binned(light)
     found = search(case, levels.coarse.minus(image), theta, image, rng)
     weighted = levels.medium.weighted(floor_weights(light, FLOOR))
@@ -65,11 +67,31 @@ def finish(case: Case, joint: Joint, basins: list[Basin]) -> Found:
     return Found(point, np.asarray(point.theta), tuple(fine))
 
 
+def relit(case: Case, joint: Joint, found: Found, rng: np.random.Generator) -> Found:
+    """What was found, or a better end that lens light begun anew leads to, once it is known what the arcs are.
+
+    Bright arcs may have led the first fits of the lens light astray, and no descent in all parameters leads back.
+    """
+    coarse, roles = case.levels.coarse, case.roles
+    target = coarse.minus(joint.whitened(coarse, found.theta, "source"))
+    starts = _starts(case.space, coarse, roles, rng) if len(roles.radii) else []
+    own, *others = (case.tally.descend(case.space, target, join(roles, start, found.theta), roles.light, 20, 1.0,
+                                       ("light",)).point for start in (found.theta, *starts))  # fmt: skip
+    best = min((own, *others), key=lambda point: float(point.objective))
+    if not float(best.objective) < float(own.objective) - BRIGHTER:
+        return found
+    start = joint.fit(case.levels.medium, join(roles, np.asarray(best.theta), found.theta), 20, 1.0)
+    point = joint.descend(case.levels.full, start.theta, 60, 0.02)
+    if not float(point.objective) < float(found.point.objective):
+        return found
+    return Found(point, np.asarray(point.theta), (start, *found.basins[1:]))
+
+
 def _search_first(case: Case, joint: Joint, lights: list[LightFit], rng: np.random.Generator) -> list[Basin]:
     """Basins, best first, of a search on the data less the best light; the other lights joined to its best."""
     best, levels, roles = lights[0], case.levels, case.roles
     found = search(case, levels.coarse.minus(best.image), best.theta, best.image, rng)
-    light = joint.lens_light(levels.medium, join(roles, best.theta, found[0].theta))
+    light = joint.whitened(levels.medium, join(roles, best.theta, found[0].theta), "light")
     weighted = levels.medium.weighted(floor_weights(light, FLOOR))
     starts = [join(roles, best.theta, basin.theta) for basin in case.distinct(found, 3)]
     starts += [join(roles, light.theta, found[0].theta) for light in lights[1:4]]
@@ -116,7 +138,7 @@ def half_light_radius(likelihood: Any) -> float:
 
 def _starts(space: Space, likelihood: Any, roles: Roles, rng: np.random.Generator) -> list[np.ndarray]:
     """theta of the starts: small and large light profiles in turn, on a narrow and a wide ladder of sizes."""
-    middle = to_theta(space, np.zeros(space.ndim))
+    middle = to_theta(space, roles.typical)
     size = half_light_radius(likelihood)
     count = len(roles.radii)
     if not count:

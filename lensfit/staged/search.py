@@ -29,13 +29,13 @@ FLOOR = 0.03
 def search(
     case: Case, likelihood: Any, theta: np.ndarray, light: np.ndarray, rng: np.random.Generator
 ) -> list[Basin]:
-    """Basins of mass and source, best first, with the light parameters of theta (n,) held.
+    """Basins of mass and source, best first, with the light of theta (n,) held, and the slope of its mass.
 
     The likelihood is that of the arcs, lens light subtracted. `light` (H, W) is that light, whitened: where
     it was bright its model errs.
     """
     space, roles = case.space, case.roles
-    held = np.where(roles.light, np.asarray(to_z(space, theta)), roles.typical)
+    held = np.where(roles.light | roles.held, np.asarray(to_z(space, theta)), 0.0)
     start = to_theta(space, held)
     x, y = likelihood.grid.coordinates()
     center = roles.strength.center(space, start)
