@@ -61,7 +61,7 @@ class Compiled:
         if any(isinstance(leaf, Tracer) for leaf in leaves) or config.jax_disable_jit:
             return self.jitted(*arguments, **options)
         try:
-            key = fixed, structure, tuple(map(_kind, leaves)), config.jax_enable_x64
+            key = fixed, structure, tuple(map(_kind, leaves)), config.jax_enable_x64, _random()
             types = () if key in self.known else tuple(map(jax.typeof, leaves))
         except TypeError:  # no array: JAX says which
             return self.jitted(*arguments, **options)
@@ -90,7 +90,7 @@ class Compiled:
     def _name(self, fixed: Any, structure: Any, types: tuple[Any, ...]) -> str:
         shapes = [(str(t.dtype), t.shape, t.weak_type) for t in types]
         kernels = str(uses_kernels("native"))
-        others = [f"{package} {version(package)}" for package in self.of]
+        others = [*_random(), *(f"{package} {version(package)}" for package in self.of)]
         whole = "\n".join([_ground(), *others, kernels, self.name, said(fixed), said(structure), repr(shapes)])
         return f"lensfit_{self.short}-{hashlib.sha256(whole.encode()).hexdigest()}"
 
@@ -117,9 +117,15 @@ class Compiled:
 
 def _kind(leaf: Any) -> Hashable:
     """What decides the type of an argument in JAX, which itself takes longer to find than a small program runs."""
-    if isinstance(leaf, (np.ndarray, np.generic)):
+    if type(leaf) is np.ndarray or isinstance(leaf, np.generic):  # a masked array is none, as JAX will say
         return leaf.dtype, leaf.shape, False
     return (leaf.dtype, leaf.shape, leaf.aval.weak_type) if isinstance(leaf, jax.Array) else type(leaf)
+
+
+def _random() -> tuple[str, str]:
+    """How JAX draws random numbers."""
+    config: Any = jax.config
+    return str(config.jax_default_prng_impl), str(config.jax_threefry_partitionable)
 
 
 def _compile(lowered: Any) -> Any:

@@ -260,8 +260,9 @@ def _part(
     seen = None if role in ("psf", "mask") else window  # a mask is judged as a whole
     for name in found:
         where, shape = f"{images.path}[{name}]", images.shape(name)
-        if window is None and len(shape) > 1:
-            check_size(8 * math.prod(plane_shape(shape, where)), where, most=MAX_IMAGE)
+        if window is None and role != "psf" and len(shape) > 1:
+            size = 8 * math.prod(plane_shape(shape, where))
+            check_size(size, where, most=MAX_IMAGE, remedy="read the part with the lens by cutout=")
         array, told = _plane(images, name, plane, most, seen)
         arrays.append(array)
         squeezed += told

@@ -16,7 +16,7 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from lensfit.native import elementary
+from lensfit.native.elementary import FUNCTIONS
 
 _OPERATORS: dict[type, Callable[..., Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
@@ -26,7 +26,7 @@ _OPERATORS: dict[type, Callable[..., Any]] = {
 }
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": abs, "sqrt": math.sqrt, "np.floor": np.floor, "np.ceil": np.ceil,
-    **{name: getattr(elementary, name) for name in elementary.__all__ if name != "FLAGS"},
+    **FUNCTIONS,
 }
 _NUMBERS = {"inf": math.inf, "nan": math.nan}
 

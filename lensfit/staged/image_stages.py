@@ -1,8 +1,8 @@
 """The stages for an image: lens light, search, joint fit; then search and joint fit again with better light."""
 from __future__ import annotations
 
-import dataclasses
 import itertools
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,8 @@ POOR = 1.2
 FLOOR = 0.02
 """Share of the lens light by which its model may miss it before the last fit."""
 BRIGHTER = 10.0
-"""Gain in objective, on the coarse level, by which other lens light is worth a fit of everything."""
+"""Gain in objective, on the coarse level, by which other lens light is worth a fit of everything: less is no other
+optimum (`benchmarks/optimum.py`)."""
 ROUNDS = 5
 """Robust fits of the lens light, each with weights from the one before."""
 EXCESS, DEFICIT = 2.0, 4.0
@@ -73,18 +74,19 @@ def relit(case: Case, joint: Joint, found: Found, rng: np.random.Generator) -> F
     Bright arcs may have led the first fits of the lens light astray, and no descent in all parameters leads back.
     """
     coarse, roles = case.levels.coarse, case.roles
+    if not len(roles.radii):
+        return found
     target = coarse.minus(joint.whitened(coarse, found.theta, "source"))
-    starts = _starts(case.space, coarse, roles, rng) if len(roles.radii) else []
+    starts = (found.theta, *_starts(case.space, coarse, roles, rng))
     own, *others = (case.tally.descend(case.space, target, join(roles, start, found.theta), roles.light, 20, 1.0,
-                                       ("light",)).point for start in (found.theta, *starts))  # fmt: skip
+                                       ("light",)).point for start in starts)  # fmt: skip
     best = min((own, *others), key=lambda point: float(point.objective))
     if not float(best.objective) < float(own.objective) - BRIGHTER:
         return found
-    start = joint.fit(case.levels.medium, join(roles, np.asarray(best.theta), found.theta), 20, 1.0)
-    point = joint.descend(case.levels.full, start.theta, 60, 0.02)
-    if not float(point.objective) < float(found.point.objective):
-        return found
-    return Found(point, np.asarray(point.theta), (start, *found.basins[1:]))
+    light, (first, *rivals) = np.asarray(best.theta), found.basins
+    begun = [replace(first, theta=found.theta), *rivals]  # rivals compete by the same light
+    again = finish(case, joint, [replace(basin, theta=join(roles, light, basin.theta)) for basin in begun])
+    return again if float(again.point.objective) < float(found.point.objective) else found
 
 
 def _search_first(case: Case, joint: Joint, lights: list[LightFit], rng: np.random.Generator) -> list[Basin]:
@@ -103,7 +105,7 @@ def _point(case: Case, joint: Joint, theta: np.ndarray) -> Point:
     return joint.descend(case.levels.medium, theta, 0, 1.0)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class LightFit:
     """Lens light found: theta (n,), its whitened image (H, W), and the robust loss it leaves."""
 
@@ -142,8 +144,7 @@ def _starts(space: Space, likelihood: Any, roles: Roles, rng: np.random.Generato
     size = half_light_radius(likelihood)
     count = len(roles.radii)
     if not count:
-        z = np.where(roles.light, 0.1 * rng.standard_normal(space.ndim), 0.0)
-        return [to_theta(space, z)]
+        return [to_theta(space, np.where(roles.light, 0.1 * rng.standard_normal(space.ndim), roles.typical))]
     ladders = (np.geomspace(0.5, 1.3, count), np.geomspace(0.25, 1.5, count)) if count > 1 else ([0.5], [1.0])
     starts = []
     for k, ladder in enumerate(ladders):
