@@ -1,4 +1,4 @@
-"""ln L and its gradient against the peers, in one sitting: python benchmarks/likelihood.py /tmp/peers
+"""ln L and its gradient against the peers, in one sitting: python benchmarks/likelihood.py /tmp/peers [SIE|EPL]
 
 Needs the environments of benchmarks/peers/README.md. lensfit is timed before and after them, and the
 faster of its two runs counts, as the faster of each peer's two settings does. Prints CPU milliseconds and
@@ -21,12 +21,13 @@ KEYS = {"value_cpu_s": 10, "gradient_cpu_s": 19}
 def main():
     environments = Path(sys.argv[1])
     mock = made_mock(environments)
-    ours = [timed(sys.executable, "lensfit", mock, {})]
+    mass = (sys.argv[2:] or ["SIE"])[0]
+    ours = [timed(sys.executable, "lensfit", mock, {}, mass)]
     rows = []
     for code in CODES:
         python = environments / code / "bin" / "python"
-        rows.append([timed(python, code, mock, settings) for settings in ({}, KEEP)])
-    ours.append(timed(sys.executable, "lensfit", mock, {}))
+        rows.append([timed(python, code, mock, settings, mass) for settings in ({}, KEEP)])
+    ours.append(timed(sys.executable, "lensfit", mock, {}, mass))
     best = {key: min(run[key] for run in ours) for key in KEYS}
     alike = {key: min(run["in_the_mask"][key] for run in ours) for key in KEYS}
     print(f"{'code':24s} {'ln L [ms]':>10s} {'ratio':>6s} {'with gradient [ms]':>19s} {'ratio':>6s}")

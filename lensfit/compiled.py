@@ -41,10 +41,11 @@ class Unknown(Exception):
 
 
 class Compiled:
-    """A jitted function; `static` are the names of its arguments that belong to the structure."""
+    """A jitted function; `static` are the names of its arguments that belong to the structure, `of` the packages
+    whose code is a part of it."""
 
-    def __init__(self, function: Callable[..., Any], static: tuple[str, ...]) -> None:
-        self.function, self.static = function, static
+    def __init__(self, function: Callable[..., Any], static: tuple[str, ...], of: tuple[str, ...]) -> None:
+        self.function, self.static, self.of = function, static, of
         self.short, self.name = function.__name__, f"{function.__module__}.{function.__qualname__}"
         self.jitted: Any = jax.jit(function, static_argnames=static)
         self.signature = inspect.signature(function)
@@ -60,12 +61,13 @@ class Compiled:
         if any(isinstance(leaf, Tracer) for leaf in leaves) or config.jax_disable_jit:
             return self.jitted(*arguments, **options)
         try:
-            key = fixed, structure, tuple(map(jax.typeof, leaves))
+            key = fixed, structure, tuple(map(_kind, leaves)), config.jax_enable_x64, _random()
+            types = () if key in self.known else tuple(map(jax.typeof, leaves))
         except TypeError:  # no array: JAX says which
             return self.jitted(*arguments, **options)
         if key not in self.known:
             with _LOCK:
-                self.known[key] = self._program(*key)
+                self.known[key] = self._program(fixed, structure, types)
         program = self.known[key]
         return self.jitted(*arguments, **options) if program is None else program(leaves)
 
@@ -88,7 +90,8 @@ class Compiled:
     def _name(self, fixed: Any, structure: Any, types: tuple[Any, ...]) -> str:
         shapes = [(str(t.dtype), t.shape, t.weak_type) for t in types]
         kernels = str(uses_kernels("native"))
-        whole = "\n".join([_ground(), kernels, self.name, said(fixed), said(structure), repr(shapes)])
+        others = [*_random(), *(f"{package} {version(package)}" for package in self.of)]
+        whole = "\n".join([_ground(), *others, kernels, self.name, said(fixed), said(structure), repr(shapes)])
         return f"lensfit_{self.short}-{hashlib.sha256(whole.encode()).hexdigest()}"
 
     def _made(self, folder: Programs, key: str, fixed: Any, structure: Any, types: Any) -> _Program:
@@ -110,6 +113,19 @@ class Compiled:
             if content is not None:
                 folder.put(key, content)
         return program
+
+
+def _kind(leaf: Any) -> Hashable:
+    """What decides the type of an argument in JAX, which itself takes longer to find than a small program runs."""
+    if type(leaf) is np.ndarray or isinstance(leaf, np.generic):  # a masked array is none, as JAX will say
+        return leaf.dtype, leaf.shape, False
+    return (leaf.dtype, leaf.shape, leaf.aval.weak_type) if isinstance(leaf, jax.Array) else type(leaf)
+
+
+def _random() -> tuple[str, str]:
+    """How JAX draws random numbers."""
+    config: Any = jax.config
+    return str(config.jax_default_prng_impl), str(config.jax_threefry_partitionable)
 
 
 def _compile(lowered: Any) -> Any:
@@ -150,11 +166,17 @@ class _Program:
         return cls(deserialize_and_load(program, inside, jax.tree.structure([0] * len(leaves))), structure)
 
 
-def compiled(function: Callable[..., Any] | None = None, *, static: tuple[str, ...] = ()) -> Any:
-    """`jax.jit`, the program kept from one process to the next; `static` names the arguments that are no data."""
+def compiled(
+    function: Callable[..., Any] | None = None, *, static: tuple[str, ...] = (), of: tuple[str, ...] = ()
+) -> Any:
+    """`jax.jit`, the program kept from one process to the next.
+
+    `static` names the arguments that are no data, `of` the packages beside JAX, numpy and lensfit whose code goes
+    into the program: with another version of them it is another program.
+    """
     if function is None:
-        return lambda function: Compiled(function, static)
-    return Compiled(function, static)
+        return lambda function: Compiled(function, static, of)
+    return Compiled(function, static, of)
 
 
 def said(value: Any) -> str:

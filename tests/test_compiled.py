@@ -43,7 +43,7 @@ def function(traces, factor=2.0):
 def made(folder):
     """A new function, as another process has it, and the list of its traces."""
     traces = []
-    return lambda: (Compiled(function(traces), ("power",)), traces)
+    return lambda: (Compiled(function(traces), ("power",), ()), traces)
 
 
 X = np.linspace(-1, 1, 5)
@@ -95,6 +95,35 @@ def test_what_is_another_program(call, made):
     first(POINT, X)
     call(first)
     assert len(traces) == first.count() == 2
+
+
+def test_another_version_of_a_package_is_another_program(folder, monkeypatch):
+    for number in ("1", "2"):
+        monkeypatch.setattr("lensfit.compiled.version", lambda package, number=number: number * (package == "theirs"))
+        Compiled(function([]), ("power",), ("theirs",))(POINT, X)
+    assert len([*folder.glob("lensfit_of_a_profile-*-cache")]) == 2
+
+
+def test_other_random_numbers_are_another_program(folder):
+    def drawn():
+        return Compiled(draws, (), ())(np.arange(2, dtype=np.uint32))
+
+    first = np.asarray(drawn())
+    with jax.threefry_partitionable(not jax.config.jax_threefry_partitionable):
+        second = np.asarray(drawn())
+    assert not np.array_equal(first, second)
+    np.testing.assert_array_equal(drawn(), first)
+
+
+def draws(key):
+    return jax.random.normal(jax.random.wrap_key_data(key), (3,))
+
+
+def test_masked_arrays_are_jax_s_to_refuse(made):
+    first, _ = made()
+    first(POINT, X)
+    with pytest.raises((ValueError, TypeError)):
+        first(POINT, np.ma.masked_greater(X, 0))
 
 
 def test_a_damaged_program_is_made_again(made, folder):

@@ -24,8 +24,8 @@ def made_mock(environments):
     return mock
 
 
-def timed(python, code, mock, settings):
-    command = [python, HERE / f"time_{code}.py", mock]
+def timed(python, code, mock, settings, mass="SIE"):
+    command = [python, HERE / f"time_{code}.py", mock, mass]
     done = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(done.stderr)

@@ -28,6 +28,8 @@ from lensfit.outside import unreadable, visible
 
 MAX_BYTES = 2**30
 """Largest content of a compressed file, and largest single array as float64, that is read."""
+MAX_IMAGE = 2**27
+"""Bytes of the largest image as float64 that is taken whole: 4096 x 4096 pixels, for which 1 GiB of memory does."""
 MAX_FILE = 2**32
 """Bytes of the largest file that is opened."""
 RATIO, SPARE = 100, 2**27
@@ -285,7 +287,10 @@ def unpacked(path: Path) -> Iterator[BinaryIO]:
     yield io.BytesIO(content)
 
 
-def check_size(number_of_bytes: int, where: str, stored: int | None = None, most: int | None = None) -> None:
+def check_size(
+    number_of_bytes: int, where: str, stored: int | None = None, most: int | None = None,
+    remedy: str = "cut out the lens first",
+) -> None:  # fmt: skip
     """Raise DataError where more is promised than `most` (by default MAX_BYTES), or than the bytes stored can hold."""
     most = MAX_BYTES if most is None else min(MAX_BYTES, most)
     if stored is not None:
@@ -293,7 +298,7 @@ def check_size(number_of_bytes: int, where: str, stored: int | None = None, most
     if number_of_bytes > most:
         raise DataError(
             f"{where}: holds or promises more than {most / 2**30:.3g} GiB, too much for the image of a "
-            "lens or for what is stored of it; cut out the lens first, or distrust the file"
+            f"lens or for what is stored of it; {remedy}, or distrust the file"
         )
 
 

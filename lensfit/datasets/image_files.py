@@ -1,5 +1,6 @@
 """Which files of a folder, and which arrays of a file, are data, noise, PSF and mask: told by their names."""
 
+import math
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -11,7 +12,16 @@ import numpy as np
 from astropy.wcs import WCS
 
 from lensfit.datasets.array_choice import Address, as_plane, named, of_the_same_number, plane_shape
-from lensfit.datasets.array_files import MAX_PSF, Images, Section, check_readable, open_images, sha256
+from lensfit.datasets.array_files import (
+    MAX_IMAGE,
+    MAX_PSF,
+    Images,
+    Section,
+    check_readable,
+    check_size,
+    open_images,
+    sha256,
+)
 from lensfit.datasets.dataset import Source, check_shapes, count_and_first
 from lensfit.datasets.drizzled import exposure_time
 from lensfit.datasets.info_file import NAME, stated_in
@@ -249,6 +259,10 @@ def _part(
     most = MAX_PSF if role == "psf" else None
     seen = None if role in ("psf", "mask") else window  # a mask is judged as a whole
     for name in found:
+        where, shape = f"{images.path}[{name}]", images.shape(name)
+        if window is None and role != "psf" and len(shape) > 1:
+            size = 8 * math.prod(plane_shape(shape, where))
+            check_size(size, where, most=MAX_IMAGE, remedy="read the part with the lens by cutout=")
         array, told = _plane(images, name, plane, most, seen)
         arrays.append(array)
         squeezed += told

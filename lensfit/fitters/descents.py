@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from lensfit.compiled import compiled
 from lensfit.errors import FitError
 from lensfit.fitters.base import Checkpoint, Progress
 from lensfit.fitters.calls import FARTHEST, drawable, drawn, undefined
@@ -210,7 +211,7 @@ def with_convergence(problem: Problem, result: FitResult, notes: tuple[str, ...]
     return dataclasses.replace(result, converged=bool(rise < RISE), notes=(*result.notes, *notes))
 
 
-@jax.jit
+@compiled
 def _slope(space: Any, likelihood: Any, theta: jax.Array) -> jax.Array:
     """Derivative (n,) of ln L + ln N(z) by theta."""
     return jax.grad(lambda t: log_posterior(space, likelihood, space.to_z(t)))(theta)

@@ -48,7 +48,7 @@ class Emcee:
         clock = Clock.start()
         density = Calls(problem, problem.log_posterior)
         sampler, state, chain, heights = self._begin(problem, density, seed, start, checkpoint.load())
-        tau = np.inf
+        tau = self._autocorrelation(chain)
         while len(chain) < self.nsteps and len(chain) < LONG * tau:
             steps = list(self._steps(sampler, state, min(CHUNK, self.nsteps - len(chain))))
             state = steps[-1]
@@ -99,7 +99,7 @@ class Emcee:
         import emcee
 
         half = chain[len(chain) // 2 :]
-        if np.any(np.ptp(half, axis=0) == 0):
+        if not len(half) or np.any(np.ptp(half, axis=0) == 0):
             return np.inf
         return float(np.max(emcee.autocorr.integrated_time(half, quiet=True, tol=0)))
 

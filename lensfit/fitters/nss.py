@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from lensfit.compiled import compiled
 from lensfit.fitters.base import Checkpoint, Progress, State, at_least
 from lensfit.fitters.calls import drawn, refuse_undefined
 from lensfit.fitters.diagnostics import Diagnostics, kish
@@ -57,7 +58,8 @@ class NSS:
             best = np.asarray(problem.to_theta(points.live[np.argmax(points.live[:, -1]), :-1]))
             progress("nss", np.nan, points.share(ahead), note, best)
             live, dead, calls = _replace(
-                problem.space, problem.likelihood, points.live, jax.random.fold_in(key, len(points.dead)),
+                problem.space, problem.likelihood, points.live,
+                jax.random.key_data(jax.random.fold_in(key, len(points.dead))),
                 count=count, inner=inner, delete=self.num_delete,
             )  # fmt: skip
             live = np.asarray(live)
@@ -145,7 +147,7 @@ class Points:
         return float(np.clip(1 - ahead / (self.live[:, -1].max() - self.dead[0, -1]), 0, 0.99))
 
 
-@partial(jax.jit, static_argnames=("count", "inner", "delete"))
+@compiled(static=("count", "inner", "delete"), of=("blackjax",))
 def _replace(
     space: Any, likelihood: Any, live: jax.Array, key: Any, *, count: int, inner: int, delete: int
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -167,7 +169,8 @@ def _replace(
     z, log_l = live[:, :-1], live[:, -1]
     particles = base.StateWithLogLikelihood(z, jax.vmap(log_prior)(z), log_l, jnp.full_like(log_l, jnp.nan))
     unused: Any = None
-    shape = nss.live_covariance_factor(key, base.NSState(particles), unused)
+    random = jax.random.wrap_key_data(key)
+    shape = nss.live_covariance_factor(random, base.NSState(particles), unused)
     begin = adaptive.AdaptiveNSState(particles, integrator.init_integrator(particles), shape)
 
     def step(state: Any, key: Any) -> Any:
@@ -175,7 +178,7 @@ def _replace(
         steps = info.update_info  # each asks at both ends of its bracket, at every expansion and at every draw in it
         return state, (_rows(info.particles), jnp.sum(2 + steps.num_expansions + steps.num_shrink))
 
-    state, (dead, calls) = lax.scan(step, begin, jax.random.split(key, count))
+    state, (dead, calls) = lax.scan(step, begin, jax.random.split(random, count))
     return _rows(state.particles), dead.reshape(-1, live.shape[1]), calls
 
 

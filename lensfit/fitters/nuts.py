@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import partial
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -10,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lensfit.compiled import compiled
 from lensfit.errors import FitError
 from lensfit.fitters.base import Checkpoint, Progress, State, at_least, below
 from lensfit.fitters.calls import drawable, drawn, log_normal, undefined
@@ -76,7 +76,8 @@ class NUTS:
             task = plan[chains.done]
             if chains.done > 0 and task.window > plan[chains.done - 1].window:
                 chains = chains.in_next_window(task.warming)
-            chains = self._block(problem, chains, task, jax.random.fold_in(jax.random.key(seed), chains.done))
+            key = jax.random.fold_in(jax.random.key(seed), chains.done)
+            chains = self._block(problem, chains, task, jax.random.key_data(key))
             checkpoint.offer(chains.state)
             note = f"chain {task.chain + 1} {'warm-up' if task.warming else 'samples'}, step size " \
                    f"{chains.step_size(task.chain):.2g}, {chains.divergences} divergences"  # fmt: skip
@@ -242,7 +243,7 @@ def fresh() -> np.ndarray:
     return np.array(dual_averaging_adaptation(0.8)[0](FIRST_STEP), float)
 
 
-@partial(jax.jit, static_argnames=("count", "max_doublings"))
+@compiled(static=("count", "max_doublings"), of=("blackjax",))
 def walk(
     space: Any, likelihood: Any, z: Any, factor: Any, adaptation: Any, key: Any, target: Any, adapting: Any, *,
     count: int, max_doublings: int,
@@ -274,7 +275,7 @@ def walk(
         return (state, jnp.where(adapting, new, adaptation)), made
 
     begin = (blackjax.nuts.init(jnp.zeros_like(z), density), jnp.asarray(adaptation))
-    (_, adaptation), made = jax.lax.scan(step, begin, jax.random.split(key, count))
+    (_, adaptation), made = jax.lax.scan(step, begin, jax.random.split(jax.random.wrap_key_data(key), count))
     return adaptation, *made
 
 

@@ -42,8 +42,10 @@ from numba import cfunc, types
 
 from lensfit.native.elementary import *
 from lensfit.native.frame import argument, float64, int32, int64, result, understood
+from lensfit.native.straight import straight_lines
 from lensfit.native.width import wide_vectors
 
+{functions}
 
 @cfunc(types.int64(types.CPointer(types.int64)), cache=KEEP, **FLAGS)
 def handler(frame):
@@ -109,11 +111,15 @@ class Kernel:
         return self.origin
 
 
-def printed_kernel(body: str, signature: Signature) -> Kernel:
-    """The kernel whose body is given as Python lines; compiled, or loaded from the user's cache."""
+def printed_kernel(body: str, signature: Signature, functions: str = "") -> Kernel:
+    """The kernel whose body is given as Python lines; compiled, or loaded from the user's cache.
+
+    `functions` are lines of the module, which define what the body calls.
+    """
     from lensfit.native import width
 
-    return _kernel(module_source(body, signature, wide=width.is_wide()), (printed_kernel, (body, signature)))
+    source = module_source(body, signature, functions, wide=width.is_wide())
+    return _kernel(source, (printed_kernel, (body, signature, functions)))
 
 
 def named_kernel(module: str, function: str) -> Kernel:
@@ -138,7 +144,7 @@ def _kernel(source: str, origin: Any) -> Kernel:
         return _KERNELS[name]
 
 
-def module_source(body: str, signature: Signature, *, wide: bool) -> str:
+def module_source(body: str, signature: Signature, functions: str = "", *, wide: bool) -> str:
     """The whole module: a handler that takes the arrays out of XLA's frame and does the work.
 
     Whether its vectors are wide is part of the source, hence of the name by which it is kept.
@@ -150,6 +156,7 @@ def module_source(body: str, signature: Signature, *, wide: bool) -> str:
             lines.append(f"{name} = {dtype}({buffer}[3])")
             lines += [f"{name}_{axis} = int64({buffer}[5])[{axis}]" for axis in range(axes)]
     return _PRINTED.format(
+        functions=functions,
         arguments=len(signature.arguments),
         results=len(signature.results),
         unpack=indent("\n".join(lines), "    "),

@@ -369,3 +369,7 @@ def erfc(x: float) -> float:
     a = abs(x)
     far = _erfc_large(a)
     return select(a < 1.0, 1.0 - _erf_small(x), select(x < 0.0, 2.0 - far, far))
+
+
+FUNCTIONS = {name: globals()[name] for name in __all__ if name != "FLAGS"}
+"""By their names in printed lines."""

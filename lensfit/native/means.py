@@ -60,12 +60,18 @@ for b in range(used[0]):
                 ox = (right + 0.5) * step - 0.5 * pixel_scale[0]
                 for i in range({run}):
                     {points}
+                    add_formula(sums, i, ({inputs}, ))
         share = 1.0 / (n * n)
         for i in range({chunk}):
             p = place[first + i]
             if p >= 0:
                 for k in range({count}):
                     out[k * pixels + p] = sums[k * {chunk} + i] * share
+"""
+_FUNCTIONS = """\
+add_formula = straight_lines('''\\
+{lines}
+''', {inputs}, {outputs})
 """
 
 
@@ -96,27 +102,30 @@ def means_kernel(closed: ClosedJaxpr) -> Means:
 
     Raises Unprintable where the function has no numba form.
     """
-    return Means(printed_kernel(means_body(closed), SIGNATURE), len(closed.jaxpr.outvars))
+    functions, body = means_text(closed)
+    return Means(printed_kernel(body, SIGNATURE, functions), len(closed.jaxpr.outvars))
 
 
-def means_body(closed: ClosedJaxpr) -> str:
-    """Body of that kernel."""
+def means_text(closed: ClosedJaxpr) -> tuple[str, str]:
+    """The function of that kernel, and its body."""
     names, count = [f"c{k}" for k in range(len(closed.jaxpr.invars) - 2)], len(closed.jaxpr.outvars)
     lanes = next((n for n in LANES if n * count <= STREAMS), 1)
-    run = CHUNK // lanes
-    points = [_point(closed, names, lane, lane * run) for lane in range(lanes)]
-    return _BODY.format(
+    skipped = [lane * (CHUNK // lanes) for lane in range(lanes)]
+    points = [name for lane in range(lanes) for name in (f"x{lane}", f"y{lane}")]
+    printed = [print_jaxpr(closed, [*names, f"x{lane}", f"y{lane}"], f"v{lane}_") for lane in range(lanes)]
+    together = zip(*(lines for lines, _ in printed), strict=True)  # side by side
+    outputs = {k * CHUNK + s: value for s, (_, found) in zip(skipped, printed, strict=True)
+               for k, value in enumerate(found)}  # fmt: skip
+    body = _BODY.format(
         unpack="\n".join(f"{name} = coefficients[{k}]" for k, name in enumerate(names)),
         count=count,
         chunk=CHUNK,
-        run=run,
-        points=("\n" + " " * 20).join(line for together in zip(*points, strict=True) for line in together),
+        run=CHUNK // lanes,
+        points=("\n" + " " * 20).join(
+            f"{axis}{k} = {axis}[first + {s} + i] + o{axis}" for k, s in enumerate(skipped) for axis in "xy"
+        ),
+        inputs=", ".join([*names, *points]),
     )
+    lines = [line for lane in together for line in lane]
+    return _FUNCTIONS.format(lines="\n".join(lines), inputs=[*names, *points], outputs=outputs), body
 
-
-def _point(closed: ClosedJaxpr, names: list[str], lane: int, skipped: int) -> list[str]:
-    """The lines for one pixel: number i of those after the skipped ones of the chunk."""
-    lines, outputs = print_jaxpr(closed, [*names, f"x{lane}", f"y{lane}"], f"v{lane}_")
-    at = f"first + {skipped} + i"
-    sums = [f"sums[{k * CHUNK + skipped} + i] += {value}" for k, value in enumerate(outputs)]
-    return [f"x{lane} = x[{at}] + ox", f"y{lane} = y[{at}] + oy", *lines, *sums]

@@ -16,6 +16,7 @@ from scipy.ndimage import gaussian_filter, label, maximum_filter
 from lensfit.datasets import Imaging
 from lensfit.lensing import centers, in_chunks, traced
 from lensfit.model import LensModel
+from lensfit.plots.scene import model_image
 from lensfit.staged.search import floor_weights
 
 SMOOTHING = 1.5
@@ -74,7 +75,8 @@ class Left:
         """What a model of numbers leaves of the data of a likelihood."""
         x, y = likelihood.grid.coordinates()
         inverse = np.asarray(likelihood.inverse_noise)
-        light, source = (np.asarray(likelihood.image(model.only(group))) * inverse for group in ("light", "source"))
+        images = (np.asarray(model_image(likelihood, model.only(group))) for group in ("light", "source"))
+        light, source = (image * inverse for image in images)
         excess = (np.asarray(likelihood.whitened_data) - light - source) * floor_weights(light, FLOOR)
         unit = 2 * SMOOTHING * np.sqrt(np.pi)  # smoothed white noise times this has deviation 1
         peaks, source = (gaussian_filter(image, SMOOTHING) * unit for image in (excess, source))

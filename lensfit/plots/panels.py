@@ -34,10 +34,16 @@ def new_figure(width: float, height: float) -> Figure:
 
 def sheet(panels: Sequence[np.ndarray]) -> np.ndarray:
     """Pixels (H, W, 4) of panels (h, w, 4) of one size at half of it, an even number of them in two rows."""
-    halves = [p[: h - h % 2, : w - w % 2].reshape(h // 2, 2, w // 2, 2, 4).mean((1, 3))
-              for p in panels for h, w in [p.shape[:2]]]
+    halves = [_halved(panel) for panel in panels]
     count = len(halves) // 2
-    return np.rint(np.vstack([np.hstack(halves[:count]), np.hstack(halves[count:])])).astype(np.uint8)
+    return np.vstack([np.hstack(halves[:count]), np.hstack(halves[count:])])
+
+
+def _halved(panel: np.ndarray) -> np.ndarray:
+    """Pixels (h, w, 4) two by two as their mean."""
+    even = panel[: len(panel) // 2 * 2, : panel.shape[1] // 2 * 2].astype(np.uint16)
+    total = even[::2, ::2] + even[::2, 1::2] + even[1::2, ::2] + even[1::2, 1::2]
+    return np.rint(total / 4).astype(np.uint8)
 
 
 def in_two_rows(figure: Figure, panels: Sequence[Callable[[Axes, Any], None]], scene: Any) -> Figure:
@@ -165,8 +171,9 @@ def round_ticks(norm: AsinhNorm) -> list[float]:
     top = np.floor(np.log10(max(abs(low), abs(high))))
     decades = 10.0 ** (top - np.arange(5))
     wanted = [sign * digit * decade for digit in (1, 2, 5) for decade in decades for sign in (1, -1)]
-    kept: list[float] = []
-    for value in [0.0, *wanted]:
-        if low <= value <= high and all(abs(norm(value) - norm(other)) > 0.09 for other in kept):
-            kept.append(value)
+    inside = [value for value in (0.0, *wanted) if low <= value <= high]
+    kept: dict[float, float] = {}
+    for value, place in zip(inside, np.asarray(norm(inside)), strict=True):
+        if all(abs(place - other) > 0.09 for other in kept.values()):
+            kept[value] = place
     return sorted(kept)

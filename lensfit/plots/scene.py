@@ -51,7 +51,7 @@ class ModelImages:
     @classmethod
     def of(cls, imaging: Imaging, likelihood: ImagingLikelihood, model: LensModel) -> ModelImages:
         """Images of a model of numbers; the likelihood is of the same data."""
-        light, source = (_image(likelihood, model.only(group)) for group in ("light", "source"))
+        light, source = (model_image(likelihood, model.only(group)) for group in ("light", "source"))
         return cls.of_parts(imaging, likelihood, light, source)
 
     @classmethod
@@ -224,7 +224,8 @@ def seen_by(
     }
 
 
-_image = compiled(ImagingLikelihood.image)
+model_image = compiled(ImagingLikelihood.image)
+"""The image (H, W) of a model of numbers on the box of a likelihood, convolved and with sky: (likelihood, model)."""
 
 
 def _pasted(image: np.ndarray, likelihood: ImagingLikelihood, imaging: Imaging) -> np.ndarray:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -26,6 +27,7 @@ from lensfit.model import LensModel
 from lensfit.observations import Observation
 from lensfit.plots import position_angle
 from lensfit.problem import Problem
+from lensfit.pytree import replace
 
 WIDER = 3.0
 """How much wider than the unmasked field fluxes are summed."""
@@ -217,7 +219,8 @@ def _radius(field: Field) -> Measure:
             curve = critical_curves(best.only(), field).main
         except ModelError:
             return lambda model: {RADIUS: np.nan}
-        return lambda model: {RADIUS: einstein_radius(model.only(), curve)}
+        radius = _once_for_each(lambda model: einstein_radius(model, curve))
+        return lambda model: {RADIUS: radius(model.only())}
 
     return near
 
@@ -233,9 +236,10 @@ def _fluxes(field: Field) -> Measure:
         if analytic:
             parts |= {"lensed_source_flux": lambda m: m.only("source"), "source_flux": unlensed}
         cells = {name: bright_cells(part(best), field) for name, part in parts.items()}
+        fluxes = {name: _once_for_each(partial(flux, cells=cells[name])) for name in parts}
 
         def measured(model: LensModel) -> Values:
-            found = {name: flux(part(model), cells[name]) for name, part in parts.items()}
+            found = {name: fluxes[name](part(model)) for name, part in parts.items()}
             if analytic:
                 found["source_magnification"] = found["lensed_source_flux"] / found["source_flux"]
             return found
@@ -243,6 +247,21 @@ def _fluxes(field: Field) -> Measure:
         return measured
 
     return near
+
+
+def _once_for_each(function: Callable[[LensModel], float]) -> Callable[[LensModel], float]:
+    """A function of the mass and the lensed light of a model of numbers, called once for each of them: most parameters
+    change one alone."""
+    known: dict[Any, float] = {}
+
+    def found(model: LensModel) -> float:
+        leaves, structure = jax.tree.flatten(model if model.source or not model.light else replace(model, mass={}))
+        key = structure, *(np.asarray(leaf).tobytes() for leaf in leaves)
+        if key not in known:
+            known[key] = function(model)
+        return known[key]
+
+    return found
 
 
 def _of_pixels(problem: Problem, theta: np.ndarray) -> Values:

@@ -1,8 +1,8 @@
 """The stages for an image: lens light, search, joint fit; then search and joint fit again with better light."""
 from __future__ import annotations
 
-import dataclasses
 import itertools
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,9 @@ POOR = 1.2
 """chi2 per pixel above which a third search is made: one search in ten misses the right basin."""
 FLOOR = 0.02
 """Share of the lens light by which its model may miss it before the last fit."""
+BRIGHTER = 10.0
+"""Gain in objective, on the coarse level, by which other lens light is worth a fit of everything: less is no other
+optimum (`benchmarks/optimum.py`)."""
 ROUNDS = 5
 """Robust fits of the lens light, each with weights from the one before."""
 EXCESS, DEFICIT = 2.0, 4.0
@@ -41,13 +44,13 @@ def run_stages(case: Case, rng: np.random.Generator, tell: Tell) -> Found:
         tell("search, round 3", float(point.chi2), 0.5, point)
         basins += _search_first(case, joint, lights, rng)
     tell("fine fit", float(point.chi2), 0.6, point)
-    return finish(case, joint, basins)
+    return relit(case, joint, finish(case, joint, basins), rng)
 
 
 def search_again(case: Case, joint: Joint, theta: np.ndarray, rng: np.random.Generator) -> list[Basin]:
     """Basins, best first, of a new search on the data less the lens light of a joint fit theta (n,)."""
     levels, roles = case.levels, case.roles
-    light = joint.lens_light(levels.medium, theta)
+    light = joint.whitened(levels.medium, theta, "light")
     image = levels.binned(light)
     found = search(case, levels.coarse.minus(image), theta, image, rng)
     weighted = levels.medium.weighted(floor_weights(light, FLOOR))
@@ -65,11 +68,32 @@ def finish(case: Case, joint: Joint, basins: list[Basin]) -> Found:
     return Found(point, np.asarray(point.theta), tuple(fine))
 
 
+def relit(case: Case, joint: Joint, found: Found, rng: np.random.Generator) -> Found:
+    """What was found, or a better end that lens light begun anew leads to, once it is known what the arcs are.
+
+    Bright arcs may have led the first fits of the lens light astray, and no descent in all parameters leads back.
+    """
+    coarse, roles = case.levels.coarse, case.roles
+    if not len(roles.radii):
+        return found
+    target = coarse.minus(joint.whitened(coarse, found.theta, "source"))
+    starts = (found.theta, *_starts(case.space, coarse, roles, rng))
+    own, *others = (case.tally.descend(case.space, target, join(roles, start, found.theta), roles.light, 20, 1.0,
+                                       ("light",)).point for start in starts)  # fmt: skip
+    best = min((own, *others), key=lambda point: float(point.objective))
+    if not float(best.objective) < float(own.objective) - BRIGHTER:
+        return found
+    light, (first, *rivals) = np.asarray(best.theta), found.basins
+    begun = [replace(first, theta=found.theta), *rivals]  # rivals compete by the same light
+    again = finish(case, joint, [replace(basin, theta=join(roles, light, basin.theta)) for basin in begun])
+    return again if float(again.point.objective) < float(found.point.objective) else found
+
+
 def _search_first(case: Case, joint: Joint, lights: list[LightFit], rng: np.random.Generator) -> list[Basin]:
     """Basins, best first, of a search on the data less the best light; the other lights joined to its best."""
     best, levels, roles = lights[0], case.levels, case.roles
     found = search(case, levels.coarse.minus(best.image), best.theta, best.image, rng)
-    light = joint.lens_light(levels.medium, join(roles, best.theta, found[0].theta))
+    light = joint.whitened(levels.medium, join(roles, best.theta, found[0].theta), "light")
     weighted = levels.medium.weighted(floor_weights(light, FLOOR))
     starts = [join(roles, best.theta, basin.theta) for basin in case.distinct(found, 3)]
     starts += [join(roles, light.theta, found[0].theta) for light in lights[1:4]]
@@ -81,7 +105,7 @@ def _point(case: Case, joint: Joint, theta: np.ndarray) -> Point:
     return joint.descend(case.levels.medium, theta, 0, 1.0)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class LightFit:
     """Lens light found: theta (n,), its whitened image (H, W), and the robust loss it leaves."""
 
@@ -116,12 +140,11 @@ def half_light_radius(likelihood: Any) -> float:
 
 def _starts(space: Space, likelihood: Any, roles: Roles, rng: np.random.Generator) -> list[np.ndarray]:
     """theta of the starts: small and large light profiles in turn, on a narrow and a wide ladder of sizes."""
-    middle = to_theta(space, np.zeros(space.ndim))
+    middle = to_theta(space, roles.typical)
     size = half_light_radius(likelihood)
     count = len(roles.radii)
     if not count:
-        z = np.where(roles.light, 0.1 * rng.standard_normal(space.ndim), 0.0)
-        return [to_theta(space, z)]
+        return [to_theta(space, np.where(roles.light, 0.1 * rng.standard_normal(space.ndim), roles.typical))]
     ladders = (np.geomspace(0.5, 1.3, count), np.geomspace(0.25, 1.5, count)) if count > 1 else ([0.5], [1.0])
     starts = []
     for k, ladder in enumerate(ladders):

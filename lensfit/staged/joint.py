@@ -92,11 +92,11 @@ class Joint:
         """The end of a descent as a basin."""
         return basin_of(self.descend(likelihood, theta, iterations, tolerance, free), likelihood, theta, self.score)
 
-    def lens_light(self, likelihood: Any, theta: np.ndarray) -> np.ndarray:
-        """Whitened image (H, W) of the lens light and the sky at theta (n,), amplitudes solved with the source's."""
+    def whitened(self, likelihood: Any, theta: np.ndarray, group: str) -> np.ndarray:
+        """Whitened image (H, W) of the light of a group at theta (n,), all amplitudes solved; the sky is lens light."""
         point = self.descend(likelihood, theta, 0, 1.0)
         model = self.space.build(theta).filled(point.amplitudes)  # pyright: ignore[reportArgumentType]
-        return np.asarray(_whitened(likelihood, model.only("light")))
+        return np.asarray(_whitened(likelihood, model.only(group)))
 
     def _run(
         self, likelihood: Any, theta: np.ndarray, iterations: int, tolerance: float, exact: bool,

@@ -29,13 +29,13 @@ FLOOR = 0.03
 def search(
     case: Case, likelihood: Any, theta: np.ndarray, light: np.ndarray, rng: np.random.Generator
 ) -> list[Basin]:
-    """Basins of mass and source, best first, with the light parameters of theta (n,) held.
+    """Basins of mass and source, best first, with the light of theta (n,) held, and the slope of its mass.
 
     The likelihood is that of the arcs, lens light subtracted. `light` (H, W) is that light, whitened: where
     it was bright its model errs.
     """
     space, roles = case.space, case.roles
-    held = np.where(roles.light, np.asarray(to_z(space, theta)), roles.typical)
+    held = np.where(roles.light | roles.held, np.asarray(to_z(space, theta)), 0.0)
     start = to_theta(space, held)
     x, y = likelihood.grid.coordinates()
     center = roles.strength.center(space, start)
@@ -126,7 +126,7 @@ def _focus(
     """
     some = np.flatnonzero(np.arange(len(beta)) % 4 > 1)
     center = np.tensordot(beta, weight, (1, 0)) / weight.sum()
-    center[some] = beta[some, [rng.choice(len(weight), p=weight / weight.sum()) for _ in some]]
+    center[some] = beta[some, rng.choice(len(weight), len(some), p=weight / weight.sum())]
     width = np.full(len(beta), 0.33 * einstein_radius)
     width[some] = 0.2 * einstein_radius
     share = np.broadcast_to(weight, beta.shape[:2])

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from lensfit.datasets.noise import TOLD
 from lensfit.trust.facts import AGREE, AgainstProfiles, Facts, Gain, Neighbour, Part, Rivals
@@ -232,7 +232,7 @@ def arcs_followed(left: Left) -> Answer:
 @question("dirty residual", VISIBILITIES, unknown="the dirty residual is not known")
 def dirty_residual(peak: Peak) -> Answer:
     """Does the model leave anything large?"""
-    most = float(norm.isf(0.5 * CHANCE / max(peak.beams, 1.0)))
+    most = -float(ndtri(0.5 * CHANCE / max(peak.beams, 1.0)))
     passed = abs(peak.sigma) < most or peak.share < PEAK_SHARE
     remedy = "fit the antennas' phases too (--antenna-phases), or a model with a further component (--standard)"
     return passed, (

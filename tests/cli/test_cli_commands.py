@@ -1,6 +1,7 @@
 """lensfit inspect, report and simulate."""
 
 import errno
+import gc
 import json
 import os
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from stand_in import write
 
-from lensfit.cli import commands
+from lensfit.cli import HEAP, commands
 from lensfit.datasets import read_imaging
 from lensfit.datasets.psf import fwhm
 from lensfit.instruments import gaussian_psf
@@ -53,6 +54,14 @@ def test_an_error_without_a_log_shows_its_traceback(lensfit, data, monkeypatch):
     assert code == 1
     assert "Traceback" in complaints
     assert "lensfit: unexpected ZeroDivisionError: division by zero" in complaints
+
+
+def test_a_command_looks_for_dead_cycles_seldom_and_leaves_python_as_it_was(lensfit, data, monkeypatch):
+    before, during = gc.get_threshold(), []
+    monkeypatch.setattr("lensfit.cli.commands.read", lambda section: during.append(gc.get_threshold()) or 1 / 0)
+    lensfit("inspect", data)
+    assert during == [(max(before[0], HEAP), *before[1:])]
+    assert gc.get_threshold() == before
 
 
 def test_a_report_that_cannot_be_written_is_told(lensfit, tmp_path, monkeypatch):

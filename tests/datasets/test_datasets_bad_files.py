@@ -165,7 +165,7 @@ def test_decompression_bombs_are_not_unpacked(tmp_path, arrays, monkeypatch):
 
 
 def test_an_npy_header_that_promises_more_than_the_archive_holds(tmp_path):
-    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (30000, 30000), }"
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (4000, 4000), }"
     member = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header) + 1) + header + b"\n" + bytes(800)
     with zipfile.ZipFile(tmp_path / "lens.npz", "w") as archive:
         archive.writestr("data.npy", member)

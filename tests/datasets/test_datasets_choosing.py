@@ -171,8 +171,8 @@ def test_of_an_image_too_large_to_read_a_part_is_read(tmp_path, arrays, monkeypa
     wide = {role: np.pad(arrays[role], (side - 20) // 2, constant_values=1)[:side, :side] for role in ("data", "noise")}
     write_triple(tmp_path, arrays | wide, header=sky_header())
     (tmp_path / "mask.fits").unlink()
-    monkeypatch.setattr("lensfit.datasets.array_files.MAX_BYTES", 2**20)
-    refused(tmp_path, "more than 0.000977 GiB")
+    monkeypatch.setattr("lensfit.datasets.image_files.MAX_IMAGE", 2**20)
+    refused(tmp_path, "more than 0.000977 GiB.*cutout=")
     image = read_imaging(tmp_path, cutout=0.3)
     assert image.shape == (12, 12) and np.isin(image.data, wide["data"]).all()
 

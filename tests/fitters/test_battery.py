@@ -119,6 +119,7 @@ def test_resumed_is_uninterrupted(name, exact, short, tmp_path):
         result = ends(exact, name, store, stopping_at(-1))
     assert stops
     same(result, short(name).result)
+    same(ends(exact, name, store, stopping_at(-1)), result)  # as if it had been killed after its last state
     store.discard()
     assert not (tmp_path / "store").exists()
 

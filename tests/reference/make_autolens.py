@@ -32,9 +32,11 @@ def axis_ratio(p):
     return (1 - e) / (1 + e)
 
 
-def isothermal(p):
+def isothermal(p, kind="SIE"):
+    """The SIE, or the power law of slope 2."""
     q = axis_ratio(p)
-    return al.mp.Isothermal(**shape(p), einstein_radius=p["einstein_radius"] * (1 + q) / (2 * np.sqrt(q)))
+    numbers = shape(p) | {"einstein_radius": p["einstein_radius"] * (1 + q) / (2 * np.sqrt(q))}
+    return al.mp.PowerLaw(**numbers, slope=2.0) if kind == "EPL" else al.mp.Isothermal(**numbers)
 
 
 def shear(p):
@@ -77,12 +79,12 @@ def dataset(m, mask, use_fft=None):
     return imaging.apply_mask(al.Mask2D(mask=~mask[::-1], pixel_scales=step))
 
 
-def tracer(flat):
+def tracer(flat, kind="SIE"):
     lens = al.Galaxy(
         redshift=0.5,
         bulge=light_profile_of(make_mock.of(flat, "light.bulge")),
         disk=light_profile_of(make_mock.of(flat, "light.disk")),
-        mass=isothermal(make_mock.of(flat, "mass.sie")),
+        mass=isothermal(make_mock.of(flat, "mass.sie"), kind),
         shear=shear(make_mock.of(flat, "mass.shear")),
     )
     source = al.Galaxy(redshift=1.0, light=light_profile_of(make_mock.of(flat, "source.sersic")))
