@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import sep
 from scipy.ndimage import gaussian_filter
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from lensfit.datasets.cutout import Frame
 from lensfit.datasets.dataset import place
@@ -389,7 +389,7 @@ def _joined(blobs: list[_Blob], arcs: frozenset[int]) -> set[int]:
     joined, new = set(arcs), set(arcs)
     while new:
         places = np.concatenate([np.stack([blobs[k].columns, blobs[k].rows], -1) for k in new])
-        tree = cKDTree(places)
+        tree = KDTree(places)
         new = {k for k, blob in enumerate(blobs) if k not in joined
                and bool((tree.query(np.stack([blob.columns, blob.rows], -1))[0] < TOUCHING).any())}  # fmt: skip
         joined |= new
