@@ -1,12 +1,12 @@
 """The models that people start from, with priors scaled from the data."""
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from lensfit.datasets import Imaging, Interferometer, level_of_sky
+from lensfit.datasets import FieldObject, Imaging, Interferometer, level_of_sky
 from lensfit.errors import ModelError
 from lensfit.model import LensModel
 from lensfit.names import IMAGE_MODELS, VISIBILITY_MODELS, MassModel
@@ -25,6 +25,13 @@ GRID_FILLED = 0.6
 
 SLOPE = (2.08, 0.16)
 """Mean and scatter of the slopes of early-type galaxies: SLACS, Auger et al. 2010."""
+
+
+GALAXY_WIDTHS = 8
+"""Gaussians of the light of a galaxy beside the lens, from one pixel to GALAXY_REACH times the radius of the field."""
+GALAXY_REACH = 1.5
+MOST_GALAXIES = 6
+"""Galaxies beside the lens whose light is in a standard model: the brightest ones."""
 
 
 class Scales:
@@ -85,6 +92,26 @@ def parametric(imaging: Imaging, mass: MassModel = "sie") -> LensModel:
         },
         sky=Solved(positive=False) if s.sky else 0.0,
     )
+
+
+def with_galaxies(model: LensModel, imaging: Imaging, galaxies: Sequence[FieldObject]) -> LensModel:
+    """A standard model with the light of galaxies beside the lens, whose wings lie below its arcs.
+
+    Each is a set of Gaussians of fixed place and shape, those that were seen, with solved amplitudes: no parameter
+    more is searched. A model without lens light stays as it is.
+    """
+    if not model.light:
+        return model
+    sigmas = np.geomspace(imaging.pixel_scale, GALAXY_REACH * Scales(imaging).radius, GALAXY_WIDTHS)
+    brightest = sorted(galaxies, key=lambda one: -one.flux)[:MOST_GALAXIES]
+    sets: dict[str, LightProfile] = {}
+    for number, one in enumerate(brightest, 1):
+        size, twice = (1 - one.axis_ratio) / (1 + one.axis_ratio), np.radians(2 * one.angle)
+        sets[f"galaxy_{number}"] = MultiGaussian(
+            center_x=one.x, center_y=one.y, e1=float(size * np.cos(twice)), e2=float(size * np.sin(twice)),
+            intensity=Solved(), sigmas=sigmas,
+        )  # fmt: skip
+    return replace(model, light={**model.light, **sets})
 
 
 def flexible(imaging: Imaging, sources: int = 1, gaussians: int = 12, mass: MassModel = "sie") -> LensModel:

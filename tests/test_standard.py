@@ -3,13 +3,22 @@
 import numpy as np
 import pytest
 
-from lensfit.datasets import Interferometer
+from lensfit.datasets import FieldObject, Interferometer
 from lensfit.errors import ModelError
 from lensfit.names import MASSES
 from lensfit.profiles import SIE
 from lensfit.pytree import replace
 from lensfit.space import Space
-from lensfit.standard import SLOPE, STANDARD, VISIBILITIES, flexible, parametric
+from lensfit.standard import (
+    MOST_GALAXIES,
+    SLOPE,
+    STANDARD,
+    VISIBILITIES,
+    flexible,
+    parametric,
+    source_only,
+    with_galaxies,
+)
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +66,16 @@ def test_a_mass_by_default(mock):
     assert "sie" in flexible(mock.imaging).mass and "sie" in parametric(mock.imaging).mass
     with pytest.raises(ModelError, match="no mass of a standard model is named 'nfw': use sie or epl"):
         parametric(mock.imaging, mass="nfw")
+
+
+def test_galaxies_beside_the_lens_bring_light_and_no_parameter(mock):
+    model = flexible(mock.imaging)
+    seen = [FieldObject("galaxy", 1.0 + n, 0.5, 1.0 + n, 0.1, 0.5, 30.0, 1.0, "") for n in range(MOST_GALAXIES + 1)]
+    beside = with_galaxies(model, mock.imaging, seen)
+    assert Space.of(beside).names == Space.of(model).names
+    added = [beside.light[name] for name in beside.light if name not in model.light]
+    assert [profile.center_x for profile in added] == [float(n) for n in range(MOST_GALAXIES + 1, 1, -1)]
+    assert added[0].e1 == pytest.approx(np.cos(np.radians(60)) / 3)
+    assert added[0].e2 == pytest.approx(np.sin(np.radians(60)) / 3)
+    arcs_alone = source_only(mock.imaging)
+    assert with_galaxies(arcs_alone, mock.imaging, seen) is arcs_alone

@@ -30,7 +30,7 @@ def inspect(arguments: argparse.Namespace) -> int:
     if arguments.out is not None and not arguments.out.parent.is_dir():
         raise DataError(f"{arguments.out.parent}: no such folder; make it first")
     observation = read(data_section(arguments, DataSection())).region()
-    for label, text in observation.describe():
+    for label, text in [*observation.describe(), *observation.field()]:
         say(f"{label:<13}{as_options(text)}")
     if arguments.out is not None:
         with written(arguments.out) as path:

@@ -2,6 +2,7 @@
 
 from lensfit.datasets.cutout import disc
 from lensfit.datasets.dataset import Dataset, annular_mask, circular_mask, pixel_centers
+from lensfit.datasets.field import FieldObject, FieldTable, find_field
 from lensfit.datasets.imaging import Imaging, blocks
 from lensfit.datasets.interferometer import Interferometer, least_field
 from lensfit.datasets.masks import USED_AS_IT_IS, brightest_place, leaves_a_region
@@ -21,6 +22,8 @@ __all__ = [
     "ARCSEC",
     "USED_AS_IT_IS",
     "Dataset",
+    "FieldObject",
+    "FieldTable",
     "Imaging",
     "Interferometer",
     "Visibilities",
@@ -30,6 +33,7 @@ __all__ = [
     "check_pixel",
     "circular_mask",
     "disc",
+    "find_field",
     "holds_visibilities",
     "least_field",
     "leaves_a_region",

@@ -9,18 +9,18 @@ from typing import Any, ClassVar
 import numpy as np
 from matplotlib.figure import Figure
 
-from lensfit.datasets import USED_AS_IT_IS, Imaging, leaves_a_region
+from lensfit.datasets import USED_AS_IT_IS, FieldObject, FieldTable, Imaging, leaves_a_region
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.pixel_images import PixelImagingLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
-from lensfit.names import IMAGE_MODELS
+from lensfit.names import IMAGE_MODELS, MassModel
 from lensfit.observations.companions import Companion, find_companions, leave_out
 from lensfit.observations.observation import Observation, Shown, planes_of
-from lensfit.observations.region import add_note, choose_mask
+from lensfit.observations.region import add_note, choose_mask, see_field
 from lensfit.plots import FIGURES, OVERVIEW_PANELS, PIXEL_FIGURES, Glance, Scene, inspect_figure, pixel_scene
 from lensfit.recipe import DataSection
-from lensfit.standard import STANDARD
+from lensfit.standard import STANDARD, with_galaxies
 
 OVERVIEW = (
     "Data, model and normalised residual; lens light, data without lens light, and the source "
@@ -30,7 +30,8 @@ OVERVIEW = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class ImageObservation(Observation):
-    """One image. settled: its mask was given and stays as it is."""
+    """One image. settled: its mask was given and stays as it is. table: of its field, if that was looked at; galaxies:
+    those of it whose wings a standard model has."""
 
     kind: ClassVar[str] = "images"
     standard: ClassVar[Mapping[str, Callable[..., LensModel]]] = STANDARD
@@ -41,6 +42,8 @@ class ImageObservation(Observation):
 
     imaging: Imaging
     settled: bool = False
+    table: FieldTable | None = None
+    galaxies: tuple[FieldObject, ...] = ()
 
     @classmethod
     def of(cls, imaging: Imaging) -> ImageObservation:
@@ -63,17 +66,28 @@ class ImageObservation(Observation):
         return self.imaging.notes
 
     def region(self) -> ImageObservation:
-        """With a disc about the lens that holds its arcs, less what a mask found beside the data leaves out.
+        """With a disc about the lens that holds its arcs, less galaxies that are not lensed and what a mask found
+        beside the data leaves out.
 
         A mask found that leaves only a region of the image is used as it is.
         """
         if self.settled:
             return self
+        table, galaxies = see_field(self.imaging), ()
         if any(role == "mask" for role, _, _ in self.imaging.sources) and leaves_a_region(self.imaging.mask):
             chosen = add_note(self.imaging, USED_AS_IT_IS)
         else:
-            chosen = choose_mask(self.imaging)
-        return dataclasses.replace(self, imaging=chosen, settled=True)
+            chosen, galaxies = choose_mask(self.imaging, table)
+        return dataclasses.replace(self, imaging=chosen, settled=True, table=table, galaxies=galaxies)
+
+    def model(self, name: str | None, mass: MassModel | None = None) -> LensModel:
+        """The standard model, with the light of galaxies beside the lens; it is where it was seen, as the mean place of
+        all light, wings of others included, is not."""
+        if not self.galaxies:
+            return super().model(name, mass)
+        placed = dataclasses.replace(self.imaging, center=self.imaging.center or self._seen.lens)
+        made = dataclasses.replace(self, imaging=placed, galaxies=()).model(name, mass)
+        return with_galaxies(made, self.imaging, self.galaxies)
 
     def term(self, model: Any) -> Any:
         """ln L of the image, or its ln evidence."""
@@ -105,8 +119,17 @@ class ImageObservation(Observation):
         return self.imaging.describe()
 
     def figure(self) -> Figure:
-        """Data, noise map, signal over noise and PSF."""
-        return inspect_figure(self.imaging)
+        """Data with what is in the field, noise map, signal over noise and PSF."""
+        return inspect_figure(self.imaging, self._seen)
+
+    def field(self) -> list[tuple[str, str]]:
+        """Lens, galaxies and arcs, each with where it is and why it is taken for that."""
+        return self._seen.describe()
+
+    @property
+    def _seen(self) -> FieldTable:
+        """The table of the field; where the mask was given, of what that leaves."""
+        return see_field(self.imaging) if self.table is None else self.table
 
     def restored(self, document: dict[str, Any], masks: Mapping[str, np.ndarray], model: Any) -> ImageObservation:
         """With the mask of the fit."""

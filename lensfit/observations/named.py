@@ -87,6 +87,10 @@ class NamedObservations(Observation):
         """That of the first."""
         return next(iter(self.observations.values())).figure()
 
+    def field(self) -> list[tuple[str, str]]:
+        """Rows of each, after its name."""
+        return [(f"{name} {label}", text) for name, one in self.observations.items() for label, text in one.field()]
+
     def describe(self) -> list[tuple[str, str]]:
         """Rows of each, after its name."""
         return [(f"{name} {label}", text) for name, one in self.observations.items() for label, text in one.describe()]

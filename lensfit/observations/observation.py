@@ -154,6 +154,10 @@ class Observation(ABC):
     def figure(self) -> Figure:
         """What `lensfit inspect` draws."""
 
+    def field(self) -> list[tuple[str, str]]:
+        """(label, text) of each object that was seen in the field before any fit."""
+        return []
+
     @abstractmethod
     def describe(self) -> list[tuple[str, str]]:
         """(label, text) of everything that is understood of the data."""

@@ -3,11 +3,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from typing import Any
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from lensfit.datasets import Imaging, brightest_place, disc
+from lensfit.datasets import FieldObject, FieldTable, Imaging, brightest_place, disc, find_field
+from lensfit.datasets.psf import fwhm
 
 SMOOTHING = 1.5
 """Width of the smoothing before structure is looked for [pixels]."""
@@ -21,23 +23,62 @@ LEVEL = 35
 """Percentile of the light in a ring above which it is structure."""
 COVERED = 0.1
 """Share of a ring that structure must cover for the ring to belong to the arcs."""
+RING = 2.0
+"""Width of a ring about the lens [pixels]."""
 MASK_MARGIN = 1.15
 """The mask's radius in units of the outermost such ring."""
+ARCS_MARGIN = 1.6
+"""The largest radius of the mask, in units of the outer radius of the arcs, where other galaxies are near."""
+REACH, EDGE = 2.5, 1.0
+"""A galaxy is masked as far as this many times its radius at half its height, and further where it is clear of the
+arcs: as far as its light is above this many sigma a pixel."""
+CLEAR, GAP = 1.15, 2.0
+"""It is clear of the arcs outside of this many times their mean radius, and this many FWHM of the PSF from each."""
 
 
-def choose_mask(imaging: Imaging) -> Imaging:
-    """Leave out all but a circle about the lens that holds its arcs, and say so in the notes.
+@dataclasses.dataclass(frozen=True)
+class Neighbour:
+    """A galaxy that is left out: what was seen of it, how far its light reaches [arcsec], and whether it lies outside
+    of the arcs."""
 
-    Where the arcs do not end within the image it is the largest circle of the image, about its middle unless the
-    place of the lens was stated: one about the brightest place could cut what belongs to the lens.
+    seen: FieldObject
+    radius: float
+    beyond: bool
+
+    def __str__(self) -> str:
+        return f'({self.seen.x:.2f}", {self.seen.y:.2f}") within {self.radius:.2f}"'
+
+    def distance(self, x: np.ndarray | float, y: np.ndarray | float) -> Any:
+        """From its centre to places [arcsec]."""
+        return np.hypot(x - self.seen.x, y - self.seen.y)
+
+
+def see_field(imaging: Imaging) -> FieldTable:
+    """The lens, its arcs and what else is in the image, a very large one on coarser pixels."""
+    return find_field(coarsened(imaging))
+
+
+def choose_mask(imaging: Imaging, table: FieldTable) -> tuple[Imaging, tuple[FieldObject, ...]]:
+    """Leave out all but a circle about the lens that holds its arcs, and the galaxies in it that are not lensed, which
+    come with the image; the notes say so.
+
+    The circle reaches as far as there is structure; where galaxies of the table are in it, as far as the arcs of the
+    table. Where the arcs do not end within the image it is the largest circle of the image, about its middle unless
+    the place of the lens was stated or other galaxies are near: one about the brightest place could cut what belongs
+    to the lens.
     """
     coarse = coarsened(imaging)
-    x, y = lens_center(coarse)
+    x, y = lens_center(coarse, table)
     largest = 0.5 * min(imaging.shape) * imaging.pixel_scale
-    wanted = MASK_MARGIN * arc_radius(coarse, (x, y)) + 2 * imaging.pixel_scale
-    radius = min(wanted, largest)
-    if wanted >= largest and imaging.center is None:
+    margin = 2 * imaging.pixel_scale
+    wanted = MASK_MARGIN * arc_radius(coarse, (x, y)) + margin
+    neighbours = find_neighbours(coarse, table, (x, y), min(wanted, largest))
+    if table.moved or any(one.beyond for one in neighbours):
+        coarse = without(coarse, neighbours)
+        wanted = min(MASK_MARGIN * arc_radius(coarse, (x, y)), ARCS_MARGIN * table.reach) + margin
+    elif wanted >= largest and imaging.center is None:
         x, y = imaging.origin
+    radius = min(wanted, largest)
     note = f'mask chosen from the data: a circle of radius {radius:.2f}" about ({x:.2f}", {y:.2f}")'
     if wanted >= largest:
         note += (
@@ -45,8 +86,60 @@ def choose_mask(imaging: Imaging) -> Imaging:
             "and center= where the lens is"
         )
     outside, told = disc(imaging.frame, radius, (x, y))
-    chosen = add_note(imaging.with_mask(outside), note)
-    return chosen if wanted >= largest else functools.reduce(add_note, told, chosen)
+    near = [one for one in neighbours if one.distance(x, y) < radius + one.radius]
+    told = [*table.notes, *(() if wanted >= largest else told), *(
+        f"galaxy masked, its wings modelled: {one}, {one.seen.why}" for one in near
+    )]  # fmt: skip
+    chosen = functools.reduce(add_note, told, add_note(without(imaging.with_mask(outside), near), note))
+    return chosen, tuple(one.seen for one in near)
+
+
+def find_neighbours(
+    imaging: Imaging, table: FieldTable, center: tuple[float, float], radius: float
+) -> list[Neighbour]:
+    """The galaxies of a field that are not lensed, with their wings, where they reach into a disc about the lens.
+
+    One that is clear of the arcs reaches as far as its light above the lens's is more than EDGE sigma a pixel, one
+    among them as far as REACH times its radius at half its height.
+    """
+    galaxies = [one for one in table.objects if one.kind == "galaxy"]
+    if not galaxies:
+        return []
+    level, ring = light_level(imaging, center)
+    excess = np.where(imaging.mask, 0.0, imaging.data - level[ring]) / imaging.noise
+    lensed = [n for n, one in enumerate(table.objects, 1) if one.kind in ("arc", "image")]
+    arcs = np.isin(table.segments, lensed)
+    gap = GAP * fwhm(imaging.psf) * imaging.pixel_scale
+    found = []
+    for galaxy in galaxies:
+        distance = float(np.hypot(galaxy.x - center[0], galaxy.y - center[1]))
+        least = min(REACH * galaxy.size, 0.8 * distance)
+        nearest = float(np.hypot(imaging.x[arcs] - galaxy.x, imaging.y[arcs] - galaxy.y).min())
+        most = min(nearest - gap, distance - CLEAR * table.radius)
+        reach = _wings(imaging, excess, galaxy, least, most)
+        if distance - reach < radius:
+            found.append(Neighbour(galaxy, reach, distance > table.reach))
+    return found
+
+
+def _wings(imaging: Imaging, excess: np.ndarray, galaxy: FieldObject, least: float, most: float) -> float:
+    """How far [arcsec] a galaxy's light is above EDGE sigma a pixel, between two bounds."""
+    away = np.hypot(imaging.x - galaxy.x, imaging.y - galaxy.y)
+    radius, step = least, imaging.pixel_scale
+    while radius + step < most:
+        here = ~imaging.mask & (np.abs(away - radius) < step)
+        if not here.any() or np.median(excess[here]) < EDGE:
+            break
+        radius += step
+    return radius
+
+
+def without(imaging: Imaging, neighbours: list[Neighbour]) -> Imaging:
+    """The image with discs about galaxies masked."""
+    mask = np.zeros(imaging.shape, bool)
+    for one in neighbours:
+        mask |= one.distance(imaging.x, imaging.y) < one.radius
+    return imaging.with_mask(mask)
 
 
 def coarsened(imaging: Imaging) -> Imaging:
@@ -60,12 +153,36 @@ def add_note(imaging: Imaging, note: str) -> Imaging:
     return dataclasses.replace(imaging, notes=(*imaging.notes, note))
 
 
-def lens_center(imaging: Imaging) -> tuple[float, float]:
-    """(x, y) [arcsec] of the lens as it was stated, or of the brightest place within the middle half of the image."""
+def lens_center(imaging: Imaging, table: FieldTable) -> tuple[float, float]:
+    """(x, y) [arcsec] of the lens as it was stated, as its arcs say, or of the brightest place within the middle half
+    of the image."""
     if imaging.center is not None:
         return imaging.center
+    if table.moved:
+        return table.objects[0].x, table.objects[0].y
     row, column = brightest_place(imaging.data, imaging.mask)
     return float(imaging.x[row, column]), float(imaging.y[row, column])
+
+
+def _rings(imaging: Imaging, center: tuple[float, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """The ring (H, W) about a place that each pixel lies in, the used pixels (K,) in the order of their rings, where in
+    that order each ring ends (count - 1,), and how many rings fit into the image."""
+    width = RING * imaging.pixel_scale
+    count = int(0.5 * min(imaging.shape) * imaging.pixel_scale / width) + 1
+    ring = (np.hypot(imaging.x - center[0], imaging.y - center[1]) / width).astype(np.int32)
+    used = np.flatnonzero(~imaging.mask & (ring < count))
+    used = used[np.argsort(ring.flat[used], kind="stable")]
+    return ring, used, np.searchsorted(ring.flat[used], np.arange(1, count)), count
+
+
+def light_level(imaging: Imaging, center: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """The light of a round galaxy at a place: the percentile LEVEL of each ring about it, and the ring (H, W) of each
+    pixel."""
+    ring, used, edges, count = _rings(imaging, center)
+    inside = np.split(imaging.data.flat[used], edges)
+    level = np.zeros(ring.max() + 1)
+    level[:count] = [np.percentile(values, LEVEL) if values.size else 0.0 for values in inside]
+    return level, ring
 
 
 def arc_radius(imaging: Imaging, center: tuple[float, float]) -> float:
@@ -74,15 +191,9 @@ def arc_radius(imaging: Imaging, center: tuple[float, float]) -> float:
     Structure is light above the percentile LEVEL of its ring. The rings must hang together; of several sets
     those count that hold at least a third of what the richest one holds.
     """
-    width = 2 * imaging.pixel_scale
-    count = int(0.5 * min(imaging.shape) * imaging.pixel_scale / width) + 1
-    ring = (np.hypot(imaging.x - center[0], imaging.y - center[1]) / width).astype(np.int32)
-    used = np.flatnonzero(~imaging.mask & (ring < count))
-    used = used[np.argsort(ring.flat[used], kind="stable")]
-    edges = np.searchsorted(ring.flat[used], np.arange(1, count))
-    inside = np.split(imaging.data.flat[used], edges)
-    level = np.zeros(ring.max() + 1)
-    level[:count] = [np.percentile(values, LEVEL) if values.size else 0.0 for values in inside]
+    width = RING * imaging.pixel_scale
+    level, ring = light_level(imaging, center)
+    _, used, edges, count = _rings(imaging, center)
     flags = _structure(imaging, np.where(imaging.mask, 0.0, imaging.data - level[ring]))
     covered = np.array([part.mean() if part.size else 0.0 for part in np.split(flags.flat[used], edges)])
     runs = _runs(covered > COVERED, first=2)

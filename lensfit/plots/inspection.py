@@ -6,19 +6,22 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
-from lensfit.datasets import Imaging, blocks
+from lensfit.datasets import FieldTable, Imaging, blocks
 from lensfit.datasets.cutout import Frame, window
 from lensfit.datasets.dataset import MASKING_NOISE
 from lensfit.lensing import Field, unmasked_field
-from lensfit.plots.panels import LIGHT, MASKED, SOURCE, compass, finish, new_figure, note, show, stretch
+from lensfit.plots.panels import LIGHT, MASKED, SOURCE, compass, finish, legend, new_figure, note, show, stretch
 
 MOST = 1500
 """Most pixels along a side that are drawn; those of a larger image are averaged."""
 REGION = "#00b7eb"
+OBJECTS = {"lens": "#ffd000", "galaxy": "#ff3df5", "arc": "#ff4b33", "image": "#ff9a3c", "field": "#9a9a9a"}
+"""Colours of the kinds of objects."""
 
 
-def inspect_figure(imaging: Imaging) -> Figure:
-    """The whole image and its noise with the region that is used, that region over the noise, and the PSF."""
+def inspect_figure(imaging: Imaging, table: FieldTable | None = None) -> Figure:
+    """The whole image and its noise with the region that is used, and with the objects of a table of its field; that
+    region over the noise, and the PSF."""
     figure = new_figure(9.6, 8.0)
     (image, ratio), (noise, psf) = figure.subplots(2, 2)
     good = ~imaging.mask
@@ -26,6 +29,8 @@ def inspect_figure(imaging: Imaging) -> Figure:
     unknown = imaging.mask & (imaging.data == 0)
     _whole(image, imaging, np.where(unknown, np.nan, imaging.data), float(np.median(used)))
     note(image, f"{imaging.shape[1]} x {imaging.shape[0]} pixels of {imaging.pixel_scale:.4g} arcsec")
+    if table is not None:
+        _objects(image, table)
     _region(ratio, imaging, good)
     _noise(noise, imaging, used, unknown)
     _psf(psf, imaging)
@@ -37,6 +42,22 @@ def _whole(axes: Axes, imaging: Imaging, values: np.ndarray, noise: float) -> No
     show(axes, seen, frame, stretch(seen, noise), LIGHT, imaging.unit_label)
     finish(axes, "Whole image, region used outlined", _field(imaging.frame))
     _outline(axes, imaging)
+
+
+def _objects(axes: Axes, table: FieldTable) -> None:
+    """The outlines of the objects by their kinds, and the numbers of the lens and of galaxies."""
+    for kind, colour in OBJECTS.items():
+        numbers = [n for n, one in enumerate(table.objects, 1) if one.kind == kind]
+        if not numbers:
+            continue
+        shown = np.isin(table.segments, numbers)
+        axes.contour(shown, [0.5], extent=table.frame.extent, origin="lower", colors=colour, linewidths=0.9)
+        axes.plot([], [], color=colour, label=f"{kind} ({len(numbers)})")
+    for n, one in enumerate(table.objects, 1):
+        if one.kind in ("lens", "galaxy"):
+            beside = {"xytext": (6, 6), "textcoords": "offset points", "fontsize": 7, "clip_on": True}
+            axes.annotate(str(n), (one.x, one.y), color=OBJECTS[one.kind], **beside)
+    legend(axes, "lower left")
 
 
 def _region(axes: Axes, imaging: Imaging, good: np.ndarray) -> None:

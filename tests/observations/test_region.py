@@ -8,7 +8,7 @@ import pytest
 
 from lensfit.datasets import Imaging
 from lensfit.observations import region
-from lensfit.observations.region import choose_mask, lens_center
+from lensfit.observations.region import choose_mask, lens_center, see_field
 
 SIDE, SCALE = 60, 0.1
 
@@ -27,7 +27,7 @@ def image(*galaxies, side=SIDE, scale=SCALE, **stated):
 
 def chosen(imaging):
     """Radius, x and y of the disc, and whether it is told to be as large as the image, or to reach its edge."""
-    notes = choose_mask(imaging).notes
+    notes = choose_mask(imaging, see_field(imaging))[0].notes
     (found,) = [note for note in notes if "mask chosen" in note]
     numbers = [float(number) for number in re.findall(r"-?\d+\.\d+", found)]
     return numbers[:3], "as large as the image allows" in found, any("reaches the edge" in note for note in notes)
@@ -41,9 +41,9 @@ def test_the_disc_holds_the_arcs():
 
 def test_a_stated_place_counts_more_than_the_brightest_one():
     two = image((-0.05, 0.05, 400), (1.85, -1.85, 200), side=90)
-    assert lens_center(two) == pytest.approx((-0.05, 0.05), abs=0.06)
+    assert lens_center(two, see_field(two)) == pytest.approx((-0.05, 0.05), abs=0.06)
     stated = dataclasses.replace(two, center=(1.85, -1.85))
-    assert lens_center(stated) == (1.85, -1.85)
+    assert lens_center(stated, see_field(stated)) == (1.85, -1.85)
     assert chosen(stated)[0][1:] == [1.85, -1.85]
 
 
@@ -65,3 +65,30 @@ def test_in_a_very_large_image_the_lens_is_looked_for_on_coarser_pixels(monkeypa
     monkeypatch.setattr(region, "LARGEST_IMAGE", 100)
     (coarse, *place), *_ = chosen(fine)
     assert coarse == pytest.approx(radius, abs=0.3) and place == pytest.approx([x, y], abs=0.06)
+
+
+def with_galaxy(imaging, x, y, peak, size=0.15):
+    """The image with a plain round galaxy more."""
+    light = peak * np.exp(-np.hypot(imaging.x - x, imaging.y - y) / size)
+    return dataclasses.replace(imaging, data=imaging.data + light)
+
+
+def test_a_brighter_galaxy_beside_the_lens_is_masked_and_the_disc_ends_with_the_arcs():
+    alone = image((0.05, 0.05, 200), side=100)
+    crowded = with_galaxy(alone, 2.65, 0.05, 3000)
+    table = see_field(crowded)
+    made, galaxies = choose_mask(crowded, table)
+    assert [one.kind for one in galaxies] == ["galaxy"]
+    (radius, *place), *_ = chosen(crowded)
+    assert place == pytest.approx([0.05, 0.05], abs=0.06) and radius < 1.6 * table.reach + 0.3
+    assert made.mask[np.hypot(made.x - 2.65, made.y - 0.05) < 0.5].all()
+    ring = np.abs(np.hypot(made.x - 0.05, made.y - 0.05) - 1) < 0.15
+    assert not made.mask[ring].any()
+    (note,) = [note for note in made.notes if note.startswith("galaxy masked")]
+    assert "times as bright as the arcs" in note
+
+
+def test_a_galaxy_out_of_reach_changes_nothing():
+    alone = image((0.05, 0.05, 200), side=160)
+    far = with_galaxy(alone, 7.0, 6.5, 300, size=0.1)
+    assert np.array_equal(*(choose_mask(one, see_field(one))[0].mask for one in (alone, far)))
