@@ -63,12 +63,14 @@ def test_signals_end_quietly(name, background, lensfit, data, tmp_path, monkeypa
         pytest.skip("ignored there")
     monkeypatch.setattr(steps, "fit", lambda *_, **__: signal.raise_signal(getattr(signal, name)))
     before = signal.getsignal(signal.SIGINT)
+    hung_up = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored where the tests run under nohup
     out = tmp_path / "run"
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN if background else signal.default_int_handler)
         told = lensfit("fit", data, "--mask-radius", 1.5, "--out", out)
     finally:
         signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGHUP, hung_up)
     assert told == (SIGNALS[name], "", "lensfit: interrupted\n")
     assert files(out) == ["log.txt", "manifest.json"]
     assert "ERROR interrupted" in (out / "log.txt").read_text()

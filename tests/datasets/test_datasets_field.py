@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lensfit.datasets import Imaging, find_field
+from lensfit.errors import DataError
 
 SIDE, SCALE = 120, 0.1
 
@@ -91,3 +92,12 @@ def test_what_is_masked_is_not_seen():
     imaging = image(galaxy(0, 0, 300), ring(0, 0, 1.2, 80), galaxy(3, 3, 5000))
     hidden = imaging.with_mask(np.hypot(imaging.x - 3, imaging.y - 3) < 1.5)
     assert "galaxy" in kinds(find_field(imaging)) and "galaxy" not in kinds(find_field(hidden))
+
+
+def test_a_crowd_that_cannot_be_told_apart(monkeypatch):
+    def refuses(*_, **__):
+        raise Exception("object deblending overflow")
+
+    monkeypatch.setattr("lensfit.datasets.field.sep.extract", refuses)
+    with pytest.raises(DataError, match="its objects cannot be told apart .*overflow.*center= and mask_radius="):
+        find_field(image(galaxy(0.0, 0.0, 100.0)))
