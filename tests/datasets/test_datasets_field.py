@@ -99,5 +99,5 @@ def test_a_crowd_that_cannot_be_told_apart(monkeypatch):
         raise Exception("object deblending overflow")
 
     monkeypatch.setattr("lensfit.datasets.field.sep.extract", refuses)
-    with pytest.raises(DataError, match="its objects cannot be told apart .*overflow.*center= and mask_radius="):
+    with pytest.raises(DataError, match=r"its objects cannot be told apart .*overflow.*center= and mask_radius="):
         find_field(image(galaxy(0.0, 0.0, 100.0)))
