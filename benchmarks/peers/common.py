@@ -34,6 +34,11 @@ def load():
     return m, dict(zip(m["names"].tolist(), m["truth"].tolist(), strict=True))
 
 
+def mass():
+    """The mass named on the command line, SIE without one."""
+    return (sys.argv[2:] or ["SIE"])[0]
+
+
 def free(kwargs):
     """Places of the 25 free parameters (of an EPL 26) in lenstronomy-like keyword arguments, and their values."""
     places = [

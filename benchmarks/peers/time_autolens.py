@@ -8,8 +8,6 @@ the PSF's transform, `direct` sums. The value is `pyautolens_as_it_comes` of tes
 import common  # first: it sets the threads
 
 # isort: split
-import sys
-
 import autofit as af
 import autolens as al
 import jax
@@ -48,7 +46,7 @@ def vector(model, flat, mass):
 
 if __name__ == "__main__":
     m, flat = common.load()
-    mass = (sys.argv[2:] or ["SIE"])[0]
+    mass = common.mass()
     model = lens_model(mass)
     functions = {}
     for name in ("fft", "direct"):

@@ -5,7 +5,6 @@ mask. `model` is LensImage.model, which convolves the source and the lens light 
 it for the unconvolved super-sampled sum and convolves once; each with the FFT and with direct convolution.
 """
 
-import sys
 from importlib.metadata import version
 
 import common
@@ -35,7 +34,7 @@ def log_likelihood(m, flat, mass, convolution, convolve_once):
 
 if __name__ == "__main__":
     m, flat = common.load()
-    mass = (sys.argv[2:] or ["SIE"])[0]
+    mass = common.mass()
     functions = {}
     for convolution in ("jax_scipy_fft", "jax_scipy"):
         for once in (False, True):

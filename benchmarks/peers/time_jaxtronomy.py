@@ -4,7 +4,6 @@ SIE (an NIE of core 1e-10) is its fastest isothermal ellipsoid. `adaptive` takes
 PSF carries light into the mask and one sub-pixel elsewhere; `regular` takes 4x4 on the whole array.
 """
 
-import sys
 from importlib.metadata import version
 
 import common
@@ -26,7 +25,7 @@ def log_likelihood(m, flat, mass, numerics):
 
 if __name__ == "__main__":
     m, flat = common.load()
-    mass = (sys.argv[2:] or ["SIE"])[0]
+    mass = common.mass()
     settings = {
         "regular": {},
         "adaptive": {"compute_mode": "adaptive", "supersampled_indexes": common.reach(m)},

@@ -1,7 +1,5 @@
 """ln L and its gradient by lensfit, for comparison with the peers: python time_lensfit.py mock.npz [SIE|EPL]"""
 
-import sys
-
 import common
 import jax
 import numpy as np
@@ -37,7 +35,7 @@ def measured(problem, theta):
 
 
 if __name__ == "__main__":
-    problems, theta = likelihoods(*common.load(), (sys.argv[2:] or ["SIE"])[0])
+    problems, theta = likelihoods(*common.load(), common.mass())
     settings = {name: measured(problem, theta) for name, problem in problems.items()}
     version = f"lensfit {lensfit.__version__}, jax {jax.__version__}"
     alike = settings.pop("4x4 in the mask")

@@ -8,8 +8,6 @@ mask and one sub-pixel elsewhere; `regular` takes 4x4 on the whole array. (flux_
 drop the rest altogether, picks wrong sub-pixels in 1.14.2 when supersampling_factor > 1.)
 """
 
-import sys
-
 import common
 import lenstronomy
 import make_lenstronomy
@@ -53,7 +51,7 @@ def measured(m, flat, mass, numerics):
 
 if __name__ == "__main__":
     m, flat = common.load()
-    mass = (sys.argv[2:] or ["SIE"])[0]
+    mass = common.mass()
     settings = {
         "regular": {},
         "adaptive": {"compute_mode": "adaptive", "supersampled_indexes": common.reach(m)},
