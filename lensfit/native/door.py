@@ -35,12 +35,10 @@ _SAID: set[str] = set()
 _FIRST_PROCESS: list[int] = []
 
 _PRINTED = """\
-from math import inf, nan, sqrt
-
 import numpy as np
 from numba import cfunc, types
 
-from lensfit.native.elementary import *
+from lensfit.native.elementary import FLAGS
 from lensfit.native.frame import argument, float64, int32, int64, result, understood
 from lensfit.native.straight import straight_lines
 from lensfit.native.width import wide_vectors

@@ -12,12 +12,6 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
-__all__ = [
-    "FLAGS", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "bits_float", "cbrt", "cos", "cosh", "erf",
-    "erfc", "exp", "exp2", "expm1", "float_bits", "log", "log1p", "maximum", "minimum", "power", "select", "sin",
-    "sinh", "tan", "tanh", "to_double",
-]
-
 FLAGS = {"fastmath": {"nsz", "arcp", "contract"}, "error_model": "numpy"}
 _inline = njit(forceinline=True, **FLAGS)
 
@@ -371,5 +365,9 @@ def erfc(x: float) -> float:
     return select(a < 1.0, 1.0 - _erf_small(x), select(x < 0.0, 2.0 - far, far))
 
 
-FUNCTIONS = {name: globals()[name] for name in __all__ if name != "FLAGS"}
+FUNCTIONS = {name: globals()[name] for name in (
+    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "bits_float", "cbrt", "cos", "cosh", "erf",
+    "erfc", "exp", "exp2", "expm1", "float_bits", "log", "log1p", "maximum", "minimum", "power", "select", "sin",
+    "sinh", "tan", "tanh", "to_double",
+)}
 """By their names in printed lines."""
