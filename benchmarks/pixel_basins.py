@@ -34,7 +34,7 @@ from lensfit.errors import FitError
 from lensfit.fitters.result import FitResult
 from lensfit.lensing.flux import mean_images
 from lensfit.model import LensModel
-from lensfit.observations.region import choose_mask, see_field
+from lensfit.observations.region import choose_mask
 from lensfit.priors import Uniform
 from lensfit.progress import silent
 from lensfit.pytree import replace
@@ -106,8 +106,7 @@ def simulated(k: int) -> Case:
 def real(name: str) -> Case:
     """A lens of ../shared/data with the mask that `lensfit fit` chooses."""
     folder, radii = (DATA / "slacs" / name, SLACS[name]) if name in SLACS else (DATA / "simulated" / name, (SIMULATED,))
-    imaging = read_imaging(folder, pixel_scale=0.05, nan="mask")
-    return Case(name, choose_mask(imaging, see_field(imaging))[0], radii)
+    return Case(name, choose_mask(read_imaging(folder, pixel_scale=0.05, nan="mask")).imaging, radii)
 
 
 def staged(case: Case, folder: Path) -> tuple[Imaging, FitResult]:

@@ -68,6 +68,22 @@ class Frame:
         """x (W,) of the columns and y (H,) of the rows [arcsec]."""
         return pixel_axes(self.shape, self.pixel_scale, self.origin)
 
+    def place(self, column: float, row: float) -> Place:
+        """(x, y) [arcsec] of the place that many columns and rows from the first pixel's centre."""
+        x, y = (
+            (value - (side - 1) / 2) * self.pixel_scale + middle
+            for value, side, middle in zip((column, row), self.shape[::-1], self.origin, strict=True)
+        )
+        return x, y
+
+    def pixel(self, place: Place) -> tuple[float, float]:
+        """Column and row of a place (x, y) [arcsec], which may lie between pixels or outside."""
+        column, row = (
+            (value - middle) / self.pixel_scale + (side - 1) / 2
+            for value, side, middle in zip(place, self.shape[::-1], self.origin, strict=True)
+        )
+        return column, row
+
     @property
     def extent(self) -> tuple[float, float, float, float]:
         """x of the left and right edge, y of the lower and upper one."""
@@ -240,8 +256,4 @@ def _on_image(frame: Frame, sky: Place, where: str) -> Place:
         raise DataError(f"{where}: center_sky={sky} is no place of its image ({error}); give degrees") from error
     if not (math.isfinite(column) and math.isfinite(row)):
         raise DataError(f"{where}: center_sky={sky} is no place of its image; give right ascension and declination")
-    x, y = (
-        (value - (side - 1) / 2) * frame.pixel_scale + middle
-        for value, side, middle in zip((column, row), frame.shape[::-1], frame.origin, strict=True)
-    )
-    return x, y
+    return frame.place(column, row)

@@ -12,12 +12,12 @@ from typing import Literal, TypeAlias
 import numpy as np
 import sep
 from scipy.ndimage import gaussian_filter
-from scipy.spatial import KDTree
 
 from lensfit.datasets.cutout import Frame
 from lensfit.datasets.dataset import place
 from lensfit.datasets.imaging import Imaging
 from lensfit.datasets.masks import brightest_place
+from lensfit.datasets.noise import smoothed_noise
 from lensfit.datasets.psf import fwhm
 from lensfit.errors import DataError
 
@@ -89,14 +89,12 @@ class FieldObject:
 @dataclasses.dataclass(frozen=True, eq=False)
 class FieldTable:
     """What was seen: the objects, the lens first; their `segments` (H, W) on `frame`, n + 1 where object n is, else 0;
-    evidence: the share of the circle that arcs about the lens cover; radius, reach: their mean and outer radius
-    [arcsec], 0 where none were found; notes; moved: whether the lens is another galaxy than the brightest in the
-    middle of the image."""
+    radius, reach: mean and outer radius of the arcs [arcsec], 0 where none were found; notes; moved: whether the lens
+    is another galaxy than the brightest in the middle of the image."""
 
     objects: tuple[FieldObject, ...]
     segments: np.ndarray
     frame: Frame
-    evidence: float
     radius: float
     reach: float
     notes: tuple[str, ...]
@@ -153,8 +151,7 @@ def fine_image(imaging: Imaging) -> tuple[np.ndarray, np.ndarray]:
     """The image (H, W) less its light on scales of a few PSFs, and the standard deviation of its noise (H, W)."""
     good = ~imaging.mask
     narrow, wide = (_weighted(imaging.data, good, width) for width in (FINE, COARSE * fwhm(imaging.psf)))
-    variance = gaussian_filter(np.where(good, imaging.noise, 0.0) ** 2, FINE)
-    noise = np.sqrt(variance) / (2 * FINE * np.sqrt(np.pi))
+    noise = smoothed_noise(imaging.noise, good, FINE)
     return np.where(good, narrow - wide, 0.0), np.where(good, noise, np.inf)
 
 
@@ -262,7 +259,7 @@ def find_field(imaging: Imaging) -> FieldTable:
 
 def _choose_lens(imaging: Imaging, blobs: list[_Blob], segments: np.ndarray) -> tuple[_Hypothesis, tuple[str, ...]]:
     if imaging.center is not None:
-        x, y = _to_pixels(imaging, *imaging.center)
+        x, y = imaging.frame.pixel(imaging.center)
         inside = 0 <= round(x) < imaging.shape[1] and 0 <= round(y) < imaging.shape[0]
         own = int(segments[round(y), round(x)]) - 1 if inside else -1
         return hypothesis(blobs, own, x, y), ()
@@ -277,13 +274,13 @@ def _choose_lens(imaging: Imaging, blobs: list[_Blob], segments: np.ndarray) -> 
     good = sorted((one for one in others if one.evidence >= TIE * most),
                   key=lambda one: np.hypot(one.x - middle[0], one.y - middle[1]))  # fmt: skip
     lens = hypothesis(blobs, good[0].own, good[0].x, good[0].y)
-    (x, y), (bright_x, bright_y) = (_to_arcsec(imaging, one.x, one.y) for one in (lens, usual))
+    (x, y), (bright_x, bright_y) = (imaging.frame.place(one.x, one.y) for one in (lens, usual))
     notes = [
         f"the lens is taken to be the galaxy at ({x:.2f}, {y:.2f}): arcs about it cover {100 * lens.evidence:.0f} % "
         f"of a circle, those about the brightest place, ({bright_x:.2f}, {bright_y:.2f}), {100 * usual.evidence:.0f} %"
     ]
     if len(good) > 1:
-        rest = ", ".join("({:.2f}, {:.2f})".format(*_to_arcsec(imaging, one.x, one.y)) for one in good[1:])
+        rest = ", ".join("({:.2f}, {:.2f})".format(*imaging.frame.place(one.x, one.y)) for one in good[1:])
         notes.append(f"arcs lie as well about {rest}: the one nearest to the image's middle was taken; center= says it")
     return lens, tuple(notes)
 
@@ -294,16 +291,6 @@ def _among_the_nearest(blobs: list[_Blob], own: int) -> _Hypothesis:
     others = sorted((k for k in range(len(blobs)) if k != own), key=lambda k: np.hypot(blobs[k].x - x, blobs[k].y - y))
     found = hypothesis([blobs[k] for k in others[:NEAREST]], -1, x, y)
     return dataclasses.replace(found, own=own)
-
-
-def _to_pixels(imaging: Imaging, x: float, y: float) -> tuple[float, float]:
-    across, up = imaging.frame.axes()
-    return (x - float(across[0])) / imaging.pixel_scale, (y - float(up[0])) / imaging.pixel_scale
-
-
-def _to_arcsec(imaging: Imaging, column: float, row: float) -> tuple[float, float]:
-    across, up = imaging.frame.axes()
-    return float(across[0]) + column * imaging.pixel_scale, float(up[0]) + row * imaging.pixel_scale
 
 
 def _table(
@@ -317,12 +304,12 @@ def _table(
     numbers[1 + np.array(order, int)] = 1 + np.arange(len(blobs))
     objects = tuple(_object(imaging, blobs[k], *kinds[k], lens.seen[k].radius) for k in order)
     radius, reach = (0.0, 0.0) if arcs is None else (arcs.radius, arcs.reach)
-    return FieldTable(objects, numbers[segments], imaging.frame, lens.evidence, radius * imaging.pixel_scale,
+    return FieldTable(objects, numbers[segments], imaging.frame, radius * imaging.pixel_scale,
                       reach * imaging.pixel_scale, notes, bool(notes))  # fmt: skip
 
 
 def _object(imaging: Imaging, blob: _Blob, kind: FieldKind, why: str, distance: float) -> FieldObject:
-    x, y = _to_arcsec(imaging, blob.x, blob.y)
+    x, y = imaging.frame.place(blob.x, blob.y)
     flux = float(blob.values.sum())
     return FieldObject(kind, x, y, flux, blob.half_radius * imaging.pixel_scale, blob.axis_ratio, blob.angle,
                        distance * imaging.pixel_scale, why)  # fmt: skip
@@ -386,6 +373,8 @@ def _kinds(blobs: list[_Blob], lens: _Hypothesis, arcs: _Arcs) -> list[tuple[Fie
 
 def _joined(blobs: list[_Blob], arcs: frozenset[int]) -> set[int]:
     """The blobs that hang together with arcs: they were one before they were told apart."""
+    from scipy.spatial import KDTree  # it takes long to load
+
     joined, new = set(arcs), set(arcs)
     while new:
         places = np.concatenate([np.stack([blobs[k].columns, blobs[k].rows], -1) for k in new])

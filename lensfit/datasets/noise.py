@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import label
+from scipy.ndimage import gaussian_filter, label
 
 from lensfit.datasets.dataset import MASKING_NOISE
 from lensfit.datasets.sky import Sky
@@ -143,6 +143,13 @@ def numbers(data: np.ndarray, noise: np.ndarray, mask: np.ndarray) -> np.ndarray
     """Pixels (H, W) whose data and noise are numbers; masked ones too, for a disc about a lens holds no sky."""
     filled = mask & (data == 0)
     return np.isfinite(data) & np.isfinite(noise) & (noise > 0) & (noise < MASKING_NOISE) & ~filled
+
+
+def smoothed_noise(noise: np.ndarray, used: np.ndarray, width: float) -> np.ndarray:
+    """Standard deviations (H, W) of white noise in an image that was smoothed by a Gaussian of `width` pixels, where
+    noise (H, W) is that of its pixels; of those not used none comes."""
+    variance = gaussian_filter(np.where(used, noise, 0.0) ** 2, width)
+    return np.sqrt(variance) / (2 * width * np.sqrt(np.pi))
 
 
 def level_of_sky(data: np.ndarray, noise: np.ndarray, mask: np.ndarray) -> float:

@@ -8,6 +8,7 @@ cannot have any. What is left at the centre of a lens is its own nucleus, and is
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from scipy.ndimage import gaussian_filter, label, maximum_filter
 from lensfit.datasets import Imaging
 from lensfit.lensing import centers, in_chunks, traced
 from lensfit.model import LensModel
+from lensfit.observations.region import add_note, without_discs
 from lensfit.plots.scene import model_image
 from lensfit.staged.search import floor_weights
 
@@ -178,8 +180,8 @@ def _amplitude(image: np.ndarray, left: Left, where: np.ndarray) -> tuple[float,
 
 def leave_out(imaging: Imaging, companions: tuple[Companion, ...]) -> Imaging:
     """The same data with the companions masked, and a note for each."""
-    mask, notes = np.zeros(imaging.shape, bool), []
-    for c in companions:
-        mask |= np.hypot(imaging.x - c.x, imaging.y - c.y) < c.radius
-        notes.append(f"companion masked, light that neither lens nor source explains: {c}, signal/noise {c.signal:.0f}")
-    return dataclasses.replace(imaging.with_mask(mask), notes=(*imaging.notes, *notes))
+    notes = [
+        f"companion masked, light that neither lens nor source explains: {c}, signal/noise {c.signal:.0f}"
+        for c in companions
+    ]
+    return functools.reduce(add_note, notes, without_discs(imaging, ((c.x, c.y, c.radius) for c in companions)))

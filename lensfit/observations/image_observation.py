@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -73,12 +73,10 @@ class ImageObservation(Observation):
         """
         if self.settled:
             return self
-        table, galaxies = see_field(self.imaging), ()
         if any(role == "mask" for role, _, _ in self.imaging.sources) and leaves_a_region(self.imaging.mask):
-            chosen = add_note(self.imaging, USED_AS_IT_IS)
-        else:
-            chosen, galaxies = choose_mask(self.imaging, table)
-        return dataclasses.replace(self, imaging=chosen, settled=True, table=table, galaxies=galaxies)
+            return dataclasses.replace(self, imaging=add_note(self.imaging, USED_AS_IT_IS), settled=True)
+        imaging, table, galaxies = choose_mask(self.imaging)
+        return dataclasses.replace(self, imaging=imaging, settled=True, table=table, galaxies=galaxies)
 
     def model(self, name: str | None, mass: MassModel | None = None) -> LensModel:
         """The standard model, with the light of galaxies beside the lens; it is where it was seen, as the mean place of
@@ -126,7 +124,7 @@ class ImageObservation(Observation):
         """Lens, galaxies and arcs, each with where it is and why it is taken for that."""
         return self._seen.describe()
 
-    @property
+    @cached_property
     def _seen(self) -> FieldTable:
         """The table of the field; where the mask was given, of what that leaves."""
         return see_field(self.imaging) if self.table is None else self.table

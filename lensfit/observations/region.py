@@ -3,12 +3,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Any
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from lensfit.datasets import FieldObject, FieldTable, Imaging, brightest_place, disc, find_field
+from lensfit.datasets.noise import smoothed_noise
 from lensfit.datasets.psf import fwhm
 
 SMOOTHING = 1.5
@@ -48,19 +50,23 @@ class Neighbour:
     def __str__(self) -> str:
         return f'({self.seen.x:.2f}", {self.seen.y:.2f}") within {self.radius:.2f}"'
 
-    def distance(self, x: np.ndarray | float, y: np.ndarray | float) -> Any:
-        """From its centre to places [arcsec]."""
-        return np.hypot(x - self.seen.x, y - self.seen.y)
-
 
 def see_field(imaging: Imaging) -> FieldTable:
     """The lens, its arcs and what else is in the image, a very large one on coarser pixels."""
     return find_field(coarsened(imaging))
 
 
-def choose_mask(imaging: Imaging, table: FieldTable) -> tuple[Imaging, tuple[FieldObject, ...]]:
-    """Leave out all but a circle about the lens that holds its arcs, and the galaxies in it that are not lensed, which
-    come with the image; the notes say so.
+class Chosen(NamedTuple):
+    """An image with its mask, the table of its field, and the galaxies that were masked."""
+
+    imaging: Imaging
+    table: FieldTable
+    galaxies: tuple[FieldObject, ...]
+
+
+def choose_mask(imaging: Imaging) -> Chosen:
+    """Leave out all but a circle about the lens that holds its arcs, and the galaxies in it that are not lensed; the
+    notes say so.
 
     The circle reaches as far as there is structure; where galaxies of the table are in it, as far as the arcs of the
     table. Where the arcs do not end within the image it is the largest circle of the image, about its middle unless
@@ -68,13 +74,14 @@ def choose_mask(imaging: Imaging, table: FieldTable) -> tuple[Imaging, tuple[Fie
     to the lens.
     """
     coarse = coarsened(imaging)
+    table = find_field(coarse)
     x, y = lens_center(coarse, table)
     largest = 0.5 * min(imaging.shape) * imaging.pixel_scale
     margin = 2 * imaging.pixel_scale
     wanted = MASK_MARGIN * arc_radius(coarse, (x, y)) + margin
     neighbours = find_neighbours(coarse, table, (x, y), min(wanted, largest))
     if table.moved or any(one.beyond for one in neighbours):
-        coarse = without(coarse, neighbours)
+        coarse = _without(coarse, neighbours)
         wanted = min(MASK_MARGIN * arc_radius(coarse, (x, y)), ARCS_MARGIN * table.reach) + margin
     elif wanted >= largest and imaging.center is None:
         x, y = imaging.origin
@@ -86,12 +93,12 @@ def choose_mask(imaging: Imaging, table: FieldTable) -> tuple[Imaging, tuple[Fie
             "and center= where the lens is"
         )
     outside, told = disc(imaging.frame, radius, (x, y))
-    near = [one for one in neighbours if one.distance(x, y) < radius + one.radius]
+    near = [one for one in neighbours if np.hypot(x - one.seen.x, y - one.seen.y) < radius + one.radius]
     told = [*table.notes, *(() if wanted >= largest else told), *(
         f"galaxy masked, its wings modelled: {one}, {one.seen.why}" for one in near
     )]  # fmt: skip
-    chosen = functools.reduce(add_note, told, add_note(without(imaging.with_mask(outside), near), note))
-    return chosen, tuple(one.seen for one in near)
+    chosen = functools.reduce(add_note, told, add_note(_without(imaging.with_mask(outside), near), note))
+    return Chosen(chosen, table, tuple(one.seen for one in near))
 
 
 def find_neighbours(
@@ -105,8 +112,7 @@ def find_neighbours(
     galaxies = [one for one in table.objects if one.kind == "galaxy"]
     if not galaxies:
         return []
-    level, ring = light_level(imaging, center)
-    excess = np.where(imaging.mask, 0.0, imaging.data - level[ring]) / imaging.noise
+    excess = Rings.about(imaging, center).excess(imaging) / imaging.noise
     lensed = [n for n, one in enumerate(table.objects, 1) if one.kind in ("arc", "image")]
     arcs = np.isin(table.segments, lensed)
     gap = GAP * fwhm(imaging.psf) * imaging.pixel_scale
@@ -134,12 +140,16 @@ def _wings(imaging: Imaging, excess: np.ndarray, galaxy: FieldObject, least: flo
     return radius
 
 
-def without(imaging: Imaging, neighbours: list[Neighbour]) -> Imaging:
-    """The image with discs about galaxies masked."""
+def without_discs(imaging: Imaging, discs: Iterable[tuple[float, float, float]]) -> Imaging:
+    """The image with discs masked, each a place x, y and a radius [arcsec]."""
     mask = np.zeros(imaging.shape, bool)
-    for one in neighbours:
-        mask |= one.distance(imaging.x, imaging.y) < one.radius
+    for x, y, radius in discs:
+        mask |= np.hypot(imaging.x - x, imaging.y - y) < radius
     return imaging.with_mask(mask)
+
+
+def _without(imaging: Imaging, neighbours: list[Neighbour]) -> Imaging:
+    return without_discs(imaging, ((one.seen.x, one.seen.y, one.radius) for one in neighbours))
 
 
 def coarsened(imaging: Imaging) -> Imaging:
@@ -164,25 +174,35 @@ def lens_center(imaging: Imaging, table: FieldTable) -> tuple[float, float]:
     return float(imaging.x[row, column]), float(imaging.y[row, column])
 
 
-def _rings(imaging: Imaging, center: tuple[float, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """The ring (H, W) about a place that each pixel lies in, the used pixels (K,) in the order of their rings, where in
-    that order each ring ends (count - 1,), and how many rings fit into the image."""
-    width = RING * imaging.pixel_scale
-    count = int(0.5 * min(imaging.shape) * imaging.pixel_scale / width) + 1
-    ring = (np.hypot(imaging.x - center[0], imaging.y - center[1]) / width).astype(np.int32)
-    used = np.flatnonzero(~imaging.mask & (ring < count))
-    used = used[np.argsort(ring.flat[used], kind="stable")]
-    return ring, used, np.searchsorted(ring.flat[used], np.arange(1, count)), count
+@dataclasses.dataclass(frozen=True, eq=False)
+class Rings:
+    """Rings about a place: the one (H, W) that each pixel lies in, the used pixels (K,) in the order of their rings,
+    where in that order each ring ends (count - 1,), and how many rings fit into the image."""
 
+    number: np.ndarray
+    used: np.ndarray
+    edges: np.ndarray
+    count: int
 
-def light_level(imaging: Imaging, center: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """The light of a round galaxy at a place: the percentile LEVEL of each ring about it, and the ring (H, W) of each
-    pixel."""
-    ring, used, edges, count = _rings(imaging, center)
-    inside = np.split(imaging.data.flat[used], edges)
-    level = np.zeros(ring.max() + 1)
-    level[:count] = [np.percentile(values, LEVEL) if values.size else 0.0 for values in inside]
-    return level, ring
+    @classmethod
+    def about(cls, imaging: Imaging, center: tuple[float, float]) -> Rings:
+        """Those of an image about a place (x, y) [arcsec]."""
+        width = RING * imaging.pixel_scale
+        count = int(0.5 * min(imaging.shape) * imaging.pixel_scale / width) + 1
+        number = (np.hypot(imaging.x - center[0], imaging.y - center[1]) / width).astype(np.int32)
+        used = np.flatnonzero(~imaging.mask & (number < count))
+        used = used[np.argsort(number.flat[used], kind="stable")]
+        return cls(number, used, np.searchsorted(number.flat[used], np.arange(1, count)), count)
+
+    def split(self, values: np.ndarray) -> list[np.ndarray]:
+        """What an image (H, W) holds in the used pixels of each ring."""
+        return np.split(values.flat[self.used], self.edges)
+
+    def excess(self, imaging: Imaging) -> np.ndarray:
+        """The image (H, W) less the light of a round galaxy, the percentile LEVEL of each ring; 0 where masked."""
+        level = np.zeros(self.number.max() + 1)
+        level[: self.count] = [np.percentile(v, LEVEL) if v.size else 0.0 for v in self.split(imaging.data)]
+        return np.where(imaging.mask, 0.0, imaging.data - level[self.number])
 
 
 def arc_radius(imaging: Imaging, center: tuple[float, float]) -> float:
@@ -191,14 +211,12 @@ def arc_radius(imaging: Imaging, center: tuple[float, float]) -> float:
     Structure is light above the percentile LEVEL of its ring. The rings must hang together; of several sets
     those count that hold at least a third of what the richest one holds.
     """
-    width = RING * imaging.pixel_scale
-    level, ring = light_level(imaging, center)
-    _, used, edges, count = _rings(imaging, center)
-    flags = _structure(imaging, np.where(imaging.mask, 0.0, imaging.data - level[ring]))
-    covered = np.array([part.mean() if part.size else 0.0 for part in np.split(flags.flat[used], edges)])
+    width, rings = RING * imaging.pixel_scale, Rings.about(imaging, center)
+    flags = _structure(imaging, rings.excess(imaging))
+    covered = np.array([part.mean() if part.size else 0.0 for part in rings.split(flags)])
     runs = _runs(covered > COVERED, first=2)
     if not runs:
-        return count * width
+        return rings.count * width
     weight = [covered[a:b].sum() for a, b in runs]
     return max(b for (_, b), w in zip(runs, weight, strict=True) if w >= 0.3 * max(weight)) * width
 
@@ -207,8 +225,7 @@ def _structure(imaging: Imaging, excess: np.ndarray) -> np.ndarray:
     """Where the excess (H, W) is significant and a good share of the light."""
     good = ~imaging.mask
     smooth = gaussian_filter(excess, SMOOTHING)
-    variance = gaussian_filter(np.where(good, imaging.noise, 0.0) ** 2, SMOOTHING)
-    noise = np.sqrt(variance) / (2 * SMOOTHING * np.sqrt(np.pi))
+    noise = smoothed_noise(imaging.noise, good, SMOOTHING)
     light = np.maximum(gaussian_filter(np.where(good, imaging.data, 0.0), SMOOTHING), 0)
     return (smooth > SIGNIFICANT * noise) & (smooth > PROMINENT * light) & good
 

@@ -27,7 +27,7 @@ def image(*galaxies, side=SIDE, scale=SCALE, **stated):
 
 def chosen(imaging):
     """Radius, x and y of the disc, and whether it is told to be as large as the image, or to reach its edge."""
-    notes = choose_mask(imaging, see_field(imaging))[0].notes
+    notes = choose_mask(imaging).imaging.notes
     (found,) = [note for note in notes if "mask chosen" in note]
     numbers = [float(number) for number in re.findall(r"-?\d+\.\d+", found)]
     return numbers[:3], "as large as the image allows" in found, any("reaches the edge" in note for note in notes)
@@ -76,8 +76,7 @@ def with_galaxy(imaging, x, y, peak, size=0.15):
 def test_a_brighter_galaxy_beside_the_lens_is_masked_and_the_disc_ends_with_the_arcs():
     alone = image((0.05, 0.05, 200), side=100)
     crowded = with_galaxy(alone, 2.65, 0.05, 3000)
-    table = see_field(crowded)
-    made, galaxies = choose_mask(crowded, table)
+    made, table, galaxies = choose_mask(crowded)
     assert [one.kind for one in galaxies] == ["galaxy"]
     (radius, *place), *_ = chosen(crowded)
     assert place == pytest.approx([0.05, 0.05], abs=0.06) and radius < 1.6 * table.reach + 0.3
@@ -91,4 +90,4 @@ def test_a_brighter_galaxy_beside_the_lens_is_masked_and_the_disc_ends_with_the_
 def test_a_galaxy_out_of_reach_changes_nothing():
     alone = image((0.05, 0.05, 200), side=160)
     far = with_galaxy(alone, 7.0, 6.5, 300, size=0.1)
-    assert np.array_equal(*(choose_mask(one, see_field(one))[0].mask for one in (alone, far)))
+    assert np.array_equal(*(choose_mask(one).imaging.mask for one in (alone, far)))
