@@ -33,6 +33,9 @@ East: TypeAlias = Literal["left", "right"]
 SIDES: tuple[East, ...] = get_args(East)
 NoiseScale: TypeAlias = float | Literal["auto"]
 """What the noise is multiplied by; "auto", for visibilities, takes it from the data."""
+SourceModel: TypeAlias = Literal["auto", "profiles", "pixels"]
+"""The source: what the data ask for, the profiles of the model, or pixels once those are fitted."""
+SOURCES: tuple[SourceModel, ...] = get_args(SourceModel)
 Regularisation: TypeAlias = Literal["gradient", "curvature", "adaptive", "matern"]
 """How a source on pixels is held smooth."""
 REGULARISATIONS: tuple[Regularisation, ...] = get_args(Regularisation)

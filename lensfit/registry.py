@@ -19,6 +19,7 @@ from lensfit.fitters.checkpoint import Store
 from lensfit.fitters.result import FitResult
 from lensfit.problem import Problem
 from lensfit.progress import Progress, shown
+from lensfit.start_up import one_blas_thread
 from lensfit.terms import LeastSquares, Residuals
 from lensfit.trust import examine
 
@@ -152,7 +153,7 @@ def fit(
     started = datetime.datetime.now(datetime.UTC)
     theta = None if start is None else _start(problem, start)
     store = nullcontext(NoCheckpoint()) if checkpoint is None else checkpoint.opened(problem, chosen, seed, theta)
-    with store as session, shown(progress) as told:
+    with one_blas_thread(), store as session, shown(progress) as told:
         result = chosen.run(problem, seed=seed, start=theta, progress=_Rising(told), checkpoint=session)
     result = dataclasses.replace(result, explored=chosen.explores_prior)
     result = examine(problem, result, start=start if isinstance(start, FitResult) else None)

@@ -9,8 +9,11 @@ import importlib
 import os
 import platform
 import warnings
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+
+from threadpoolctl import threadpool_limits
 
 from lensfit.programs import check_programs
 
@@ -49,6 +52,15 @@ def setup() -> None:
         jax.config.update("jax_enable_compilation_cache", False)
         told = f"JAX {jax.__version__} keeps programs in a way that cannot be checked: every run compiles them anew"
         warnings.warn(told, RuntimeWarning, stacklevel=2)
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """A context in which OpenBLAS and its kin have one thread, as they had before afterwards.
+
+    The matrices of a fit are small: more threads gain little, and wait for each other at full load. Where other
+    processes use the cores they burn ten times the CPU time of the work itself.
+    """
+    return threadpool_limits(1, user_api="blas")
 
 
 def keeps_programs() -> bool:

@@ -272,6 +272,25 @@ class Evidence(Term):
     def reconstruct(self, model: Any) -> Any:
         """The source with its uncertainty, see `lensfit.likelihood.reconstruction.Reconstruction`."""
 
+    def reach(self, model: Any, margin: float) -> tuple[np.ndarray, ...]:
+        """Where rays end on the mesh of a model of numbers, `margin` times as wide: (H, W) for each of `grids`; none
+        where rays are followed everywhere in any case."""
+        return ()
+
+    def within(self, *regions: np.ndarray) -> Evidence:
+        """The same where rays are followed only inside a region (H, W) of each of `grids`: none ends on a mesh outside.
+        """
+        return self
+
+    @abstractmethod
+    def lensed(self, model: Any, coefficients: jax.Array) -> tuple[jax.Array, ...]:
+        """The source of these coefficients (S,) as it is lensed, before the instrument: (H, W) for each of `grids`."""
+
+    @abstractmethod
+    def normal(self, model: Any, images: tuple[jax.Array, ...]) -> Any:
+        """What the data say of the S coefficients, the K amplitudes and those of n further images, (n, H, W) before the
+        instrument for each of `grids`: see `lensfit.inversion.solve.Normal`."""
+
 
 @pytree
 class Sum(LeastSquares):

@@ -25,6 +25,7 @@ from lensfit.report import write_report
 from lensfit.results import Quantity, derived_quantities, headline, read_result, renewing, write_results
 from lensfit.results.document import RESULT
 from lensfit.results.files import RECIPE, read_masks
+from lensfit.start_up import one_blas_thread
 from lensfit.verdict import Trust
 
 logger = logging.getLogger("lensfit")
@@ -85,8 +86,8 @@ class Analysis:
         """
         section = _section(data, reading)
         observation = observe(data) if section is None else read(section)
-        standard = model if isinstance(model, str) else None
-        if mass is not None and model is not None and standard is None:
+        standard = observation.default or None if model is None else model if isinstance(model, str) else None
+        if mass is not None and standard is None:
             raise ModelError(f"mass {mass!r} is that of a standard model, and the model given has masses of its own")
         asked = FitSection(seed=seed, standard=standard, mass=mass)
         return cls(seen=observation, model=model, data=section, fit=asked)
@@ -103,7 +104,7 @@ class Analysis:
     def then(self, step: Step, progress: Progress | None = None) -> Analysis:
         """After one more step; without `progress` a bar shows how it goes on."""
         begun = time.perf_counter()
-        with shown(progress) as told:
+        with one_blas_thread(), shown(progress) as told:
             made = step(self, told)
         said = step.__name__ if isinstance(step, FunctionType) else str(step)
         row = {"step": said, "seconds": time.perf_counter() - begun}

@@ -4,17 +4,18 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import jax
 
 from lensfit.analysis.analysis import Analysis, Model, Step
+from lensfit.analysis.auto_source import AutoSource
 from lensfit.analysis.source_on_pixels import Mesh, SourceOnPixels
 from lensfit.analysis.steps import Calibration, Companions, Posterior, Region, Search
 from lensfit.errors import ModelError
 from lensfit.fitters.base import Fitter
 from lensfit.fitters.checkpoint import Store
-from lensfit.names import MassModel
+from lensfit.names import MassModel, SourceModel
 from lensfit.progress import Progress
 from lensfit.registry import fitter as fitter_of
 from lensfit.registry import name_of
@@ -30,7 +31,7 @@ def analyse(
     *,
     mass: MassModel | None = None,
     seed: int = 0,
-    source: Literal["pixels"] | None = None,
+    source: SourceModel | None = None,
     mesh: Mesh | Mapping[str, Any] | None = None,
     steps: tuple[Step, ...] | None = None,
     progress: Progress | None = None,
@@ -39,7 +40,7 @@ def analyse(
     """From data to a verdict, as `lensfit fit` goes.
 
     The mask (of visibilities the window) is chosen from the data, the model is searched for, bright companions are
-    masked, visibilities calibrated, the source put on pixels if asked, and the fitter run from there.
+    masked, visibilities calibrated, the source made richer where the data ask for it, and the fitter run from there.
 
     Args:
         data: file or folder, an `Imaging`, an `Interferometer`, several visibilities of one lens as a list, or a
@@ -50,7 +51,9 @@ def analyse(
         fitter: by name, or as an object with its settings.
         mass: the main mass of a standard model, "sie" (by default) or "epl", whose slope is free.
         seed: same seed, same result.
-        source: "pixels" puts the source on pixels once the model is fitted; mesh: its `Mesh`, or its fields.
+        source: "auto" gives it what the data ask for, one profile, two or pixels (see `AutoSource`), by default where
+            the model is a standard one; "profiles" those of the model, by default where it is given; "pixels" puts it
+            on pixels once the model is fitted. mesh: of pixels, a `Mesh`, or its fields.
         steps: the steps in place of those.
         progress: None shows a bar, `lensfit.progress.silent` nothing.
         reading: of data from files, the fields of `lensfit.recipe.DataSection`, as psf="psf.fits".
@@ -87,7 +90,7 @@ def standard_road(
     begun: Analysis,
     fitter: Fitter | str = "staged",
     *,
-    source: Literal["pixels"] | None = None,
+    source: SourceModel | None = None,
     mesh: Mesh | Mapping[str, Any] | None = None,
     checkpoint: Store | None = None,
 ) -> tuple[Step, ...]:
@@ -98,18 +101,20 @@ def standard_road(
     chosen = fitter_of(fitter) if isinstance(fitter, str) else fitter
     staged = name_of(chosen) == "staged"
     observation, on_pixels = begun.observation, source == "pixels"
-    if mesh is not None and not on_pixels:
-        raise ModelError("a mesh is for a source on pixels: give source=\"pixels\" too")
+    if source is None:
+        source = "profiles" if begun.fit.standard is None else "auto"
+    if mesh is not None and source == "profiles":
+        raise ModelError("a mesh is for a source on pixels: give source=\"pixels\" too, or \"auto\"")
+    made = mesh if isinstance(mesh, Mesh) else Mesh(**mesh or {})
+    made.check()
     if not (staged or chosen.needs_optimum or on_pixels or observation.free):
         return (Search(chosen, checkpoint),)
     given = begun.data is not None and begun.data.mask is not None
     steps: list[Step] = [Calibration() if observation.free else Search()]
     if not given:
         steps.append(Companions())
-    if on_pixels:
-        made = mesh if isinstance(mesh, Mesh) else Mesh(**mesh or {})
-        made.check()
-        steps.append(SourceOnPixels(made))
+    if source != "profiles":
+        steps.append(SourceOnPixels(made) if on_pixels else AutoSource(made))
     if not staged:
         steps.append(Posterior(chosen, checkpoint))
     return tuple(steps)

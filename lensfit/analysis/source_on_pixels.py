@@ -4,9 +4,10 @@ evidence, with neighbouring meshes and regularisations.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import time
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +15,10 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, zoom
 
 from lensfit.analysis.analysis import Analysis
+from lensfit.analysis.pixel_search import search
 from lensfit.errors import FitError, ModelError
-from lensfit.fitters.laplace import laplace, values_at
-from lensfit.fitters.optimum import Climb, climb
+from lensfit.fitters.laplace import Bend, laplace, values_at
+from lensfit.fitters.optimum import Climb, ascend, finish
 from lensfit.fitters.result import Clock, FitResult, Variant, result_of
 from lensfit.inversion.regularisation import regularisation
 from lensfit.lensing import brightness_at, einstein_radius_of, unlensed, whole_field
@@ -29,6 +31,7 @@ from lensfit.profiles import PixelSource
 from lensfit.progress import Progress
 from lensfit.pytree import replace
 from lensfit.space import solve_amplitudes
+from lensfit.terms import Evidence
 from lensfit.trust import examine
 
 NAME = "pixels"
@@ -50,6 +53,9 @@ LEAST_PIXELS = 4
 """Nodes along a side, for a spline of any order."""
 OWN = {"matern": ("length",), "adaptive": ("contrast", "reference")}
 """What a regularisation has of its own."""
+
+
+logger = logging.getLogger("lensfit")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -233,9 +239,7 @@ class _Holder:
         return self._held(hyper) if key(hyper)[0] in self.free else self.values[key(hyper)]
 
 
-FIRST_WIDTH = 0.1
-"""Widths of its prior that a parameter of the mesh is first moved by; one of the mass moves by its error."""
-FINER = 1.25
+COARSER = 0.75
 """Nodes along a side of the neighbouring mesh, over those of the mesh."""
 STANDS_OUT = 5.0
 """Normalised residual from which on it is told where it is."""
@@ -274,32 +278,58 @@ class SourceOnPixels:
         if not isinstance(parametric.model, LensModel):
             raise ModelError("a source on pixels is for one dataset, and these are several with names")
         progress("source on pixels", np.nan, 0.0)
-        source = pixel_source(mesh, Arcs.of(parametric.likelihood, start.model), start.model)
-        model = pixel_model(parametric.model, start, source)
+        arcs = Arcs.of(parametric.likelihood, start.model)
+        model = pixel_model(parametric.model, start, pixel_source(mesh, arcs, start.model))
         problem = Problem(model, before.observation.term(model))
-        result = fit_on_pixels(problem, start, mesh, clock, progress)
+        begun, near = searched(problem, start, mesh, arcs, progress)
+        result = fit_on_pixels(problem, start, mesh, clock, progress, begun, near)
         asked = {f.name: getattr(mesh, f.name) for f in dataclasses.fields(mesh) if getattr(mesh, f.name) != f.default}
         section = dataclasses.replace(analysis.fit, source="pixels", mesh=asked or None)
         return before.changed(posed=problem, result=result, parametric=before, fit=section)
 
 
+def searched(
+    problem: Problem, start: FitResult, mesh: Mesh, arcs: Arcs, progress: Progress
+) -> tuple[np.ndarray, Evidence]:
+    """theta (n,) to begin at, from the best of several masses, each tried for a few steps on a coarse mesh; and the
+    term that follows rays only where they may be lensed source."""
+    progress("source on a coarse mesh", np.nan, 0.05)
+    coarse = Mesh(pixels=coarser(mesh), order=mesh.order)
+    model = replace(problem.model, source={NAME: pixel_source(coarse, arcs, start.model)})
+    smaller = Problem(model, problem.likelihood)
+    chosen, z, near = search(smaller, start, lambda mass: _extent(arcs, cast(LensModel, mass)), f"source.{NAME}")
+    logger.info("source on pixels: begun at %s", chosen.name)
+    values = dict(zip(smaller.names, np.asarray(smaller.to_theta(z)).tolist(), strict=True))
+    middle = np.asarray(problem.to_theta(np.zeros(problem.ndim)))
+    found = {name: value for name, value in values.items() if name != STRENGTH}
+    return np.array([found.get(name, m) for name, m in zip(problem.names, middle, strict=True)]), near
+
+
+def coarser(mesh: Mesh) -> int:
+    """Nodes along a side of the neighbouring mesh, with which the optimum is looked for too."""
+    return max(round(COARSER * mesh.pixels), LEAST_PIXELS)
+
+
 def fit_on_pixels(
-    problem: Problem, start: FitResult, mesh: Mesh, clock: Clock, progress: Progress
+    problem: Problem, start: FitResult, mesh: Mesh, clock: Clock, progress: Progress, theta: np.ndarray, near: Evidence
 ) -> FitResult:
-    """The optimum of ln evidence near a parametric result, with errors, spread and trust."""
-    end = ascend(problem, start, _part(progress, "source on pixels", 0.1))
+    """The optimum of ln evidence near theta (n,), with errors, spread and trust.
+
+    start: the parametric result. near: the problem's term that follows rays only where they may be lensed source.
+    """
+    end, found = optimum_of(problem, theta, near, _part(progress, "source on pixels", 0.3))
     theta = np.asarray(problem.to_theta(end.z))
-    progress("errors", np.nan, 0.4)
+    progress("errors", np.nan, 0.5)
     first = result_of(
         problem, theta, fitter="pixels", clock=clock, converged=end.arrived, evaluations=end.evaluations,
-        gradients=end.evaluations, curvature=laplace(problem.space, problem.likelihood, theta),
+        gradients=end.evaluations, curvature=laplace(problem.space, problem.likelihood, theta, found),
     )  # fmt: skip
     found = problem.reconstruct(theta)
     radius = einstein_radius_of(start.model.only(), whole_field(problem.likelihood.grids[0]))
-    begun = f"parametric fit: Einstein radius {radius:.4f} arcsec, chi2 {start.chi2:.1f}"
-    variants, others = _neighbours(problem, first, found, mesh, progress)
+    told = f"parametric fit: Einstein radius {radius:.4f} arcsec, chi2 {start.chi2:.1f}"
+    variants, others = _neighbours(problem, near, first, found, mesh, progress)
     variants = (*variants, *_profiles(start))
-    notes = (begun, *describe_residuals(problem.likelihood, found), *others, BIAS)
+    notes = (told, *describe_residuals(problem.likelihood, found), *others, BIAS)
     height = first.log_likelihood + float(problem.log_prior(theta))
     width = 0.5 * (problem.ndim * np.log(2 * np.pi) + float(np.linalg.slogdet(first.covariance)[1]))
     result = dataclasses.replace(
@@ -310,43 +340,52 @@ def fit_on_pixels(
     return examine(problem, result, parametric=start)
 
 
-def ascend(problem: Problem, start: FitResult, told: Callable[[float, int], None] = lambda *_: None) -> Climb:
-    """To the optimum, from the parameters of an earlier result and the middle of the priors of all others."""
-    known = np.array([name in start.names for name in problem.names])
+def beside(problem: Problem, start: FitResult) -> np.ndarray:
+    """theta (n,) of an earlier result, what it does not have in the middle of its prior."""
     middle = np.asarray(problem.to_theta(np.zeros(problem.ndim)))
-    theta = np.array([start[n] if has else m for n, has, m in zip(problem.names, known, middle, strict=True)])
-    z = np.asarray(problem.to_z(theta))
-    to_z = np.linalg.inv(np.asarray(jax.jacfwd(problem.to_theta)(jnp.asarray(z))))
-    mine = np.flatnonzero(known)
-    theirs = [start.names.index(problem.names[k]) for k in mine]
-    block = np.ix_(mine, mine)
-    covariance = FIRST_WIDTH**2 * np.eye(problem.ndim)
-    covariance[block] = to_z[block] @ start.covariance[np.ix_(theirs, theirs)] @ to_z[block].T
-    whitening = np.linalg.cholesky(0.5 * (covariance + covariance.T))
-    return climb(problem.space, problem.likelihood, z, whitening, told=told)
+    return np.array([start[n] if n in start.names else m for n, m in zip(problem.names, middle, strict=True)])
+
+
+def optimum_of(
+    problem: Problem, theta: np.ndarray, near: Evidence, told: Callable[[float, int], None]
+) -> tuple[Climb, Bend]:
+    """The optimum that Newton's steps reach from theta (n,), and the curvature there; all rays are followed from there
+    on if some that `near` leaves out have come to end on the mesh."""
+    whole, space = cast(Evidence, problem.likelihood), problem.space
+    end, found = finish(space, near, ascend(space, near, np.asarray(problem.to_z(theta)), told=told))
+    if not _all_followed(near, whole, problem, end):
+        end, found = finish(space, whole, ascend(space, whole, end.z, told=told))
+    return end, found
+
+
+def _all_followed(near: Evidence, whole: Evidence, problem: Problem, end: Climb) -> bool:
+    """Whether the term follows all the rays that end on the mesh."""
+    model = problem.space.build(problem.to_theta(end.z))
+    pairs = zip(near.reach(model, 1.0), whole.reach(model, 1.0), strict=True)
+    return all(np.array_equal(followed, every) for followed, every in pairs)
 
 
 def _neighbours(
-    problem: Problem, first: FitResult, found: Reconstruction, mesh: Mesh, progress: Progress
+    problem: Problem, near: Evidence, first: FitResult, found: Reconstruction, mesh: Mesh, progress: Progress
 ) -> tuple[tuple[Variant, ...], tuple[str, ...]]:
-    """The fit and its refits with another regularisation and a finer mesh; a note on what fits far better."""
-    other = "curvature" if mesh.regularisation == "gradient" else "gradient"
+    """The fit and its refits with another regularisation and a coarser mesh; a note on what fits far better."""
+    held = "curvature" if mesh.regularisation == "gradient" else "gradient"
     meshes = {
-        f"{other} regularisation": dataclasses.replace(mesh, regularisation=other),
-        "finer mesh": dataclasses.replace(mesh, pixels=round(FINER * mesh.pixels)),
+        f"{held} regularisation": dataclasses.replace(mesh, regularisation=held),
+        "coarser mesh": dataclasses.replace(mesh, pixels=coarser(mesh)),
     }
     base, notes = problem.model.pixels()[NAME], []
     variants = [_variant("as fitted", problem, first.theta, first.chi2, first.model)]
     for number, (name, changed) in enumerate(meshes.items()):
         source, strength = neighbour(base, changed, found)
-        beside = Problem(replace(problem.model, source={NAME: source}), problem.likelihood)
-        theta = np.where([n == STRENGTH for n in first.names], strength, first.theta)
+        other = Problem(replace(problem.model, source={NAME: source}), problem.likelihood)
+        theta = np.where([n == STRENGTH for n in first.names], strength, beside(other, first))
         told = _part(progress, name, 0.5 + 0.25 * number)
-        end = ascend(beside, dataclasses.replace(first, theta=theta), told)
-        theta = np.asarray(beside.to_theta(end.z))
-        values = values_at(beside.space, beside.likelihood, jnp.asarray(theta))
-        model = beside.space.build(jnp.asarray(theta)).filled(values.amplitudes)
-        variants.append(_variant(name, beside, theta, float(values.chi2), model))
+        end = ascend(other.space, near, np.asarray(other.to_z(theta)), told=told)
+        theta = np.asarray(other.to_theta(end.z))
+        values = values_at(other.space, other.likelihood, jnp.asarray(theta))
+        model = other.space.build(jnp.asarray(theta)).filled(values.amplitudes)
+        variants.append(_variant(name, other, theta, float(values.chi2), model))
         gain = float(values.log_likelihood) - first.log_likelihood
         notes.append(describe_neighbour(name, gain, mesh, changed))
     return tuple(variants), tuple(notes)

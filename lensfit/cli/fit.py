@@ -138,8 +138,6 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
     if mesh:
         given["mesh"] = (recipe.fit.mesh or {}) | mesh
     made = dataclasses.replace(recipe.fit, **{k: v for k, v in given.items() if v is not None})
-    if made.mesh and made.source is None:
-        raise ModelError(f"{', '.join(made.mesh)} of a mesh is for a source on pixels: give --source pixels too")
     return dataclasses.replace(recipe, fit=made)
 
 

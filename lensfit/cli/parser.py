@@ -16,6 +16,7 @@ from lensfit.names import (
     REGULARISATIONS,
     SIDES,
     SIGNS,
+    SOURCES,
     VISIBILITY_MODELS,
 )
 
@@ -114,8 +115,9 @@ def _add_fit_many(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_pixel_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("source on pixels")
-    group.add_argument("--source", choices=("pixels",), help="put the source on pixels once the model is fitted")
+    group = parser.add_argument_group("source")
+    told = "what the data ask for (default, of a standard model), the profiles of the model, or pixels"
+    group.add_argument("--source", choices=SOURCES, help=told)
     group.add_argument("--mesh-pixels", metavar="N", type=_count, help="nodes along a side of the mesh; default: 28")
     group.add_argument("--regularisation", choices=REGULARISATIONS, help="default: gradient")
     group.add_argument("--positive", action="store_const", const=True, help="keep the source from being negative")

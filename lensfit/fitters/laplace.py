@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 FIRST_STEP, STEP = 0.01, 0.3
 """Steps of the differences: of the first look in z, then in standard deviations of the posterior."""
+STEP_HELD = 0.05
+"""Step in z of the differences over what holds a source on pixels."""
 WIDEST = 1.0
 """Standard deviation in z given to a direction in which the posterior does not fall: that of the prior."""
 
@@ -75,23 +77,23 @@ class NormalEquations:
         return _inverse(np.asarray(self.curvature), moving)[np.ix_(moving, moving)]
 
 
-def laplace(space: Space, likelihood: Any, theta: np.ndarray) -> Laplace:
+def laplace(space: Space, likelihood: Any, theta: np.ndarray, found: Bend | None = None) -> Laplace:
     """The normal approximation of the posterior at theta (n,), prior included, amplitudes with a flat one.
 
     Of a likelihood that integrates its amplitudes out it is that of its evidence; where they are solved and it is no
-    sum of squares, their errors are not known: NaN.
+    sum of squares, their errors are not known: NaN. found: the curvature by differences, where that is known already.
     """
     if not isinstance(likelihood, LeastSquares):
-        return _of_density(space, likelihood, theta)
+        return _of_density(space, likelihood, theta, found)
     equations = normal_equations(space, likelihood, np.asarray(theta, float))
     to_z = np.eye(len(equations.moving()))
     to_z[: space.ndim, : space.ndim] = np.linalg.inv(np.asarray(equations.to_theta))
     return Laplace(equations.values, _inverse(to_z.T @ np.asarray(equations.curvature) @ to_z, equations.moving()))
 
 
-def _of_density(space: Space, likelihood: Any, theta: np.ndarray) -> Laplace:
+def _of_density(space: Space, likelihood: Any, theta: np.ndarray, found: Bend | None) -> Laplace:
     values = values_at(space, likelihood, np.asarray(theta, float))
-    found = bend(space, likelihood, np.asarray(values.z))
+    found = found or bend(space, likelihood, np.asarray(values.z))
     if isinstance(likelihood, Evidence):
         given = np.asarray(integrated(space, likelihood, np.asarray(theta, float)).amplitude_covariance)
     else:
@@ -240,6 +242,12 @@ def value_and_slope(space: Space, likelihood: Any, z: jax.Array) -> tuple[Any, j
     return jax.value_and_grad(value, has_aux=True)(z)
 
 
+def whitening_of(curvature: np.ndarray) -> np.ndarray:
+    """W (n, n): z + W w with w standard normal is about the posterior that bends so; no wider than the prior."""
+    values, vectors = np.linalg.eigh(curvature)
+    return vectors / np.sqrt(np.maximum(values, WIDEST**-2))
+
+
 @dataclasses.dataclass(frozen=True)
 class Bend:
     """-ln posterior about z (n,): its curvature (n, n), and d amplitudes / d z (K, n). evaluations: with gradient."""
@@ -250,15 +258,57 @@ class Bend:
     evaluations: int
 
     def whitening(self) -> np.ndarray:
-        """W (n, n): z + W w with w standard normal is about the posterior; no wider than the prior."""
-        values, vectors = np.linalg.eigh(self.curvature)
-        return vectors / np.sqrt(np.maximum(values, WIDEST**-2))
+        """See `whitening_of`."""
+        return whitening_of(self.curvature)
 
 
 def bend(space: Space, likelihood: Any, z: np.ndarray) -> Bend:
-    """The curvature at z (n,), from central differences over STEP standard deviations each way."""
-    near = _differences(space, likelihood, z, FIRST_STEP * np.eye(len(z)))
-    return _differences(space, likelihood, z, STEP * near.whitening())
+    """The curvature at z (n,), from central differences over STEP standard deviations each way.
+
+    The first look that says how far that is, is the curvature of an evidence as Gauss and Newton have it, else one from
+    differences over FIRST_STEP.
+    """
+    if isinstance(likelihood, Evidence):
+        _, slope = value_and_slope(space, likelihood, jnp.asarray(z))
+        whitening, evaluations = whitening_of(approximate_curvature(space, likelihood, z, np.asarray(slope))), 1
+    else:
+        near = _differences(space, likelihood, z, FIRST_STEP * np.eye(len(z)))
+        whitening, evaluations = near.whitening(), near.evaluations
+    there = _differences(space, likelihood, z, STEP * whitening)
+    return dataclasses.replace(there, evaluations=there.evaluations + evaluations)
+
+
+def approximate_curvature(space: Space, likelihood: Evidence, z: np.ndarray, slope: np.ndarray) -> np.ndarray:
+    """-ln posterior of an evidence bends like this (n, n) about z (n,), as Gauss and Newton have it; slope (n,) there.
+
+    How the lensed source moves with a parameter, its coefficients held, is an image; of its square that part counts
+    which coefficients and amplitudes cannot make up for. What holds the source moves no light: there the slope's
+    differences say it.
+    """
+    curvature = np.array(_of_lensed_light(space, likelihood, jnp.asarray(z)))
+    for k in [k for k, p in enumerate(space.parameters) if p.role == "regularisation"]:
+        _, beyond = value_and_slope(space, likelihood, jnp.asarray(z + STEP_HELD * (np.arange(len(z)) == k)))
+        curvature[k] = curvature[:, k] = -(np.asarray(beyond) - slope) / STEP_HELD
+    return curvature
+
+
+@compiled
+def _of_lensed_light(space: Space, likelihood: Any, z: jax.Array) -> jax.Array:
+    model = space.build(space.to_theta(z))
+    found = likelihood.solution(model)
+    size = len(found.s) - len(space.amplitudes)
+    coefficients, n = found.s[:size], len(z)
+
+    def lensed(z: jax.Array) -> tuple[jax.Array, ...]:
+        return likelihood.lensed(space.build(space.to_theta(z)), coefficients)
+
+    _, push = jax.linearize(lensed, z)
+    normal = likelihood.normal(model, jax.vmap(push)(jnp.eye(n)))
+    moving = found.moving
+    across = jnp.where(moving[:, None], normal.curvature[:-n, -n:], 0.0)
+    system = jnp.where(moving[:, None] & moving, found.system, jnp.diag(jnp.where(moving, 0.0, 1.0)))
+    own = normal.curvature[-n:, -n:] - across.T @ jax.scipy.linalg.solve(system, across, assume_a="pos")
+    return 0.5 * (own + own.T) + jnp.eye(n)
 
 
 def _differences(space: Space, likelihood: Any, z: np.ndarray, steps: np.ndarray) -> Bend:

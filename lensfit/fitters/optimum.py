@@ -10,10 +10,17 @@ import numpy as np
 
 from lensfit.errors import FitError
 from lensfit.fitters.calls import drawable, undefined
-from lensfit.fitters.laplace import NormalEquations, bend, normal_equations, value_and_slope
+from lensfit.fitters.laplace import (
+    Bend,
+    NormalEquations,
+    approximate_curvature,
+    bend,
+    normal_equations,
+    value_and_slope,
+)
 from lensfit.problem import Problem
 from lensfit.space import Space
-from lensfit.terms import LeastSquares
+from lensfit.terms import Evidence, LeastSquares
 
 STEPS = 50
 """Gauss-Newton steps to the optimum at most."""
@@ -28,6 +35,12 @@ MEMORY = 20
 SMALL_GAIN = 0.01
 """Gain in ln posterior over PATIENCE steps that is none."""
 PATIENCE = 5
+NEAR, SMALL = 0.3, 0.1
+"""Gain in ln posterior of a damped Newton step that ends an ascent, and of the last one with the exact curvature."""
+FINISHING = 6
+"""Steps with the exact curvature, at most."""
+FIRST_DAMPING, LONGEST = 0.1, 1.0
+"""Damping of its first step, and the longest step of one number [widths of its prior]."""
 TRIES = 3
 """How often the climb begins once more."""
 
@@ -98,11 +111,16 @@ def optimum(problem: Problem, theta: np.ndarray) -> Optimum:
 
 
 def _by_gradient(problem: Problem, z: np.ndarray) -> Optimum:
-    first = bend(problem.space, problem.likelihood, z)
-    end = climb(problem.space, problem.likelihood, z, first.whitening())
-    there = bend(problem.space, problem.likelihood, end.z)
+    space, likelihood = problem.space, problem.likelihood
+    if isinstance(likelihood, Evidence):
+        end, there = finish(space, likelihood, ascend(space, likelihood, z))
+        evaluations = end.evaluations
+    else:
+        first = bend(space, likelihood, z)
+        end = climb(space, likelihood, z, first.whitening())
+        there = bend(space, likelihood, end.z)
+        evaluations = first.evaluations + end.evaluations + there.evaluations
     whitening = there.whitening()
-    evaluations = first.evaluations + end.evaluations + there.evaluations
     covariance = whitening @ whitening.T
     promise = 0.5 * float(there.slope @ covariance @ there.slope)
     return Optimum(np.asarray(problem.to_theta(end.z)), end.z, end.log_posterior, covariance, evaluations, promise)
@@ -138,6 +156,77 @@ class Climb:
     log_posterior: float
     evaluations: int
     arrived: bool
+
+
+def ascend(
+    space: Space, likelihood: Evidence, z: np.ndarray, most: int = STEPS, told: Told = lambda *_: None
+) -> Climb:
+    """From z (n,) towards the nearest maximum of the ln posterior of an evidence, by damped Newton steps: the slope is
+    exact, the curvature that of Gauss and Newton.
+
+    It ends where steps gain little; `finish` goes on from there with the exact curvature.
+    told(ln posterior, evaluations) is called at each step; evaluations count values with their slope.
+
+    Raises:
+        FitError: ln posterior is not finite at z, or it or its slope is NaN on the way.
+    """
+    here = _Height.at(space, likelihood, z)
+    if not np.isfinite(here.value):
+        raise FitError("ln L or the prior is not finite at the start; start from elsewhere")
+    evaluations, damping, gains = 1, FIRST_DAMPING, [np.inf]
+    while len(gains) <= most and gains[-1] > NEAR:
+        curvature = approximate_curvature(space, likelihood, here.z, here.slope)
+        values, vectors = np.linalg.eigh(curvature)
+        values, along = np.maximum(values, 1.0), vectors.T @ here.slope
+        for _ in range(HALVINGS):
+            step = vectors @ (along / (values * (1 + damping)))
+            there = _Height.at(space, likelihood, here.z + step * min(1.0, LONGEST / np.max(np.abs(step))))
+            evaluations += 1
+            if there.value > here.value:
+                break
+            damping = max(4 * damping, 0.1)
+        else:
+            return Climb(here.z, here.value, evaluations, True)
+        gains.append(there.value - here.value)
+        here, damping = there, 0.2 * damping
+        told(here.value, evaluations)
+    return Climb(here.z, here.value, evaluations, gains[-1] <= NEAR)
+
+
+def finish(space: Space, likelihood: Evidence, end: Climb) -> tuple[Climb, Bend]:
+    """The end of an ascent taken to the optimum by steps with the exact curvature, and that curvature."""
+    found = bend(space, likelihood, end.z)
+    whitening, evaluations = found.whitening(), end.evaluations + found.evaluations
+    here, gain = _Height(end.z, end.log_posterior, -found.slope), np.inf
+    for _ in range(FINISHING):
+        there = _Height.at(space, likelihood, here.z + whitening @ (whitening.T @ here.slope))
+        evaluations, gain = evaluations + 1, there.value - here.value
+        if not gain > 0:
+            break
+        here = there
+        if gain < SMALL:
+            break
+    return Climb(here.z, here.value, evaluations, gain < SMALL), found
+
+
+@dataclasses.dataclass(frozen=True)
+class _Height:
+    """ln posterior at z (n,) and its slope (n,); -inf where it is impossible or out of the prior."""
+
+    z: np.ndarray
+    value: float
+    slope: np.ndarray
+
+    @classmethod
+    def at(cls, space: Space, likelihood: Any, z: np.ndarray) -> _Height:
+        """Raises FitError where the prior has draws and ln L or its slope is NaN."""
+        (value, _), slope = value_and_slope(space, likelihood, jnp.asarray(z))
+        if np.isfinite(value) and np.all(np.isfinite(slope)):
+            return cls(z, float(value), np.asarray(slope))
+        if value != -np.inf and drawable(z):
+            told = "the slope of ln L is not finite" if np.isfinite(value) else "ln L is NaN or infinite"
+            raise undefined(space.names, space.to_theta(z), told)
+        return cls(z, -np.inf, np.zeros(len(z)))
 
 
 def climb(
@@ -184,17 +273,11 @@ class _Ascent:
 
         Raises FitError where the prior has draws and ln L or its slope is NaN.
         """
-        z = jnp.asarray(self.z + self.whitening @ w)
-        (value, _), slope = value_and_slope(self.space, self.likelihood, z)
+        there = _Height.at(self.space, self.likelihood, self.z + self.whitening @ w)
         self.evaluations += 1
-        if np.isfinite(value) and np.all(np.isfinite(slope)):
-            if value > self.height:
-                self.best, self.height = np.array(w), float(value)
-            return -float(value), -self.whitening.T @ np.asarray(slope)
-        if value != -np.inf and drawable(z):
-            told = "the slope of ln L is not finite" if np.isfinite(value) else "ln L is NaN or infinite"
-            raise undefined(self.space.names, self.space.to_theta(z), told)
-        return np.inf, np.zeros(len(w))
+        if there.value > self.height:
+            self.best, self.height = np.array(w), there.value
+        return -there.value, -self.whitening.T @ there.slope
 
     def step(self, _: Any) -> None:
         """After a step of the optimiser: end it where nothing is gained any more."""

@@ -19,6 +19,9 @@ from lensfit.operators.psf import convolve, transfer_function
 from lensfit.pytree import pytree, static
 
 KERNELS = "lensfit.inversion.tile_kernels"
+STEP, FAR = 2048, 1e3
+"""Numbers of pixels are rounded up to multiples of this one, so that few shapes are compiled; where the rays that fill
+up start [arcsec]: off every mesh."""
 CHUNK = 56
 """Columns of B that are convolved together where XLA does it."""
 
@@ -28,10 +31,10 @@ class Rays:
     """Where rays start and what they are compared with.
 
     Attributes:
-        x, y: (E, Q) sub-pixels [arcsec] of the pixels that the mask or the PSF's reach about it holds.
+        x, y: (E, Q) sub-pixels [arcsec] of the pixels that the mask or the PSF's reach about it holds, filled up.
         pixels: (E,) these pixels, W row + column of the image (H, W).
-        seen: (M,) the pixels with data, the same.
-        inverse_noise: (M,) 1 / sigma.
+        seen: (M,) the pixels with data, the same, filled up.
+        inverse_noise: (M,) 1 / sigma, 0 of what fills up.
         psf: (h, w). transfer: its transform on the image, which has the PSF's reach to spare.
         shape: (H, W).
     """
@@ -50,14 +53,24 @@ class Rays:
         cls, x: np.ndarray, y: np.ndarray, needed: np.ndarray, inverse_noise: np.ndarray, psf: np.ndarray,
         pixel_scale: float, sub_pixels: int,
     ) -> Rays:
-        """For an image of pixel centres x, y, `needed` where rays start, and 1 / sigma, 0 without data: all (H, W)."""
-        starts = sub_pixel_positions(x[needed], y[needed], pixel_scale, sub_pixels)
+        """For an image of pixel centres x, y, `needed` where rays start, and 1 / sigma, 0 without data: all (H, W).
+
+        What fills up lies at a pixel that neither has.
+        """
+        free = np.flatnonzero(~needed & ~(inverse_noise > 0))
+        more = [int(-np.count_nonzero(used) % STEP) if len(free) else 0 for used in (needed, inverse_noise > 0)]
+        places = [np.append(axis[needed], np.full(more[0], FAR)) for axis in (x, y)]
+        starts = sub_pixel_positions(places[0], places[1], pixel_scale, sub_pixels)
+
+        def filled(indices: np.ndarray, count: int) -> jax.Array:
+            return jnp.asarray(np.append(indices, np.full(count, free[0] if count else 0)), jnp.int32)
+
         return cls(
             x=starts[0],
             y=starts[1],
-            pixels=jnp.asarray(np.flatnonzero(needed), jnp.int32),
-            seen=jnp.asarray(np.flatnonzero(inverse_noise), jnp.int32),
-            inverse_noise=jnp.asarray(inverse_noise[inverse_noise > 0]),
+            pixels=filled(np.flatnonzero(needed), more[0]),
+            seen=filled(np.flatnonzero(inverse_noise), more[1]),
+            inverse_noise=jnp.asarray(np.append(inverse_noise[inverse_noise > 0], np.zeros(more[1]))),
             psf=jnp.asarray(psf),
             transfer=jnp.asarray(transfer_function(psf, x.shape)),
             shape=(x.shape[0], x.shape[1]),

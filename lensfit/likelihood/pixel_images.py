@@ -4,6 +4,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.ndimage import binary_dilation
 
 from lensfit.datasets import Imaging
 from lensfit.errors import ModelError
@@ -25,7 +26,7 @@ from lensfit.model import LensModel
 from lensfit.native import Engine
 from lensfit.operators.psf import convolve
 from lensfit.profiles import PixelSource
-from lensfit.pytree import pytree, static
+from lensfit.pytree import pytree, replace, static
 from lensfit.terms import Evidence
 
 SUB_PIXELS = 2
@@ -74,6 +75,25 @@ class PixelImagingLikelihood(Evidence):
             width=jnp.asarray(WIDTH * largest if width is None else float(width)),
         )
 
+    def reach(self, model: LensModel, margin: float) -> tuple[np.ndarray, ...]:
+        """See `Evidence.reach`; a pixel counts with any of its rays, and so do its neighbours."""
+        source, _ = pixels_of(model)
+        return tuple(self._reach(k, model, source, margin) for k in range(len(self.images)))
+
+    def _reach(self, k: int, model: LensModel, source: PixelSource, margin: float) -> np.ndarray:
+        rays, middle = self.rays[k], (source.pixels - 1) / 2
+        u, v = source.position(*model.source_position(rays.x, rays.y))
+        away = np.maximum(np.abs(np.asarray(u) - middle), np.abs(np.asarray(v) - middle))
+        region = np.zeros(rays.shape, bool)
+        region.ravel()[np.asarray(rays.pixels)[(away < margin * (middle + source.order)).any(-1)]] = True
+        return binary_dilation(region, iterations=2)
+
+    def within(self, *regions: np.ndarray) -> PixelImagingLikelihood:
+        """See `Evidence.within`."""
+        sub_pixels = round(np.sqrt(self.rays[0].x.shape[1]))
+        rays = tuple(_rays(image, sub_pixels, region) for image, region in zip(self.images, regions, strict=True))
+        return replace(self, rays=rays)
+
     def __call__(self, model: LensModel) -> jax.Array:
         """ln evidence of a model whose leaves are numbers or `Solved`."""
         return self.solution(model).log_evidence
@@ -81,19 +101,39 @@ class PixelImagingLikelihood(Evidence):
     def solution(self, model: LensModel) -> Solution:
         """The most probable source and amplitudes, and the terms of ln evidence."""
         source, rest = pixels_of(model)
-        parts = [self._normal(k, model, source, rest) for k in range(len(self.images))]
+        none = tuple(jnp.zeros((0, *image.shape)) for image in self.images)
+        return solution(self.normal(model, none), source, self.width, rest.positive(), self.engine)
+
+    def normal(self, model: LensModel, images: tuple[jax.Array, ...]) -> Normal:
+        """See `Evidence.normal`."""
+        source, rest = pixels_of(model)
+        parts = [self._normal(k, model, source, rest, more) for k, more in enumerate(images)]
         total = parts[0]
         for part in parts[1:]:
             total = total.plus(part)
-        return solution(total, source, self.width, rest.positive(), self.engine)
+        return total
 
-    def _normal(self, k: int, model: LensModel, source: PixelSource, rest: LensModel) -> Normal:
+    def _normal(self, k: int, model: LensModel, source: PixelSource, rest: LensModel, more: jax.Array) -> Normal:
         image, rays = self.images[k], self.rays[k]
         target = -image.residuals(rest).ravel()[rays.seen]
-        columns = columns_of(image, rest).reshape(-1, image.shape[0] * image.shape[1])[:, rays.seen]
+        columns = columns_of(image, rest)
+        if len(more):
+            columns = jnp.concatenate([columns, image.whiten(more)])
+        columns = columns.reshape(-1, image.shape[0] * image.shape[1])[:, rays.seen]
         u, v = source.position(*model.source_position(rays.x, rays.y))
         curvature, vector = normal(rays, u, v, columns, target, (source.pixels, source.order), self.engine)
         return Normal(curvature=curvature, vector=vector, constant=target @ target, log_norm=image.log_norm)
+
+    def lensed(self, model: LensModel, coefficients: jax.Array) -> tuple[jax.Array, ...]:
+        """See `Evidence.lensed`; zero where no ray is followed."""
+        return tuple(self._lensed(k, model, pixels_of(model)[0], coefficients) for k in range(len(self.images)))
+
+    def _lensed(self, k: int, model: LensModel, source: PixelSource, coefficients: jax.Array) -> jax.Array:
+        image, rays = self.images[k], self.rays[k]
+        square = coefficients.reshape(source.pixels, -1)
+        values = brightness_of(source, square, *model.source_position(rays.x, rays.y)).mean(-1)
+        zero = jnp.zeros(image.shape[0] * image.shape[1])
+        return zero.at[rays.pixels].set(values).reshape(image.shape)
 
     def reconstruct(self, model: LensModel) -> Reconstruction:
         """The source, its uncertainty and the images, for a model whose leaves are numbers or `Solved`."""
@@ -108,10 +148,7 @@ class PixelImagingLikelihood(Evidence):
     def _seen(
         self, k: int, model: LensModel, source: PixelSource, rest: LensModel, coefficients: jax.Array
     ) -> Seen:
-        image, rays = self.images[k], self.rays[k]
-        values = brightness_of(source, coefficients, *model.source_position(rays.x, rays.y)).mean(-1)
-        zero = jnp.zeros(image.shape[0] * image.shape[1])
-        lensed = zero.at[rays.pixels].set(values).reshape(image.shape)
+        image, lensed = self.images[k], self._lensed(k, model, source, coefficients)
         source_image, light = convolve(lensed, image.transfer), image.image(rest)
         total = source_image + light
         return Seen(
@@ -134,9 +171,9 @@ class PixelImagingLikelihood(Evidence):
         return jnp.sum(jnp.stack([image.log_norm for image in self.images]))
 
 
-def _rays(image: ImagingLikelihood, sub_pixels: int) -> Rays:
+def _rays(image: ImagingLikelihood, sub_pixels: int, region: np.ndarray | bool = True) -> Rays:
     return Rays.of(
-        *image.grid.coordinates(), needed=np.asarray(image.grid.gather) >= 0,
+        *image.grid.coordinates(), needed=(np.asarray(image.grid.gather) >= 0) & region,
         inverse_noise=np.asarray(image.inverse_noise), psf=np.asarray(image.psf),
         pixel_scale=float(image.grid.pixel_scale), sub_pixels=sub_pixels,
     )

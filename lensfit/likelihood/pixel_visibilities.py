@@ -95,9 +95,24 @@ class PixelInterferometerLikelihood(Evidence):
     def solution(self, model: LensModel) -> Solution:
         """The most probable source and amplitudes, and the terms of ln evidence."""
         source, rest = pixels_of(model)
-        fixed, images = self.visibilities.image(rest), columns_of(self.visibilities, rest)
-        normal = self._normal(self.mapping(model, source), images, fixed)
-        return solution(normal, source, self.width, rest.positive(), "native")
+        none = (jnp.zeros((0, *self.visibilities.shape)),)
+        return solution(self.normal(model, none), source, self.width, rest.positive(), "native")
+
+    def normal(self, model: LensModel, images: tuple[jax.Array, ...]) -> Normal:
+        """See `Evidence.normal`."""
+        source, rest = pixels_of(model)
+        columns = columns_of(self.visibilities, rest)
+        if len(images[0]):
+            columns = jnp.concatenate([columns, self.visibilities.whiten(images[0])])
+        return self._normal(self.mapping(model, source), columns, self.visibilities.image(rest))
+
+    def lensed(self, model: LensModel, coefficients: jax.Array) -> tuple[jax.Array, ...]:
+        """See `Evidence.lensed`; zero where no ray is followed."""
+        source, _ = pixels_of(model)
+        square = coefficients.reshape(source.pixels, -1)
+        values = brightness_of(source, square, *model.source_position(self.x, self.y)).mean(-1)
+        zero = jnp.zeros(self.visibilities.shape[0] * self.visibilities.shape[1])
+        return (zero.at[self.pixels].set(values).reshape(self.visibilities.shape),)
 
     def mapping(self, model: LensModel, source: PixelSource) -> MappingMatrix:
         """T: what the antennas see of unit coefficients [Jy/pixel]."""
@@ -128,8 +143,7 @@ class PixelInterferometerLikelihood(Evidence):
         found, data = self.solution(model), self.visibilities
         size = source.pixels**2
         coefficients = found.s[:size].reshape(source.pixels, -1)
-        values = brightness_of(source, coefficients, *model.source_position(self.x, self.y)).mean(-1)
-        lensed = jnp.zeros(data.shape[0] * data.shape[1]).at[self.pixels].set(values).reshape(data.shape)
+        (lensed,) = self.lensed(model, coefficients)
         light = data.image(rest.filled(found.s[size:]))
         image = data.whiten(lensed) + light
         seen = Seen(

@@ -6,7 +6,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from lensfit import instruments
 from lensfit.datasets import read_psf
@@ -20,6 +20,7 @@ from lensfit.names import (
     NAN_POLICIES,
     NOISE_MEANINGS,
     SIDES,
+    SOURCES,
     VISIBILITY_MODELS,
     East,
     MaskIs,
@@ -28,6 +29,7 @@ from lensfit.names import (
     NoiseIs,
     NoiseScale,
     Sign,
+    SourceModel,
 )
 from lensfit.outside import text_of, unreadable
 from lensfit.recipe import values
@@ -85,8 +87,9 @@ class FitSection:
     `mass` its main mass.
 
     settings: the fitter's fields that are not as by default, as {nlive = 400}.
-    source: "pixels" puts the source on pixels once the model is fitted; mesh: the fields of
-    `lensfit.analysis.Mesh` that are not as by default, as {pixels = 40}.
+    source: "auto" gives it what the data ask for, "profiles" what the model says, "pixels" puts it on pixels once the
+    model is fitted; None is "auto" for a standard model, else "profiles". mesh: the fields of `lensfit.analysis.Mesh`
+    that are not as by default, as {pixels = 40}.
     """
 
     fitter: str = "staged"
@@ -94,7 +97,7 @@ class FitSection:
     settings: dict[str, Any] | None = None
     standard: str | None = None
     mass: MassModel | None = None
-    source: Literal["pixels"] | None = None
+    source: SourceModel | None = None
     mesh: dict[str, Any] | None = None
 
 
@@ -290,7 +293,7 @@ READERS: dict[type, dict[str, values.Reader]] = {
         "settings": values.settings,
         "standard": values.one_of(*IMAGE_MODELS, *VISIBILITY_MODELS),
         "mass": values.one_of(*MASSES),
-        "source": values.one_of("pixels"),
+        "source": values.one_of(*SOURCES),
         "mesh": values.settings,
     },
     InstrumentSection: {

@@ -55,8 +55,8 @@ class Staged:
         stages, joint, found, other = _search(problem, seed, progress)
         if not np.isfinite(float(found.point.objective)):
             raise FitError("no finite chi2 was found: the model does not give finite brightness anywhere near the data")
-        end, system, gain = _settled(joint, problem.likelihood, found.point)
-        theta, notes = _in_problem(problem, joint.space, end)
+        end, system, gain = settled(joint, problem.likelihood, found.point)
+        theta, notes = in_problem(problem, joint.space, end)
         progress("neighbouring models", float(end.chi2), 0.8, "", theta)
         variants = fit_family(joint, problem.likelihood, end, stages.seconds, stages.easing)
         progress("errors", float(end.chi2), 0.95)
@@ -101,7 +101,7 @@ def _told(problem: Problem, space: Space, end: Point, found: Found, other: np.nd
     """What the search found, in the problem's theta; amplitudes that it samples are those of the end."""
 
     def placed(theta: np.ndarray) -> np.ndarray:
-        return _in_problem(problem, space, replace(end, theta=theta))[0]
+        return in_problem(problem, space, replace(end, theta=theta))[0]
 
     basins = tuple(Basin(placed(basin.theta), basin.score) for basin in found.basins)
     return Search(basins, placed(other))
@@ -111,7 +111,7 @@ def _teller(problem: Problem, space: Space, progress: Progress) -> Tell:
     """The progress of a problem as the stages know it, whose points are of the space where all is solved."""
 
     def tell(stage: str, chi2: float, share: float, point: Point | None) -> None:
-        progress(stage, chi2, share, "", None if point is None else _in_problem(problem, space, point)[0])
+        progress(stage, chi2, share, "", None if point is None else in_problem(problem, space, point)[0])
 
     return tell
 
@@ -123,7 +123,7 @@ def _better(found: Found, second: Found) -> tuple[Found, np.ndarray]:
     return found, second.theta
 
 
-def _settled(joint: Joint, likelihood: Any, point: Point) -> tuple[Point, System, float]:
+def settled(joint: Joint, likelihood: Any, point: Point) -> tuple[Point, System, float]:
     """The end of the descent, its exact system, and by how much the last steps still lowered chi2 + |z|^2."""
     for k in range(MORE):
         end, system = joint.settle(likelihood, np.asarray(point.theta), 20 if k else 10, 1e-3)
@@ -134,7 +134,7 @@ def _settled(joint: Joint, likelihood: Any, point: Point) -> tuple[Point, System
     return end, system, gain
 
 
-def _in_problem(problem: Problem, space: Space, point: Point) -> tuple[np.ndarray, tuple[str, ...]]:
+def in_problem(problem: Problem, space: Space, point: Point) -> tuple[np.ndarray, tuple[str, ...]]:
     """theta of the problem, which samples some of the amplitudes that were solved, and notes.
 
     Those that came out beyond their priors, at zero for instance, are put just inside them.

@@ -192,7 +192,7 @@ def fit_family(
 
     without_shear("no shear", theta, own, joint.shown)
     if wide is not joint.space:
-        best = min((fit(_start(joint, theta, second), model, more, 10) for second in seconds), key=_objective)
+        best = min((fit(start_beside(joint, theta, second), model, more, 10) for second in seconds), key=_objective)
         best = fit(np.asarray(best.theta), model, more, 15)
         variants.append(_variant("two sources", joint, model, more, best.theta, best.amplitudes, float(best.chi2)))
         without_shear("two sources, no shear", np.asarray(best.theta), model, more)
@@ -219,7 +219,7 @@ def _variant(
     return Variant(name, chi2, {key: value for key, value, has in (*values, *solved) if has}, True, model)
 
 
-def _start(joint: Joint, theta: np.ndarray, second: tuple[float, float, float]) -> np.ndarray:
+def start_beside(joint: Joint, theta: np.ndarray, second: tuple[float, float, float]) -> np.ndarray:
     """theta of the wide space: the fit, with the second source beside the first and of another size."""
     size, x, y = second
     values = dict(zip(joint.wide.names, theta, strict=True))

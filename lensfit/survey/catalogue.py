@@ -78,8 +78,6 @@ class Lens:
         """
         said = {name: OPTIONS[name](value, f"{self.name}: {name}", self.base) for name, value in self.options.items()}
         mesh = {key: said[name] for name, key in MESH_OPTIONS.items() if name in said}
-        if mesh and "source" not in said:
-            raise ModelError(f"{self.name}: {', '.join(mesh)} of a mesh is for a source on pixels: give source too")
         fit = {name: said[name] for name in _FIT if name in said}
         data = DataSection(**{name: said[name] for name in _DATA if name in said})
         model = self.base / said["model"] if "model" in said else None

@@ -47,6 +47,8 @@ PRIOR_WIDTHS, OTHER_WIDTHS = 3.5, 4.0
 Sources of real lenses are no Sersic profiles: right fits make them as long as 3.8 widths, to follow their clumps."""
 AGREE = 0.01
 """Relative difference in Einstein radius up to which two answers are one."""
+OF_THE_MASS = ("lensed source", "counter-image", "magnified", "slope", "optimum")
+"""Checks of a fit of profiles whose failure a source on pixels does not mend: it can be anything."""
 MORE = 10
 """Steps for which a descent goes on that has ended."""
 
@@ -96,11 +98,13 @@ class Neighbour:
 
 @dataclasses.dataclass(frozen=True)
 class AgainstProfiles:
-    """Against the parametric fit that it began at: Einstein radius, lensed flux and chi2, each over its own."""
+    """Against the parametric fit that it began at: Einstein radius, lensed flux and chi2, each over its own; and what
+    was wrong with the mass there, in words."""
 
     radius: float
     flux: float
     chi2: float
+    wrong: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -152,6 +156,7 @@ def gather(problem: Problem, result: FitResult, parametric: FitResult | None) ->
             radius=radius / radii.radius(parametric.model),
             flux=float(found.lensed_flux) / lensed_flux(term, parametric.model),
             chi2=result.chi2 / parametric.chi2,
+            wrong=_wrong_with_the_mass(problem, parametric),
         )
     return result, Facts(
         parts=parts,
@@ -206,6 +211,18 @@ class _Radii:
         """The mass alone: one structure, and so one compiled program, for a fit and all its neighbours."""
         model = self.problem.space.build(np.asarray(theta))
         return (model[self.name] if self.name else model).only()
+
+
+def _wrong_with_the_mass(problem: Problem, parametric: FitResult) -> tuple[str, ...]:
+    """What failed in a fit of profiles that a source on pixels, `problem`, says nothing about: where its masses are far
+    out in their priors, and the checks `OF_THE_MASS`."""
+    middle = np.asarray(problem.to_theta(np.zeros(problem.ndim)))
+    masses = [p.group == "mass" for p in problem.space.parameters]
+    there = [parametric[n] if mass else m for n, m, mass in zip(problem.names, middle, masses, strict=True)]
+    z = np.asarray(problem.to_z(np.array(there)))
+    far = tuple(f"{problem.names[k]} = {there[k]:.4g}, {z[k]:+.1f} widths out in its prior"
+                for k in np.flatnonzero(~(abs(z) < PRIOR_WIDTHS)))  # fmt: skip
+    return far + tuple(check.finding for check in parametric.trust.failed if check.name in OF_THE_MASS)
 
 
 def _far_out(problem: Problem, result: FitResult) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """What an image says about a fit: its source, what it leaves on the arcs, and how the sky scatters."""
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -31,11 +32,50 @@ NARROWEST = 0.7
 """Least width of the smoothing [pixels]: a narrower one smooths nothing."""
 
 
+@dataclasses.dataclass(frozen=True)
+class OnArcs:
+    """Where an image shows arcs, `pixels` (H, W), and where sky that is free of them, `sky`. width: of the smoothing by
+    the PSF [pixels]; beams: how many places of it lie on the arcs, independent of each other."""
+
+    pixels: np.ndarray
+    sky: np.ndarray
+    width: float
+    beams: float
+
+    @classmethod
+    def of(cls, term: Any, model: LensModel) -> OnArcs:
+        """Those of a fitted model of numbers: bright in its source, or in the data less its lens light."""
+        positive, negative, _ = np.asarray(_parities(term, model))
+        source, left, inverse = positive + negative, left_by(term, model), np.asarray(term.inverse_noise)
+        pixels = _bright(source, source + left) & (inverse > 0)
+        sky = quiet_sky(np.asarray(term.whitened_data) - left, source, inverse)
+        width = beam_width(np.asarray(term.psf))
+        beams = np.count_nonzero(pixels) / max(4 * np.pi * width**2, 1.0)
+        return cls(pixels, sky, width, beams)
+
+    @property
+    def seen(self) -> bool:
+        """Whether there are arcs, and sky to compare them with."""
+        return self.beams > 1 and np.count_nonzero(self.sky) >= FEWEST_SKY
+
+    def variance(self, left: np.ndarray) -> float:
+        """Mean square, on the arcs, of what is left (H, W), whitened and smoothed by the PSF, over that of the sky: 1
+        where nothing but noise is left, correlated as it may be."""
+        smoothed = gaussian_filter(left, self.width)
+        noise = max(deviation(smoothed[self.sky]), LEAST_SCATTER)
+        return float(np.mean(smoothed[self.pixels] ** 2)) / noise**2
+
+
+def left_by(term: Any, model: LensModel) -> np.ndarray:
+    """Data less model over the noise (H, W), of a model of numbers."""
+    return -np.asarray(_residuals(term, model))
+
+
 def of_image(term: Any, model: LensModel) -> Measures:
     """The evidence for the source of a model of numbers in the image of a term."""
     positive, negative, bare = np.asarray(_parities(term, model))
     inverse, data = np.asarray(term.inverse_noise), np.asarray(term.whitened_data)
-    left = -np.asarray(_residuals(term, model))
+    left = left_by(term, model)
     source, sigma = positive + negative, np.where(inverse > 0, 1 / np.where(inverse > 0, inverse, 1.0), 0.0)
     light, arcs = data - left - source, source + left
     bright = _bright(source, arcs)
@@ -60,22 +100,34 @@ def scatter(left: np.ndarray, model: np.ndarray, source: np.ndarray, inverse: np
     neighbours is not, but too small where the noise of neighbours is correlated, as drizzling makes it. None where
     too few pixels show no lensed light.
     """
-    dark = (inverse > 0) & (gaussian_filter(np.maximum(source, 0.0), 1.0) < GLOW)
-    if np.count_nonzero(dark) < FEWEST_SKY:
+    quiet = quiet_sky(model, source, inverse)
+    if not quiet.any():
         return None
-    flux = np.where(dark, model / np.where(dark, inverse, 1.0), np.inf)
-    quiet = dark & (flux <= np.quantile(flux[dark], SKY))
     whole = deviation(left[quiet])
     rough = deviation(differences(left, quiet))
     both = [max(d, LEAST_SCATTER) for d in (whole, rough) if np.isfinite(d)]
     return Noise(least=min(both), most=max(both), where=f"{np.count_nonzero(quiet)} pixels of the sky")
 
 
+def quiet_sky(model: np.ndarray, source: np.ndarray, inverse: np.ndarray) -> np.ndarray:
+    """The faintest pixels (H, W) without lensed light, model and source whitened; none where too few have none."""
+    dark = (inverse > 0) & (gaussian_filter(np.maximum(source, 0.0), 1.0) < GLOW)
+    if np.count_nonzero(dark) < FEWEST_SKY:
+        return np.zeros_like(dark)
+    flux = np.where(dark, model / np.where(dark, inverse, 1.0), np.inf)
+    return dark & (flux <= np.quantile(flux[dark], SKY))
+
+
+def beam_width(psf: np.ndarray) -> float:
+    """Width [pixels] of the Gaussian as sharp as a PSF."""
+    return max(float(np.sqrt(1 / (4 * np.pi * np.sum((psf / psf.sum()) ** 2)))), NARROWEST)
+
+
 def remains(left: np.ndarray, source: np.ndarray, bright: np.ndarray, noise: float, psf: np.ndarray) -> Left:
     """What a fit leaves of the arcs, `bright` pixels, noise taken out."""
     excess = float(np.sum(left[bright] ** 2)) - np.count_nonzero(bright) * noise**2
     whole = max(float(np.sum(source[bright] ** 2)), 1e-300)
-    width = max(float(np.sqrt(1 / (4 * np.pi * np.sum((psf / psf.sum()) ** 2)))), NARROWEST)
+    width = beam_width(psf)
     unit = 2 * width * np.sqrt(np.pi)  # smoothed white noise times this has deviation 1
     highest = unit * float(np.max(np.abs(gaussian_filter(left, width)[bright]), initial=0.0))
     brightest = unit * float(np.max(gaussian_filter(source, width)))

@@ -324,6 +324,13 @@ def better_neighbour(neighbours: tuple[Neighbour, ...], chi2: float, radius: flo
 WITHOUT = "the parametric fit that it began at is not known: start at the fit of profiles"
 
 
+@question("parametric mass", PIXELS, once=True, unknown=WITHOUT)
+def parametric_mass(against: AgainstProfiles) -> Answer:
+    """Was the mass in order before the source went onto pixels?"""
+    told = f"the fit of profiles that it began at had: {'; '.join(against.wrong)}"
+    return not against.wrong, told if against.wrong else "nothing was wrong with the mass in the fit of profiles"
+
+
 @question("parametric basin", PIXELS, once=True, unknown=WITHOUT)
 def parametric_basin(against: AgainstProfiles) -> Answer:
     """Is the Einstein radius that of the parametric fit?"""

@@ -1,0 +1,132 @@
+"""The step that gives the source what the data ask for: one profile, two, or pixels."""
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import cast
+
+import jax.numpy as jnp
+import numpy as np
+
+from lensfit.analysis.analysis import Analysis
+from lensfit.analysis.source_on_pixels import Mesh, SourceOnPixels
+from lensfit.fitters.result import FitResult, Variant
+from lensfit.inversion.regularisation import regularisation
+from lensfit.likelihood.reconstruction import Reconstruction
+from lensfit.model import LensModel
+from lensfit.problem import Problem
+from lensfit.progress import Progress, part
+from lensfit.staged.second_source import fit_two_sources, neighbour_with_two_sources
+from lensfit.trust import examine
+from lensfit.trust.examine import ABOUT_THE_DATA
+from lensfit.trust.of_image import OnArcs, left_by
+from lensfit.verdict import Trust
+
+A_LENS = ("lensed source", "magnified")
+"""Checks without which there is no lensed source that could be richer."""
+FEWEST = 20
+"""Effective parameters that a source on pixels takes at least: what is left of the arcs must be worth them."""
+
+logger = logging.getLogger("lensfit")
+
+
+@dataclasses.dataclass(frozen=True)
+class AutoSource:
+    """Try a second profile of the source, then pixels, each where what the last one leaves on the arcs asks for it.
+
+    Models are compared by Akaike's criterion over the n beams of the PSF that lie on the arcs, the variance of what is
+    left a parameter too: n ln(s^2) + 2 k (Burnham & Anderson 2002, section 2.2), s^2 of what is left, smoothed by the
+    PSF, over that of the sky, no less than 1. k counts parameters and amplitudes; of a source on pixels it is the
+    effective number, that of the coefficients which the data say more of than the regularisation does. A structure
+    that no model explains so widens s, and a better model has to lower it for good.
+
+    The answer, its errors and its checks are those of the last model that gained; the others are its neighbours.
+    Nothing is done for visibilities, for several datasets, or where the model has several sources already.
+    """
+
+    mesh: Mesh = dataclasses.field(default_factory=Mesh)
+
+    def __call__(self, analysis: Analysis, progress: Progress) -> Analysis:
+        """The analysis with the source that the data ask for."""
+        self.mesh.check()
+        analysis = analysis.ready()
+        settled = analysis.changed(fit=dataclasses.replace(analysis.fit, source="profiles"))
+        if not _may_be_richer(analysis):
+            return settled
+        term, arcs = analysis.problem.likelihood, OnArcs.of(analysis.problem.likelihood, analysis.fitted.model)
+        richer = cast(Variant, neighbour_with_two_sources(analysis.fitted))
+        one, two = (_room(arcs, left_by(term, model)) for model in (analysis.fitted.model, richer.model))
+        gain = one - two - 2 * (len(richer.values) - len(analysis.fitted.variants[0].values))
+        if gain > 0:
+            settled = _with_two_sources(settled, gain, part(progress, 0.0, 0.3))
+            one = _room(arcs, left_by(term, settled.fitted.model))
+        logger.info("source: two profiles, Akaike's criterion lower by %.0f; left on the arcs are %.0f", gain, one)
+        if one <= 2 * FEWEST:
+            return settled
+        on_pixels = SourceOnPixels(self.mesh)(settled, part(progress, 0.3, 0.7))
+        found = on_pixels.problem.reconstruct(on_pixels.fitted.theta)
+        pixels = _room(arcs, -np.asarray(found.seen[0].residuals))
+        gain = one - pixels - 2 * (_effective(found) - _of_source(settled.problem))
+        logger.info("source: on pixels %.0f, with %.0f effective parameters", pixels, _effective(found))
+        if gain > 0:
+            return on_pixels.changed(result=_noted(on_pixels.fitted, _told("the source on pixels", gain)))
+        return settled.changed(result=_beside(settled, on_pixels.fitted, gain))
+
+
+def _room(arcs: OnArcs, left: np.ndarray) -> float:
+    """By how much the criterion can fall at most where this is left (H, W), but for the parameters that it takes."""
+    return arcs.beams * float(np.log(max(arcs.variance(left), 1.0)))
+
+
+def _may_be_richer(analysis: Analysis) -> bool:
+    """Whether there is an image with a lensed source of one profile, and a neighbour with two."""
+    model, term = analysis.problem.model, analysis.problem.likelihood
+    passed = {check.name for check in analysis.trust.checks if check.passed}
+    return (
+        isinstance(model, LensModel) and term.kind == "image" and passed.issuperset(A_LENS)
+        and neighbour_with_two_sources(analysis.fitted) is not None
+        and OnArcs.of(term, analysis.fitted.model).seen
+    )  # fmt: skip
+
+
+def _with_two_sources(analysis: Analysis, gain: float, progress: Progress) -> Analysis:
+    before = analysis.fitted
+    problem, found = fit_two_sources(analysis.problem, before, analysis.fit.seed, progress)
+    result = examine(problem, found)
+    kept = tuple(check for check in before.trust.checks if check.name in ABOUT_THE_DATA)
+    notes = (*before.notes, *result.notes, _told("a second source", gain))
+    result = dataclasses.replace(result, trust=Trust((*result.trust.checks, *kept)), notes=notes)
+    return analysis.changed(model=problem.model, posed=problem, result=result)
+
+
+def _beside(analysis: Analysis, on_pixels: FitResult, gain: float) -> FitResult:
+    """The fit of profiles with the source on pixels, which gained nothing, as a neighbour."""
+    first = on_pixels.variants[0]
+    mass = {name: value for name, value in first.values.items() if name.startswith("mass.")}
+    beside = dataclasses.replace(first, name="source on pixels", values=mass)
+    before = analysis.fitted
+    widened = dataclasses.replace(before, variants=(*before.variants, beside))
+    return _noted(examine(analysis.problem, widened), _told("the source on pixels", gain))
+
+
+def _told(what: str, gain: float) -> str:
+    done = "lowered" if gain > 0 else "would raise"
+    return f"{what} {done} Akaike's criterion on the arcs by {abs(gain):.0f}"
+
+
+def _noted(result: FitResult, note: str) -> FitResult:
+    logger.info("source: %s", note)
+    return dataclasses.replace(result, notes=(*result.notes, note))
+
+
+def _effective(found: Reconstruction) -> float:
+    """Effective number of parameters of a source on pixels: of its coefficients, what the data say of them."""
+    size = found.coefficients.size
+    held = np.asarray(regularisation(found.source).plus(jnp.zeros((size, size))))
+    spread = np.asarray(found.solution.covariance())[:size, :size]
+    return float(np.count_nonzero(np.asarray(found.solution.moving)[:size]) - np.sum(held * spread))
+
+
+def _of_source(problem: Problem) -> int:
+    """Parameters and amplitudes of the source."""
+    return sum(p.group == "source" for p in (*problem.space.parameters, *problem.space.amplitudes))

@@ -1,0 +1,91 @@
+"""Where the optimum of a source on pixels is looked for: near the fit of profiles, and from round lenses about it."""
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import cast
+
+import numpy as np
+
+from lensfit.fitters.optimum import Climb, ascend
+from lensfit.fitters.result import FitResult
+from lensfit.lensing import mean_images
+from lensfit.model import STRENGTHS
+from lensfit.problem import Problem
+from lensfit.terms import Evidence
+from lensfit.trust.questions import LEAST_IMAGES
+
+FACTORS = (0.9, 1.0, 1.1)
+"""Einstein radii of the round lenses without shear, over that of the fit of profiles."""
+FEW = 3
+"""Steps of an ascent that looks for the optimum."""
+INSIDE = 2.5
+"""Widths of its prior from the middle within which a mesh is put."""
+
+Extent = Callable[[object], tuple[float, float, float]]
+"""Centre x, y and half-width [arcsec] of what a mass of numbers makes of the arcs in the source plane."""
+
+
+MARGIN = 1.5
+"""Half-widths of the mesh from its centre up to which rays are followed."""
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Start:
+    """Where a source on pixels may begin: its name, and values by name of parameter."""
+
+    name: str
+    values: dict[str, float]
+
+
+def starts(problem: Problem, result: FitResult) -> tuple[Start, ...]:
+    """Masses to begin at: those of the fit of profiles and of its neighbours with other sources, and round lenses
+    without shear where the priors of the mass have their middle, at the radius of the fit and beside it.
+
+    A source of profiles that is too simple drags the mass along; a source on pixels may be far from there.
+    """
+    masses = [p.name for p in problem.space.parameters if p.group == "mass"]
+    strengths = [p.name for p in problem.space.parameters if p.group == "mass" and p.role in STRENGTHS]
+    known = [Start(v.name, {n: v.values[n] for n in masses}) for v in result.variants if {*masses} <= v.values.keys()]
+    middle = np.asarray(problem.to_theta(np.zeros(problem.ndim)))
+    round_lens = {name: float(value) for name, value in zip(problem.names, middle, strict=True) if name in masses}
+    fitted = Start("as fitted", {name: result[name] for name in masses})
+    tried = [known[0] if known else fitted, *known[1:]]
+    for factor in FACTORS:
+        scaled = {name: factor * result[name] for name in strengths}
+        tried.append(Start(f"a round lens of {factor:g} times the radius", round_lens | scaled))
+    return tuple(tried)
+
+
+def search(problem: Problem, result: FitResult, extent: Extent, prefix: str) -> tuple[Start, np.ndarray, Evidence]:
+    """The start from which few steps reach the highest ln posterior, z (n,) there, and the term that follows rays only
+    where a mesh is reached from any of the starts.
+
+    Among ends whose source is seen several times, if there are any: one that is seen once is the arcs themselves.
+    prefix: of the names of the mesh's parameters.
+    """
+    found: list[tuple[Start, Climb]] = []
+    places = {start: _placed(problem, start, extent, prefix) for start in starts(problem, result)}
+    term = cast(Evidence, problem.likelihood)
+    reached = [term.reach(problem.space.build(problem.space.to_theta(z)), MARGIN) for z in places.values()]
+    near = term.within(*(np.any(regions, axis=0) for regions in zip(*reached, strict=True)))
+    for start, z in places.items():
+        found.append((start, ascend(problem.space, near, z, FEW)))
+    found.sort(key=lambda one: -one[1].log_posterior)
+    start, end = next((one for one in found if _seen_several_times(problem, one[1].z)), found[0])
+    return start, end.z, near
+
+
+def _seen_several_times(problem: Problem, z: np.ndarray) -> bool:
+    found = problem.reconstruct(np.asarray(problem.to_theta(z)))
+    return mean_images(found, problem.likelihood.grids[0]) > LEAST_IMAGES
+
+
+def _placed(problem: Problem, start: Start, extent: Extent, prefix: str) -> np.ndarray:
+    """z (n,) of a start, the mesh where its mass takes the arcs."""
+    middle = np.asarray(problem.to_theta(np.zeros(problem.ndim)))
+    theta = np.array([start.values.get(name, m) for name, m in zip(problem.names, middle, strict=True)])
+    for name, value in zip(("center_x", "center_y", "half_width"), extent(problem.space.build(theta)), strict=True):
+        theta[problem.names.index(f"{prefix}.{name}")] = value
+    z = np.asarray(problem.to_z(theta))
+    mesh = np.array([name.startswith(f"{prefix}.") for name in problem.names])
+    return np.where(mesh, np.clip(np.nan_to_num(z), -INSIDE, INSIDE), z)

@@ -1,0 +1,108 @@
+"""A fit of one source carried on to two: from where its neighbouring model with a second source ended, from the other
+basins of its search, and from other places of the second source.
+"""
+from __future__ import annotations
+
+import dataclasses
+from typing import cast
+
+import numpy as np
+
+from lensfit.errors import FitError
+from lensfit.fitters.laplace import laplace_of_solved
+from lensfit.fitters.lm import Point
+from lensfit.fitters.result import Basin, Clock, FitResult, Search, Variant, result_of
+from lensfit.model import LensModel
+from lensfit.problem import Problem
+from lensfit.progress import Progress
+from lensfit.pytree import replace
+from lensfit.space import Space, solve_amplitudes
+from lensfit.staged.case import Case, Tally
+from lensfit.staged.fitter import GAIN, in_problem, settled
+from lensfit.staged.joint import Joint, fit_family, start_beside, with_second_source
+from lensfit.staged.nested import grow
+from lensfit.staged.stages import Stages
+from lensfit.terms import LeastSquares
+
+TWO_SOURCES = "two sources"
+"""The neighbouring model that `fit_family` fits."""
+ONE_SOURCE = "one source"
+RIVALS = 3
+"""Other basins of the search, at most, from which the larger model is begun too."""
+
+
+def neighbour_with_two_sources(result: FitResult) -> Variant | None:
+    """The neighbouring model with a second source, where one was fitted."""
+    return next((v for v in result.variants if v.name == TWO_SOURCES), None)
+
+
+def fit_two_sources(problem: Problem, result: FitResult, seed: int, progress: Progress) -> tuple[Problem, FitResult]:
+    """The problem with a second source like the first, and its fit, not examined yet.
+
+    What the search of the smaller model found is asked again: each of its basins is a start of the larger one, and the
+    end of its other search is one with the second source at other places.
+
+    Raises:
+        FitError: the result has no neighbour with two sources, or was not searched for.
+    """
+    clock, neighbour, search = Clock.start(), neighbour_with_two_sources(result), result.search
+    if neighbour is None or search is None:
+        raise FitError("a second source is added to a fit of one source by staged, which has it as a neighbour")
+    larger = Problem(with_second_source(cast(LensModel, problem.model)), problem.likelihood)
+    likelihood = cast(LeastSquares, problem.likelihood)
+    stages, tally = Stages.of(likelihood), Tally()
+    one, two = (solve_amplitudes(p.model) for p in (problem, larger))
+    small = Joint.over(one, Space.of(one), tally, stages.score)
+    joint = Joint.over(two, Space.of(two), tally, stages.score)
+
+    def from_basin(theta: np.ndarray) -> Point:
+        start = small.widened(np.array([dict(zip(problem.names, theta, strict=True))[n] for n in small.space.names]))
+        tried = [joint.descend(likelihood, start_beside(small, start, s), 10, 1.0) for s in stages.seconds]
+        best = min(tried, key=_objective)
+        return joint.descend(likelihood, np.asarray(best.theta), 15, 1.0)
+
+    progress("two sources", neighbour.chi2, 0.0)
+    found = np.array([neighbour.values[name] for name in joint.space.names])
+    first = joint.descend(likelihood, found, 10, 1.0)
+    case = dataclasses.replace(stages.case(two, likelihood), tally=tally)
+    other = _other(case, joint, small, problem, search.other, np.random.default_rng([seed, 2]))
+    rivals = [from_basin(basin.theta) for basin in search.basins[1 : 1 + RIVALS]]
+    best = min([first, other, *rivals], key=_objective)
+    progress("two sources, settled", float(best.chi2), 0.6)
+    end, system, gain = settled(joint, likelihood, best)
+    theta, notes = in_problem(larger, joint.space, end)
+
+    def basin(point: Point) -> Basin:
+        placed = replace(end, theta=np.asarray(point.theta))
+        return Basin(in_problem(larger, joint.space, placed)[0], joint.score(point, likelihood))
+
+    left = [point for point in (first, other, *rivals) if point is not best]
+    basins = (basin(end), *sorted(map(basin, left), key=lambda b: b.score))
+    smaller = [dataclasses.replace(v, name=_renamed(v.name)) for v in result.variants if TWO_SOURCES not in v.name]
+    fitted = result_of(
+        larger, theta, fitter=result.fitter, clock=clock, converged=gain < GAIN, evaluations=tally.evaluations,
+        gradients=tally.gradients, curvature=laplace_of_solved(larger, joint.space, theta, end, system), notes=notes,
+        variants=(*fit_family(joint, likelihood, end, (), stages.easing), *smaller),
+        search=Search(basins, basin(other).theta), gain=gain,
+    )  # fmt: skip
+    spent = {name: getattr(result, name) + getattr(fitted, name) for name in ("seconds", "cpu_seconds")}
+    return larger, dataclasses.replace(fitted, provenance=result.provenance, **spent)
+
+
+def _other(
+    case: Case, joint: Joint, small: Joint, problem: Problem, theta: np.ndarray, rng: np.random.Generator
+) -> Point:
+    """The end of a search from other random numbers: the one source where such a search left it, the second one tried
+    at random places about it."""
+    values = dict(zip(problem.names, theta, strict=True))
+    start = small.widened(np.array([values[name] for name in small.space.names]))
+    grown = grow(case, joint, start, rng)
+    return joint.descend(case.levels.full, grown.theta, 25, 1.0)
+
+
+def _renamed(name: str) -> str:
+    return ONE_SOURCE if name == "as fitted" else f"{ONE_SOURCE}, {name}"
+
+
+def _objective(point: Point) -> float:
+    return float(point.objective)
