@@ -24,8 +24,8 @@ from lensfit.verdict import Trust
 
 A_LENS = ("lensed source", "magnified")
 """Checks without which there is no lensed source that could be richer."""
-FEWEST = 20
-"""Effective parameters that a source on pixels takes at least: what is left of the arcs must be worth them."""
+FEWEST = 50
+"""Effective parameters that a source on pixels takes at least: what is left on the arcs must be worth them."""
 
 logger = logging.getLogger("lensfit")
 
@@ -34,11 +34,11 @@ logger = logging.getLogger("lensfit")
 class AutoSource:
     """Try a second profile of the source, then pixels, each where what the last one leaves on the arcs asks for it.
 
-    Models are compared by Akaike's criterion over the n beams of the PSF that lie on the arcs, the variance of what is
-    left a parameter too: n ln(s^2) + 2 k (Burnham & Anderson 2002, section 2.2), s^2 of what is left, smoothed by the
-    PSF, over that of the sky, no less than 1. k counts parameters and amplitudes; of a source on pixels it is the
-    effective number, that of the coefficients which the data say more of than the regularisation does. A structure
-    that no model explains so widens s, and a better model has to lower it for good.
+    Models are compared by Akaike's criterion for data that scatter more than their noise says, chi2 / c + 2 k (Burnham
+    & Anderson 2002, section 2.5): c is the mean square that the richer model leaves on the arcs, no less than that of
+    the sky. A structure that no model explains so widens the noise, and a richer model has to lower chi2 for good. k
+    counts parameters and amplitudes; of a source on pixels it is the effective number, that of the coefficients which
+    the data say more of than the regularisation does.
 
     The answer, its errors and its checks are those of the last model that gained; the others are its neighbours.
     Nothing is done for visibilities, for several datasets, or where the model has several sources already.
@@ -53,29 +53,32 @@ class AutoSource:
         settled = analysis.changed(fit=dataclasses.replace(analysis.fit, source="profiles"))
         if not _may_be_richer(analysis):
             return settled
-        term, arcs = analysis.problem.likelihood, OnArcs.of(analysis.problem.likelihood, analysis.fitted.model)
-        richer = cast(Variant, neighbour_with_two_sources(analysis.fitted))
-        one, two = (_room(arcs, left_by(term, model)) for model in (analysis.fitted.model, richer.model))
-        gain = one - two - 2 * (len(richer.values) - len(analysis.fitted.variants[0].values))
+        term = analysis.problem.likelihood
+        arcs = OnArcs.of(term, analysis.fitted.model)
+        first, richer = analysis.fitted.variants[0], cast(Variant, neighbour_with_two_sources(analysis.fitted))
+        left = left_by(term, richer.model)
+        gain = (first.chi2 - richer.chi2) / _inflation(arcs, left) - 2 * (len(richer.values) - len(first.values))
         if gain > 0:
             settled = _with_two_sources(settled, gain, part(progress, 0.0, 0.3))
-            one = _room(arcs, left_by(term, settled.fitted.model))
-        logger.info("source: two profiles, Akaike's criterion lower by %.0f; left on the arcs are %.0f", gain, one)
-        if one <= 2 * FEWEST:
+        left = left_by(term, settled.fitted.model)
+        excess = np.count_nonzero(arcs.pixels) * (arcs.variance(left) / arcs.noise(left) - 1)
+        logger.info("source: a second profile %+.0f; chi2 on the arcs is %.0f above noise", gain, excess)
+        if excess <= 2 * FEWEST:
             return settled
         on_pixels = SourceOnPixels(self.mesh)(settled, part(progress, 0.3, 0.7))
         found = on_pixels.problem.reconstruct(on_pixels.fitted.theta)
-        pixels = _room(arcs, -np.asarray(found.seen[0].residuals))
-        gain = one - pixels - 2 * (_effective(found) - _of_source(settled.problem))
-        logger.info("source: on pixels %.0f, with %.0f effective parameters", pixels, _effective(found))
+        inflation = _inflation(arcs, -np.asarray(found.seen[0].residuals))
+        more = _effective(found) - _of_source(settled.problem)
+        gain = (settled.fitted.chi2 - on_pixels.fitted.chi2) / inflation - 2 * more
+        logger.info("source: pixels %+.0f, with %.0f effective parameters", gain, _effective(found))
         if gain > 0:
             return on_pixels.changed(result=_noted(on_pixels.fitted, _told("the source on pixels", gain)))
         return settled.changed(result=_beside(settled, on_pixels.fitted, gain))
 
 
-def _room(arcs: OnArcs, left: np.ndarray) -> float:
-    """By how much the criterion can fall at most where this is left (H, W), but for the parameters that it takes."""
-    return arcs.beams * float(np.log(max(arcs.variance(left), 1.0)))
+def _inflation(arcs: OnArcs, left: np.ndarray) -> float:
+    """c of the criterion, of what the richer model leaves (H, W)."""
+    return max(arcs.variance(left), arcs.noise(left))
 
 
 def _may_be_richer(analysis: Analysis) -> bool:
@@ -111,7 +114,7 @@ def _beside(analysis: Analysis, on_pixels: FitResult, gain: float) -> FitResult:
 
 def _told(what: str, gain: float) -> str:
     done = "lowered" if gain > 0 else "would raise"
-    return f"{what} {done} Akaike's criterion on the arcs by {abs(gain):.0f}"
+    return f"{what} {done} Akaike's criterion by {abs(gain):.0f}"
 
 
 def _noted(result: FitResult, note: str) -> FitResult:

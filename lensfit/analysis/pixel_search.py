@@ -9,15 +9,15 @@ import numpy as np
 
 from lensfit.fitters.optimum import Climb, ascend
 from lensfit.fitters.result import FitResult
-from lensfit.lensing import mean_images
+from lensfit.lensing import einstein_radius_of, mean_images, whole_field
 from lensfit.model import STRENGTHS
 from lensfit.problem import Problem
 from lensfit.terms import Evidence
-from lensfit.trust.questions import LEAST_IMAGES
+from lensfit.trust.questions import LEAST_IMAGES, MOVED
 
 FACTORS = (0.9, 1.0, 1.1)
 """Einstein radii of the round lenses without shear, over that of the fit of profiles."""
-FEW = 3
+FEW = 4
 """Steps of an ascent that looks for the optimum."""
 INSIDE = 2.5
 """Widths of its prior from the middle within which a mesh is put."""
@@ -60,7 +60,8 @@ def search(problem: Problem, result: FitResult, extent: Extent, prefix: str) -> 
     """The start from which few steps reach the highest ln posterior, z (n,) there, and the term that follows rays only
     where a mesh is reached from any of the starts.
 
-    Among ends whose source is seen several times, if there are any: one that is seen once is the arcs themselves.
+    Among ends whose source is seen several times near the radius of the fit of profiles, if there are any: a source
+    that is seen once is the arcs themselves, and ln evidence often prefers that.
     prefix: of the names of the mesh's parameters.
     """
     found: list[tuple[Start, Climb]] = []
@@ -71,13 +72,16 @@ def search(problem: Problem, result: FitResult, extent: Extent, prefix: str) -> 
     for start, z in places.items():
         found.append((start, ascend(problem.space, near, z, FEW)))
     found.sort(key=lambda one: -one[1].log_posterior)
-    start, end = next((one for one in found if _seen_several_times(problem, one[1].z)), found[0])
+    field = whole_field(problem.likelihood.grids[0])
+    before = einstein_radius_of(result.model.only(), field)
+
+    def may_be_right(end: Climb) -> bool:
+        made = problem.reconstruct(np.asarray(problem.to_theta(end.z)))
+        moved = einstein_radius_of(made.model.only(), field) / before - 1
+        return abs(moved) < MOVED and mean_images(made, problem.likelihood.grids[0]) > LEAST_IMAGES
+
+    start, end = next((one for one in found if may_be_right(one[1])), found[0])
     return start, end.z, near
-
-
-def _seen_several_times(problem: Problem, z: np.ndarray) -> bool:
-    found = problem.reconstruct(np.asarray(problem.to_theta(z)))
-    return mean_images(found, problem.likelihood.grids[0]) > LEAST_IMAGES
 
 
 def _placed(problem: Problem, start: Start, extent: Extent, prefix: str) -> np.ndarray:

@@ -34,13 +34,10 @@ NARROWEST = 0.7
 
 @dataclasses.dataclass(frozen=True)
 class OnArcs:
-    """Where an image shows arcs, `pixels` (H, W), and where sky that is free of them, `sky`. width: of the smoothing by
-    the PSF [pixels]; beams: how many places of it lie on the arcs, independent of each other."""
+    """Where an image shows arcs, `pixels` (H, W), and where sky that is free of them, `sky`."""
 
     pixels: np.ndarray
     sky: np.ndarray
-    width: float
-    beams: float
 
     @classmethod
     def of(cls, term: Any, model: LensModel) -> OnArcs:
@@ -48,22 +45,20 @@ class OnArcs:
         positive, negative, _ = np.asarray(_parities(term, model))
         source, left, inverse = positive + negative, left_by(term, model), np.asarray(term.inverse_noise)
         pixels = _bright(source, source + left) & (inverse > 0)
-        sky = quiet_sky(np.asarray(term.whitened_data) - left, source, inverse)
-        width = beam_width(np.asarray(term.psf))
-        beams = np.count_nonzero(pixels) / max(4 * np.pi * width**2, 1.0)
-        return cls(pixels, sky, width, beams)
+        return cls(pixels, quiet_sky(np.asarray(term.whitened_data) - left, source, inverse))
 
     @property
     def seen(self) -> bool:
         """Whether there are arcs, and sky to compare them with."""
-        return self.beams > 1 and np.count_nonzero(self.sky) >= FEWEST_SKY
+        return np.count_nonzero(self.pixels) > FEWEST and np.count_nonzero(self.sky) >= FEWEST_SKY
 
     def variance(self, left: np.ndarray) -> float:
-        """Mean square, on the arcs, of what is left (H, W), whitened and smoothed by the PSF, over that of the sky: 1
-        where nothing but noise is left, correlated as it may be."""
-        smoothed = gaussian_filter(left, self.width)
-        noise = max(deviation(smoothed[self.sky]), LEAST_SCATTER)
-        return float(np.mean(smoothed[self.pixels] ** 2)) / noise**2
+        """Mean square on the arcs of what is left (H, W), whitened."""
+        return float(np.mean(left[self.pixels] ** 2))
+
+    def noise(self, left: np.ndarray) -> float:
+        """Variance of the sky, which is 1 where the noise is what it says."""
+        return max(deviation(left[self.sky]), LEAST_SCATTER) ** 2
 
 
 def left_by(term: Any, model: LensModel) -> np.ndarray:
@@ -118,16 +113,11 @@ def quiet_sky(model: np.ndarray, source: np.ndarray, inverse: np.ndarray) -> np.
     return dark & (flux <= np.quantile(flux[dark], SKY))
 
 
-def beam_width(psf: np.ndarray) -> float:
-    """Width [pixels] of the Gaussian as sharp as a PSF."""
-    return max(float(np.sqrt(1 / (4 * np.pi * np.sum((psf / psf.sum()) ** 2)))), NARROWEST)
-
-
 def remains(left: np.ndarray, source: np.ndarray, bright: np.ndarray, noise: float, psf: np.ndarray) -> Left:
     """What a fit leaves of the arcs, `bright` pixels, noise taken out."""
     excess = float(np.sum(left[bright] ** 2)) - np.count_nonzero(bright) * noise**2
     whole = max(float(np.sum(source[bright] ** 2)), 1e-300)
-    width = beam_width(psf)
+    width = max(float(np.sqrt(1 / (4 * np.pi * np.sum((psf / psf.sum()) ** 2)))), NARROWEST)
     unit = 2 * width * np.sqrt(np.pi)  # smoothed white noise times this has deviation 1
     highest = unit * float(np.max(np.abs(gaussian_filter(left, width)[bright]), initial=0.0))
     brightest = unit * float(np.max(gaussian_filter(source, width)))
