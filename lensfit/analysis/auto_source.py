@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.analysis.analysis import Analysis
-from lensfit.analysis.source_on_pixels import Mesh, SourceOnPixels
+from lensfit.analysis.source_on_pixels import Mesh, put_on_pixels
 from lensfit.fitters.result import FitResult, Variant
 from lensfit.inversion.regularisation import regularisation
 from lensfit.likelihood.reconstruction import Reconstruction
@@ -65,7 +65,8 @@ class AutoSource:
         logger.info("source: a second profile %+.0f; chi2 on the arcs is %.0f above noise", gain, excess)
         if excess <= 2 * FEWEST:
             return settled
-        on_pixels = SourceOnPixels(self.mesh)(settled, part(progress, 0.3, 0.7))
+        fits = (settled,) if settled.result is analysis.result else (analysis, settled)
+        on_pixels = put_on_pixels(fits, self.mesh, part(progress, 0.3, 0.7))
         found = on_pixels.problem.reconstruct(on_pixels.fitted.theta)
         inflation = _inflation(arcs, -np.asarray(found.seen[0].residuals))
         more = _effective(found) - _of_source(settled.problem)

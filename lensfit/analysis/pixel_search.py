@@ -15,10 +15,10 @@ from lensfit.problem import Problem
 from lensfit.terms import Evidence
 from lensfit.trust.questions import LEAST_IMAGES, MOVED
 
-FACTORS = (0.9, 1.0, 1.1)
+FACTORS = (0.9, 0.97, 1.04, 1.12, 1.2)
 """Einstein radii of the round lenses without shear, over that of the fit of profiles."""
-FEW = 4
-"""Steps of an ascent that looks for the optimum."""
+FEW, MORE, KEPT = 3, 4, 3
+"""Steps of an ascent from each start, and of those from the best ends; how many these are."""
 INSIDE = 2.5
 """Widths of its prior from the middle within which a mesh is put."""
 
@@ -56,12 +56,12 @@ def starts(problem: Problem, result: FitResult) -> tuple[Start, ...]:
     return tuple(tried)
 
 
-def search(problem: Problem, result: FitResult, extent: Extent, prefix: str) -> tuple[Start, np.ndarray, Evidence]:
-    """The start from which few steps reach the highest ln posterior, z (n,) there, and the term that follows rays only
+def search(problem: Problem, result: FitResult, extent: Extent, prefix: str) -> tuple[Start, Climb, Evidence]:
+    """The start from which few steps reach the highest ln posterior, their end, and the term that follows rays only
     where a mesh is reached from any of the starts.
 
-    Among ends whose source is seen several times near the radius of the fit of profiles, if there are any: a source
-    that is seen once is the arcs themselves, and ln evidence often prefers that.
+    Among ends whose source is seen several times near the radius of the fit of profiles or of a neighbour of it, if
+    there are any: a source that is seen once is the arcs themselves, and ln evidence often prefers that.
     prefix: of the names of the mesh's parameters.
     """
     found: list[tuple[Start, Climb]] = []
@@ -71,17 +71,24 @@ def search(problem: Problem, result: FitResult, extent: Extent, prefix: str) -> 
     near = term.within(*(np.any(regions, axis=0) for regions in zip(*reached, strict=True)))
     for start, z in places.items():
         found.append((start, ascend(problem.space, near, z, FEW)))
-    found.sort(key=lambda one: -one[1].log_posterior)
+    found.sort(key=_depth)
+    found = [(start, ascend(problem.space, near, end.z, MORE)) for start, end in found[:KEPT]]
+    found.sort(key=_depth)
     field = whole_field(problem.likelihood.grids[0])
-    before = einstein_radius_of(result.model.only(), field)
+    before = [einstein_radius_of(m.only(), field) for m in (result.model, *(v.model for v in result.variants))]
 
     def may_be_right(end: Climb) -> bool:
         made = problem.reconstruct(np.asarray(problem.to_theta(end.z)))
-        moved = einstein_radius_of(made.model.only(), field) / before - 1
-        return abs(moved) < MOVED and mean_images(made, problem.likelihood.grids[0]) > LEAST_IMAGES
+        radius = einstein_radius_of(made.model.only(), field)
+        near_one = min(abs(radius / other - 1) for other in before) < MOVED
+        return near_one and mean_images(made, problem.likelihood.grids[0]) > LEAST_IMAGES
 
     start, end = next((one for one in found if may_be_right(one[1])), found[0])
-    return start, end.z, near
+    return start, end, near
+
+
+def _depth(one: tuple[Start, Climb]) -> float:
+    return -one[1].log_posterior
 
 
 def _placed(problem: Problem, start: Start, extent: Extent, prefix: str) -> np.ndarray:

@@ -271,38 +271,47 @@ class SourceOnPixels:
             FitError: the parametric fit shows no lensed source, or ln evidence is not finite.
             ModelError: the mesh has too few nodes.
         """
-        clock, mesh = Clock.start(), self.mesh
-        mesh.check()
         before = (analysis.parametric or analysis).ready()
+        return put_on_pixels((before,), self.mesh, progress)
+
+
+def put_on_pixels(candidates: tuple[Analysis, ...], mesh: Mesh, progress: Progress) -> Analysis:
+    """The one of several parametric analyses with its source on pixels from which a coarse mesh reaches the highest ln
+    evidence: the light keeps the shape that it has there. Errors as `SourceOnPixels` has."""
+    clock = Clock.start()
+    mesh.check()
+    begun = []
+    for number, before in enumerate(candidates):
         start, parametric = before.fitted, before.problem
         if not isinstance(parametric.model, LensModel):
             raise ModelError("a source on pixels is for one dataset, and these are several with names")
-        progress("source on pixels", np.nan, 0.0)
+        progress("source on a coarse mesh", np.nan, 0.3 * number / len(candidates))
         arcs = Arcs.of(parametric.likelihood, start.model)
         model = pixel_model(parametric.model, start, pixel_source(mesh, arcs, start.model))
         problem = Problem(model, before.observation.term(model))
-        begun, near = searched(problem, start, mesh, arcs, progress)
-        result = fit_on_pixels(problem, start, mesh, clock, progress, begun, near)
-        asked = {f.name: getattr(mesh, f.name) for f in dataclasses.fields(mesh) if getattr(mesh, f.name) != f.default}
-        section = dataclasses.replace(analysis.fit, source="pixels", mesh=asked or None)
-        return before.changed(posed=problem, result=result, parametric=before, fit=section)
+        begun.append((before, problem, searched(problem, start, mesh, arcs)))
+    before, problem, (_, theta, near) = max(begun, key=lambda one: one[2][0])
+    result = fit_on_pixels(problem, before.fitted, mesh, clock, progress, theta, near)
+    asked = {f.name: getattr(mesh, f.name) for f in dataclasses.fields(mesh) if getattr(mesh, f.name) != f.default}
+    section = dataclasses.replace(before.fit, source="pixels", mesh=asked or None)
+    return before.changed(posed=problem, result=result, parametric=before, fit=section)
 
 
 def searched(
-    problem: Problem, start: FitResult, mesh: Mesh, arcs: Arcs, progress: Progress
-) -> tuple[np.ndarray, Evidence]:
-    """theta (n,) to begin at, from the best of several masses, each tried for a few steps on a coarse mesh; and the
-    term that follows rays only where they may be lensed source."""
-    progress("source on a coarse mesh", np.nan, 0.05)
+    problem: Problem, start: FitResult, mesh: Mesh, arcs: Arcs
+) -> tuple[float, np.ndarray, Evidence]:
+    """ln posterior reached from the best of several masses, each tried for a few steps on a coarse mesh; theta (n,) to
+    begin at; and the term that follows rays only where they may be lensed source."""
     coarse = Mesh(pixels=coarser(mesh), order=mesh.order)
     model = replace(problem.model, source={NAME: pixel_source(coarse, arcs, start.model)})
     smaller = Problem(model, problem.likelihood)
-    chosen, z, near = search(smaller, start, lambda mass: _extent(arcs, cast(LensModel, mass)), f"source.{NAME}")
-    logger.info("source on pixels: begun at %s", chosen.name)
-    values = dict(zip(smaller.names, np.asarray(smaller.to_theta(z)).tolist(), strict=True))
+    chosen, end, near = search(smaller, start, lambda mass: _extent(arcs, cast(LensModel, mass)), f"source.{NAME}")
+    logger.info("source on pixels: ln posterior %.1f from %s", end.log_posterior, chosen.name)
+    values = dict(zip(smaller.names, np.asarray(smaller.to_theta(end.z)).tolist(), strict=True))
     middle = np.asarray(problem.to_theta(np.zeros(problem.ndim)))
     found = {name: value for name, value in values.items() if name != STRENGTH}
-    return np.array([found.get(name, m) for name, m in zip(problem.names, middle, strict=True)]), near
+    theta = np.array([found.get(name, m) for name, m in zip(problem.names, middle, strict=True)])
+    return end.log_posterior, theta, near
 
 
 def coarser(mesh: Mesh) -> int:

@@ -19,9 +19,9 @@ from lensfit.operators.psf import convolve, transfer_function
 from lensfit.pytree import pytree, static
 
 KERNELS = "lensfit.inversion.tile_kernels"
-STEP, FAR = 2048, 1e3
-"""Numbers of pixels are rounded up to multiples of this one, so that few shapes are compiled; where the rays that fill
-up start [arcsec]: off every mesh."""
+LEAST_STEP, FAR = 64, 1e3
+"""Numbers of pixels are rounded up to multiples of an eighth of a power of two, or of this one, so that few shapes are
+compiled; where the rays that fill up start [arcsec]: off every mesh."""
 CHUNK = 56
 """Columns of B that are convolved together where XLA does it."""
 
@@ -58,7 +58,7 @@ class Rays:
         What fills up lies at a pixel that neither has.
         """
         free = np.flatnonzero(~needed & ~(inverse_noise > 0))
-        more = [int(-np.count_nonzero(used) % STEP) if len(free) else 0 for used in (needed, inverse_noise > 0)]
+        more = [_filling(int(np.count_nonzero(used))) if len(free) else 0 for used in (needed, inverse_noise > 0)]
         places = [np.append(axis[needed], np.full(more[0], FAR)) for axis in (x, y)]
         starts = sub_pixel_positions(places[0], places[1], pixel_scale, sub_pixels)
 
@@ -75,6 +75,11 @@ class Rays:
             transfer=jnp.asarray(transfer_function(psf, x.shape)),
             shape=(x.shape[0], x.shape[1]),
         )
+
+
+def _filling(count: int) -> int:
+    """How many are added to a number of pixels."""
+    return -count % max(LEAST_STEP, 1 << (max(count, 1).bit_length() - 4))
 
 
 def sub_pixel_positions(

@@ -27,10 +27,13 @@ class Case:
         source = dense.pixel_source(center_x=center_x, order=order)
         self.model = LensModel(light={}, mass=dense.MASS, source={"pixels": source})
         self.rays = PixelImagingLikelihood.of(self.data).rays[0]
-        count = len(self.rays.seen)
+        seen = np.asarray(self.rays.inverse_noise) > 0  # the rest fills up, and no data are there
         rng = np.random.default_rng(7)
-        self.columns, self.target = rng.standard_normal((lights, count)), rng.standard_normal(count)
-        self.dense = np.concatenate([dense.images(self.model, self.data), self.columns])
+        self.columns = rng.standard_normal((lights, len(seen))) * seen
+        self.target = rng.standard_normal(len(seen)) * seen
+        images = np.zeros((source.pixels**2, len(seen)))
+        images[:, seen] = dense.images(self.model, self.data)
+        self.dense = np.concatenate([images, self.columns])
         self.given = *dense.positions(self.model, self.rays.x, self.rays.y), self.columns, self.target
 
     def normal(self, engine):
