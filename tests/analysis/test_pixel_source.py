@@ -24,6 +24,7 @@ from lensfit.cli import main
 from lensfit.datasets import write_imaging
 from lensfit.errors import FitError, ModelError
 from lensfit.fitters.importance import Importance
+from lensfit.fitters.laplace import approximate_curvature, bend
 from lensfit.fitters.optimum import ascend, climb
 from lensfit.instruments import Instrument, gaussian_psf
 from lensfit.lensing import Field, einstein_radius_of, image_positions, whole_field
@@ -164,6 +165,24 @@ def test_a_climb_that_has_not_arrived_says_so(done):
     z = np.asarray(problem.to_z(theta))
     whitening = 0.1 * np.eye(problem.ndim)
     assert not climb(problem.space, problem.likelihood, z, whitening, most=1).arrived
+
+
+def test_rays_near_the_mesh_are_enough(done):
+    problem, theta = done.problem, done.result.theta
+    model = problem.space.build(theta)
+    near = problem.likelihood.within(*problem.likelihood.reach(model, 1.5))
+    assert len(near.rays[0].pixels) < len(problem.likelihood.rays[0].pixels)
+    assert float(near(model)) == pytest.approx(float(problem.likelihood(model)), abs=1e-7)
+
+
+def test_newtons_steps_end_at_the_optimum_with_its_curvature(done):
+    problem = done.problem
+    z = np.asarray(problem.to_z(done.result.theta))
+    exact = bend(problem.space, problem.likelihood, z)
+    assert 0.5 * exact.slope @ np.linalg.solve(exact.curvature, exact.slope) < 0.1
+    about = approximate_curvature(problem.space, problem.likelihood, z, -exact.slope)
+    ratio = np.linalg.eigvals(np.linalg.solve(exact.curvature, about)).real
+    assert np.all((ratio > 0.3) & (ratio < 3.0)), ratio
 
 
 def test_the_source_goes_onto_another_mesh_from_the_same_fit(done, searched):
