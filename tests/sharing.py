@@ -3,26 +3,40 @@
 import pytest
 from fitters import cases
 
-FIRST = ("tests/test_examples.py", "tests/staged", "tests/analysis", "tests/fitters", "tests/cli", "tests/test_docs.py")
+FIRST = ("tests/staged", "tests/analysis", "tests/fitters", "tests/cli", "tests/profiles")
 """Where long tests lie: begun last, one of them would run beside idle processes."""
-APART = ("tests/test_examples.py", "tests/test_docs.py")
-"""Whose tests are processes of their own."""
+LAST = ("tests/test_examples.py", "tests/test_docs.py")
+"""Whose tests are processes of their own: they find the kernels of all others, and any process may take the next."""
+TOGETHER = (
+    ("tests/staged/test_trust.py", "tests/analysis/test_companions.py", "tests/analysis/test_pixel_source.py"),
+    ("tests/profiles",),
+)
+"""Files that run the same programs."""
 
 
 def group(test):
-    """Tests of one group run in one process: those of a file, but of a fitter wherever the battery has them."""
+    """Tests of one group run in one process: those of a file or of several, but of a fitter wherever the battery has
+    them."""
     file = test.partition("::")[0]
+    for files in TOGETHER:
+        if file.startswith(files):
+            return files[0]
     if file.startswith("tests/fitters"):
         given = test.rpartition("[")[2].rstrip("]")
         return max((name for name in cases.QUICK if f"{given}-".startswith(f"{name}-")), key=len, default=file)
-    return test if file in APART else file
+    return test if file in LAST else file
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    rank = {place: number for number, place in enumerate(FIRST)}
-    order = lambda item: min((n for place, n in rank.items() if item.nodeid.startswith(place)), default=len(FIRST))  # noqa: E731
-    items.sort(key=order)
+    items.sort(key=lambda item: place(item.nodeid))
+
+
+def place(test):
+    """Where a test comes."""
+    if test.startswith(LAST):
+        return len(FIRST) + 1
+    return min((k for k, begin in enumerate(FIRST) if test.startswith(begin)), default=len(FIRST))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -53,7 +53,7 @@ def mock(antennas, longest, seed):
         spiral(antennas, longest), latitude=-23.0, declination=-45.0, hour_angles=np.linspace(-2, 2, 20),
         wavelength=870e-6, noise=0.012,
     )  # fmt: skip
-    wide = Interferometer.of(rows, pixel_scale=0.08, shape=(80, 80), primary_beam=18.0)
+    wide = Interferometer.of(rows, pixel_scale=0.08, shape=(80, 80), primary_beam=12.0)
     return simulate_interferometer(TRUTH, wide, seed=seed, phase_errors=8.0)
 
 
