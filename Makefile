@@ -6,7 +6,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder --cpu-seconds folder
+PYTEST := $(BIN)/pytest -n 2 --cpu-seconds folder
 RUN := runs/jwst_mock
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

@@ -26,9 +26,10 @@ if "XLA_FLAGS" not in os.environ:  # compile in a third of the time; `XLA_FLAGS=
     )
 
 import hypothesis
-import jax
 
-jax.config.update("jax_enable_x64", True)
+import lensfit
+
+lensfit.setup()  # as in a user's process: workers and the processes of tests find each other's programs untraced
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402

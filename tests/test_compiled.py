@@ -202,15 +202,14 @@ print(np.asarray(_surface(model, grid)).tobytes().hex())
 """
 
 
-@pytest.mark.parametrize("kept", [True, False])
-def test_kernels_come_with_a_program(kept, tmp_path, monkeypatch):
+def test_kernels_come_with_a_program(tmp_path, monkeypatch):
     """A process that traces nothing tells XLA of the kernels that a program calls."""
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path))
     run = lambda *a: subprocess.run([sys.executable, "-c", SCRIPT, *a], capture_output=True, text=True)  # noqa: E731
-    first = run()
-    if not kept:
-        for path in tmp_path.glob("lensfit_*-cache"):
-            path.unlink()
-    second = run("no trace")
+    first, kept = run(), run("no trace")
     assert first.returncode == 0, first.stderr
-    assert (second.stdout == first.stdout) == kept and (second.returncode == 0) == kept
+    assert kept.returncode == 0 and kept.stdout == first.stdout, kept.stderr
+    for path in tmp_path.glob("lensfit_*-cache"):
+        path.unlink()
+    gone = run("no trace")
+    assert gone.returncode != 0 and gone.stdout != first.stdout

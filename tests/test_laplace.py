@@ -17,12 +17,12 @@ def test_errors_are_those_of_the_normal_equations(small):
         model = space.build(space.to_theta(numbers[:n])).filled(numbers[n:])
         return likelihood.residuals(model).ravel()
 
-    numbers = jnp.concatenate([space.to_z(jnp.asarray(small.truth)), jnp.asarray(found.values.amplitudes)])
+    numbers = jnp.concatenate([small.problem.to_z(small.truth), jnp.asarray(found.values.amplitudes)])
     slopes = np.asarray(jax.jit(jax.jacfwd(residuals))(numbers))
     prior = np.diag(np.arange(len(numbers)) < n).astype(float)
     covariance = np.linalg.inv(slopes.T @ slopes + prior)
     stretch = np.eye(len(numbers))
-    stretch[:n, :n] = np.asarray(jax.jacfwd(space.to_theta)(numbers[:n]))
+    stretch[:n, :n] = np.asarray(jax.jit(jax.jacfwd(space.to_theta))(numbers[:n]))
     expected = stretch @ covariance @ stretch.T
     scale = np.sqrt(np.diag(expected))
     np.testing.assert_allclose(found.covariance / np.outer(scale, scale), expected / np.outer(scale, scale), atol=1e-6)

@@ -66,7 +66,7 @@ def imaging():
     psf = gaussian_psf(0.1, 0.05, 11)
     instrument = Instrument(pixel_scale=0.05, psf=psf, exposure_time=500.0, gain=1.0, sky=0.1, read_noise=5.0,
                             unit="e/s")
-    return simulate_imaging(LENS, instrument, (56, 56), seed=3).circular_mask(1.3)
+    return simulate_imaging(LENS, instrument, (60, 60), seed=3).circular_mask(1.4)  # as in staged/test_trust.py
 
 
 @pytest.fixture(scope="module")

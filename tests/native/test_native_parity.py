@@ -1,4 +1,7 @@
-"""Native kernels and XLA give the same brightness, gradient and Jacobian; finite differences agree."""
+"""Native kernels and XLA give the same brightness, gradient and Jacobian; finite differences agree.
+
+Of each profile alone: tests/profiles/test_profiles_engines.py.
+"""
 
 import sys
 from pathlib import Path
@@ -53,15 +56,6 @@ def profile(name, **more):
     shape = {"e1": 0.1, "e2": -0.15} if "e1" in family.fields(name) else {}
     values = {key: np.asarray(value) if isinstance(value, tuple) else value for key, value in numbers.items()}
     return cls(**values, **shape, **(light if name in family.LIGHTS else {}))
-
-
-@pytest.mark.parametrize("name", family.FAMILY)
-def test_every_profile(name):
-    if name in family.LIGHTS:
-        model = LensModel(light={"one": profile(name)}, mass={}, source={})
-    else:
-        model = LensModel(light={}, mass={"one": profile(name)}, source={"one": profile("gaussian")})
-    agree(model)
 
 
 profiles = st.sampled_from(["sersic", "exponential", "gaussian"])

@@ -52,15 +52,22 @@ def test_sums_products_and_derivatives(shape, origin, unequal):
     for ours in (sums.dirty, dirty_image(data, shape, PIXEL, origin)):
         assert np.abs(ours - dirty).max() <= 1e-12 * moduli
 
-    operator = WTilde.of(sums.w_compact, sums.h_compact)
     images = np.random.default_rng(1).standard_normal((3, *shape))
     flat = images.reshape(3, -1)
-    close(operator.apply(jnp.asarray(images)).reshape(3, -1), flat @ matrix)
-    close(operator.gram(jnp.asarray(images)), flat @ matrix @ flat.T)
-    close(quadratic_form(images[0], operator), flat[0] @ matrix @ flat[0])
-    close(jax.grad(quadratic_form)(jnp.asarray(images[0]), operator).ravel(), 2 * matrix @ flat[0])
-    bent = jax.hessian(lambda a: quadratic_form(jnp.tensordot(a, images, 1), operator))(jnp.ones(3))
+    applied, gram, value, slope, bent = products(WTilde.of(sums.w_compact, sums.h_compact), images)
+    close(applied.reshape(3, -1), flat @ matrix)
+    close(gram, flat @ matrix @ flat.T)
+    close(value, flat[0] @ matrix @ flat[0])
+    close(slope.ravel(), 2 * matrix @ flat[0])
     close(bent, 2 * flat @ matrix @ flat.T)
+
+
+@jax.jit
+def products(operator, images):
+    """Of images (3, H, W): w_tilde s, s^T w_tilde s of all pairs, of the first with its slope, and of sums bent."""
+    value, slope = quadratic_form(images[0], operator), jax.grad(quadratic_form)(images[0], operator)
+    bent = jax.hessian(lambda a: quadratic_form(jnp.tensordot(a, images, 1), operator))(jnp.ones(3))
+    return operator.apply(images), operator.gram(images), value, slope, bent
 
 
 def close(ours, expected, tolerance=1e-12):

@@ -21,7 +21,7 @@ def case(mock):
     noise = 0.2 * mock.imaging.noise
     data = mock.image + noise * np.random.default_rng(3).standard_normal(noise.shape)
     imaging = imaging_of(data, noise)
-    likelihood = ImagingLikelihood.of(imaging, 2)
+    likelihood = ImagingLikelihood.of(imaging)
     return Stages.of(likelihood).case(solve_amplitudes(parametric(imaging)), likelihood)
 
 
@@ -68,7 +68,7 @@ def test_the_right_light_stays(case, known):
 
 
 def test_a_slope_is_held_at_2_without_lens_light_too(mock):
-    likelihood = ImagingLikelihood.of(mock.imaging, 2)
+    likelihood = ImagingLikelihood.of(mock.imaging)
     case = Stages.of(likelihood).case(source_only(mock.imaging, "epl"), likelihood)
     (light,) = fit_light(case, np.random.default_rng(0))
     assert light.theta[case.space.names.index("mass.epl.slope")] == pytest.approx(2.0, abs=1e-12)

@@ -53,7 +53,7 @@ def mock(antennas, longest, seed):
         spiral(antennas, longest), latitude=-23.0, declination=-45.0, hour_angles=np.linspace(-2, 2, 20),
         wavelength=870e-6, noise=0.012,
     )  # fmt: skip
-    wide = Interferometer.of(rows, pixel_scale=0.08, shape=(80, 80), primary_beam=18.0)
+    wide = Interferometer.of(rows, pixel_scale=0.08, shape=(80, 80), primary_beam=12.0)
     return simulate_interferometer(TRUTH, wide, seed=seed, phase_errors=8.0)
 
 
@@ -83,9 +83,15 @@ def lensfit(monkeypatch, capsys):
 
 
 @pytest.fixture(scope="module")
-def joint(folders):
+def windowed(folders):
+    """Both runs on the window that is chosen for them."""
+    return choose_window([read_interferometer(folder) for folder in folders])
+
+
+@pytest.fixture(scope="module")
+def joint(windowed):
     """Both runs on one window, their phases free, and the image of the truth there [Jy/pixel]."""
-    observations = Observations.of(choose_window([read_interferometer(f) for f in folders]), antenna_phases=True)
+    observations = Observations.of(windowed, antenna_phases=True)
     area = (observations.datasets[0].pixel_scale / 0.08) ** 2
     return observations, area * np.asarray(seen(observations.likelihood(), TRUTH))
 
@@ -161,12 +167,11 @@ def test_inspect(lensfit, folders, tmp_path):
     assert said.count("antennas known") == 2 and "window chosen from the data" in said
 
 
-def test_the_window_is_about_the_lens(folders):
-    datasets = choose_window([read_interferometer(folder) for folder in folders])
-    first, second = datasets
+def test_the_window_is_about_the_lens(windowed):
+    first, second = windowed
     assert np.hypot(first.origin[0] - 0.9, first.origin[1] + 0.7) < 0.5
     assert 2.5 < first.shape[0] * first.pixel_scale < 8
-    assert first.pixel_scale <= 0.37 * min(d.nyquist for d in datasets)
+    assert first.pixel_scale <= 0.37 * min(d.nyquist for d in windowed)
     assert (first.origin, first.shape) == (second.origin, second.shape)
 
 

@@ -1,23 +1,28 @@
-"""NaN in, NaN out, and an ellipticity of 1 or more is NaN: by both engines, in value and gradient."""
+"""Both engines give the same image and derivatives; NaN in, NaN out, and an ellipticity of 1 or more is NaN."""
+
+import sys
+from pathlib import Path
 
 import family
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.flatten_util import ravel_pytree
 
 from lensfit import profiles
-from lensfit.grid import make_grid
 from lensfit.model import LensModel
 from lensfit.pytree import replace
 from lensfit.surface import surface
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "native"))
+from grids import equal, grid_of
+
 CENTERED = family.CENTER | {"e1": 0.1, "e2": -0.15}
-
-
-def grid(engine):
-    x, y = np.meshgrid(0.3 * (np.arange(7) - 3), 0.3 * (np.arange(6) - 2))
-    return replace(make_grid(x, y, np.full(x.shape, 2), 0.3), engine=engine)
+GRID = {engine: grid_of(engine=engine) for engine in ("native", "xla")}
+SEEN = np.asarray(GRID["native"].gather) >= 0
+"""Pixels (17, 19) that are evaluated."""
+WEIGHTS = np.random.default_rng(1).standard_normal(SEEN.shape)
 
 
 def model(name):
@@ -28,7 +33,7 @@ def model(name):
     if name in family.LIGHTS:
         amplitude = np.array([1.0, 0.3, 0.7]) if name == "multi_gaussian" else 1.3
         return LensModel(light={"one": cls(**numbers, **shape, intensity=amplitude)}, mass={}, source={})
-    source = profiles.Sersic(**CENTERED, intensity=1.3, effective_radius=0.8, sersic_index=2.5)
+    source = profiles.Gaussian(**CENTERED, intensity=1.3, sigma=0.6)
     return LensModel(light={}, mass={"one": cls(**numbers, **shape)}, source={"source": source})
 
 
@@ -41,15 +46,17 @@ def changed(tree, field, value):
 
 
 @jax.jit
-def seen(tree, grid):
+def derivatives(tree, grid):
     image = lambda m: surface(LensModel.brightness, m, grid)  # noqa: E731
-    return image(tree), jax.grad(lambda m: jnp.sum(image(m)))(tree)
+    value, push = jax.linearize(image, tree)
+    gradient = jax.grad(lambda m: jnp.sum(WEIGHTS * image(m)))(tree)
+    return value, ravel_pytree(gradient)[0], push(jax.tree.map(jnp.ones_like, tree))
 
 
 def everything(tree, engine):
-    """Image, and gradient of its sum as one vector."""
-    image, slope = seen(jax.tree.map(lambda v: jnp.asarray(v, float), tree), grid(engine))
-    return np.asarray(image), np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(slope)])
+    """Image, gradient of a weighted sum as one vector, and the image's change along ones."""
+    made = derivatives(jax.tree.map(lambda v: jnp.asarray(v, float), tree), GRID[engine])
+    return [np.asarray(part) for part in made]
 
 
 def parameters(name):
@@ -57,24 +64,31 @@ def parameters(name):
     return family.fields(name) + light
 
 
-@pytest.mark.parametrize("engine", ["native", "xla"])
+@pytest.mark.parametrize("name", family.FAMILY)
+def test_engines_agree(name):
+    native, xla = (everything(model(name), engine) for engine in GRID)
+    equal(native[:2], xla[:2])
+    equal(native[2], xla[2], 1e-9)  # where a square root of the SIE nearly vanishes, rounding shows in one pixel
+
+
+@pytest.mark.parametrize("engine", GRID)
 @pytest.mark.parametrize("name", family.FAMILY)
 def test_nan_in_nan_out(name, engine):
     assert np.isfinite(everything(model(name), engine)[0]).all()
     for field in parameters(name):
-        image, slope = everything(changed(model(name), field, np.nan), engine)
-        assert np.isnan(image).all(), field
+        image, slope, _ = everything(changed(model(name), field, np.nan), engine)
+        assert np.isnan(image[SEEN]).all(), field
         assert np.isnan(slope).any(), field
 
 
-@pytest.mark.parametrize("engine", ["native", "xla"])
+@pytest.mark.parametrize("engine", GRID)
 @pytest.mark.parametrize("name", family.ELLIPTICAL)
 @pytest.mark.parametrize("e", [(1.1, 0.0), (1.0, 0.0), (0.0, -1.0), (0.8, 0.9), (-5.0, 3.0)])
 def test_no_ellipse_of_ellipticity_one_or_more(name, engine, e):
     outside = changed(changed(model(name), "e1", e[0]), "e2", e[1])
-    image, slope = everything(outside, engine)
+    image, slope, _ = everything(outside, engine)
     own = outside.light or outside.mass
-    assert np.isnan(image).all() and np.isnan(slope).sum() >= len(jax.tree.leaves(own)) - 1
+    assert np.isnan(image[SEEN]).all() and np.isnan(slope).sum() >= len(jax.tree.leaves(own)) - 1
     convergence = getattr(own["one"], "convergence", lambda x, y: np.nan)(0.3, 0.2)
     assert np.isnan(convergence)
 
