@@ -67,7 +67,7 @@ def search(problem: Problem, result: FitResult, extent: Extent, prefix: str) -> 
     found: list[tuple[Start, Climb]] = []
     places = {start: _placed(problem, start, extent, prefix) for start in starts(problem, result)}
     term = cast(Evidence, problem.likelihood)
-    reached = [term.reach(problem.space.build(problem.space.to_theta(z)), MARGIN) for z in places.values()]
+    reached = [term.reach(problem.space.build(problem.to_theta(z)), MARGIN) for z in places.values()]
     near = term.within(*(np.any(regions, axis=0) for regions in zip(*reached, strict=True)))
     for start, z in places.items():
         found.append((start, ascend(problem.space, near, z, FEW)))

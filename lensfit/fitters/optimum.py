@@ -225,7 +225,7 @@ class _Height:
             return cls(z, float(value), np.asarray(slope))
         if value != -np.inf and drawable(z):
             told = "the slope of ln L is not finite" if np.isfinite(value) else "ln L is NaN or infinite"
-            raise undefined(space.names, space.to_theta(z), told)
+            raise undefined(space.names, space.to_theta(jnp.asarray(z)), told)
         return cls(z, -np.inf, np.zeros(len(z)))
 
 

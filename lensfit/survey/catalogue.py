@@ -78,6 +78,9 @@ class Lens:
         """
         said = {name: OPTIONS[name](value, f"{self.name}: {name}", self.base) for name, value in self.options.items()}
         mesh = {key: said[name] for name, key in MESH_OPTIONS.items() if name in said}
+        if mesh and said.get("source") == "profiles":
+            told = "is for a source on pixels: give source = pixels or auto"
+            raise ModelError(f"{self.name}: {', '.join(mesh)} of a mesh {told}")
         fit = {name: said[name] for name in _FIT if name in said}
         data = DataSection(**{name: said[name] for name in _DATA if name in said})
         model = self.base / said["model"] if "model" in said else None

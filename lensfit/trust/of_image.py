@@ -50,7 +50,7 @@ class OnArcs:
     @property
     def seen(self) -> bool:
         """Whether there are arcs, and sky to compare them with."""
-        return np.count_nonzero(self.pixels) > FEWEST and np.count_nonzero(self.sky) >= FEWEST_SKY
+        return bool(np.count_nonzero(self.pixels) > FEWEST and np.count_nonzero(self.sky) >= FEWEST_SKY)
 
     def variance(self, left: np.ndarray) -> float:
         """Mean square on the arcs of what is left (H, W), whitened."""

@@ -30,6 +30,7 @@ from lensfit.fitters.lm import LM
 from lensfit.observations import observe
 from lensfit.progress import silent
 from lensfit.results import enlist, headline, read_document
+from lensfit.standard import parametric
 
 
 @pytest.fixture(scope="module")
@@ -141,9 +142,10 @@ def test_the_region_is_chosen_unless_it_was_given(mock):
 @pytest.mark.parametrize(
     ("fitter", "source", "names"),
     [
-        ("staged", None, ["Search", "Companions"]),
+        ("staged", None, ["Search", "Companions", "AutoSource"]),
         ("emcee", None, ["Search"]),
-        ("importance", None, ["Search", "Companions", "Posterior"]),
+        ("importance", None, ["Search", "Companions", "AutoSource", "Posterior"]),
+        ("staged", "profiles", ["Search", "Companions"]),
         ("staged", "pixels", ["Search", "Companions", "SourceOnPixels"]),
         ("emcee", "pixels", ["Search", "Companions", "SourceOnPixels", "Posterior"]),
     ],
@@ -155,7 +157,12 @@ def test_the_road_of_each_fitter(fitter, source, names, mock):
 
 def test_a_mesh_without_pixels_is_refused(mock):
     with pytest.raises(ModelError, match="a mesh is for a source on pixels"):
-        standard_road(Analysis.begin(mock.imaging), mesh={"pixels": 20})
+        standard_road(Analysis.begin(mock.imaging), source="profiles", mesh={"pixels": 20})
+
+
+def test_a_model_that_is_given_keeps_its_source(mock):
+    steps = standard_road(Analysis.begin(mock.imaging, parametric))
+    assert "AutoSource" not in [type(step).__name__ for step in steps]
 
 
 # Data and models
