@@ -107,7 +107,8 @@ def test_what_is_no_catalogue_is_told(columns, told):
     [
         ({"nan": ["drop"]}, "a: nan: no choice 'drop'"), ({"standard": ["power"]}, "a: standard"),
         ({"mask_radius": ["wide"]}, "a: mask_radius: 'wide' is no finite number"),
-        ({"fitter": ["stagd"]}, "did you mean staged?"), ({"mesh_pixels": [30], "source": ["profiles"]}, "source = pixels or auto"),
+        ({"fitter": ["stagd"]}, "did you mean staged?"),
+        ({"mesh_pixels": [30], "source": ["profiles"]}, "source = pixels or auto"),
     ],
 )  # fmt: skip
 def test_options_that_cannot_be_are_told_before_any_fit(columns, told):
