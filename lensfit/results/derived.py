@@ -16,10 +16,10 @@ from lensfit.fitters.result import FitResult
 from lensfit.lensing import (
     Field,
     bright_cells,
-    critical_curves,
     einstein_radius,
     flux,
     half_light_radius,
+    main_critical_curve,
     unlensed,
     unmasked_field,
 )
@@ -216,7 +216,7 @@ def _radius(field: Field) -> Measure:
 
     def near(best: LensModel) -> Callable[[LensModel], Values]:
         try:
-            curve = critical_curves(best.only(), field).main
+            curve = main_critical_curve(best.only(), field)
         except ModelError:
             return lambda model: {RADIUS: np.nan}
         radius = _once_for_each(lambda model: einstein_radius(model, curve))
