@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import matplotlib
@@ -12,6 +13,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import AsinhNorm, Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.transforms import offset_copy
+from PIL import Image
 
 from lensfit.datasets import Dataset
 from lensfit.datasets.cutout import Frame
@@ -21,6 +24,11 @@ MASKED = "#c4c4c4"
 DPI = 180
 FINE_DPI = 240
 """Of figures of one panel: two of their pixels are one of a sheet, along each axis."""
+BELOW, BESIDE = -15.0, -25.0
+"""Where the labels of axes are, from their edges [points]: past the numbers."""
+SIGMA = "\N{GREEK SMALL LETTER SIGMA}"
+OVER_NOISE = f"(data \N{MINUS SIGN} model) / {SIGMA}"
+"""As plain text, which is drawn much faster than a formula."""
 LIGHT, SOURCE, RESIDUAL = "magma", "viridis", "RdBu_r"
 """Colour maps that a colour-blind reader can tell apart by lightness."""
 
@@ -32,18 +40,29 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def pixels_of(figure: Figure) -> np.ndarray:
+    """A figure drawn, its pixels (H, W, 3)."""
+    canvas: Any = figure.canvas
+    canvas.draw()
+    return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
+
+
+def write_png(path: Path, pixels: np.ndarray) -> None:
+    """Write pixels (H, W, 3) as a PNG file: `Figure.savefig` would draw a figure twice."""
+    Image.fromarray(pixels).save(path)
+
+
 def sheet(panels: Sequence[np.ndarray]) -> np.ndarray:
-    """Pixels (H, W, 4) of panels (h, w, 4) of one size at half of it, an even number of them in two rows."""
+    """Pixels (H, W, 3) of panels (h, w, 3) of one size at half of it, an even number of them in two rows."""
     halves = [_halved(panel) for panel in panels]
     count = len(halves) // 2
     return np.vstack([np.hstack(halves[:count]), np.hstack(halves[count:])])
 
 
 def _halved(panel: np.ndarray) -> np.ndarray:
-    """Pixels (h, w, 4) two by two as their mean."""
-    even = panel[: len(panel) // 2 * 2, : panel.shape[1] // 2 * 2].astype(np.uint16)
-    total = even[::2, ::2] + even[::2, 1::2] + even[1::2, ::2] + even[1::2, 1::2]
-    return np.rint(total / 4).astype(np.uint8)
+    """Pixels (h, w, 3) two by two as their mean."""
+    even = np.ascontiguousarray(panel[: len(panel) // 2 * 2, : panel.shape[1] // 2 * 2])
+    return np.asarray(Image.fromarray(even).reduce(2))
 
 
 def in_two_rows(figure: Figure, panels: Sequence[Callable[[Axes, Any], None]], scene: Any) -> Figure:
@@ -78,6 +97,7 @@ def show(
         norm=norm,
         cmap=_colormap(colours),
         interpolation="nearest",
+        interpolation_stage="rgba",  # the pixels of the data are coloured, not the many more of the figure
     )
     bar = axes.figure.colorbar(shown, ax=axes, fraction=0.046, pad=0.02, extend=_extend(image, norm))
     bar.set_label(unit, fontsize=8)
@@ -89,10 +109,12 @@ def show(
 
 
 def finish(axes: Axes, title: str, field: Field) -> None:
-    """Title, axes in arcsec, and the part of the plane that is seen."""
-    axes.set_title(title, fontsize=10)
+    """Title, axes in arcsec, and the part of the plane that is seen; all at fixed places, which are quickly drawn."""
+    axes.set_title(title, fontsize=10, y=1.0)
     axes.set_xlabel("x [arcsec]", fontsize=8)
     axes.set_ylabel("y [arcsec]", fontsize=8)
+    axes.xaxis.set_label_coords(0.5, 0.0, offset_copy(axes.transAxes, axes.figure, y=BELOW, units="points"))
+    axes.yaxis.set_label_coords(0.0, 0.5, offset_copy(axes.transAxes, axes.figure, x=BESIDE, units="points"))
     axes.tick_params(labelsize=7, direction="in", color="0.6")
     axes.set_aspect("equal")
     axes.set_xlim(field.x - field.half_width, field.x + field.half_width)

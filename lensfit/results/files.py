@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from astropy.io import fits
 from matplotlib.figure import Figure
-from matplotlib.image import imsave
 
 from lensfit import version
 from lensfit.datasets import Dataset
@@ -23,8 +22,10 @@ from lensfit.plots import (
     PIXEL_VISIBILITY_FIGURES,
     SAMPLE_FIGURES,
     VISIBILITY_FIGURES,
+    pixels_of,
     sheet,
     slope_figure,
+    write_png,
 )
 from lensfit.problem import Problem
 from lensfit.results.derived import Quantity
@@ -121,7 +122,7 @@ def write_results(
     names = [*shown.figures]
     panels = {name: _draw(folder, name, shown.figures[name]()) for name in names[bool(shown.sheet) :]}
     if shown.sheet:
-        imsave(folder / f"{names[0]}.png", sheet([panels[name] for name in shown.sheet]))
+        write_png(folder / f"{names[0]}.png", sheet([panels[name] for name in shown.sheet]))
     if slope := slope_and_beside(problem):
         _draw(folder, SLOPE_FIGURE, slope_figure(result, slope))
         names.append(SLOPE_FIGURE)
@@ -146,10 +147,10 @@ def slope_and_beside(problem: Problem) -> list[int]:
 
 
 def _draw(folder: Path, name: str, figure: Figure) -> np.ndarray:
-    """Write a figure, and give its pixels (H, W, 4)."""
-    figure.savefig(folder / f"{name}.png")
-    canvas: Any = figure.canvas
-    return np.asarray(canvas.buffer_rgba())
+    """Write a figure, and give its pixels (H, W, 3)."""
+    pixels = pixels_of(figure)
+    write_png(folder / f"{name}.png", pixels)
+    return pixels
 
 
 def model_file(planes: Sequence[Plane], frame: Dataset, result: FitResult) -> fits.HDUList:
