@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import AsinhNorm, Colormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
 from matplotlib.patheffects import withStroke
 from matplotlib.transforms import offset_copy
-from PIL import Image
 
 from lensfit.datasets import Dataset
 from lensfit.datasets.cutout import Frame
@@ -40,8 +40,9 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def pixels_of(figure: Figure) -> np.ndarray:
-    """A figure drawn, its pixels (H, W, 3)."""
+def pixels_of(figure: Figure, share: float = 1.0) -> np.ndarray:
+    """A figure drawn, its pixels (H, W, 3); with a share of its pixels along each axis."""
+    figure.set_dpi(share * figure.dpi)
     canvas: Any = figure.canvas
     canvas.draw()
     return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
@@ -49,20 +50,20 @@ def pixels_of(figure: Figure) -> np.ndarray:
 
 def write_png(path: Path, pixels: np.ndarray) -> None:
     """Write pixels (H, W, 3) as a PNG file: `Figure.savefig` would draw a figure twice."""
-    Image.fromarray(pixels).save(path)
+    imsave(path, pixels)
 
 
 def sheet(panels: Sequence[np.ndarray]) -> np.ndarray:
-    """Pixels (H, W, 3) of panels (h, w, 3) of one size at half of it, an even number of them in two rows."""
-    halves = [_halved(panel) for panel in panels]
-    count = len(halves) // 2
-    return np.vstack([np.hstack(halves[:count]), np.hstack(halves[count:])])
+    """Pixels (H, W, 3) of panels (h, w, 3) of one size, an even number of them in two rows."""
+    count = len(panels) // 2
+    return np.vstack([np.hstack(panels[:count]), np.hstack(panels[count:])])
 
 
-def _halved(panel: np.ndarray) -> np.ndarray:
+def halved(panel: np.ndarray) -> np.ndarray:
     """Pixels (h, w, 3) two by two as their mean."""
-    even = np.ascontiguousarray(panel[: len(panel) // 2 * 2, : panel.shape[1] // 2 * 2])
-    return np.asarray(Image.fromarray(even).reduce(2))
+    even = panel[: len(panel) // 2 * 2, : panel.shape[1] // 2 * 2].astype(np.uint16)
+    total = even[::2, ::2] + even[::2, 1::2] + even[1::2, ::2] + even[1::2, 1::2]
+    return ((total + 2) >> 2).astype(np.uint8)
 
 
 def in_two_rows(figure: Figure, panels: Sequence[Callable[[Axes, Any], None]], scene: Any) -> Figure:
