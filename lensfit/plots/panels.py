@@ -114,8 +114,9 @@ def finish(axes: Axes, title: str, field: Field) -> None:
     axes.set_title(title, fontsize=10, y=1.0)
     axes.set_xlabel("x [arcsec]", fontsize=8)
     axes.set_ylabel("y [arcsec]", fontsize=8)
-    axes.xaxis.set_label_coords(0.5, 0.0, offset_copy(axes.transAxes, axes.figure, y=BELOW, units="points"))
-    axes.yaxis.set_label_coords(0.0, 0.5, offset_copy(axes.transAxes, axes.figure, x=BESIDE, units="points"))
+    figure: Any = axes.figure
+    axes.xaxis.set_label_coords(0.5, 0.0, offset_copy(axes.transAxes, figure, y=BELOW, units="points"))
+    axes.yaxis.set_label_coords(0.0, 0.5, offset_copy(axes.transAxes, figure, x=BESIDE, units="points"))
     axes.tick_params(labelsize=7, direction="in", color="0.6")
     axes.set_aspect("equal")
     axes.set_xlim(field.x - field.half_width, field.x + field.half_width)
