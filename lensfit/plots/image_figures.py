@@ -18,6 +18,7 @@ from lensfit.plots.panels import (
     SOURCE,
     compass,
     finish,
+    framed,
     in_two_rows,
     legend,
     new_figure,
@@ -125,8 +126,7 @@ def overview(scene: Scene) -> Figure:
 
 def profile_figure(scene: Scene) -> Figure:
     """Mean brightness in rings about the lens: data with its 1-sigma error, model, lens light, source."""
-    figure = new_figure(6.2, 4.4)
-    axes = figure.add_subplot()
+    figure, axes = framed(6.2, 4.4, (0.12, 0.12, 0.85, 0.8))
     images, (radius, mean, count) = scene.images, _rings(scene)
     r, data = mean(radius), mean(scene.imaging.data)
     error = np.sqrt(mean(scene.imaging.noise**2) / count)

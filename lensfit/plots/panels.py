@@ -24,8 +24,8 @@ MASKED = "#c4c4c4"
 DPI = 180
 FINE_DPI = 240
 """Of figures of one panel: two of their pixels are one of a sheet, along each axis."""
-BELOW, BESIDE = -15.0, -25.0
-"""Where the labels of axes are, from their edges [points]: past the numbers."""
+BELOW, BESIDE, BEYOND = -15.0, -25.0, 34.0
+"""Where the labels of axes and of a colour bar are, from their edges [points]: past the numbers."""
 SIGMA = "\N{GREEK SMALL LETTER SIGMA}"
 OVER_NOISE = f"(data \N{MINUS SIGN} model) / {SIGMA}"
 """As plain text, which is drawn much faster than a formula."""
@@ -74,11 +74,20 @@ def in_two_rows(figure: Figure, panels: Sequence[Callable[[Axes, Any], None]], s
 
 
 def single(panel: Callable[[Axes, Any], None], scene: Any) -> Figure:
-    """A figure of one panel of a scene, its axes at a fixed place: to look for one takes as long as to draw it."""
-    figure = Figure(figsize=(4.2, 3.6), dpi=FINE_DPI)
-    FigureCanvasAgg(figure)
-    panel(figure.add_axes((0.12, 0.12, 0.7, 0.8)), scene)
+    """A figure of one panel of a scene."""
+    figure, axes = framed(4.2, 3.6, (0.12, 0.12, 0.7, 0.8), FINE_DPI)
+    panel(axes, scene)
     return figure
+
+
+def framed(
+    width: float, height: float, place: tuple[float, float, float, float], dpi: int = DPI
+) -> tuple[Figure, Axes]:
+    """A figure [inches] with axes at a fixed place (left, bottom, width, height), in shares of it: to look for one
+    takes as long as to draw it."""
+    figure = Figure(figsize=(width, height), dpi=dpi)
+    FigureCanvasAgg(figure)
+    return figure, figure.add_axes(place)
 
 
 def stretch(image: np.ndarray, noise: float) -> AsinhNorm:
@@ -102,6 +111,8 @@ def show(
     )
     bar = axes.figure.colorbar(shown, ax=axes, fraction=0.046, pad=0.02, extend=_extend(image, norm))
     bar.set_label(unit, fontsize=8)
+    whole: Any = axes.figure
+    bar.ax.yaxis.set_label_coords(1.0, 0.5, offset_copy(bar.ax.transAxes, whole, x=BEYOND, units="points"))
     if isinstance(norm, AsinhNorm):
         ticks = round_ticks(norm)
         bar.set_ticks(ticks, labels=[f"{tick:g}".replace("-", "\N{MINUS SIGN}") for tick in ticks])
