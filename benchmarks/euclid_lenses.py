@@ -16,6 +16,7 @@ from scipy.special import gamma
 
 from lensfit.datasets import write_imaging
 from lensfit.instruments import Instrument, gaussian_psf
+from lensfit.lensing import Field, einstein_radius_of
 from lensfit.model import LensModel
 from lensfit.profiles import SIE, Exponential, Sersic, Shear
 from lensfit.simulate import simulate_imaging
@@ -97,12 +98,17 @@ def make(out: Path, count: int, first: int = 0) -> Path:
             masked |= np.hypot(imaging.x - 2.4, imaging.y - 1.8) < 0.5
             fits.writeto(folder / "mask.fits", masked.astype(np.uint8), overwrite=True)
             radius = None
-        (folder / "truth.json").write_text(json.dumps({"einstein_radius": float(model.mass["sie"].einstein_radius)}))
+        (folder / "truth.json").write_text(json.dumps({"einstein_radius": _radius(model)}))
         rows.append({"name": folder.name, "path": f"data/{folder.name}", "ra": 10 + 0.01 * k, "dec": -30 + 0.005 * k,
                      "mask_radius": np.nan if radius is None else radius})  # fmt: skip
     path = out / "catalogue.ecsv"
     Table(rows).write(path, format="ascii.ecsv", overwrite=True)
     return path
+
+
+def _radius(model: LensModel) -> float:
+    """That of the critical curve, as a survey's table has it [arcsec]: shear makes it another than the profile's."""
+    return einstein_radius_of(model.only(), Field(0.0, 0.0, 0.5 * SCALE * SIDE))
 
 
 def truth(out: Path, name: str) -> dict[str, Any]:

@@ -44,8 +44,8 @@ def fit(out: Path, workers: int) -> None:
     table = Table.read(out / "survey" / "lenses.parquet")
     costs = Table.read(out / "survey" / "costs.ecsv", format="ascii.ecsv")["cpu_seconds"]
     truth = np.array([euclid_lenses.truth(out, name)["einstein_radius"] for name in table["name"]])
-    pull = np.abs(table["einstein_radius"] - truth) / table["einstein_radius_total"]
-    good = table["trusted"]
+    pull = np.array(np.abs(table["einstein_radius"] - truth) / table["einstein_radius_total"])
+    good = np.array(table["trusted"])
     print(json.dumps({
         "lenses": len(table), "workers": workers, "seconds": round(time.perf_counter() - begun, 1),
         "cpu_s_a_lens_all_told": round(cpu / len(table), 2), "median_cpu_s": round(float(np.nanmedian(costs)), 2),
@@ -53,6 +53,7 @@ def fit(out: Path, workers: int) -> None:
         "verdicts": Counter(map(str, table["verdict"])), "failed": int(np.sum(table["state"] == "failed")),
         "off_by_more_than_1_percent": int(np.sum(np.abs(table["einstein_radius"] / truth - 1) > 0.01)),
         "trusted_within_3_errors": f"{int(np.sum(pull[good] < 3))} of {int(np.sum(good))}",
+        "rms_pull_of_trusted": round(float(np.sqrt(np.mean(pull[good] ** 2))), 2),
     }))  # fmt: skip
 
 

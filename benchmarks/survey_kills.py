@@ -1,11 +1,12 @@
 """Kill workers, schedulers and clients of surveys at random times; nothing may be lost, and the table stays the same.
 
-python benchmarks/survey_kills.py OUT [--kills 100] [--lenses 60] [--seed 0] runs surveys whose lenses sleep a little.
-Half of them have a cluster of their own, half that of a `dask scheduler` and two `dask worker`s on loopback. At random
-times one process is killed (-9): a worker, the scheduler (the cluster is then started anew), or the client (the same
-survey is then begun again). Each survey that comes to its end is compared with an undisturbed one, file by file, and
-the next begins in a new folder. Prints what was killed, how many lenses were lost or doubled, and whether the tables
-are the same bit for bit; exits with 1 where they are not.
+python benchmarks/survey_kills.py OUT [--kills 100] [--each 10] [--lenses 24] [--seed 0] runs surveys whose lenses
+sleep a little. Half of them have a cluster of their own, half that of a `dask scheduler` and two `dask worker`s on
+loopback. At random times one process is killed (-9): a worker, the scheduler (the cluster is then started anew), or
+the client (the same survey is then begun again), at most `each` times in a survey: on a busy machine a client may not
+live long enough for one lens. Each survey that comes to its end is compared with an undisturbed one, file by file,
+and the next begins in a new folder. Prints what was killed, how many lenses were lost or doubled, and whether the
+tables are the same bit for bit; exits with 1 where they are not.
 """
 from __future__ import annotations
 
@@ -161,7 +162,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--lenses", type=int, default=60)
+    parser.add_argument("--each", type=int, default=10)
+    parser.add_argument("--lenses", type=int, default=24)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     random.seed(arguments.seed)
@@ -175,9 +177,10 @@ def main() -> None:
         cluster = Cluster(18_790 + number % 100) if number % 2 else None
         survey = Survey(out / f"survey{number}", count, cluster)
         kinds = ["worker", "client"] + (["scheduler"] if cluster else [])
+        most = min(sum(struck.values()) + arguments.each, arguments.kills)
         while survey.process.poll() is None:
             time.sleep(random.uniform(0.5, 4.0))
-            more = sum(struck.values()) < arguments.kills and survey.process.poll() is None
+            more = sum(struck.values()) < most and survey.process.poll() is None
             if more and ended(survey.out) and survey.kill(kind := random.choice(kinds)):
                 struck[kind] += 1
         if survey.process.returncode:

@@ -16,6 +16,10 @@ MassModel: TypeAlias = Literal["sie", "epl"]
 """The main mass of a standard model: a singular isothermal ellipsoid, or an elliptical power law, its slope free."""
 MASSES: tuple[MassModel, ...] = get_args(MassModel)
 
+Figures: TypeAlias = Literal["all", "overview"]
+"""Which figures of a fit are drawn."""
+FIGURE_CHOICES: tuple[Figures, ...] = get_args(Figures)
+
 NanPolicy: TypeAlias = Literal["error", "mask"]
 """What is done with unmasked pixels that hold no number."""
 NAN_POLICIES: tuple[NanPolicy, ...] = get_args(NanPolicy)

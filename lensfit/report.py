@@ -238,6 +238,8 @@ KINDS = {
 }
 """How each word of the verdict is shown: its class, its mark, and what to do."""
 
+REST = "The overview alone was drawn. lensfit.load(FOLDER).save(FOLDER) draws the other figures too."
+
 SPREAD = (
     "<p>± total: statistical error and spread in quadrature. ± models: half the range of the value over the models "
     "next to this one, to the digits of the statistical error.</p>"
@@ -402,6 +404,8 @@ def _variants(result: dict[str, Any]) -> str:
 
 def _figures(folder: Path, names: list[str]) -> str:
     """Each with its caption; of several data the names begin with that of each."""
+    if not names:
+        return f"<p>{REST}</p>"
     return "\n".join(figure(folder, name, _caption(Path(name).stem)) for name in names)
 
 

@@ -11,8 +11,10 @@ from astropy.io import fits
 from astropy.table import QTable, Table
 from astropy.wcs import WCS
 from made_run import made_problem, made_result, written_run
+from matplotlib.image import imread
 from run_files import IMAGE_FILES
 
+from lensfit.analysis import Analysis
 from lensfit.errors import DataError
 from lensfit.lensing import Field, critical_curves, einstein_radius
 from lensfit.observations import observe
@@ -73,6 +75,19 @@ def test_trust_is_kept_with_its_reasons(run):
 
 def test_no_file_is_left_half_written(run):
     assert {path.name for path in run[0].iterdir()} == set(IMAGE_FILES)
+
+
+def test_the_overview_alone_can_be_drawn_and_the_others_later(run, tmp_path):
+    folder, imaging, problem, result = run
+    done = Analysis.of(problem, result, imaging)
+    small = done.save(tmp_path, "overview")
+    assert [path.name for path in small.glob("*.png")] == ["overview.png"]
+    whole, drawn = (imread(path / "overview.png")[..., :3] for path in (folder, small))
+    assert whole.shape == drawn.shape
+    assert np.mean(np.abs(whole - drawn)) < 0.02
+    assert json.loads((small / "result.json").read_text())["figures"] == ["overview.png"]
+    assert "The overview alone was drawn" in (small / "report.html").read_text()
+    assert {path.name for path in done.save(tmp_path).iterdir()} == {path.name for path in folder.iterdir()}
 
 
 def test_table_has_units_descriptions_and_all_rows(run):

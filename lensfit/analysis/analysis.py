@@ -15,7 +15,7 @@ import numpy as np
 from lensfit.errors import DataError, FitError, ModelError
 from lensfit.fitters.result import FitResult
 from lensfit.model import LensModel
-from lensfit.names import MassModel
+from lensfit.names import Figures, MassModel
 from lensfit.observations import Observation, observe, read
 from lensfit.problem import Problem
 from lensfit.progress import Progress, shown
@@ -207,8 +207,10 @@ class Analysis:
 
     # Kept
 
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: str | Path, figures: Figures = "all") -> Path:
         """Write everything into a folder: result.json, tables, FITS files, samples, figures, recipe, report.
+
+        With `figures` "overview" only that figure of the data is drawn; saved again, an analysis gets the others.
 
         Files that an earlier run wrote and nobody changed go away, other files stay; all appear or none.
         `lensfit.load` reads them back.
@@ -222,7 +224,7 @@ class Analysis:
             raise DataError(f"{folder}: is a file; choose a folder")
         result, derived = self.fitted, self.derived
         with renewing(folder, RESULT) as made:
-            write_results(made, result, self.problem, self.observation, derived, self.road)
+            write_results(made, result, self.problem, self.observation, derived, self.road, figures)
             write_report(made)
             self._write_recipe(made / RECIPE, folder)
         return folder

@@ -29,6 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
             lens_timeout=arguments.lens_timeout,
             retries=arguments.retries,
             retry_failed=arguments.retry_failed,
+            figures=arguments.figures,
             progress=lines,
         )
         logger.info("%s", survey.tally)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lensfit import version
 from lensfit.names import (
+    FIGURE_CHOICES,
     IMAGE_MODELS,
     MASK_MEANINGS,
     MASSES,
@@ -112,6 +113,7 @@ def _add_fit_many(commands: argparse._SubParsersAction) -> None:
     group.add_argument("--lens-timeout", metavar="SECONDS", type=_seconds, help="most for one lens; default: no limit")
     group.add_argument("--retries", metavar="N", type=_seed, default=1, help="for a lens whose worker died; default: 1")
     group.add_argument("--retry-failed", action="store_true", help="try lenses again that failed in an earlier run")
+    group.add_argument("--figures", choices=FIGURE_CHOICES, default="overview", help="of each lens; default: overview")
 
 
 def _add_pixel_options(parser: argparse.ArgumentParser) -> None:

@@ -1,5 +1,11 @@
 """What a lens does: magnification, critical curves and caustics, images of a point, Einstein radius."""
-from lensfit.lensing.curves import CriticalCurves, critical_curves, einstein_radius, einstein_radius_of
+from lensfit.lensing.curves import (
+    CriticalCurves,
+    critical_curves,
+    einstein_radius,
+    einstein_radius_of,
+    main_critical_curve,
+)
 from lensfit.lensing.flux import (
     Cells,
     bright_cells,
@@ -40,6 +46,7 @@ __all__ = [
     "in_chunks",
     "jacobian",
     "magnification",
+    "main_critical_curve",
     "mean_images",
     "source_magnification",
     "traced",

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 
 import contourpy
 import numpy as np
@@ -42,16 +43,12 @@ class CriticalCurves:
         Raises:
             ModelError: there is none.
         """
-        closed = [curve for curve in self.tangential if _is_closed(curve)]
-        if not closed:
-            raise ModelError("no closed tangential critical curve in this field; widen it if there is one")
-        return max(closed, key=_area)
+        return _largest(self.tangential)
 
 
 def critical_curves(model: LensModel, field: Field) -> CriticalCurves:
     """Critical curves of a model of numbers inside a field, to about 1e-9 arcsec, and their caustics."""
-    x, y = field.cells(CELLS)
-    tangential, radial = (_lines(model, kind, x, y) for kind in (TANGENTIAL, RADIAL))
+    tangential, radial = _curves(model, field, (TANGENTIAL, RADIAL))
     return CriticalCurves(
         tangential=tuple(tangential),
         radial=tuple(radial),
@@ -61,10 +58,19 @@ def critical_curves(model: LensModel, field: Field) -> CriticalCurves:
     )
 
 
+def main_critical_curve(model: LensModel, field: Field) -> np.ndarray:
+    """`critical_curves(model, field).main` (N, 2), without the other curves.
+
+    Raises:
+        ModelError: there is none.
+    """
+    return _largest(*_curves(model, field, (TANGENTIAL,)))
+
+
 def einstein_radius(model: LensModel, curve: np.ndarray) -> float:
     """Effective Einstein radius [arcsec]: sqrt(area / pi) inside the tangential critical curve.
 
-    `curve` (N, 2) is the model's own (`CriticalCurves.main`), or that of a model that differs very little.
+    `curve` (N, 2) is the model's own (`main_critical_curve`), or that of a model that differs very little.
     """
     return float(np.sqrt(_area(_on_curve(model, TANGENTIAL, curve)) / np.pi))
 
@@ -75,7 +81,7 @@ def einstein_radius_of(model: LensModel, field: Field) -> float:
     NaN where no tangential critical curve closes inside the field.
     """
     try:
-        curve = critical_curves(model, field).main
+        curve = main_critical_curve(model, field)
     except ModelError:
         return float("nan")
     return einstein_radius(model, curve)
@@ -87,12 +93,18 @@ def _area(points: np.ndarray) -> float:
     return 0.5 * abs(float((x[:-1] * y[1:] - x[1:] * y[:-1]).sum()))
 
 
-def _lines(model: LensModel, kind: int, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
-    """The curves on which an eigenvalue vanishes: its contours over a grid (H, W), moved onto the zero.
+def _curves(model: LensModel, field: Field, kinds: tuple[int, ...]) -> list[list[np.ndarray]]:
+    """The curves of each kind inside a field."""
+    x, y = field.cells(CELLS)
+    values = eigenvalues(in_chunks(traced, model, x, y)[1])
+    return [_lines(model, kind, x, y, values[kind]) for kind in kinds]
+
+
+def _lines(model: LensModel, kind: int, x: np.ndarray, y: np.ndarray, values: np.ndarray) -> list[np.ndarray]:
+    """The curves on which an eigenvalue vanishes: the contours of its values over a grid (H, W), moved onto the zero.
 
     Those of less than three cells are left out: a grid point on a singular mass would seem to have one.
     """
-    values = eigenvalues(in_chunks(traced, model, x, y)[1])[kind]
     curves = []
     for curve in contourpy.contour_generator(x, y, values).lines(0.0):
         points = np.array(curve)
@@ -124,6 +136,14 @@ def _cuts(model: LensModel, radial: list[np.ndarray]) -> list[np.ndarray]:
     bare = [center for center in centers(model.mass).values() if not _inside(radial, center)]
     found = [_to_source(model, circle + center) for center in bare]
     return [cut for cut in found if np.ptp(cut, axis=0).max() > 100 * CUT_RADIUS]
+
+
+def _largest(curves: Iterable[np.ndarray]) -> np.ndarray:
+    """The closed curve that encloses the largest area. Raises ModelError where none is closed."""
+    closed = [curve for curve in curves if _is_closed(curve)]
+    if not closed:
+        raise ModelError("no closed tangential critical curve in this field; widen it if there is one")
+    return max(closed, key=_area)
 
 
 def _is_closed(curve: np.ndarray) -> bool:

@@ -16,11 +16,9 @@ from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
 from lensfit.pytree import replace
 
-CELLS = 200
-"""Cells along a side of the field to begin with."""
+CELLS, SHARE = 200, 1e-4
+"""Cells along a side of the field to begin with, and the share of the flux above which one is cut into four."""
 HALVINGS = 6
-SHARE = 1e-4
-"""Share of the flux above which a cell is cut into four."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -47,15 +45,20 @@ def unlensed(model: LensModel) -> LensModel:
     return replace(model.only("source"), mass={})
 
 
-def bright_cells(model: LensModel, field: Field) -> Cells:
-    """Cells over a field, small where the model is bright: each holds a small share of the flux."""
-    x, y = (a.ravel() for a in field.cells(CELLS))
-    half, area = field.half_width / CELLS, (2 * field.half_width / CELLS) ** 2
+def bright_cells(model: LensModel, field: Field, number: int = CELLS, share: float = SHARE) -> Cells:
+    """Cells over a field, small where the model is bright: each holds a small share of the flux.
+
+    Args:
+        number: cells along a side of the field to begin with.
+        share: share of the flux above which a cell is cut into four, `HALVINGS` times at most.
+    """
+    x, y = (a.ravel() for a in field.cells(number))
+    half, area = field.half_width / number, (2 * field.half_width / number) ** 2
     done: list[tuple[Any, Any, Any]] = []
     rest = 0.0
     for _ in range(HALVINGS):
         light = np.abs(brightness_at(model, x, y)) * area
-        split = light > SHARE * (rest + light.sum())
+        split = light > share * (rest + light.sum())
         rest += light[~split].sum()
         done.append((x[~split], y[~split], np.full((~split).sum(), area)))
         half, area = half / 2, area / 4

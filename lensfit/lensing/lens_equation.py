@@ -173,6 +173,8 @@ def _solve(model: LensModel, starts: np.ndarray, source: np.ndarray, reach: floa
     """The solutions (M, 2) of the lens equation that Newton's method finds near starts (N, 2), each once."""
     points, moving = starts.copy(), np.arange(len(starts))
     for _ in range(STEPS):
+        if not len(moving):
+            break
         beta, a = in_chunks(traced, model, points[moving, 0], points[moving, 1])
         step = (np.linalg.pinv(a) @ (beta - source)[..., None])[..., 0]
         length = np.linalg.norm(step, axis=1)

@@ -2,7 +2,7 @@
 from lensfit.plots.comparison import Course, comparison_figure
 from lensfit.plots.image_figures import FIGURES, OVERVIEW_PANELS, draw_glance, overview, profile_figure
 from lensfit.plots.inspection import inspect_figure
-from lensfit.plots.panels import new_figure, position_angle, sheet, single, sky_axes
+from lensfit.plots.panels import halved, new_figure, pixels_of, position_angle, sheet, single, sky_axes, write_png
 from lensfit.plots.pixel_source import (
     PIXEL_FIGURES,
     PIXEL_VISIBILITY_FIGURES,
@@ -30,6 +30,7 @@ __all__ = [
     "comparison_figure",
     "corner_figure",
     "draw_glance",
+    "halved",
     "inspect_figure",
     "inspect_visibilities",
     "new_figure",
@@ -38,6 +39,7 @@ __all__ = [
     "pixel_scene",
     "pixel_visibility_overview",
     "pixel_visibility_scene",
+    "pixels_of",
     "position_angle",
     "profile_figure",
     "sheet",
@@ -46,4 +48,5 @@ __all__ = [
     "slope_figure",
     "trace_figure",
     "visibility_overview",
+    "write_png",
 ]

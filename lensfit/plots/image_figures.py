@@ -12,10 +12,13 @@ from matplotlib.figure import Figure
 from lensfit.lensing import centers
 from lensfit.plots.panels import (
     LIGHT,
+    OVER_NOISE,
     RESIDUAL,
+    SIGMA,
     SOURCE,
     compass,
     finish,
+    framed,
     in_two_rows,
     legend,
     new_figure,
@@ -57,10 +60,10 @@ def lensed_source(axes: Axes, scene: Scene) -> None:
 def residual(axes: Axes, scene: Scene | Glance) -> None:
     """(data - model) / noise, from -5 to 5."""
     found = scene.images.residual
-    show(axes, found, scene.imaging, Normalize(-5, 5), RESIDUAL, r"(data $-$ model) / $\sigma$")
+    show(axes, found, scene.imaging, Normalize(-5, 5), RESIDUAL, OVER_NOISE)
     finish(axes, "Normalised residual", scene.field)
     good = np.isfinite(found)
-    note(axes, rf"$\chi^2/N$ = {np.mean(found[good] ** 2):.3f}")
+    note(axes, f"\N{GREEK SMALL LETTER CHI}\N{SUPERSCRIPT TWO} / N = {np.mean(found[good] ** 2):.3f}")
 
 
 def image_plane(axes: Axes, scene: Scene) -> None:
@@ -123,12 +126,11 @@ def overview(scene: Scene) -> Figure:
 
 def profile_figure(scene: Scene) -> Figure:
     """Mean brightness in rings about the lens: data with its 1-sigma error, model, lens light, source."""
-    figure = new_figure(6.2, 4.4)
-    axes = figure.add_subplot()
+    figure, axes = framed(6.2, 4.4, (0.12, 0.12, 0.85, 0.8))
     images, (radius, mean, count) = scene.images, _rings(scene)
     r, data = mean(radius), mean(scene.imaging.data)
     error = np.sqrt(mean(scene.imaging.noise**2) / count)
-    axes.fill_between(r, data - error, data + error, color="0.75", label=r"data, $1\sigma$", lw=0)
+    axes.fill_between(r, data - error, data + error, color="0.75", label=f"data, 1 {SIGMA}", lw=0)
     axes.plot(r, data, ".", color="black", ms=4, label="data")
     axes.set_yscale("log", nonpositive="mask")
     low = float(np.median(error))

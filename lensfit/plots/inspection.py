@@ -10,7 +10,7 @@ from lensfit.datasets import FieldTable, Imaging, blocks
 from lensfit.datasets.cutout import Frame, window
 from lensfit.datasets.dataset import MASKING_NOISE
 from lensfit.lensing import Field, unmasked_field
-from lensfit.plots.panels import LIGHT, MASKED, SOURCE, compass, finish, legend, new_figure, note, show, stretch
+from lensfit.plots.panels import LIGHT, MASKED, SIGMA, SOURCE, compass, finish, legend, new_figure, note, show, stretch
 
 MOST = 1500
 """Most pixels along a side that are drawn; those of a larger image are averaged."""
@@ -66,7 +66,7 @@ def _region(axes: Axes, imaging: Imaging, good: np.ndarray) -> None:
     part = window(imaging.frame, field.half_width, (field.x, field.y))
     ratio = np.where(good[part], imaging.data[part] / imaging.noise[part], np.nan)
     seen, frame = _thinned(ratio, imaging.frame.cut(part))
-    show(axes, seen, frame, stretch(seen, 1.0), LIGHT, r"data / $\sigma$")
+    show(axes, seen, frame, stretch(seen, 1.0), LIGHT, f"data / {SIGMA}")
     finish(axes, "Region used: signal over noise", field)
     note(axes, f"{np.count_nonzero(good)} pixels used, peak {np.nanmax(ratio):.3g}")
     compass(axes, imaging.wcs, field)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import matplotlib
@@ -11,7 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import AsinhNorm, Colormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
 from matplotlib.patheffects import withStroke
+from matplotlib.transforms import offset_copy
 
 from lensfit.datasets import Dataset
 from lensfit.datasets.cutout import Frame
@@ -21,6 +24,11 @@ MASKED = "#c4c4c4"
 DPI = 180
 FINE_DPI = 240
 """Of figures of one panel: two of their pixels are one of a sheet, along each axis."""
+BELOW, BESIDE, BEYOND = -15.0, -25.0, 34.0
+"""Where the labels of axes and of a colour bar are, from their edges [points]: past the numbers."""
+SIGMA = "\N{GREEK SMALL LETTER SIGMA}"
+OVER_NOISE = f"(data \N{MINUS SIGN} model) / {SIGMA}"
+"""As plain text, which is drawn much faster than a formula."""
 LIGHT, SOURCE, RESIDUAL = "magma", "viridis", "RdBu_r"
 """Colour maps that a colour-blind reader can tell apart by lightness."""
 
@@ -32,18 +40,30 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def pixels_of(figure: Figure, share: float = 1.0) -> np.ndarray:
+    """A figure drawn, its pixels (H, W, 3); with a share of its pixels along each axis."""
+    figure.set_dpi(share * figure.dpi)
+    canvas: Any = figure.canvas
+    canvas.draw()
+    return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
+
+
+def write_png(path: Path, pixels: np.ndarray) -> None:
+    """Write pixels (H, W, 3) as a PNG file: `Figure.savefig` would draw a figure twice."""
+    imsave(path, pixels)
+
+
 def sheet(panels: Sequence[np.ndarray]) -> np.ndarray:
-    """Pixels (H, W, 4) of panels (h, w, 4) of one size at half of it, an even number of them in two rows."""
-    halves = [_halved(panel) for panel in panels]
-    count = len(halves) // 2
-    return np.vstack([np.hstack(halves[:count]), np.hstack(halves[count:])])
+    """Pixels (H, W, 3) of panels (h, w, 3) of one size, an even number of them in two rows."""
+    count = len(panels) // 2
+    return np.vstack([np.hstack(panels[:count]), np.hstack(panels[count:])])
 
 
-def _halved(panel: np.ndarray) -> np.ndarray:
-    """Pixels (h, w, 4) two by two as their mean."""
+def halved(panel: np.ndarray) -> np.ndarray:
+    """Pixels (h, w, 3) two by two as their mean."""
     even = panel[: len(panel) // 2 * 2, : panel.shape[1] // 2 * 2].astype(np.uint16)
     total = even[::2, ::2] + even[::2, 1::2] + even[1::2, ::2] + even[1::2, 1::2]
-    return np.rint(total / 4).astype(np.uint8)
+    return ((total + 2) >> 2).astype(np.uint8)
 
 
 def in_two_rows(figure: Figure, panels: Sequence[Callable[[Axes, Any], None]], scene: Any) -> Figure:
@@ -54,11 +74,20 @@ def in_two_rows(figure: Figure, panels: Sequence[Callable[[Axes, Any], None]], s
 
 
 def single(panel: Callable[[Axes, Any], None], scene: Any) -> Figure:
-    """A figure of one panel of a scene, its axes at a fixed place: to look for one takes as long as to draw it."""
-    figure = Figure(figsize=(4.2, 3.6), dpi=FINE_DPI)
-    FigureCanvasAgg(figure)
-    panel(figure.add_axes((0.12, 0.12, 0.7, 0.8)), scene)
+    """A figure of one panel of a scene."""
+    figure, axes = framed(4.2, 3.6, (0.12, 0.12, 0.7, 0.8), FINE_DPI)
+    panel(axes, scene)
     return figure
+
+
+def framed(
+    width: float, height: float, place: tuple[float, float, float, float], dpi: int = DPI
+) -> tuple[Figure, Axes]:
+    """A figure [inches] with axes at a fixed place (left, bottom, width, height), in shares of it: to look for one
+    takes as long as to draw it."""
+    figure = Figure(figsize=(width, height), dpi=dpi)
+    FigureCanvasAgg(figure)
+    return figure, figure.add_axes(place)
 
 
 def stretch(image: np.ndarray, noise: float) -> AsinhNorm:
@@ -78,9 +107,12 @@ def show(
         norm=norm,
         cmap=_colormap(colours),
         interpolation="nearest",
+        interpolation_stage="rgba",  # the pixels of the data are coloured, not the many more of the figure
     )
     bar = axes.figure.colorbar(shown, ax=axes, fraction=0.046, pad=0.02, extend=_extend(image, norm))
     bar.set_label(unit, fontsize=8)
+    whole: Any = axes.figure
+    bar.ax.yaxis.set_label_coords(1.0, 0.5, offset_copy(bar.ax.transAxes, whole, x=BEYOND, units="points"))
     if isinstance(norm, AsinhNorm):
         ticks = round_ticks(norm)
         bar.set_ticks(ticks, labels=[f"{tick:g}".replace("-", "\N{MINUS SIGN}") for tick in ticks])
@@ -89,10 +121,13 @@ def show(
 
 
 def finish(axes: Axes, title: str, field: Field) -> None:
-    """Title, axes in arcsec, and the part of the plane that is seen."""
-    axes.set_title(title, fontsize=10)
+    """Title, axes in arcsec, and the part of the plane that is seen; all at fixed places, which are quickly drawn."""
+    axes.set_title(title, fontsize=10, y=1.0)
     axes.set_xlabel("x [arcsec]", fontsize=8)
     axes.set_ylabel("y [arcsec]", fontsize=8)
+    figure: Any = axes.figure
+    axes.xaxis.set_label_coords(0.5, 0.0, offset_copy(axes.transAxes, figure, y=BELOW, units="points"))
+    axes.yaxis.set_label_coords(0.0, 0.5, offset_copy(axes.transAxes, figure, x=BESIDE, units="points"))
     axes.tick_params(labelsize=7, direction="in", color="0.6")
     axes.set_aspect("equal")
     axes.set_xlim(field.x - field.half_width, field.x + field.half_width)

@@ -109,7 +109,7 @@ def magnification_map(axes: Axes, scene: AnyScene) -> None:
     """|magnification| in the image plane, with the critical curves."""
     x, y = scene.field.cells(PIXELS)
     size = np.clip(np.abs(np.asarray(magnification(scene.model, x, y))), 1 / LARGEST, LARGEST)
-    show(axes, size, scene.field, LogNorm(0.1, LARGEST), LIGHT, r"|$\mu$|")
+    show(axes, size, scene.field, LogNorm(0.1, LARGEST), LIGHT, "|\N{GREEK SMALL LETTER MU}|")
     show_critical_curves(axes, scene)
     finish(axes, "Magnification", scene.field)
     legend(axes)

@@ -14,12 +14,23 @@ from lensfit.lensing import Field, unmasked_field
 from lensfit.likelihood.calibration import Observations
 from lensfit.likelihood.interferometer import OVERSAMPLING, model_visibilities
 from lensfit.plots.image_figures import show_critical_curves, show_images, source_plane
-from lensfit.plots.panels import LIGHT, RESIDUAL, finish, in_two_rows, legend, new_figure, note, show, single
+from lensfit.plots.panels import (
+    LIGHT,
+    OVER_NOISE,
+    RESIDUAL,
+    SIGMA,
+    finish,
+    in_two_rows,
+    legend,
+    new_figure,
+    note,
+    show,
+    single,
+)
 from lensfit.plots.scene import VisibilityScene
 
 BINS = 20
 """Bins of baseline length, each with as many visibilities."""
-SIGMA = r"$\sigma$"
 
 
 def dirty(axes: Axes, scene: VisibilityScene) -> None:
@@ -63,7 +74,7 @@ def baselines(axes: Axes, scene: VisibilityScene) -> None:
         axes.errorbar(length, rms, error, fmt="o", ms=3, lw=0.8, label=f"dataset {number + 1}")
     axes.axhline(1, color="0.4", lw=0.8, ls="--")
     axes.set_ylim(0.5, max(1.6, axes.get_ylim()[1]))
-    _baseline_axes(axes, r"rms of (data $-$ model) / $\sigma$", "Residuals of visibilities")
+    _baseline_axes(axes, f"rms of {OVER_NOISE}", "Residuals of visibilities")
 
 
 def amplitudes(axes: Axes, scene: VisibilityScene) -> None:

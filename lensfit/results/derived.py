@@ -16,10 +16,10 @@ from lensfit.fitters.result import FitResult
 from lensfit.lensing import (
     Field,
     bright_cells,
-    critical_curves,
     einstein_radius,
     flux,
     half_light_radius,
+    main_critical_curve,
     unlensed,
     unmasked_field,
 )
@@ -32,6 +32,10 @@ from lensfit.pytree import replace
 WIDER = 3.0
 """How much wider than the unmasked field fluxes are summed."""
 
+ROUGH = {"number": 100, "share": 3e-4}
+"""Cells of `bright_cells` over which fluxes are summed for their errors: a quarter of those for the values, from which
+the errors differ by less than a hundredth of themselves."""
+
 STEP = 0.01
 """Step of the differences, in errors of the parameter."""
 
@@ -41,6 +45,8 @@ DRAWS = 200
 RADIUS = "effective_einstein_radius"
 
 Values = dict[str, float]
+OfTheta = Callable[[np.ndarray], Values]
+"""Quantities at theta (n,)."""
 Measure = Callable[[LensModel], Callable[[LensModel], Values]]
 """Of a model of numbers, a function that gives the quantities of models that differ very little from it."""
 
@@ -137,9 +143,12 @@ def _of_part(
     field, best = unmasked_field(frame), model(result.theta)
     held = bool(result.amplitude_names)
     found: dict[str, tuple[float, float, float]] = {}
-    for measure in (_radius(field), _fluxes(Field(field.x, field.y, WIDER * field.half_width))):
+    wide = Field(field.x, field.y, WIDER * field.half_width)
+    for measure, rough in ((_radius(field), None), (_fluxes(wide), _fluxes(wide, **ROUGH))):
         near = measure(best)
-        found |= _known(lambda theta: near(model(theta)), result, _variants(measure, result, name))  # noqa: B023
+        about = near if rough is None else rough(best)
+        others = _variants(measure, result, name)
+        found |= _known(lambda theta: near(model(theta)), result, others, lambda theta: about(model(theta)))  # noqa: B023
     if held:
         found = {n: (v, np.nan if n.endswith("_flux") else e, s) for n, (v, e, s) in found.items()}
     if best.pixels():
@@ -155,11 +164,12 @@ def _variants(measure: Measure, result: FitResult, name: str) -> list[Values]:
 
 
 def _known(
-    function: Callable[[np.ndarray], Values], result: FitResult, others: list[Values]
+    function: OfTheta, result: FitResult, others: list[Values], rough: OfTheta | None = None
 ) -> dict[str, tuple[float, float, float]]:
-    """Value, error and spread of each."""
-    values = _propagated(function, result) if result.samples is None else _scattered(function, result)
-    return {name: (*both, _spread(name, both[0], others)) for name, both in values.items()}
+    """Value, error and spread of each; the errors are those of `rough`, where that is given."""
+    moved = function if rough is None else rough
+    errors = _propagated(moved, result) if result.samples is None else _scattered(moved, result)
+    return {name: (value, errors[name], _spread(name, value, others)) for name, value in function(result.theta).items()}
 
 
 def _spread(name: str, value: float, others: list[Values]) -> float:
@@ -216,7 +226,7 @@ def _radius(field: Field) -> Measure:
 
     def near(best: LensModel) -> Callable[[LensModel], Values]:
         try:
-            curve = critical_curves(best.only(), field).main
+            curve = main_critical_curve(best.only(), field)
         except ModelError:
             return lambda model: {RADIUS: np.nan}
         radius = _once_for_each(lambda model: einstein_radius(model, curve))
@@ -225,8 +235,8 @@ def _radius(field: Field) -> Measure:
     return near
 
 
-def _fluxes(field: Field) -> Measure:
-    """Magnification, and the fluxes [data unit times arcsec^2] inside the field."""
+def _fluxes(field: Field, **fineness: Any) -> Measure:
+    """Magnification, and the fluxes [data unit times arcsec^2] inside the field, over cells of a fineness."""
 
     def near(best: LensModel) -> Callable[[LensModel], Values]:
         parts: dict[str, Callable[[LensModel], LensModel]] = {}
@@ -235,7 +245,7 @@ def _fluxes(field: Field) -> Measure:
         analytic = bool(best.source) and not best.pixels()
         if analytic:
             parts |= {"lensed_source_flux": lambda m: m.only("source"), "source_flux": unlensed}
-        cells = {name: bright_cells(part(best), field) for name, part in parts.items()}
+        cells = {name: bright_cells(part(best), field, **fineness) for name, part in parts.items()}
         fluxes = {name: _once_for_each(partial(flux, cells=cells[name])) for name in parts}
 
         def measured(model: LensModel) -> Values:
@@ -281,8 +291,8 @@ def _of_reconstruction(space: Any, likelihood: Any, theta: jax.Array) -> dict[st
     }
 
 
-def _scattered(function: Callable[[np.ndarray], Values], result: FitResult) -> dict[str, tuple[float, float]]:
-    """Values of function(theta) and their scatter over samples: the root mean square about their mean."""
+def _scattered(function: OfTheta, result: FitResult) -> Values:
+    """Scatter of function(theta) over samples: the root mean square about the mean."""
     assert result.samples is not None and result.weights is not None
     weights = result.weights / result.weights.sum()
     places = np.searchsorted(np.cumsum(weights), (np.arange(DRAWS) + 0.5) / DRAWS)
@@ -290,13 +300,12 @@ def _scattered(function: Callable[[np.ndarray], Values], result: FitResult) -> d
     found = [function(result.samples[k]) for k in places]
     values = {}
     for name, value in best.items():
-        change = _change(name, np.array([draw[name] for draw in found]) - value)
-        values[name] = (value, float(np.std(change)))
+        values[name] = float(np.std(_change(name, np.array([draw[name] for draw in found]) - value)))
     return values
 
 
-def _propagated(function: Callable[[np.ndarray], Values], result: FitResult) -> dict[str, tuple[float, float]]:
-    """Values of function(theta) and the errors that the covariance of theta gives them.
+def _propagated(function: OfTheta, result: FitResult) -> Values:
+    """Errors that the covariance of theta gives to function(theta).
 
     The derivatives are central differences over a small part of each parameter's error: they need no
     compilation, which would cost more than all the rest. A parameter without a known error is moved by a
@@ -316,4 +325,4 @@ def _propagated(function: Callable[[np.ndarray], Values], result: FitResult) -> 
             slope[k] = change / (2 * step) if known[k] or not moves else np.nan
     covariance = np.where(known & known[:, None], result.covariance, 0.0)
     variances = {name: float(slope @ covariance @ slope) for name, slope in slopes.items()}
-    return {name: (best[name], float(np.sqrt(v)) if v >= 0 else np.nan) for name, v in variances.items()}
+    return {name: float(np.sqrt(v)) if v >= 0 else np.nan for name, v in variances.items()}

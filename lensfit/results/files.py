@@ -9,22 +9,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from astropy.io import fits
 from matplotlib.figure import Figure
-from matplotlib.image import imsave
 
 from lensfit import version
 from lensfit.datasets import Dataset
 from lensfit.datasets.array_files import open_images
 from lensfit.fitters.result import FitResult
 from lensfit.likelihood.reconstruction import Reconstruction
-from lensfit.observations import Observation, Plane
+from lensfit.names import Figures
+from lensfit.observations import Observation, Plane, Shown
 from lensfit.plots import (
     FIGURES,
     PIXEL_FIGURES,
     PIXEL_VISIBILITY_FIGURES,
     SAMPLE_FIGURES,
     VISIBILITY_FIGURES,
+    halved,
+    pixels_of,
     sheet,
     slope_figure,
+    write_png,
 )
 from lensfit.problem import Problem
 from lensfit.results.derived import Quantity
@@ -95,6 +98,7 @@ def _variable(group: h5py.Group, name: str, values: Any) -> h5py.Dataset:
 
 TABLE, MODEL, SOURCE, CHAINS = "parameters.ecsv", "model.fits", "source.fits", "samples.h5"
 REPORT, RECIPE = "report.html", "recipe.toml"
+OVERVIEW = "overview"
 LIVE = ("live.png", "live.gif")
 SLOPE_FIGURE, BESIDE_SLOPE = "slope", ("einstein_radius", "strength", "slope", "gamma1", "gamma2")
 _EVERY = {*FIGURES, *VISIBILITY_FIGURES, *PIXEL_FIGURES, *PIXEL_VISIBILITY_FIGURES, *SAMPLE_FIGURES, SLOPE_FIGURE}
@@ -110,18 +114,17 @@ def write_results(
     observation: Observation,
     derived: dict[str, Quantity],
     road: tuple[dict[str, Any], ...] = (),
+    figures: Figures = "all",
 ) -> None:
     """Write result.json, parameters.ecsv, model.fits and the figures (PNG) of a fit into an existing folder.
 
     A source on pixels gets source.fits: its brightness at the nodes and the standard deviation of that. A fit that
-    has samples gets samples.ecsv, samples.h5 (for ArviZ), a corner and a trace figure as well.
+    has samples gets samples.ecsv, samples.h5 (for ArviZ), a corner and a trace figure as well. With `figures`
+    "overview" the other figures of the data are left out.
     """
     found = problem.reconstruct(result.theta) if result.model.pixels() else None
     shown = observation.shown(problem.likelihood, result.model, found)
-    names = [*shown.figures]
-    panels = {name: _draw(folder, name, shown.figures[name]()) for name in names[bool(shown.sheet) :]}
-    if shown.sheet:
-        imsave(folder / f"{names[0]}.png", sheet([panels[name] for name in shown.sheet]))
+    names = _draw_all(folder, shown) if figures == "all" else _draw_overview(folder, shown)
     if slope := slope_and_beside(problem):
         _draw(folder, SLOPE_FIGURE, slope_figure(result, slope))
         names.append(SLOPE_FIGURE)
@@ -139,6 +142,27 @@ def write_results(
     write_json(folder / RESULT, document)
 
 
+def _draw_all(folder: Path, shown: Shown) -> list[str]:
+    """Write all figures, each panel of a sheet drawn once; their names."""
+    names = [*shown.figures]
+    panels = {name: _draw(folder, name, shown.figures[name]()) for name in names[bool(shown.sheet) :]}
+    if shown.sheet:
+        write_png(folder / f"{names[0]}.png", sheet([halved(panels[name]) for name in shown.sheet]))
+    return names
+
+
+def _draw_overview(folder: Path, shown: Shown) -> list[str]:
+    """Write the overview alone, of several data one of each; their names. The panels of a sheet are drawn small."""
+    if shown.sheet:
+        name = next(iter(shown.figures))
+        write_png(folder / f"{name}.png", sheet([pixels_of(shown.figures[n](), 0.5) for n in shown.sheet]))
+        return [name]
+    names = [name for name in shown.figures if name == OVERVIEW or name.endswith(f"_{OVERVIEW}")]
+    for name in names:
+        _draw(folder, name, shown.figures[name]())
+    return names
+
+
 def slope_and_beside(problem: Problem) -> list[int]:
     """Where slopes of masses, and what goes with them, stand among the parameters; empty where no slope is free."""
     masses = {k: p.role for k, p in enumerate(problem.space.parameters) if p.group == "mass"}
@@ -146,10 +170,10 @@ def slope_and_beside(problem: Problem) -> list[int]:
 
 
 def _draw(folder: Path, name: str, figure: Figure) -> np.ndarray:
-    """Write a figure, and give its pixels (H, W, 4)."""
-    figure.savefig(folder / f"{name}.png")
-    canvas: Any = figure.canvas
-    return np.asarray(canvas.buffer_rgba())
+    """Write a figure, and give its pixels (H, W, 3)."""
+    pixels = pixels_of(figure)
+    write_png(folder / f"{name}.png", pixels)
+    return pixels
 
 
 def model_file(planes: Sequence[Plane], frame: Dataset, result: FitResult) -> fits.HDUList:

@@ -13,6 +13,8 @@ from lensfit.names import ONE_THREAD
 
 PATIENCE = 30.0
 """Seconds in which a scheduler must answer, also one that was lost."""
+STARTS = 5
+"""How often workers on this machine are made before they are said not to start."""
 INSTALL = "fits of many lenses need dask.distributed, which is not installed; pip install 'lensfit[many]'"
 ONE_CORE = (*ONE_THREAD, "PJRT_NPROC", "NPROC")
 """XLA's variables too, which it reads when it starts: a worker has one core."""
@@ -26,6 +28,8 @@ WORKERS = {
 }
 """Settings of dask for workers on this machine."""
 
+logger = logging.getLogger("lensfit")
+
 
 @contextmanager
 def connected(workers: int | None, scheduler: str | None, memory: float | None) -> Iterator[Any]:
@@ -37,8 +41,8 @@ def connected(workers: int | None, scheduler: str | None, memory: float | None) 
         memory: GiB of each worker, None = its share of the machine's.
 
     Raises:
-        ModelError: dask.distributed is not installed. FitError: no scheduler answers there, or its workers have
-            several threads.
+        ModelError: dask.distributed is not installed. FitError: no scheduler answers there, its workers have several
+            threads, or workers made here do not start.
     """
     try:
         import distributed
@@ -49,11 +53,7 @@ def connected(workers: int | None, scheduler: str | None, memory: float | None) 
         stack.enter_context(_quiet())
         if scheduler is None:
             stack.enter_context(configured(WORKERS))
-            cluster = stack.enter_context(distributed.LocalCluster(
-                n_workers=workers or cores(), threads_per_worker=1, processes=True, host="127.0.0.1",
-                dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL,
-                memory_limit="auto" if memory is None else int(memory * 2**30),
-            ))  # fmt: skip
+            cluster = stack.enter_context(_local_cluster(workers or cores(), memory))
             client = stack.enter_context(distributed.Client(cluster))
             client.register_plugin(_deaf_plugin())
         else:
@@ -65,6 +65,27 @@ def connected(workers: int | None, scheduler: str | None, memory: float | None) 
             threads: Any = client.nthreads()
             check_threads(threads)
         yield client
+
+
+def _local_cluster(workers: int, memory: float | None, starts: int = STARTS) -> Any:
+    """So many workers on this machine. dask gives all of them up where one dies while it starts: they are made again.
+
+    Raises FitError where they do not start.
+    """
+    import distributed
+
+    try:
+        return distributed.LocalCluster(
+            n_workers=workers, threads_per_worker=1, processes=True, host="127.0.0.1",
+            dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL,
+            memory_limit="auto" if memory is None else int(memory * 2**30),
+        )  # fmt: skip
+    except RuntimeError as error:
+        if starts == 1:
+            raise FitError(f"workers of dask did not start on this machine ({error}): where memory is short for "
+                           f"{workers} processes, ask for fewer with --workers") from error
+        logger.warning("a worker died while it started (%s): the workers are made again", error)
+    return _local_cluster(workers, memory, starts - 1)
 
 
 def cores() -> int:

@@ -10,6 +10,7 @@ import numpy as np
 
 from lensfit.analysis import Analysis, prepare, standard_road
 from lensfit.errors import FitError, ModelError
+from lensfit.names import Figures
 from lensfit.progress import in_words
 from lensfit.recipe import Recipe, read_recipe
 from lensfit.registry import fitter
@@ -27,15 +28,15 @@ QUANTITY = ("value", "error", "spread", "total", "unit")
 logger = logging.getLogger("lensfit")
 
 
-def fit_lens(lens: Lens, folder: Path, seed: int) -> dict[str, Any]:
-    """Fit one lens as `lensfit fit` does, save the run into a folder, and give its row.
+def fit_lens(lens: Lens, folder: Path, seed: int, figures: Figures = "overview") -> dict[str, Any]:
+    """Fit one lens as `lensfit fit` does, save the run with these figures into a folder, and give its row.
 
     Raises:
         DataError: the data cannot be used. ModelError: the model or an option cannot. FitError: the fit failed.
     """
     setup()
     done = fitted(lens, seed)
-    done.save(folder)
+    done.save(folder, figures)
     for line in (*done.summary().splitlines(), *(f"note: {note}" for note in done.notes)):
         logger.info(line)
     write_thumbnail(done, folder)

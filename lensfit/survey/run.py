@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,6 +21,7 @@ from astropy.table import Table
 
 from lensfit.errors import DataError, FitError
 from lensfit.lock import held
+from lensfit.names import Figures
 from lensfit.survey.attempt import PART, Job, Task, WorkerDied, attempt, last_words, settle
 from lensfit.survey.catalogue import Lens, read_catalogue
 from lensfit.survey.cluster import PATIENCE, check_threads, connected
@@ -72,6 +74,7 @@ def analyse_many(
     lens_timeout: float | None = None,
     retries: int = 1,
     retry_failed: bool = False,
+    figures: Figures = "overview",
     task: Task | None = None,
     progress: SurveyProgress | None = None,
     **options: Any,
@@ -92,7 +95,9 @@ def analyse_many(
         lens_timeout: seconds that a lens may take, None = no limit.
         retries: how often a lens is tried again whose worker died.
         retry_failed: try those again that failed in an earlier run.
-        task: what is done with a lens, None = `lensfit.survey.fit_lens`; see `lensfit.survey.Task`.
+        figures: "all" draws those that `lensfit fit` draws, "overview" that one alone.
+        task: what is done with a lens, None = `lensfit.survey.fit_lens` with these figures; see
+            `lensfit.survey.Task`.
         progress: None writes lines on standard error, `lensfit.survey.unseen` nothing.
         options: of all lenses whose rows do not say otherwise, by the names in `lensfit.survey.OPTIONS`.
 
@@ -104,7 +109,8 @@ def analyse_many(
             it was lost. KeyboardInterrupt: Ctrl-C, after the lenses in flight; a second one ends at once.
     """
     lenses = read_catalogue(catalogue, options)
-    job = Job(out=Path(out).absolute(), seed=seed, timeout=lens_timeout, task=_fit_lens if task is None else task)
+    done = partial(_fit_lens, figures=figures) if task is None else task
+    job = Job(out=Path(out).absolute(), seed=seed, timeout=lens_timeout, task=done)
     told = Lines() if progress is None else progress
     with _taken(job.out), opened(job.out) as ledger:
         ledger.check({"seed": seed})
@@ -123,11 +129,11 @@ def analyse_many(
     return Survey(folder=job.out, table=table, tally=run.tally)
 
 
-def _fit_lens(lens: Lens, folder: Path, seed: int) -> dict[str, Any]:
+def _fit_lens(lens: Lens, folder: Path, seed: int, figures: Figures) -> dict[str, Any]:
     """`fit_lens`, imported by the worker: the client needs none of what a fit needs."""
     from lensfit.survey.lens_task import fit_lens
 
-    return fit_lens(lens, folder, seed)
+    return fit_lens(lens, folder, seed, figures)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 from lensfit.compiled import compiled
 from lensfit.errors import ModelError
 from lensfit.fitters.result import FitResult, Variant
-from lensfit.lensing import Field, critical_curves, einstein_radius, einstein_radius_of, whole_field
+from lensfit.lensing import Field, einstein_radius, einstein_radius_of, main_critical_curve, whole_field
 from lensfit.model import LensModel
 from lensfit.problem import Problem
 from lensfit.pytree import replace
@@ -197,7 +197,7 @@ class _Radii:
         masses = [k for k, p in enumerate(self.problem.space.parameters) if p.group == "mass"]
         covariance = result.covariance[np.ix_(masses, masses)]
         try:
-            curve = critical_curves(self._mass(result.theta), self.field).main
+            curve = main_critical_curve(self._mass(result.theta), self.field)
         except ModelError:
             return np.nan
         slopes = []

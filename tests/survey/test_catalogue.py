@@ -134,6 +134,6 @@ def test_every_option_of_a_fit_reaches_the_lenses():
     """What `fit-many` takes beside what is of the run itself, a row can say too, and a mass reaches the fit."""
     of_the_run = {"command", "catalogue", "out", "quiet", "seed", "workers", "scheduler", "memory", "lens_timeout"}
     given = vars(parse(["fit-many", "lenses.csv", "--out", "survey"])).keys()
-    assert given - of_the_run - {"retries", "retry_failed"} <= OPTIONS.keys()
+    assert given - of_the_run - {"retries", "retry_failed", "figures"} <= OPTIONS.keys()
     (lens,) = read_catalogue(Table({"path": ["a.fits"]}), {"standard": "flexible", "mass": "epl"})
     assert lens.sections(0)[1].mass == "epl"

@@ -108,6 +108,25 @@ def test_other_settings_and_folders_are_refused(scheduler, tmp_path):
         survey(NAMES[:1], tmp_path / "b", scheduler, sead=1)
 
 
+def test_workers_that_die_while_they_start_are_made_again(monkeypatch):
+    import distributed
+
+    starts: list[int] = []
+
+    def fragile(*, n_workers, **_):
+        starts.append(n_workers)
+        if len(starts) < fails:
+            raise RuntimeError("Nanny failed to start.")
+        return "cluster"
+
+    monkeypatch.setattr(distributed, "LocalCluster", fragile)
+    fails = 3
+    assert (cluster._local_cluster(2, None), starts) == ("cluster", [2, 2, 2])
+    fails = 99
+    with pytest.raises(FitError, match=r"did not start on this machine \(Nanny failed"):
+        cluster._local_cluster(2, None)
+
+
 def test_no_cluster_and_no_dask_are_told(monkeypatch, tmp_path):
     monkeypatch.setattr(cluster, "PATIENCE", 0.5)
     with pytest.raises(FitError, match=r"no scheduler of dask answers at tcp://127.0.0.1:1"):
