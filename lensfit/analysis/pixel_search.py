@@ -21,13 +21,28 @@ FEW, MORE, KEPT = 3, 4, 3
 """Steps of an ascent from each start, and of those from the best ends; how many these are."""
 INSIDE = 2.5
 """Widths of its prior from the middle within which a mesh is put."""
+MARGIN = 1.5
+"""Half-widths of the mesh from its centre up to which rays are followed."""
 
 Extent = Callable[[object], tuple[float, float, float]]
 """Centre x, y and half-width [arcsec] of what a mass of numbers makes of the arcs in the source plane."""
 
 
-MARGIN = 1.5
-"""Half-widths of the mesh from its centre up to which rays are followed."""
+@dataclasses.dataclass(frozen=True)
+class Reached:
+    """How far a search came: from which start, the end of its steps, whether that may be right (see `search`), and the
+    term that follows rays only where a mesh is reached from any of the starts."""
+
+    start: Start
+    end: Climb
+    plausible: bool
+    near: Evidence
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """Large is good: what may be right first, then by ln posterior."""
+        return self.plausible, self.end.log_posterior
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Start:
@@ -56,12 +71,12 @@ def starts(problem: Problem, result: FitResult) -> tuple[Start, ...]:
     return tuple(tried)
 
 
-def search(problem: Problem, result: FitResult, extent: Extent, prefix: str) -> tuple[Start, Climb, Evidence]:
-    """The start from which few steps reach the highest ln posterior, their end, and the term that follows rays only
-    where a mesh is reached from any of the starts.
+def search(problem: Problem, result: FitResult, extent: Extent, prefix: str) -> Reached:
+    """The start from which few steps reach the highest ln posterior.
 
     Among ends whose source is seen several times near the radius of the fit of profiles or of a neighbour of it, if
-    there are any: a source that is seen once is the arcs themselves, and ln evidence often prefers that.
+    there are any, which may be right: a source that is seen once is the arcs themselves, and ln evidence often
+    prefers that.
     prefix: of the names of the mesh's parameters.
     """
     found: list[tuple[Start, Climb]] = []
@@ -83,8 +98,9 @@ def search(problem: Problem, result: FitResult, extent: Extent, prefix: str) -> 
         near_one = min(abs(radius / other - 1) for other in before) < MOVED
         return near_one and mean_images(made, problem.likelihood.grids[0]) > LEAST_IMAGES
 
-    start, end = next((one for one in found if may_be_right(one[1])), found[0])
-    return start, end, near
+    plausible = [one for one in found if may_be_right(one[1])]
+    start, end = (plausible or found)[0]
+    return Reached(start, end, bool(plausible), near)
 
 
 def _depth(one: tuple[Start, Climb]) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, zoom
 
 from lensfit.analysis.analysis import Analysis
-from lensfit.analysis.pixel_search import search
+from lensfit.analysis.pixel_search import Reached, search
 from lensfit.errors import FitError, ModelError
 from lensfit.fitters.laplace import Bend, laplace, values_at
 from lensfit.fitters.optimum import Climb, ascend, finish
@@ -257,9 +257,9 @@ STRENGTH = f"source.{NAME}.strength"
 class SourceOnPixels:
     """Put the source of a parametric fit on pixels and go to the optimum of ln evidence.
 
-    The mass, the mesh and its strength are refined from there; the lens light keeps its shape, and its amplitudes
-    are integrated out with the source. Then the same with another regularisation, and with a finer mesh: half their
-    range is the result's spread.
+    It is looked for from several masses (`pixel_search`), then refined in mass, mesh and strength; the lens light keeps
+    its shape, and its amplitudes are integrated out with the source. Then the same with another regularisation, and
+    with a coarser mesh: half their range is the result's spread.
     """
 
     mesh: Mesh = dataclasses.field(default_factory=Mesh)
@@ -290,28 +290,25 @@ def put_on_pixels(candidates: tuple[Analysis, ...], mesh: Mesh, progress: Progre
         model = pixel_model(parametric.model, start, pixel_source(mesh, arcs, start.model))
         problem = Problem(model, before.observation.term(model))
         begun.append((before, problem, searched(problem, start, mesh, arcs)))
-    before, problem, (_, theta, near) = max(begun, key=lambda one: one[2][0])
-    result = fit_on_pixels(problem, before.fitted, mesh, clock, progress, theta, near)
+    before, problem, (reached, theta) = max(begun, key=lambda one: one[2][0].rank)
+    result = fit_on_pixels(problem, before.fitted, mesh, clock, progress, theta, reached.near)
     asked = {f.name: getattr(mesh, f.name) for f in dataclasses.fields(mesh) if getattr(mesh, f.name) != f.default}
     section = dataclasses.replace(before.fit, source="pixels", mesh=asked or None)
     return before.changed(posed=problem, result=result, parametric=before, fit=section)
 
 
-def searched(
-    problem: Problem, start: FitResult, mesh: Mesh, arcs: Arcs
-) -> tuple[float, np.ndarray, Evidence]:
-    """ln posterior reached from the best of several masses, each tried for a few steps on a coarse mesh; theta (n,) to
-    begin at; and the term that follows rays only where they may be lensed source."""
+def searched(problem: Problem, start: FitResult, mesh: Mesh, arcs: Arcs) -> tuple[Reached, np.ndarray]:
+    """What is reached from the best of several masses, each tried for a few steps on a coarse mesh; and theta (n,) of
+    the problem there."""
     coarse = Mesh(pixels=coarser(mesh), order=mesh.order)
     model = replace(problem.model, source={NAME: pixel_source(coarse, arcs, start.model)})
     smaller = Problem(model, problem.likelihood)
-    chosen, end, near = search(smaller, start, lambda mass: _extent(arcs, cast(LensModel, mass)), f"source.{NAME}")
-    logger.info("source on pixels: ln posterior %.1f from %s", end.log_posterior, chosen.name)
-    values = dict(zip(smaller.names, np.asarray(smaller.to_theta(end.z)).tolist(), strict=True))
+    reached = search(smaller, start, lambda mass: _extent(arcs, cast(LensModel, mass)), f"source.{NAME}")
+    logger.info("source on pixels: ln posterior %.1f from %s", reached.end.log_posterior, reached.start.name)
+    values = dict(zip(smaller.names, np.asarray(smaller.to_theta(reached.end.z)).tolist(), strict=True))
     middle = np.asarray(problem.to_theta(np.zeros(problem.ndim)))
     found = {name: value for name, value in values.items() if name != STRENGTH}
-    theta = np.array([found.get(name, m) for name, m in zip(problem.names, middle, strict=True)])
-    return end.log_posterior, theta, near
+    return reached, np.array([found.get(name, m) for name, m in zip(problem.names, middle, strict=True)])
 
 
 def coarser(mesh: Mesh) -> int:
