@@ -28,9 +28,10 @@ from population import hard, observed, ordinary
 from real_lenses import DATA, SIMULATED, SLACS
 
 from lensfit import ImagingLikelihood, PixelImagingLikelihood, Problem, analyse, load, read_imaging
-from lensfit.analysis.source_on_pixels import Arcs, Mesh, ascend, pixel_model, pixel_source
+from lensfit.analysis.source_on_pixels import Arcs, Mesh, beside, pixel_model, pixel_source
 from lensfit.datasets import Imaging
 from lensfit.errors import FitError
+from lensfit.fitters.optimum import ascend
 from lensfit.fitters.result import FitResult
 from lensfit.lensing.flux import mean_images
 from lensfit.model import LensModel
@@ -142,7 +143,7 @@ def ended(problem: Problem, start: FitResult, file: Path) -> dict[str, Any]:
     if not file.is_file():
         clock = time.process_time()
         try:
-            end = ascend(problem, start)
+            end = ascend(problem.space, problem.likelihood, np.asarray(problem.to_z(beside(problem, start))))
             found = {"z": np.asarray(end.z).tolist(), "ln_posterior": end.log_posterior, "evaluations": end.evaluations}
         except FitError as error:
             found = {"error": str(error)}

@@ -12,7 +12,8 @@ import jax
 import numpy as np
 
 from lensfit import ImagingLikelihood, PixelImagingLikelihood, Problem, fit
-from lensfit.analysis.source_on_pixels import Arcs, Mesh, ascend, pixel_model, pixel_source
+from lensfit.analysis.source_on_pixels import Arcs, Mesh, beside, pixel_model, pixel_source
+from lensfit.fitters.optimum import optimum
 from lensfit.instruments import jwst_f150w
 from lensfit.simulate import simulate_imaging
 from lensfit.standard import parametric
@@ -48,7 +49,7 @@ def main() -> None:
             source = pixel_source(mesh, Arcs.of(smooth.likelihood, start.model), start.model)
             likelihood = PixelImagingLikelihood.of(imaging, sub_pixels=rays)
             problem = Problem(pixel_model(smooth.model, start, source), likelihood)
-            theta = np.asarray(problem.to_theta(ascend(problem, start).z))
+            theta = optimum(problem, beside(problem, start)).theta
             off.setdefault(name, []).append(theta[[problem.names.index(n) for n in NAMES]] - true)
             print(f"{seed} {name}: ln evidence {float(problem.log_likelihood(theta)):.1f}", flush=True)
     for name, rows in off.items():
