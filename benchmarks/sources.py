@@ -73,10 +73,13 @@ def main() -> None:
         done.save(arguments.out / name)
         (relative, errors), first = off(done, PUBLISHED[name]), off(one, PUBLISHED[name])
         rows.append((name, abs(relative) < NEAR, errors < ERRORS, done.trust.trusted))
-        print(f"{name} {done.einstein_radius.value:.3f} +- {done.einstein_radius.total:.3f} {100 * relative:+5.1f} % "
-              f"{errors:.1f} errors, source {chosen(done)}, {done.trust.word}; one profile {one.einstein_radius.value:.3f} "
-              f"{100 * first[0]:+5.1f} % {first[1]:.1f} errors {one.trust.word}; CPU s "
-              + " ".join(f"{seconds:.1f}" for seconds in np.diff(times)), flush=True)  # fmt: skip
+        told = [
+            f"{found.einstein_radius.value:.3f} +- {found.einstein_radius.total:.3f} {100 * far:+5.1f} % "
+            f"{many:.1f} errors {found.trust.word}"
+            for found, (far, many) in ((done, (relative, errors)), (one, first))
+        ]
+        spent = " ".join(f"{seconds:.1f}" for seconds in np.diff(times))
+        print(f"{name} source {chosen(done)}: {told[0]}; one profile: {told[1]}; CPU s {spent}", flush=True)
         for reason in done.trust.reasons:
             print("   ", reason, flush=True)
     near, within, trusted = (sum(row[k] for row in rows) for k in (1, 2, 3))
