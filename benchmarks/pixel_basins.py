@@ -172,7 +172,7 @@ def row(case: Case, out: Path, factor: float) -> dict[str, Any]:
     told |= {"ln_posterior": end["ln_posterior"], "chi2_per_pixel": float(found.solution.chi2) / start.data_count}
     told |= measures | {"moved": abs(radius / before - 1), "flux_ratio": float(found.lensed_flux) / flux}
     told["chi2_ratio"] = float(found.solution.chi2) / start.chi2
-    basin = AgainstProfiles(radius / before, told["flux_ratio"], told["chi2_ratio"])
+    basin = AgainstProfiles(radius / before, told["flux_ratio"], told["chi2_ratio"], ())
     alone = {
         "lensed source": questions.lensed_source_on_pixels(measures["signal"]),
         "multiple images": questions.multiple_images(measures["images"]),

@@ -45,7 +45,8 @@ class AutoSource:
     the data say more of than the regularisation does.
 
     The answer, its errors and its checks are those of the last model that gained; the others are its neighbours.
-    Nothing is done for visibilities, for several datasets, or where the model has several sources already.
+    Nothing is done for visibilities, for several datasets, where the model has several sources already, and to a fit
+    that has samples or its source on pixels.
     """
 
     mesh: Mesh = dataclasses.field(default_factory=Mesh)
@@ -53,6 +54,8 @@ class AutoSource:
     def __call__(self, analysis: Analysis, progress: Progress) -> Analysis:
         """The analysis with the source that the data ask for."""
         self.mesh.check()
+        if analysis.parametric is not None or analysis.fitted.samples is not None:
+            return analysis
         analysis = analysis.ready()
         settled = analysis.changed(fit=dataclasses.replace(analysis.fit, source="profiles"))
         if not _may_be_richer(analysis):
@@ -64,19 +67,21 @@ class AutoSource:
         gain = (first.chi2 - richer.chi2) / _inflation(arcs, left) - 2 * (len(richer.values) - len(first.values))
         if gain > SUPPORT:
             settled = _with_two_sources(settled, gain, part(progress, 0.0, 0.3))
+        else:
+            settled = settled.changed(result=_noted(analysis.fitted, _told("a second source", gain)))
         left = left_by(term, settled.fitted.model)
         excess = np.count_nonzero(arcs.pixels) * (arcs.variance(left) / arcs.noise(left) - 1)
-        logger.info("source: a second profile %+.0f; chi2 on the arcs is %.0f above noise", gain, excess)
+        logger.info("source: chi2 on the arcs is %.0f above noise", excess)
         if excess <= 2 * FEWEST:
             return settled
-        fits = (settled,) if settled.result is analysis.result else (analysis, settled)
+        fits = (analysis, settled) if gain > SUPPORT else (settled,)
         on_pixels = put_on_pixels(fits, self.mesh, part(progress, 0.3, 0.7))
         found = on_pixels.problem.reconstruct(on_pixels.fitted.theta)
         inflation = _inflation(arcs, -np.asarray(found.seen[0].residuals))
         more = _effective(found) - _of_source(settled.problem)
         gain = (settled.fitted.chi2 - on_pixels.fitted.chi2) / inflation - 2 * more
-        logger.info("source: pixels %+.0f, with %.0f effective parameters", gain, _effective(found))
-        if gain > SUPPORT:
+        logger.info("source: pixels take %.0f effective parameters", _effective(found))
+        if gain > SUPPORT and on_pixels.fitted.converged:
             return on_pixels.changed(result=_noted(on_pixels.fitted, _told("the source on pixels", gain)))
         return settled.changed(result=_beside(settled, on_pixels.fitted, gain))
 
@@ -114,7 +119,8 @@ def _beside(analysis: Analysis, on_pixels: FitResult, gain: float) -> FitResult:
     beside = dataclasses.replace(first, name="source on pixels", values=mass)
     before = analysis.fitted
     widened = dataclasses.replace(before, variants=(*before.variants, beside))
-    return _noted(examine(analysis.problem, widened), _told("the source on pixels", gain))
+    ended = "" if on_pixels.converged else ", but it did not converge"
+    return _noted(examine(analysis.problem, widened), _told("the source on pixels", gain) + ended)
 
 
 def _told(what: str, gain: float) -> str:

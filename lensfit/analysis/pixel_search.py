@@ -7,6 +7,7 @@ from typing import cast
 
 import numpy as np
 
+from lensfit.errors import FitError
 from lensfit.fitters.optimum import Climb, ascend
 from lensfit.fitters.result import FitResult
 from lensfit.lensing import einstein_radius_of, mean_images, whole_field
@@ -17,8 +18,8 @@ from lensfit.trust.questions import LEAST_IMAGES, MOVED
 
 FACTORS = (0.9, 0.97, 1.04, 1.12, 1.2)
 """Einstein radii of the round lenses without shear, over that of the fit of profiles."""
-FEW, MORE, KEPT = 3, 4, 3
-"""Steps of an ascent from each start, and of those from the best ends; how many these are."""
+FEW, MORE, KEPT = 3, 12, 3
+"""Steps of an ascent from each start, and of those from the best ends, at most; how many these are."""
 INSIDE = 2.5
 """Widths of its prior from the middle within which a mesh is put."""
 MARGIN = 1.5
@@ -30,11 +31,12 @@ Extent = Callable[[object], tuple[float, float, float]]
 
 @dataclasses.dataclass(frozen=True)
 class Reached:
-    """How far a search came: from which start, the end of its steps, whether that may be right (see `search`), and the
-    term that follows rays only where a mesh is reached from any of the starts."""
+    """How far a search came: from which start, the end of its steps, the other ends that may be right (see `search`),
+    whether that one may be, and the term that follows rays only where a mesh is reached from any of the starts."""
 
     start: Start
     end: Climb
+    others: tuple[Climb, ...]
     plausible: bool
     near: Evidence
 
@@ -78,9 +80,16 @@ def search(problem: Problem, result: FitResult, extent: Extent, prefix: str) -> 
     there are any, which may be right: a source that is seen once is the arcs themselves, and ln evidence often
     prefers that.
     prefix: of the names of the mesh's parameters.
+
+    Raises:
+        FitError: no start lies inside the priors.
     """
     found: list[tuple[Start, Climb]] = []
-    places = {start: _placed(problem, start, extent, prefix) for start in starts(problem, result)}
+    placed = {start: _placed(problem, start, extent, prefix) for start in starts(problem, result)}
+    places = {start: z for start, z in placed.items() if np.all(np.isfinite(z))}
+    if not places:
+        tried = ", ".join(start.name for start in placed)
+        raise FitError(f"a source on pixels has nowhere to begin: these lie outside the priors of the mass: {tried}")
     term = cast(Evidence, problem.likelihood)
     reached = [term.reach(problem.space.build(problem.to_theta(z)), MARGIN) for z in places.values()]
     near = term.within(*(np.any(regions, axis=0) for regions in zip(*reached, strict=True)))
@@ -99,8 +108,8 @@ def search(problem: Problem, result: FitResult, extent: Extent, prefix: str) -> 
         return near_one and mean_images(made, problem.likelihood.grids[0]) > LEAST_IMAGES
 
     plausible = [one for one in found if may_be_right(one[1])]
-    start, end = (plausible or found)[0]
-    return Reached(start, end, bool(plausible), near)
+    (start, end), *others = plausible or found[:1]
+    return Reached(start, end, tuple(other for _, other in others), bool(plausible), near)
 
 
 def _depth(one: tuple[Start, Climb]) -> float:

@@ -101,13 +101,22 @@ def standard_road(
     chosen = fitter_of(fitter) if isinstance(fitter, str) else fitter
     staged = name_of(chosen) == "staged"
     observation, on_pixels = begun.observation, source == "pixels"
+    if source == "auto" and not observation.source_by_data:
+        raise ModelError(f"source=\"auto\" is for images, and these are {observation.kind}: leave it out")
+    direct = not (staged or chosen.needs_optimum or on_pixels or observation.free)
+    if direct and (source == "auto" or mesh is not None):
+        raise ModelError(
+            f"{name_of(chosen)} goes its own way from the priors, with the source that the model has: leave "
+            "source=\"auto\" and the mesh out, or fit with staged"
+        )
     if source is None:
-        source = "profiles" if begun.fit.standard is None else "auto"
+        by_data = observation.source_by_data and begun.fit.standard is not None
+        source = "auto" if by_data else "profiles"
     if mesh is not None and source == "profiles":
         raise ModelError("a mesh is for a source on pixels: give source=\"pixels\" too, or \"auto\"")
     made = mesh if isinstance(mesh, Mesh) else Mesh(**mesh or {})
     made.check()
-    if not (staged or chosen.needs_optimum or on_pixels or observation.free):
+    if direct:
         return (Search(chosen, checkpoint),)
     given = begun.data is not None and begun.data.mask is not None
     steps: list[Step] = [Calibration() if observation.free else Search()]

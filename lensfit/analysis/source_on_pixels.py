@@ -19,7 +19,7 @@ from lensfit.analysis.pixel_search import Reached, search
 from lensfit.errors import FitError, ModelError
 from lensfit.fitters.laplace import Bend, laplace, values_at
 from lensfit.fitters.optimum import Climb, ascend, finish
-from lensfit.fitters.result import Clock, FitResult, Variant, result_of
+from lensfit.fitters.result import Basin, Clock, FitResult, Search, Variant, result_of
 from lensfit.inversion.regularisation import regularisation
 from lensfit.lensing import brightness_at, einstein_radius_of, unlensed, whole_field
 from lensfit.likelihood.reconstruction import Reconstruction
@@ -31,6 +31,7 @@ from lensfit.profiles import PixelSource
 from lensfit.progress import Progress
 from lensfit.pytree import replace
 from lensfit.space import solve_amplitudes
+from lensfit.staged.second_source import ONE_SOURCE, TWO_SOURCES
 from lensfit.terms import Evidence
 from lensfit.trust import examine
 
@@ -290,25 +291,41 @@ def put_on_pixels(candidates: tuple[Analysis, ...], mesh: Mesh, progress: Progre
         model = pixel_model(parametric.model, start, pixel_source(mesh, arcs, start.model))
         problem = Problem(model, before.observation.term(model))
         begun.append((before, problem, searched(problem, start, mesh, arcs)))
-    before, problem, (reached, theta) = max(begun, key=lambda one: one[2][0].rank)
-    result = fit_on_pixels(problem, before.fitted, mesh, clock, progress, theta, reached.near)
+    before, problem, (_, chosen) = max(begun, key=lambda one: one[2][0].rank)
+    result = fit_on_pixels(problem, before.fitted, mesh, clock, progress, chosen)
     asked = {f.name: getattr(mesh, f.name) for f in dataclasses.fields(mesh) if getattr(mesh, f.name) != f.default}
     section = dataclasses.replace(before.fit, source="pixels", mesh=asked or None)
     return before.changed(posed=problem, result=result, parametric=before, fit=section)
 
 
-def searched(problem: Problem, start: FitResult, mesh: Mesh, arcs: Arcs) -> tuple[Reached, np.ndarray]:
-    """What is reached from the best of several masses, each tried for a few steps on a coarse mesh; and theta (n,) of
-    the problem there."""
+def searched(problem: Problem, start: FitResult, mesh: Mesh, arcs: Arcs) -> tuple[Reached, Begun]:
+    """What is reached from the best of several masses, each tried for some steps on a coarse mesh; and the same for the
+    problem."""
     coarse = Mesh(pixels=coarser(mesh), order=mesh.order)
     model = replace(problem.model, source={NAME: pixel_source(coarse, arcs, start.model)})
     smaller = Problem(model, problem.likelihood)
     reached = search(smaller, start, lambda mass: _extent(arcs, cast(LensModel, mass)), f"source.{NAME}")
     logger.info("source on pixels: ln posterior %.1f from %s", reached.end.log_posterior, reached.start.name)
-    values = dict(zip(smaller.names, np.asarray(smaller.to_theta(reached.end.z)).tolist(), strict=True))
     middle = np.asarray(problem.to_theta(np.zeros(problem.ndim)))
-    found = {name: value for name, value in values.items() if name != STRENGTH}
-    return reached, np.array([found.get(name, m) for name, m in zip(problem.names, middle, strict=True)])
+
+    def there(end: Climb) -> np.ndarray:
+        values = dict(zip(smaller.names, np.asarray(smaller.to_theta(end.z)).tolist(), strict=True))
+        values.pop(STRENGTH)  # it means another thing on another mesh
+        return np.array([values.get(name, m) for name, m in zip(problem.names, middle, strict=True)])
+
+    basins = tuple(Basin(there(end), -2 * end.log_posterior) for end in (reached.end, *reached.others))
+    found = Search(basins, basins[1].theta) if reached.others else None
+    return reached, Begun(basins[0].theta, reached.near, found)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Begun:
+    """Where a source on pixels begins: theta (n,), the term that follows rays only where they may be lensed source, and
+    what the search on the coarse mesh found, if it came to more than one place that may be right."""
+
+    theta: np.ndarray
+    near: Evidence
+    search: Search | None
 
 
 def coarser(mesh: Mesh) -> int:
@@ -317,25 +334,27 @@ def coarser(mesh: Mesh) -> int:
 
 
 def fit_on_pixels(
-    problem: Problem, start: FitResult, mesh: Mesh, clock: Clock, progress: Progress, theta: np.ndarray, near: Evidence
+    problem: Problem, start: FitResult, mesh: Mesh, clock: Clock, progress: Progress, begun: Begun
 ) -> FitResult:
-    """The optimum of ln evidence near theta (n,), with errors, spread and trust.
-
-    start: the parametric result. near: the problem's term that follows rays only where they may be lensed source.
+    """The optimum of ln evidence near where it is begun, with errors, spread and trust; start is the parametric result.
     """
-    end, found = optimum_of(problem, theta, near, _part(progress, "source on pixels", 0.3))
+    end, found, near = optimum_of(problem, begun.theta, begun.near, _part(progress, "source on pixels", 0.3))
     theta = np.asarray(problem.to_theta(end.z))
     progress("errors", np.nan, 0.5)
     first = result_of(
         problem, theta, fitter="pixels", clock=clock, converged=end.arrived, evaluations=end.evaluations,
         gradients=end.evaluations, curvature=laplace(problem.space, problem.likelihood, theta, found),
     )  # fmt: skip
+    if begun.search is not None:
+        found_there = dataclasses.replace(begun.search.basins[0], theta=theta)
+        basins = (found_there, *begun.search.basins[1:])
+        first = dataclasses.replace(first, search=dataclasses.replace(begun.search, basins=basins))
     found = problem.reconstruct(theta)
     radius = einstein_radius_of(start.model.only(), whole_field(problem.likelihood.grids[0]))
     told = f"parametric fit: Einstein radius {radius:.4f} arcsec, chi2 {start.chi2:.1f}"
     variants, others = _neighbours(problem, near, first, found, mesh, progress)
     variants = (*variants, *_profiles(start))
-    notes = (told, *describe_residuals(problem.likelihood, found), *others, BIAS)
+    notes = (told, *start.notes, *describe_residuals(problem.likelihood, found), *others, BIAS)
     height = first.log_likelihood + float(problem.log_prior(theta))
     width = 0.5 * (problem.ndim * np.log(2 * np.pi) + float(np.linalg.slogdet(first.covariance)[1]))
     result = dataclasses.replace(
@@ -354,14 +373,15 @@ def beside(problem: Problem, start: FitResult) -> np.ndarray:
 
 def optimum_of(
     problem: Problem, theta: np.ndarray, near: Evidence, told: Callable[[float, int], None]
-) -> tuple[Climb, Bend]:
-    """The optimum that Newton's steps reach from theta (n,), and the curvature there; all rays are followed from there
-    on if some that `near` leaves out have come to end on the mesh."""
+) -> tuple[Climb, Bend, Evidence]:
+    """The optimum that Newton's steps reach from theta (n,), the curvature there, and the term that it is of: all rays
+    are followed if some that `near` leaves out have come to end on the mesh."""
     whole, space = cast(Evidence, problem.likelihood), problem.space
     end, found = finish(space, near, ascend(space, near, np.asarray(problem.to_z(theta)), told=told))
     if not _all_followed(near, whole, problem, end):
-        end, found = finish(space, whole, ascend(space, whole, end.z, told=told))
-    return end, found
+        near = whole
+        end, found = finish(space, near, ascend(space, near, end.z, told=told))
+    return end, found, near
 
 
 def _all_followed(near: Evidence, whole: Evidence, problem: Problem, end: Climb) -> bool:
@@ -388,6 +408,9 @@ def _neighbours(
         theta = np.where([n == STRENGTH for n in first.names], strength, beside(other, first))
         told = _part(progress, name, 0.5 + 0.25 * number)
         end = ascend(other.space, near, np.asarray(other.to_z(theta)), told=told)
+        whole = cast(Evidence, other.likelihood)
+        if not _all_followed(near, whole, other, end):
+            end = ascend(other.space, whole, end.z, told=told)
         theta = np.asarray(other.to_theta(end.z))
         values = values_at(other.space, other.likelihood, jnp.asarray(theta))
         model = other.space.build(jnp.asarray(theta)).filled(values.amplitudes)
@@ -405,8 +428,9 @@ def _variant(name: str, problem: Problem, theta: np.ndarray, chi2: float, model:
 
 
 def _profiles(start: FitResult) -> tuple[Variant, ...]:
-    """The parametric fit that a source on pixels began at, and the same with two sources, as neighbours of it."""
-    said = {"as fitted": "profiles", "two sources": "profiles, two sources"}
+    """The parametric fit that a source on pixels began at, and the same with another number of sources, as neighbours
+    of it."""
+    said = {"as fitted": "profiles", TWO_SOURCES: "profiles, two sources", ONE_SOURCE: "profiles, one source"}
     found = []
     for variant in start.variants:
         mass = {name: value for name, value in variant.values.items() if name.startswith("mass.")}

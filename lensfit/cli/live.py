@@ -45,6 +45,8 @@ class Live:
         """See `Progress`. Raises DataError where the figure cannot be written."""
         self.progress(stage, chi2, share, note, theta)
         now = time.perf_counter()
+        if theta is not None and len(theta) != self.analysis.problem.ndim:  # the source has become another one
+            return
         if theta is None or now < self.next_picture or (self.theta is not None and np.array_equal(theta, self.theta)):
             return
         self.theta = np.array(theta)
@@ -68,7 +70,8 @@ class Live:
     def finish(self, done: Analysis) -> None:
         """The last picture and the film."""
         self.next_frame = 0.0
-        self._draw("best fit", done.observation.glance(done.problem.likelihood, done.fitted.model))
+        if done.parametric is None:  # a source on pixels has no glance
+            self._draw("best fit", done.observation.glance(done.problem.likelihood, done.fitted.model))
         for _ in range(HOLD - 1):
             self.film.grab_frame()
         with self._written(FILM) as path:

@@ -268,9 +268,10 @@ def bend(space: Space, likelihood: Any, z: np.ndarray) -> Bend:
     The first look that says how far that is, is the curvature of an evidence as Gauss and Newton have it, else one from
     differences over FIRST_STEP.
     """
-    if isinstance(likelihood, Evidence):
+    if isinstance(likelihood, Evidence) and _moves_lensed_light_alone(space):
         _, slope = value_and_slope(space, likelihood, jnp.asarray(z))
-        whitening, evaluations = whitening_of(approximate_curvature(space, likelihood, z, np.asarray(slope))), 1
+        whitening = whitening_of(approximate_curvature(space, likelihood, z, np.asarray(slope)))
+        evaluations = 1 + len(_holding(space))
     else:
         near = _differences(space, likelihood, z, FIRST_STEP * np.eye(len(z)))
         whitening, evaluations = near.whitening(), near.evaluations
@@ -283,13 +284,25 @@ def approximate_curvature(space: Space, likelihood: Evidence, z: np.ndarray, slo
 
     How the lensed source moves with a parameter, its coefficients held, is an image; of its square that part counts
     which coefficients and amplitudes cannot make up for. What holds the source moves no light: there the slope's
-    differences say it.
+    differences say it, and so they do of all where lens light has parameters of its own.
     """
+    if not _moves_lensed_light_alone(space):
+        return _differences(space, likelihood, z, FIRST_STEP * np.eye(len(z))).curvature
     curvature = np.array(_of_lensed_light(space, likelihood, jnp.asarray(z)))
-    for k in [k for k, p in enumerate(space.parameters) if p.role == "regularisation"]:
+    for k in _holding(space):
         _, beyond = value_and_slope(space, likelihood, jnp.asarray(z + STEP_HELD * (np.arange(len(z)) == k)))
         curvature[k] = curvature[:, k] = -(np.asarray(beyond) - slope) / STEP_HELD
     return curvature
+
+
+def _moves_lensed_light_alone(space: Space) -> bool:
+    """Whether no parameter is one of lens light or sky."""
+    return all(p.group in ("mass", "source") for p in space.parameters)
+
+
+def _holding(space: Space) -> list[int]:
+    """Indices of the parameters by which a source on pixels is held."""
+    return [k for k, p in enumerate(space.parameters) if p.role == "regularisation"]
 
 
 @compiled

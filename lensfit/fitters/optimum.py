@@ -35,10 +35,11 @@ MEMORY = 20
 SMALL_GAIN = 0.01
 """Gain in ln posterior over PATIENCE steps that is none."""
 PATIENCE = 5
-NEAR, SMALL = 0.3, 0.1
-"""Gain in ln posterior of a damped Newton step that ends an ascent, and of the last one with the exact curvature."""
-FINISHING = 6
-"""Steps with the exact curvature, at most."""
+NEAR, SMALL = 0.3, 0.005
+"""Gain in ln posterior of a damped Newton step that ends an ascent, and what one with the exact curvature may promise
+where it has arrived."""
+FINISHING, FEW_HALVINGS = 12, 6
+"""Steps with the exact curvature, and how often each is halved, at most."""
 FIRST_DAMPING, LONGEST = 0.1, 1.0
 """Damping of its first step, and the longest step of one number [widths of its prior]."""
 TRIES = 3
@@ -186,7 +187,7 @@ def ascend(
                 break
             damping = max(4 * damping, 0.1)
         else:
-            return Climb(here.z, here.value, evaluations, True)
+            return Climb(here.z, here.value, evaluations, False)
         gains.append(there.value - here.value)
         here, damping = there, 0.2 * damping
         told(here.value, evaluations)
@@ -194,19 +195,25 @@ def ascend(
 
 
 def finish(space: Space, likelihood: Evidence, end: Climb) -> tuple[Climb, Bend]:
-    """The end of an ascent taken to the optimum by steps with the exact curvature, and that curvature."""
+    """The end of an ascent taken to the optimum by steps with the exact curvature; and that curvature, with the slope
+    where it ends. It has arrived where one more step promises less than SMALL."""
     found = bend(space, likelihood, end.z)
     whitening, evaluations = found.whitening(), end.evaluations + found.evaluations
-    here, gain = _Height(end.z, end.log_posterior, -found.slope), np.inf
+    here = _Height(end.z, end.log_posterior, -found.slope)
     for _ in range(FINISHING):
-        there = _Height.at(space, likelihood, here.z + whitening @ (whitening.T @ here.slope))
-        evaluations, gain = evaluations + 1, there.value - here.value
-        if not gain > 0:
+        step = whitening @ (whitening.T @ here.slope)
+        if 0.5 * here.slope @ step < SMALL:
+            break
+        for halvings in range(FEW_HALVINGS):
+            there = _Height.at(space, likelihood, here.z + 0.5**halvings * step)
+            evaluations += 1
+            if there.value > here.value:
+                break
+        else:
             break
         here = there
-        if gain < SMALL:
-            break
-    return Climb(here.z, here.value, evaluations, gain < SMALL), found
+    promise = 0.5 * float(np.sum((whitening.T @ here.slope) ** 2))
+    return Climb(here.z, here.value, evaluations, promise < SMALL), dataclasses.replace(found, slope=-here.slope)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -39,6 +39,7 @@ class ImageObservation(Observation):
     counted: ClassVar[str] = "pixels"
     overview: ClassVar[str] = OVERVIEW
     drawn_live: ClassVar[bool] = True
+    source_by_data: ClassVar[bool] = True
 
     imaging: Imaging
     settled: bool = False

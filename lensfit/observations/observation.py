@@ -137,6 +137,9 @@ class Observation(ABC):
         """What a fitted model of numbers says should be fitted along, in plain words."""
         return ()
 
+    source_by_data: ClassVar[bool] = False
+    """Whether its source can be made what the data ask for, see `lensfit.analysis.AutoSource`."""
+
     drawn_live: ClassVar[bool] = False
     """Whether a fit under way can be drawn."""
 

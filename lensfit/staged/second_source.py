@@ -83,7 +83,7 @@ def fit_two_sources(problem: Problem, result: FitResult, seed: int, progress: Pr
         larger, theta, fitter=result.fitter, clock=clock, converged=gain < GAIN, evaluations=tally.evaluations,
         gradients=tally.gradients, curvature=laplace_of_solved(larger, joint.space, theta, end, system), notes=notes,
         variants=(*fit_family(joint, likelihood, end, (), stages.easing), *smaller),
-        search=Search(basins, basin(other).theta), gain=gain,
+        search=Search(basins, basin(first if best is other else other).theta), gain=gain,
     )  # fmt: skip
     spent = {name: getattr(result, name) + getattr(fitted, name) for name in ("seconds", "cpu_seconds")}
     return larger, dataclasses.replace(fitted, provenance=result.provenance, **spent)

@@ -7,7 +7,7 @@ import numpy as np
 
 from lensfit.fitters.result import FitResult
 from lensfit.problem import Problem
-from lensfit.trust.facts import gather, is_lens
+from lensfit.trust.facts import AGREE, gather, is_lens
 from lensfit.trust.questions import QUESTIONS, answers
 from lensfit.verdict import Check, Outcome, Trust
 
@@ -16,7 +16,7 @@ SAME = 1.0
 ABOUT_THE_DATA = ("companions",)
 """Checks made elsewhere that hold for every fit at the same optimum."""
 ABOUT_THE_BASIN = ("another seed", "next basin", *ABOUT_THE_DATA)
-"""Checks of a fit of profiles that hold for one with its source on pixels that began there."""
+"""Checks of a fit of profiles that hold for one with its source on pixels that began there and kept its radius."""
 
 
 def examine(
@@ -37,18 +37,21 @@ def examine(
     word = "it converged" if result.converged else "it did not converge; let it run longer or from elsewhere"
     if not own and result.gain is None:
         own = [Check.of("converged", result.converged, f"{result.fitter}: {word}")]
+    about = ABOUT_THE_DATA
     if is_lens(problem, result):
         result, facts = gather(problem, result, parametric)
         alone = tuple(str(slope) for slope in facts.slopes if slope.prior_alone)
         result = dataclasses.replace(result, notes=(*result.notes, *alone))
         checks = [*own, *answers(facts)]
+        if facts.against is not None and abs(facts.against.radius - 1) < AGREE:
+            about = ABOUT_THE_BASIN
     else:
         told = "no check of a lens was made: the model has no mass or no source, or its data are of no known kind"
         checks = [*own, Check("lens", Outcome.UNCHECKED, told)]
     if start is not None:
         checks = _answered(checks, start, {*names, *ABOUT_THE_DATA})
     if parametric is not None:
-        checks = _answered(checks, parametric, set(ABOUT_THE_BASIN))
+        checks = _answered(checks, parametric, set(about))
     return dataclasses.replace(result, trust=Trust(tuple(checks)))
 
 

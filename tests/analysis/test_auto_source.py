@@ -49,8 +49,9 @@ def two():
 def test_one_profile_stays_where_it_explains_the_arcs():
     before = searched({"sersic": DISC})
     done = before.then(AutoSource(), silent)
-    assert done.result is before.result and done.model is before.ready().model
-    assert done.fit.source == "profiles"
+    assert done.result.theta is before.result.theta and done.problem.names == before.ready().problem.names
+    assert done.trust == before.trust and done.fit.source == "profiles"
+    assert "Akaike's criterion" in done.notes[-1]
 
 
 def test_two_profiles_where_the_arcs_show_two(two, tmp_path):

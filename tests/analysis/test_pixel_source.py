@@ -11,6 +11,7 @@ from run_files import PIXEL_FILES, SAMPLE_FILES
 import lensfit
 from lensfit import cli
 from lensfit.analysis import Analysis, Mesh, Search, SourceOnPixels
+from lensfit.analysis.pixel_search import search
 from lensfit.analysis.source_on_pixels import (
     Arcs,
     beside,
@@ -25,7 +26,7 @@ from lensfit.datasets import write_imaging
 from lensfit.errors import FitError, ModelError
 from lensfit.fitters.importance import Importance
 from lensfit.fitters.laplace import approximate_curvature, bend
-from lensfit.fitters.optimum import ascend, climb
+from lensfit.fitters.optimum import Climb, ascend, climb, finish
 from lensfit.instruments import Instrument, gaussian_psf
 from lensfit.lensing import Field, einstein_radius_of, image_positions, whole_field
 from lensfit.lensing.flux import FAINTEST, half_light_radius, mean_images
@@ -183,6 +184,31 @@ def test_newtons_steps_end_at_the_optimum_with_its_curvature(done):
     about = approximate_curvature(problem.space, problem.likelihood, z, -exact.slope)
     ratio = np.linalg.eigvals(np.linalg.solve(exact.curvature, about)).real
     assert np.all((ratio > 0.2) & (ratio < 5.0)), ratio  # what the determinants bend is left out
+
+
+def test_an_ascent_that_has_not_arrived_does_not_say_so(done):
+    problem = done.problem
+    z = np.asarray(problem.to_z(done.result.theta))
+    far = Climb(z + 1.0, float(problem.log_likelihood(problem.to_theta(z + 1.0))), 0, False)
+    end, found = finish(problem.space, problem.likelihood, far)
+    promise = 0.5 * found.slope @ np.linalg.solve(found.curvature, found.slope)
+    assert end.arrived == bool(promise < 0.005) and end.log_posterior >= far.log_posterior
+
+
+def test_starts_beyond_the_priors_are_left_out(searched):
+    problem, found = searched.problem, searched.fitted
+    for low, high, told in ((0.7, 0.82, None), (2.0, 3.0, "these lie outside the priors of the mass")):
+        sie = replace(problem.model.mass["sie"], einstein_radius=Uniform(low=low, high=high))
+        model = replace(problem.model, mass=problem.model.mass | {"sie": sie})
+        on_pixels = pixel_model(model, found, pixel_source(Mesh(pixels=8), Arcs.of(problem.likelihood, found.model),
+                                                           found.model))  # fmt: skip
+        posed = Problem(on_pixels, PixelImagingLikelihood.of(searched.observation.imaging))
+        if told is None:
+            reached = search(posed, found, lambda mass: (0.08, 0.05, 0.4), "source.pixels")
+            assert np.isfinite(reached.end.log_posterior)
+        else:
+            with pytest.raises(FitError, match=told):
+                search(posed, found, lambda mass: (0.08, 0.05, 0.4), "source.pixels")
 
 
 def test_the_source_goes_onto_another_mesh_from_the_same_fit(done, searched):

@@ -160,6 +160,12 @@ def test_a_mesh_without_pixels_is_refused(mock):
         standard_road(Analysis.begin(mock.imaging), source="profiles", mesh={"pixels": 20})
 
 
+def test_a_source_that_nobody_would_choose_is_refused(mock):
+    for asked in ({"source": "auto"}, {"mesh": {"pixels": 20}}):
+        with pytest.raises(ModelError, match="Emcee|emcee goes its own way from the priors"):
+            standard_road(Analysis.begin(mock.imaging), "emcee", **asked)
+
+
 def test_a_model_that_is_given_keeps_its_source(mock):
     steps = standard_road(Analysis.begin(mock.imaging, parametric))
     assert "AutoSource" not in [type(step).__name__ for step in steps]
