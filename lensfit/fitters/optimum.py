@@ -38,8 +38,8 @@ PATIENCE = 5
 NEAR, SMALL = 0.3, 0.005
 """Gain in ln posterior of a damped Newton step that ends an ascent, and what one with the exact curvature may promise
 where it has arrived."""
-FINISHING, FEW_HALVINGS = 12, 6
-"""Steps with the exact curvature, and how often each is halved, at most."""
+ROUNDS, FINISHING, FEW_HALVINGS = 3, 12, 8
+"""How often the exact curvature is looked at, steps with each, and how often each is halved, at most."""
 FIRST_DAMPING, LONGEST = 0.1, 1.0
 """Damping of its first step, and the longest step of one number [widths of its prior]."""
 TRIES = 3
@@ -196,24 +196,35 @@ def ascend(
 
 def finish(space: Space, likelihood: Evidence, end: Climb) -> tuple[Climb, Bend]:
     """The end of an ascent taken to the optimum by steps with the exact curvature; and that curvature, with the slope
-    where it ends. It has arrived where one more step promises less than SMALL."""
-    found = bend(space, likelihood, end.z)
-    whitening, evaluations = found.whitening(), end.evaluations + found.evaluations
-    here = _Height(end.z, end.log_posterior, -found.slope)
-    for _ in range(FINISHING):
-        step = whitening @ (whitening.T @ here.slope)
-        if 0.5 * here.slope @ step < SMALL:
-            break
-        for halvings in range(FEW_HALVINGS):
-            there = _Height.at(space, likelihood, here.z + 0.5**halvings * step)
-            evaluations += 1
-            if there.value > here.value:
+    where it ends. It has arrived where one more step promises less than SMALL and the density falls all around."""
+    here, evaluations, arrived = _Height(end.z, end.log_posterior, np.zeros(len(end.z))), end.evaluations, False
+    for _ in range(ROUNDS):
+        found = bend(space, likelihood, here.z)
+        here, evaluations = dataclasses.replace(here, slope=-found.slope), evaluations + found.evaluations
+        values, vectors = np.linalg.eigh(found.curvature)
+        inverse = vectors / np.maximum(np.abs(values), 1.0) @ vectors.T  # also downhill where it bends the wrong way
+        for _ in range(FINISHING):
+            there, tried = _higher(space, likelihood, here, inverse @ here.slope)
+            evaluations += tried
+            if there is here:
                 break
-        else:
+            here = there
+        arrived = 0.5 * float(here.slope @ inverse @ here.slope) < SMALL and bool(values[0] > 0)
+        if arrived:
             break
-        here = there
-    promise = 0.5 * float(np.sum((whitening.T @ here.slope) ** 2))
-    return Climb(here.z, here.value, evaluations, promise < SMALL), dataclasses.replace(found, slope=-here.slope)
+    return Climb(here.z, here.value, evaluations, arrived), dataclasses.replace(found, slope=-here.slope)
+
+
+def _higher(space: Space, likelihood: Any, here: _Height, step: np.ndarray) -> tuple[_Height, int]:
+    """The first of the halved steps that lies higher, `here` if none does or the step promises next to nothing; and how
+    many were tried."""
+    if 0.5 * float(here.slope @ step) < 0.1 * SMALL:
+        return here, 0
+    for halvings in range(FEW_HALVINGS):
+        there = _Height.at(space, likelihood, here.z + 0.5**halvings * step)
+        if there.value > here.value:
+            return there, halvings + 1
+    return here, FEW_HALVINGS
 
 
 @dataclasses.dataclass(frozen=True)

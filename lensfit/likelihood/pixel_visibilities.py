@@ -101,10 +101,10 @@ class PixelInterferometerLikelihood(Evidence):
     def normal(self, model: LensModel, images: tuple[jax.Array, ...]) -> Normal:
         """See `Evidence.normal`."""
         source, rest = pixels_of(model)
-        columns = columns_of(self.visibilities, rest)
+        fixed, columns = self.visibilities.image(rest), columns_of(self.visibilities, rest)
         if len(images[0]):
             columns = jnp.concatenate([columns, self.visibilities.whiten(images[0])])
-        return self._normal(self.mapping(model, source), columns, self.visibilities.image(rest))
+        return self._normal(self.mapping(model, source), columns, fixed)
 
     def lensed(self, model: LensModel, coefficients: jax.Array) -> tuple[jax.Array, ...]:
         """See `Evidence.lensed`; zero where no ray is followed."""
