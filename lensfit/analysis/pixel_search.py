@@ -32,7 +32,8 @@ Extent = Callable[[object], tuple[float, float, float]]
 @dataclasses.dataclass(frozen=True)
 class Reached:
     """How far a search came: from which start, the end of its steps, the other ends that may be right (see `search`),
-    whether that one may be, and the term that follows rays only where a mesh is reached from any of the starts."""
+    the nearest in Einstein radius first, whether that one may be, and the term that follows rays only where a mesh is
+    reached from any of the starts."""
 
     start: Start
     end: Climb
@@ -101,15 +102,18 @@ def search(problem: Problem, result: FitResult, extent: Extent, prefix: str) -> 
     field = whole_field(problem.likelihood.grids[0])
     before = [einstein_radius_of(m.only(), field) for m in (result.model, *(v.model for v in result.variants))]
 
+    def radius(end: Climb) -> float:
+        return einstein_radius_of(problem.space.build(problem.to_theta(end.z)).only(), field)
+
     def may_be_right(end: Climb) -> bool:
         made = problem.reconstruct(np.asarray(problem.to_theta(end.z)))
-        radius = einstein_radius_of(made.model.only(), field)
-        near_one = min(abs(radius / other - 1) for other in before) < MOVED
+        near_one = min(abs(radius(end) / other - 1) for other in before) < MOVED
         return near_one and mean_images(made, problem.likelihood.grids[0]) > LEAST_IMAGES
 
     plausible = [one for one in found if may_be_right(one[1])]
     (start, end), *others = plausible or found[:1]
-    return Reached(start, end, tuple(other for _, other in others), bool(plausible), near)
+    ends = sorted((other for _, other in others), key=lambda other: abs(radius(other) / radius(end) - 1))
+    return Reached(start, end, tuple(ends), bool(plausible), near)
 
 
 def _depth(one: tuple[Start, Climb]) -> float:
