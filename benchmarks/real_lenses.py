@@ -100,20 +100,25 @@ def told(found: dict[str, Any]) -> str:
     return "\n    ".join([line, *found["reasons"], *found["masked"]])
 
 
-def montage(out: Path, rows: list[dict[str, Any]]) -> None:
-    """Data, model, normalised residual and source plane of every fit, as the runs drew them; two lenses a row."""
-    figure = Figure(figsize=(20.0, 2.6 * -(-len(rows) // 2)), layout="constrained")
+def montage(out: Path, titles: dict[str, str]) -> None:
+    """Data, model, normalised residual and source plane of every fit, as the runs drew them, each lens by its name with
+    a title; two lenses a row."""
+    figure = Figure(figsize=(20.0, 2.6 * -(-len(titles) // 2)), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(-(-len(rows) // 2), 2 * len(PANELS), squeeze=False)
+    axes = figure.subplots(-(-len(titles) // 2), 2 * len(PANELS), squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
-    for panels, found in zip(axes.reshape(-1, len(PANELS)), rows, strict=False):
+    for panels, (lens, title) in zip(axes.reshape(-1, len(PANELS)), titles.items(), strict=False):
         for axis, name in zip(panels, PANELS, strict=True):
-            axis.imshow(imread(out / found["lens"] / f"{name}.png"))
-        verdict = "trusted" if found["trusted"] else "NOT TRUSTED"
-        text = f'{found["lens"]}  {found["einstein_radius"]:.3f}" ({found["off_percent"]:+.1f} %)  {verdict}'
-        panels[0].set_title(text, fontsize=11, loc="left")
+            axis.imshow(imread(out / lens / f"{name}.png"))
+        panels[0].set_title(title, fontsize=11, loc="left")
     figure.savefig(out / "montage.png", dpi=100)
+
+
+def titled(found: dict[str, Any]) -> str:
+    """What stands above a lens in the montage."""
+    verdict = "trusted" if found["trusted"] else "NOT TRUSTED"
+    return f'{found["lens"]}  {found["einstein_radius"]:.3f}" ({found["off_percent"]:+.1f} %)  {verdict}'
 
 
 def survey(
@@ -147,7 +152,7 @@ def main() -> None:
     out, rows = survey(lenses(), TWICE, folders, row, told)
     fresh, compiled = np.median([found["cpu_s"] for found in rows], axis=0)
     print(f"median CPU s of the fits: {fresh:.1f} the first time, {compiled:.1f} once compiled")
-    montage(out, rows)
+    montage(out, {found["lens"]: titled(found) for found in rows})
 
 
 if __name__ == "__main__":

@@ -15,10 +15,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.image import imread
-from real_lenses import DATA, PANELS
+from real_lenses import DATA, montage
 
 import lensfit
 from lensfit.analysis import Analysis, AutoSource, prepare, standard_road
@@ -84,21 +81,7 @@ def main() -> None:
             print("   ", reason, flush=True)
     near, within, trusted = (sum(row[k] for row in rows) for k in (1, 2, 3))
     print(f"of {len(rows)}: {near} within {100 * NEAR:g} %, {within} within {ERRORS:g} total errors, {trusted} trusted")
-    montage(arguments.out, [name for name, *_ in rows])
-
-
-def montage(out: Path, names: list[str]) -> None:
-    """Data, model, residual and source of every lens, two in a row."""
-    figure = Figure(figsize=(20.0, 2.6 * -(-len(names) // 2)), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(-(-len(names) // 2), 2 * len(PANELS), squeeze=False)
-    for axis in axes.flat:
-        axis.set_axis_off()
-    for panels, name in zip(axes.reshape(-1, len(PANELS)), names, strict=False):
-        for axis, panel in zip(panels, PANELS, strict=True):
-            axis.imshow(imread(out / name / f"{panel}.png"))
-        panels[0].set_title(name, fontsize=11, loc="left")
-    figure.savefig(out / "montage.png", dpi=100)
+    montage(arguments.out, {name: name for name, *_ in rows})
 
 
 if __name__ == "__main__":

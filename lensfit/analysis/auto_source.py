@@ -10,6 +10,7 @@ import numpy as np
 
 from lensfit.analysis.analysis import Analysis
 from lensfit.analysis.source_on_pixels import Mesh, put_on_pixels
+from lensfit.analysis.steps import with_time
 from lensfit.fitters.result import FitResult, Variant
 from lensfit.inversion.regularisation import regularisation
 from lensfit.likelihood.reconstruction import Reconstruction
@@ -62,6 +63,8 @@ class AutoSource:
             return settled
         term = analysis.problem.likelihood
         arcs = OnArcs.of(term, analysis.fitted.model)
+        if not arcs.seen:
+            return settled
         first, richer = analysis.fitted.variants[0], cast(Variant, neighbour_with_two_sources(analysis.fitted))
         left = left_by(term, richer.model)
         gain = (first.chi2 - richer.chi2) / _inflation(arcs, left) - 2 * (len(richer.values) - len(first.values))
@@ -78,9 +81,10 @@ class AutoSource:
         on_pixels = put_on_pixels(fits, self.mesh, part(progress, 0.3, 0.7))
         found = on_pixels.problem.reconstruct(on_pixels.fitted.theta)
         inflation = _inflation(arcs, -np.asarray(found.seen[0].residuals))
-        more = _effective(found) - _of_source(settled.problem)
+        effective = _effective(found)
+        logger.info("source: pixels take %.0f effective parameters", effective)
+        more = effective - _of_source(settled.problem)
         gain = (settled.fitted.chi2 - on_pixels.fitted.chi2) / inflation - 2 * more
-        logger.info("source: pixels take %.0f effective parameters", _effective(found))
         if gain > SUPPORT and on_pixels.fitted.converged:
             return on_pixels.changed(result=_noted(on_pixels.fitted, _told("the source on pixels", gain)))
         return settled.changed(result=_beside(settled, on_pixels.fitted, gain))
@@ -98,7 +102,6 @@ def _may_be_richer(analysis: Analysis) -> bool:
     return (
         isinstance(model, LensModel) and term.kind == "image" and passed.issuperset(A_LENS)
         and neighbour_with_two_sources(analysis.fitted) is not None
-        and OnArcs.of(term, analysis.fitted.model).seen
     )  # fmt: skip
 
 
@@ -108,7 +111,8 @@ def _with_two_sources(analysis: Analysis, gain: float, progress: Progress) -> An
     result = examine(problem, found)
     kept = tuple(check for check in before.trust.checks if check.name in ABOUT_THE_DATA)
     notes = (*before.notes, *result.notes, _told("a second source", gain))
-    result = dataclasses.replace(result, trust=Trust((*result.trust.checks, *kept)), notes=notes)
+    result = dataclasses.replace(with_time(result, before), trust=Trust((*result.trust.checks, *kept)), notes=notes,
+                                 provenance=before.provenance)  # fmt: skip
     return analysis.changed(model=problem.model, posed=problem, result=result)
 
 

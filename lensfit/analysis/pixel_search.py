@@ -112,7 +112,8 @@ def search(problem: Problem, result: FitResult, extent: Extent, prefix: str) -> 
 
     plausible = [one for one in found if may_be_right(one[1])]
     (start, end), *others = plausible or found[:1]
-    ends = sorted((other for _, other in others), key=lambda other: abs(radius(other) / radius(end) - 1))
+    there = radius(end)
+    ends = sorted((other for _, other in others), key=lambda other: abs(radius(other) / there - 1))
     return Reached(start, end, tuple(ends), bool(plausible), near)
 
 

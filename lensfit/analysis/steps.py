@@ -116,7 +116,7 @@ class Companions:
             for note in observation.notes[-len(found) :]:
                 logger.info("data: %s", note)
             analysis = self.search(analysis.changed(seen=observation), progress)
-            masked, analysis = (*masked, *found), analysis.changed(result=_with_time(analysis.fitted, before))
+            masked, analysis = (*masked, *found), analysis.changed(result=with_time(analysis.fitted, before))
         return analysis.changed(result=_with_check(analysis, first, masked)) if masked else analysis
 
 
@@ -127,7 +127,8 @@ def _companions(analysis: Analysis) -> tuple[Companion, ...]:
     return analysis.observation.companions(analysis.problem.likelihood, analysis.fitted.model)
 
 
-def _with_time(result: FitResult, before: FitResult) -> FitResult:
+def with_time(result: FitResult, before: FitResult) -> FitResult:
+    """The result with the time of the one before added to its own."""
     spent = {name: getattr(before, name) + getattr(result, name) for name in ("seconds", "cpu_seconds")}
     return dataclasses.replace(result, **spent)
 

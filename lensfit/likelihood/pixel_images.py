@@ -17,8 +17,8 @@ from lensfit.likelihood.reconstruction import (
     Reconstruction,
     Seen,
     amplitudes_of,
-    brightness_of,
     columns_of,
+    lensed_image,
     pixels_of,
     reconstruction,
 )
@@ -126,14 +126,7 @@ class PixelImagingLikelihood(Evidence):
 
     def lensed(self, model: LensModel, coefficients: jax.Array) -> tuple[jax.Array, ...]:
         """See `Evidence.lensed`; zero where no ray is followed."""
-        return tuple(self._lensed(k, model, pixels_of(model)[0], coefficients) for k in range(len(self.images)))
-
-    def _lensed(self, k: int, model: LensModel, source: PixelSource, coefficients: jax.Array) -> jax.Array:
-        image, rays = self.images[k], self.rays[k]
-        square = coefficients.reshape(source.pixels, -1)
-        values = brightness_of(source, square, *model.source_position(rays.x, rays.y)).mean(-1)
-        zero = jnp.zeros(image.shape[0] * image.shape[1])
-        return zero.at[rays.pixels].set(values).reshape(image.shape)
+        return tuple(lensed_image(model, coefficients, r.x, r.y, r.pixels, r.shape) for r in self.rays)
 
     def reconstruct(self, model: LensModel) -> Reconstruction:
         """The source, its uncertainty and the images, for a model whose leaves are numbers or `Solved`."""
@@ -141,20 +134,10 @@ class PixelImagingLikelihood(Evidence):
         found = self.solution(model)
         size = source.pixels**2
         coefficients, filled = found.s[:size].reshape(source.pixels, -1), rest.filled(found.s[size:])
-        seen = [self._seen(k, model, source, filled, coefficients) for k in range(len(self.images))]
+        lensed = self.lensed(model, coefficients)
+        seen = [_seen(image, filled, light) for image, light in zip(self.images, lensed, strict=True)]
         area = self.images[0].grid.pixel_scale ** 2
         return reconstruction(model, source, found, tuple(seen), area * jnp.sum(seen[0].lensed))
-
-    def _seen(
-        self, k: int, model: LensModel, source: PixelSource, rest: LensModel, coefficients: jax.Array
-    ) -> Seen:
-        image, lensed = self.images[k], self._lensed(k, model, source, coefficients)
-        source_image, light = convolve(lensed, image.transfer), image.image(rest)
-        total = source_image + light
-        return Seen(
-            image=total, source=source_image, light=light, lensed=lensed,
-            residuals=total * image.inverse_noise - image.whitened_data, used=image.grid.gather >= 0,
-        )
 
     def amplitudes(self, model: LensModel) -> jax.Array:
         """The `Solved` amplitudes (K,) of lens light and sky, most probable together with the source."""
@@ -169,6 +152,16 @@ class PixelImagingLikelihood(Evidence):
     def log_norm(self) -> jax.Array:
         """-1/2 sum ln(2 pi sigma^2)."""
         return jnp.sum(jnp.stack([image.log_norm for image in self.images]))
+
+
+def _seen(image: ImagingLikelihood, rest: LensModel, lensed: jax.Array) -> Seen:
+    """What an image shows of a lensed source (H, W), beside the rest of its model of numbers."""
+    source, light = convolve(lensed, image.transfer), image.image(rest)
+    total = source + light
+    return Seen(
+        image=total, source=source, light=light, lensed=lensed,
+        residuals=total * image.inverse_noise - image.whitened_data, used=image.grid.gather >= 0,
+    )
 
 
 def _rays(image: ImagingLikelihood, sub_pixels: int, region: np.ndarray | bool = True) -> Rays:

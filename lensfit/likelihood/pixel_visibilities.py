@@ -17,8 +17,8 @@ from lensfit.likelihood.reconstruction import (
     Reconstruction,
     Seen,
     amplitudes_of,
-    brightness_of,
     columns_of,
+    lensed_image,
     pixels_of,
     reconstruction,
 )
@@ -108,11 +108,7 @@ class PixelInterferometerLikelihood(Evidence):
 
     def lensed(self, model: LensModel, coefficients: jax.Array) -> tuple[jax.Array, ...]:
         """See `Evidence.lensed`; zero where no ray is followed."""
-        source, _ = pixels_of(model)
-        square = coefficients.reshape(source.pixels, -1)
-        values = brightness_of(source, square, *model.source_position(self.x, self.y)).mean(-1)
-        zero = jnp.zeros(self.visibilities.shape[0] * self.visibilities.shape[1])
-        return (zero.at[self.pixels].set(values).reshape(self.visibilities.shape),)
+        return (lensed_image(model, coefficients, self.x, self.y, self.pixels, self.visibilities.shape),)
 
     def mapping(self, model: LensModel, source: PixelSource) -> MappingMatrix:
         """T: what the antennas see of unit coefficients [Jy/pixel]."""

@@ -92,6 +92,17 @@ def brightness_of(source: PixelSource, coefficients: jax.Array, x: jax.Array, y:
     return jnp.sum(weights * coefficients.ravel()[indices], -1).reshape(x.shape)
 
 
+def lensed_image(
+    model: LensModel, coefficients: jax.Array, x: jax.Array, y: jax.Array, pixels: jax.Array, shape: tuple[int, int]
+) -> jax.Array:
+    """The source of coefficients (S,) as it is lensed, before the instrument: an image of a shape (H, W), zero but at
+    the pixels (E,) whose rays start at x, y (E, Q) [arcsec]."""
+    source, _ = pixels_of(model)
+    square = coefficients.reshape(source.pixels, -1)
+    values = brightness_of(source, square, *model.source_position(x, y)).mean(-1)
+    return jnp.zeros(shape[0] * shape[1]).at[pixels].set(values).reshape(shape)
+
+
 def reconstruction(
     model: LensModel, source: PixelSource, found: Solution, seen: tuple[Seen, ...], image_flux: jax.Array
 ) -> Reconstruction:

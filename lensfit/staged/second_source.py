@@ -17,7 +17,7 @@ from lensfit.problem import Problem
 from lensfit.progress import Progress
 from lensfit.pytree import replace
 from lensfit.space import Space, solve_amplitudes
-from lensfit.staged.case import Case, Tally
+from lensfit.staged.case import Tally
 from lensfit.staged.fitter import GAIN, in_problem, settled
 from lensfit.staged.joint import Joint, fit_family, start_beside, with_second_source
 from lensfit.staged.nested import grow
@@ -55,8 +55,12 @@ def fit_two_sources(problem: Problem, result: FitResult, seed: int, progress: Pr
     small = Joint.over(one, Space.of(one), tally, stages.score)
     joint = Joint.over(two, Space.of(two), tally, stages.score)
 
+    def widened(theta: np.ndarray) -> np.ndarray:
+        values = dict(zip(problem.names, theta, strict=True))
+        return small.widened(np.array([values[name] for name in small.space.names]))
+
     def from_basin(theta: np.ndarray) -> Point:
-        start = small.widened(np.array([dict(zip(problem.names, theta, strict=True))[n] for n in small.space.names]))
+        start = widened(theta)
         tried = [joint.descend(likelihood, start_beside(small, start, s), 10, 1.0) for s in stages.seconds]
         best = min(tried, key=_objective)
         return joint.descend(likelihood, np.asarray(best.theta), 15, 1.0)
@@ -65,7 +69,8 @@ def fit_two_sources(problem: Problem, result: FitResult, seed: int, progress: Pr
     found = np.array([neighbour.values[name] for name in joint.space.names])
     first = joint.descend(likelihood, found, 10, 1.0)
     case = dataclasses.replace(stages.case(two, likelihood), tally=tally)
-    other = _other(case, joint, small, problem, search.other, np.random.default_rng([seed, 2]))
+    grown = grow(case, joint, widened(search.other), np.random.default_rng([seed, 2]))
+    other = joint.descend(likelihood, grown.theta, 25, 1.0)
     rivals = [from_basin(basin.theta) for basin in search.basins[1 : 1 + RIVALS]]
     best = min([first, other, *rivals], key=_objective)
     progress("two sources, settled", float(best.chi2), 0.6)
@@ -79,25 +84,12 @@ def fit_two_sources(problem: Problem, result: FitResult, seed: int, progress: Pr
     left = [point for point in (first, other, *rivals) if point is not best]
     basins = (basin(end), *sorted(map(basin, left), key=lambda b: b.score))
     smaller = [dataclasses.replace(v, name=_renamed(v.name)) for v in result.variants if TWO_SOURCES not in v.name]
-    fitted = result_of(
+    return larger, result_of(
         larger, theta, fitter=result.fitter, clock=clock, converged=gain < GAIN, evaluations=tally.evaluations,
         gradients=tally.gradients, curvature=laplace_of_solved(larger, joint.space, theta, end, system), notes=notes,
         variants=(*fit_family(joint, likelihood, end, (), stages.easing), *smaller),
         search=Search(basins, basin(first if best is other else other).theta), gain=gain,
     )  # fmt: skip
-    spent = {name: getattr(result, name) + getattr(fitted, name) for name in ("seconds", "cpu_seconds")}
-    return larger, dataclasses.replace(fitted, provenance=result.provenance, **spent)
-
-
-def _other(
-    case: Case, joint: Joint, small: Joint, problem: Problem, theta: np.ndarray, rng: np.random.Generator
-) -> Point:
-    """The end of a search from other random numbers: the one source where such a search left it, the second one tried
-    at random places about it."""
-    values = dict(zip(problem.names, theta, strict=True))
-    start = small.widened(np.array([values[name] for name in small.space.names]))
-    grown = grow(case, joint, start, rng)
-    return joint.descend(case.levels.full, grown.theta, 25, 1.0)
 
 
 def _renamed(name: str) -> str:

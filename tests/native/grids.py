@@ -1,11 +1,15 @@
 """What the tests of the native room share: a small grid of mixed sub-pixels, and both engines on it."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 
 from lensfit import native
 from lensfit.grid import make_grid
+from lensfit.model import LensModel
 from lensfit.pytree import replace
+from lensfit.surface import surface
 
 SCALE = 0.13
 
@@ -32,3 +36,15 @@ def equal(one, other, tolerance=1e-11):
         a, b = np.asarray(a), np.asarray(b)
         assert np.isfinite(b).all()
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * (np.abs(b).max(initial=0.0) + 1e-300))
+
+
+WEIGHTS = np.random.default_rng(1).standard_normal((17, 19))
+
+
+@jax.jit
+def derivatives(model, grid):
+    """Image (17, 19), gradient of its sum with WEIGHTS as a vector, and the image's change along ones."""
+    image = lambda m: surface(LensModel.brightness, m, grid)  # noqa: E731
+    value, push = jax.linearize(image, model)
+    gradient = jax.grad(lambda m: jnp.sum(WEIGHTS * image(m)))(model)
+    return value, ravel_pytree(gradient)[0], push(jax.tree.map(jnp.ones_like, model))

@@ -8,21 +8,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.flatten_util import ravel_pytree
 
 from lensfit import profiles
 from lensfit.model import LensModel
 from lensfit.pytree import replace
-from lensfit.surface import surface
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "native"))
-from grids import equal, grid_of
+from grids import derivatives, equal, grid_of
 
 CENTERED = family.CENTER | {"e1": 0.1, "e2": -0.15}
 GRID = {engine: grid_of(engine=engine) for engine in ("native", "xla")}
 SEEN = np.asarray(GRID["native"].gather) >= 0
 """Pixels (17, 19) that are evaluated."""
-WEIGHTS = np.random.default_rng(1).standard_normal(SEEN.shape)
 
 
 def model(name):
@@ -43,14 +40,6 @@ def changed(tree, field, value):
     number.flat[0] = value
     group = "light" if tree.light else "mass"
     return replace(tree, **{group: {"one": replace(profile, **{field: number})}})
-
-
-@jax.jit
-def derivatives(tree, grid):
-    image = lambda m: surface(LensModel.brightness, m, grid)  # noqa: E731
-    value, push = jax.linearize(image, tree)
-    gradient = jax.grad(lambda m: jnp.sum(WEIGHTS * image(m)))(tree)
-    return value, ravel_pytree(gradient)[0], push(jax.tree.map(jnp.ones_like, tree))
 
 
 def everything(tree, engine):
