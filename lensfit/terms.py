@@ -299,9 +299,14 @@ class Evidence(Term):
         """Scalar products of n further images, (n, H, W) before the instrument for each of `grids`, as the data weigh
         them: with those of the coefficients and amplitudes (S + K, n), and with each other (n, n)."""
 
-    def holding(self, model: Any) -> tuple[Evidence, Any, np.ndarray]:
-        """The same for models whose light and sky keep the shape that they have in `model`, numbers but for their
-        amplitudes; the model that it then takes, and the places of the K amplitudes of `model` among those solved."""
+    def light_of(self, model: Any) -> Any:
+        """What the data see of a model of light and sky alone, numbers but for their amplitudes; empty where a term
+        does not hold light."""
+        return ()
+
+    def holding(self, model: Any, light: Any) -> tuple[Evidence, Any, np.ndarray]:
+        """The same for models whose light and sky keep the shape that they have in `model`, `light_of` which is given;
+        the model that it then takes, and the places of the K amplitudes of `model` among those solved."""
         return self, model, np.arange(len(model.positive()))
 
 

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.ndimage import gaussian_filter, zoom
 
+from lensfit.compiled import compiled
 from lensfit.errors import FitError, ModelError
 from lensfit.fitters.laplace import Laplace
 from lensfit.fitters.result import FitResult
@@ -24,7 +25,7 @@ from lensfit.priors import LogNormal, Normal, Part, Prior, Solved, key
 from lensfit.problem import Problem
 from lensfit.profiles import PixelSource
 from lensfit.pytree import replace
-from lensfit.space import solve_amplitudes
+from lensfit.space import Space, solve_amplitudes
 from lensfit.terms import Evidence
 
 NAME = "pixels"
@@ -248,7 +249,9 @@ class LightHeld:
     @classmethod
     def of(cls, problem: Problem) -> LightHeld:
         """Of a problem of one dataset."""
-        term, model, places = cast(Evidence, problem.likelihood).holding(problem.model)
+        every, space = cast(Evidence, problem.likelihood), Space.of(replace(problem.model, mass={}, source={}))
+        light = () if space.ndim else _light_of(space, every)
+        term, model, places = every.holding(problem.model, light)
         return cls(problem, Problem(model, term), places)
 
     def with_source(self, source: PixelSource) -> LightHeld:
@@ -265,3 +268,9 @@ class LightHeld:
         kept = np.concatenate([np.arange(n), n + self.places])
         values = replace(found.values, amplitudes=np.asarray(found.values.amplitudes)[self.places])
         return Laplace(values, found.covariance[np.ix_(kept, kept)])
+
+
+@compiled
+def _light_of(space: Space, likelihood: Any) -> Any:
+    """See `Evidence.light_of`, of a space without parameters."""
+    return likelihood.light_of(space.build(jnp.zeros(0)))

@@ -2,13 +2,13 @@
 from __future__ import annotations
 
 from functools import reduce
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.ndimage import binary_dilation
 
-from lensfit.compiled import compiled
 from lensfit.datasets import Imaging
 from lensfit.errors import ModelError
 from lensfit.grid import Grid
@@ -31,7 +31,6 @@ from lensfit.native import Engine
 from lensfit.operators.psf import convolve
 from lensfit.profiles import PixelSource
 from lensfit.pytree import pytree, replace, static
-from lensfit.space import Space
 from lensfit.terms import Evidence
 
 SUB_PIXELS = 2
@@ -121,19 +120,22 @@ class PixelImagingLikelihood(Evidence):
         """ln evidence of a model whose leaves are numbers or `Solved`."""
         return self.solution(model).log_evidence
 
-    def holding(self, model: LensModel) -> tuple[Evidence, LensModel, np.ndarray]:
-        """See `Evidence.holding`: columns of light are computed once, and models are without it. As it is where light
-        has parameters, or the model has sources of profiles too."""
-        alone = replace(model, mass={}, source={})
-        space, positive = Space.of(alone), alone.positive()
-        if space.ndim or len(model.source) > 1:
-            return super().holding(model)
+    def light_of(self, model: LensModel) -> tuple[tuple[jax.Array, jax.Array], ...]:
+        """See `Evidence.light_of`: of each image target (M,) and columns (K, M) in the order of the amplitudes."""
+        pairs = zip(self.images, self.rays, strict=True)
+        return tuple((_target(image, rays.seen, model), _at(image.columns(model), rays.seen)) for image, rays in pairs)
+
+    def holding(self, model: LensModel, light: Any) -> tuple[Evidence, LensModel, np.ndarray]:
+        """See `Evidence.holding`: columns of light are computed once, and models are without it. As it is where the
+        light is not given, or the model has sources of profiles too."""
+        if not light or len(model.source) > 1:
+            return super().holding(model, light)
+        positive = pixels_of(model)[1].positive()
         firm, free = np.flatnonzero(positive), np.flatnonzero(~positive)
         more = -len(firm) % LIGHTS
         held = []
-        for image, rays in zip(self.images, self.rays, strict=True):
-            target, columns = light_of(space, image, rays.seen)
-            filling = np.zeros((more, columns.shape[1]))
+        for target, columns in light:
+            filling = jnp.zeros((more, columns.shape[1]))
             held.append(HeldLight(target=target, columns=jnp.concatenate([columns[firm], filling, columns[free]])))
         places = np.empty(len(positive), int)
         places[firm], places[free] = np.arange(len(firm)), len(firm) + more + np.arange(len(free))
@@ -171,7 +173,8 @@ class PixelImagingLikelihood(Evidence):
         """Target (M,) and columns (K, M) of an image, held or of the model without its source on pixels."""
         if self.held:
             return self.held[k].target, self.held[k].columns
-        return _light_of(self.images[k], self.rays[k].seen, rest)
+        image, seen = self.images[k], self.rays[k].seen
+        return _target(image, seen, rest), _at(columns_of(image, rest), seen)
 
     def products(self, model: LensModel, images: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
         """See `Evidence.products`."""
@@ -223,20 +226,13 @@ class PixelImagingLikelihood(Evidence):
         return jnp.sum(jnp.stack([image.log_norm for image in self.images]))
 
 
-def _light_of(image: ImagingLikelihood, seen: jax.Array, rest: LensModel) -> tuple[jax.Array, jax.Array]:
-    """See `HeldLight`: target (M,) and columns (K, M), at the pixels `seen` (M,), in the order of the amplitudes; with
-    derivatives."""
-    return -image.residuals(rest).ravel()[seen], _at_pixels(columns_of(image, rest), seen)
+def _target(image: ImagingLikelihood, seen: jax.Array, rest: LensModel) -> jax.Array:
+    """See `HeldLight`: (M,), at the pixels `seen` (M,)."""
+    return -image.residuals(rest).ravel()[seen]
 
 
-@compiled
-def light_of(space: Space, image: ImagingLikelihood, seen: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The same of a model without parameters."""
-    rest = space.build(jnp.zeros(0))
-    return -image.residuals(rest).ravel()[seen], _at_pixels(image.columns(rest), seen)
-
-
-def _at_pixels(images: jax.Array, seen: jax.Array) -> jax.Array:
+def _at(images: jax.Array, seen: jax.Array) -> jax.Array:
+    """Images (K, H, W) at pixels (M,)."""
     return images.reshape(len(images), images.shape[1] * images.shape[2])[:, seen]
 
 
