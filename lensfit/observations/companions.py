@@ -61,7 +61,7 @@ class Companion:
 @dataclasses.dataclass(frozen=True, eq=False)
 class Left:
     """What a fit leaves, whitened (H, W): `excess` data less model, less where the lens is bright, and smoothed
-    like `source`, the lensed source; x, y (H, W) [arcsec] and `used` pixels."""
+    like `source`, the lensed source; x, y (H, W) [arcsec] in the frame of the mass, and `used` pixels."""
 
     x: np.ndarray
     y: np.ndarray
@@ -75,7 +75,7 @@ class Left:
     @classmethod
     def of(cls, likelihood: Any, model: LensModel) -> Left:
         """What a model of numbers leaves of the data of a likelihood."""
-        x, y = likelihood.grid.coordinates()
+        x, y = map(np.asarray, model.placed(*likelihood.grid.coordinates()))
         inverse = np.asarray(likelihood.inverse_noise)
         images = (np.asarray(model_image(likelihood, model.only(group))) for group in ("light", "source"))
         light, source = (image * inverse for image in images)

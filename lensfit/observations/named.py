@@ -13,22 +13,49 @@ from lensfit.errors import ModelError
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel, Models
 from lensfit.names import MassModel
+from lensfit.observations.bands import tied
+from lensfit.observations.image_observation import ImageObservation
 from lensfit.observations.observation import Observation, Shown
+from lensfit.observations.placing import leading, moved, on_region, place
+from lensfit.observations.region import add_note
 from lensfit.recipe import DataSection
 from lensfit.terms import Sum
 
 
+LEADS = "its arcs stand out most: the search begins here, and the mass is in these coordinates"
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class NamedObservations(Observation):
-    """Observations by name; the first one's frame is that of the whole."""
+    """Observations by name; the first one's frame is that of the whole.
+
+    reference: the image whose coordinates are those of the mass, where all are images. angles: by how much the others
+    are turned against it [degrees].
+    """
 
     kind: ClassVar[str] = "several data"
-    standard: ClassVar[Mapping[str, Callable[..., LensModel]]] = {}
-    default: ClassVar[str] = ""
     counted: ClassVar[str] = "data"
     overview: ClassVar[str] = ""
 
     observations: dict[str, Observation]
+    reference: str = ""
+    angles: dict[str, float] = dataclasses.field(default_factory=dict)
+
+    @property
+    def standard(self) -> Mapping[str, Callable[..., LensModel]]:  # pyright: ignore
+        """Those for images, where all are."""
+        return ImageObservation.standard if self._images else {}
+
+    @property
+    def default(self) -> str:  # pyright: ignore
+        """That for images, where all are."""
+        return ImageObservation.default if self._images else ""
+
+    @property
+    def _images(self) -> dict[str, ImageObservation]:
+        """The observations where all are of images, else none."""
+        images = {name: one for name, one in self.observations.items() if isinstance(one, ImageObservation)}
+        return images if len(images) == len(self.observations) else {}
 
     def asked(self, section: DataSection) -> NamedObservations:
         """The same: a recipe names no several data."""
@@ -50,14 +77,31 @@ class NamedObservations(Observation):
         return tuple(f"{name}: {note}" for name, one in self.observations.items() for note in one.notes)
 
     def region(self) -> NamedObservations:
-        """Of each."""
-        return self._each(lambda one: one.region())
+        """Of each; of images the one region of that whose arcs stand out most, in whose coordinates all are placed."""
+        images = self._images
+        if len(images) < 2 or self.reference:
+            return self._each(lambda one: one.region())
+        name = leading({key: one.imaging for key, one in images.items()})
+        first = images[name].region()
+        made, angles = {}, {}
+        for key, one in images.items():
+            if key == name:
+                made[key] = dataclasses.replace(first, imaging=add_note(first.imaging, LEADS))
+                continue
+            placed = place(images[name].imaging, one.imaging, key, name)
+            imaging = placed.imaging if one.settled else on_region(first.imaging, placed, key, name)
+            made[key] = dataclasses.replace(one, imaging=imaging, settled=True, galaxies=first.galaxies)
+            angles[key] = placed.angle
+        return dataclasses.replace(self, observations=made, reference=name, angles=angles)
 
     def _each(self, change: Callable[[Observation], Observation]) -> NamedObservations:
         return dataclasses.replace(self, observations={name: change(one) for name, one in self.observations.items()})
 
-    def model(self, name: str | None, mass: MassModel | None = None) -> LensModel:
-        """None is standard."""
+    def model(self, name: str | None, mass: MassModel | None = None) -> Any:
+        """Of images the standard model of each, tied together: see `lensfit.observations.bands`."""
+        if self._images:
+            models = {key: one.model(name, mass) for key, one in self.observations.items()}
+            return models if len(models) < 2 else tied(models, self.reference, self.angles)
         raise ModelError(
             f"no standard model is for several data: give model= a mapping of {', '.join(self.observations)} to models "
             "that share the priors of what they share"
@@ -109,12 +153,21 @@ class NamedObservations(Observation):
             "sources": [row for part in parts.values() for row in part["sources"]],
             "notes": self.notes,
             "parts": parts,
+            "reference": self.reference,
+            "places": {name: [*one.frame.origin, self.angles.get(name, 0.0)] for name, one in self._images.items()},
         }
 
     def restored(self, document: dict[str, Any], masks: Mapping[str, np.ndarray], model: Models) -> NamedObservations:
         """Each as it was."""
-        made = {}
-        for name, one in self.observations.items():
+        made, places = {}, document.get("places", {})
+        for name, one in self._placed(places).observations.items():
             own = {key.removeprefix(f"{name}_"): mask for key, mask in masks.items() if key.startswith(f"{name}_")}
             made[name] = one.restored(document["parts"][name], own, model[name])
+        angles = {name: place[2] for name, place in places.items() if name != document["reference"]}
+        return dataclasses.replace(self, observations=made, reference=document.get("reference", ""), angles=angles)
+
+    def _placed(self, places: Mapping[str, Any]) -> NamedObservations:
+        """With the middle of each image at its place (x, y)."""
+        made = {name: dataclasses.replace(one, imaging=moved(one.imaging, places[name][:2])) if name in places else one
+                for name, one in {**self.observations, **self._images}.items()}  # fmt: skip
         return dataclasses.replace(self, observations=made)
