@@ -14,9 +14,9 @@ import numpy as np
 
 from lensfit.errors import DataError, FitError, ModelError
 from lensfit.fitters.result import FitResult
-from lensfit.model import LensModel
+from lensfit.model import LensModel, Models
 from lensfit.names import Figures, MassModel
-from lensfit.observations import Observation, observe, read
+from lensfit.observations import Observation, Sections, by_name, observe, read
 from lensfit.problem import Problem
 from lensfit.progress import Progress, shown
 from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe, write_recipe
@@ -61,7 +61,7 @@ class Analysis:
     seen: Observation | Kept
     model: Model = None
     result: FitResult | None = None
-    data: DataSection | None = None
+    data: Sections | None = None
     fit: FitSection = dataclasses.field(default_factory=FitSection)
     road: tuple[dict[str, Any], ...] = ()
     posed: Problem | None = None
@@ -77,7 +77,7 @@ class Analysis:
 
         Args:
             data: file or folder, an `Imaging`, an `Interferometer`, several visibilities of one lens as a list, a
-                `DataSection`, or a mapping of names to any of these.
+                `DataSection`, or a mapping of names to any of these; files of several images are named by these.
             model: see `Model`. mass: the main mass of a standard one, "sie" (by default) or "epl".
             reading: of data from files, the fields of `DataSection`, as psf="psf.fits" or mask_radius=2.0.
 
@@ -230,11 +230,11 @@ class Analysis:
         return folder
 
     def _write_recipe(self, path: Path, folder: Path) -> None:
-        """recipe.toml, unless it holds what a recipe cannot name: several data, or profiles and priors of others."""
+        """recipe.toml, unless it holds what a recipe cannot name: profiles and priors of others."""
         fit = dataclasses.replace(self.fit, standard=None, mass=None) if self.fit.fitter in fitters() else None
         try:
-            if not isinstance(self.model, LensModel):
-                raise ModelError("a recipe is of one model")
+            if not isinstance(self.model, (LensModel, Models)):
+                raise ModelError("a recipe is of a model, or one for each of several data")
             write_recipe(path, self.model, data=self.data, fit=fit, folder=folder)
         except ModelError as error:
             logger.warning("no %s: %s", RECIPE, error)
@@ -247,16 +247,16 @@ class Kept:
     folder: Path
     document: dict[str, Any]
     derived: dict[str, Quantity]
-    data: DataSection | None
+    data: Sections | None
     model: Any
 
     def observation(self) -> Observation:
         """The data, read again, as they were fitted. Raises DataError where that cannot be."""
-        if self.data is None or self.data.path is None:
+        if self.data is None:
             raise DataError(f"{self.folder}: the data came from a script and lie in no file; begin with them again")
         made = read(self.data).restored(self.document["data"], read_masks(self.folder), self.model)
         if made.document()["hash"] != self.document["data"]["hash"]:
-            raise DataError(f"{self.data.path}: holds other data than those that were fitted")
+            raise DataError(f"{paths_of(self.data)}: holds other data than those that were fitted")
         return made
 
 
@@ -272,26 +272,37 @@ def load(folder: str | Path) -> Analysis:
     folder = Path(folder)
     result, derived, document = read_result(folder)
     recipe = read_recipe(folder / RECIPE) if (folder / RECIPE).is_file() else Recipe()
-    data = recipe.data if recipe.data.path is not None else None
+    data = None if isinstance(recipe.data, DataSection) and recipe.data.path is None else recipe.data
     kept = Kept(folder, document, derived, data, result.model)
     return Analysis(seen=kept, model=recipe.model, result=result, data=data, fit=recipe.fit,
                     road=tuple(document["road"]))  # fmt: skip
 
 
-def _section(data: Any, reading: dict[str, Any]) -> DataSection | None:
+def paths_of(section: Sections) -> str:
+    """The files that a section names, as a message shows them."""
+    several = [section] if isinstance(section, DataSection) else section.values()
+    return ", ".join(str(one.path) for one in several)
+
+
+def _section(data: Any, reading: dict[str, Any]) -> Sections | None:
     """What a recipe would say of data that are read from files, None where they are here already."""
     several = isinstance(data, (list, tuple)) and bool(data) and all(isinstance(one, (str, Path)) for one in data)
     if several:
         data, reading = data[0], {"more": tuple(Path(one) for one in data[1:]), **reading}
-    if isinstance(data, (str, Path)):
-        data = DataSection(path=Path(data))
-    if not isinstance(data, DataSection):
-        if reading:
-            raise DataError(f"{', '.join(reading)}: can be given where the data are read from files")
-        return None
+    if isinstance(data, Mapping) and data and all(isinstance(one, (str, Path, DataSection)) for one in data.values()):
+        return {str(name): _asked(one, reading) for name, one in data.items()}
+    if isinstance(data, (str, Path, DataSection)):
+        return by_name(_asked(data, reading))
+    if reading:
+        raise DataError(f"{', '.join(reading)}: can be given where the data are read from files")
+    return None
+
+
+def _asked(data: str | Path | DataSection, reading: dict[str, Any]) -> DataSection:
+    section = data if isinstance(data, DataSection) else DataSection(path=Path(data))
     paths = {"noise", "psf", "mask"}
     given = {k: Path(v) if k in paths and v is not None else _plain(v) for k, v in reading.items()}
-    return dataclasses.replace(data, **given)
+    return dataclasses.replace(section, **given)
 
 
 def _plain(value: Any) -> Any:

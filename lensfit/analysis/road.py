@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from lensfit.analysis.analysis import Analysis, Model, Step
+from lensfit.analysis.analysis import Analysis, Model, Step, paths_of
 from lensfit.analysis.auto_source import AutoSource
 from lensfit.analysis.source_on_pixels import Mesh, SourceOnPixels
 from lensfit.analysis.steps import Calibration, Companions, Posterior, Region, Search
@@ -16,7 +16,9 @@ from lensfit.errors import ModelError
 from lensfit.fitters.base import Fitter
 from lensfit.fitters.checkpoint import Store
 from lensfit.names import MassModel, SourceModel
+from lensfit.observations import Sections
 from lensfit.progress import Progress
+from lensfit.recipe import DataSection
 from lensfit.registry import fitter as fitter_of
 from lensfit.registry import name_of
 from lensfit.start_up import keeps_programs
@@ -77,7 +79,7 @@ def prepare(
     _check_setup()
     begun = Analysis.begin(data, model, mass=mass, seed=seed, **reading).then(Region()).ready()
     observation, frame = begun.observation, begun.observation.frame
-    where = begun.data.path if begun.data is not None else observation.kind
+    where = paths_of(begun.data) if begun.data is not None else observation.kind
     logger.info("data %s: %d x %d pixels of %.5g arcsec", where, *frame.shape, frame.pixel_scale)
     for note in observation.notes:
         logger.info("data: %s", note)
@@ -118,7 +120,7 @@ def standard_road(
     made.check()
     if direct:
         return (Search(chosen, checkpoint),)
-    given = begun.data is not None and begun.data.mask is not None
+    given = _mask_is_given(begun.data)
     steps: list[Step] = [Calibration() if observation.free else Search()]
     if not given:
         steps.append(Companions())
@@ -127,6 +129,12 @@ def standard_road(
     if not staged:
         steps.append(Posterior(chosen, checkpoint))
     return tuple(steps)
+
+
+def _mask_is_given(section: Sections | None) -> bool:
+    """Whether a mask was named, of several data one for any."""
+    several = () if section is None else (section,) if isinstance(section, DataSection) else section.values()
+    return any(one.mask is not None for one in several)
 
 
 def _check_setup() -> None:

@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lensfit.datasets import Dataset
-from lensfit.errors import ModelError
+from lensfit.errors import DataError, ModelError
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel, Models
-from lensfit.names import MassModel
+from lensfit.names import SEVERAL_TAKEN, MassModel
 from lensfit.observations.bands import tied
 from lensfit.observations.image_observation import ImageObservation
 from lensfit.observations.observation import Observation, Shown
@@ -40,6 +40,15 @@ class NamedObservations(Observation):
     observations: dict[str, Observation]
     reference: str = ""
     angles: dict[str, float] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of(cls, observations: Mapping[str, Observation]) -> NamedObservations:
+        """Raises DataError where a name is none, or stands for something else."""
+        for name in observations:
+            if not name.isidentifier() or name in SEVERAL_TAKEN:
+                raise DataError(f"{name!r} is no name of data: use letters, digits and _, as F444W or alma, and none of "
+                                f"{', '.join(SEVERAL_TAKEN)}")  # fmt: skip
+        return cls(observations=dict(observations))
 
     @property
     def standard(self) -> Mapping[str, Callable[..., LensModel]]:  # pyright: ignore
