@@ -26,8 +26,8 @@ GROUPS: dict[str, tuple[type[Any], ...]] = {
 class Parameter:
     """What is known of a free parameter or a solved amplitude: where it stands in the tree.
 
-    group: "light", "mass", "source", "alignment" or "sky". term: of the dataset whose model alone it belongs to, else empty.
-    typical: the value at which a search may hold it until the rest is found.
+    group: "light", "mass", "source", "alignment" or "sky". term: of the dataset whose model alone it belongs to, else
+    empty. typical: the value at which a search may hold it until the rest is found.
     """
 
     name: str
@@ -59,6 +59,10 @@ class LensModel:
     def placed(self, x: Any, y: Any) -> tuple[Any, Any]:
         """The points (x, y) [arcsec] of the dataset's frame in the frame of the mass."""
         return (x, y) if self.alignment is None else self.alignment.placed(x, y)
+
+    def seen(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """The points (x, y) [arcsec] of the frame of the mass in the dataset's frame."""
+        return (x, y) if self.alignment is None else self.alignment.seen(x, y)
 
     def deflection(self, x: Any, y: Any) -> tuple[Any, Any]:
         """Total deflection (alpha_x, alpha_y) [arcsec] at the points (x, y) [arcsec]."""

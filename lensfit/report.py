@@ -210,6 +210,10 @@ CAPTIONS = {
     "source": "Source as it is behind lens and instrument, with the caustics. Grey: beyond its mesh, if it has one.",
     "source_deviation": "Posterior standard deviation of the reconstructed source, lens and mesh held.",
     "magnification": "Absolute magnification in the image plane, with the critical curves.",
+    "colour": "All bands as one picture, as the widest PSF shows them: data, model, data without lens light, and the "
+    "source with the caustics. Each band is scaled by its arcs, so that the source as a whole is white.",
+    "colours": "Colour of the arcs in directions about the lens, corrected for the PSFs by the model; of the model's "
+    "source, and of the lens light in the same pixels. One lensed source has its own colour in every image.",
     "corner": "Posterior of the parameters of the mass: contours hold 68 and 95 % of the samples. Orange: best values.",
     "slope": "Posterior of Einstein radius, slope and shear: contours hold 68 and 95 %. Orange: best values; green: "
     "neighbouring models that count.",

@@ -15,11 +15,11 @@ import numpy as np
 from lensfit.errors import DataError, FitError, ModelError
 from lensfit.fitters.result import FitResult
 from lensfit.model import LensModel, Models
-from lensfit.names import Figures, MassModel
+from lensfit.names import Figures, MassModel, Structure
 from lensfit.observations import Observation, Sections, by_name, observe, read
 from lensfit.problem import Problem
 from lensfit.progress import Progress, shown
-from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe, write_recipe
+from lensfit.recipe import OF_STANDARD, DataSection, FitSection, Recipe, read_recipe, write_recipe
 from lensfit.registry import fitters
 from lensfit.report import write_report
 from lensfit.results import Quantity, derived_quantities, headline, read_result, renewing, write_results
@@ -71,14 +71,16 @@ class Analysis:
 
     @classmethod
     def begin(
-        cls, data: Any, model: Model = None, *, mass: MassModel | None = None, seed: int = 0, **reading: Any
+        cls, data: Any, model: Model = None, *, mass: MassModel | None = None, light_bands: Structure | None = None,
+        source_bands: Structure | None = None, seed: int = 0, **reading: Any,
     ) -> Self:
         """Data and model, nothing chosen or fitted yet.
 
         Args:
             data: file or folder, an `Imaging`, an `Interferometer`, several visibilities of one lens as a list, a
                 `DataSection`, or a mapping of names to any of these; files of several images are named by these.
-            model: see `Model`. mass: the main mass of a standard one, "sie" (by default) or "epl".
+            model: see `Model`. mass: the main mass of a standard one, "sie" (by default) or "epl". light_bands,
+                source_bands: the shape of lens light and source of one in several bands, see `analyse`.
             reading: of data from files, the fields of `DataSection`, as psf="psf.fits" or mask_radius=2.0.
 
         Raises:
@@ -89,7 +91,10 @@ class Analysis:
         standard = observation.default or None if model is None else model if isinstance(model, str) else None
         if mass is not None and standard is None:
             raise ModelError(f"mass {mass!r} is that of a standard model, and the model given has masses of its own")
-        asked = FitSection(seed=seed, standard=standard, mass=mass)
+        if (light_bands or source_bands) and standard is None:
+            raise ModelError("light_bands and source_bands are of a standard model, and the model given ties its own")
+        observation.structured(light_bands, source_bands)
+        asked = FitSection(seed=seed, standard=standard, mass=mass, light_bands=light_bands, source_bands=source_bands)
         return cls(seen=observation, model=model, data=section, fit=asked)
 
     @classmethod
@@ -148,7 +153,8 @@ class Analysis:
     def asked_model(self) -> Any:
         """The model that was asked for, its standard one made from the data as they are now."""
         if self.model is None or isinstance(self.model, str):
-            return self.observation.model(self.model, self.fit.mass)
+            observation = self.observation.structured(self.fit.light_bands, self.fit.source_bands)
+            return observation.model(self.model, self.fit.mass)
         if callable(self.model) and not isinstance(self.model, LensModel):
             return self.model(self.observation.frame)
         return self.model
@@ -231,7 +237,7 @@ class Analysis:
 
     def _write_recipe(self, path: Path, folder: Path) -> None:
         """recipe.toml, unless it holds what a recipe cannot name: profiles and priors of others."""
-        fit = dataclasses.replace(self.fit, standard=None, mass=None) if self.fit.fitter in fitters() else None
+        fit = dataclasses.replace(self.fit, **dict.fromkeys(OF_STANDARD)) if self.fit.fitter in fitters() else None
         try:
             if not isinstance(self.model, (LensModel, Models)):
                 raise ModelError("a recipe is of a model, or one for each of several data")

@@ -15,7 +15,7 @@ from lensfit.analysis.steps import Calibration, Companions, Posterior, Region, S
 from lensfit.errors import ModelError
 from lensfit.fitters.base import Fitter
 from lensfit.fitters.checkpoint import Store
-from lensfit.names import MassModel, SourceModel
+from lensfit.names import MassModel, SourceModel, Structure
 from lensfit.observations import Sections
 from lensfit.progress import Progress
 from lensfit.recipe import DataSection
@@ -32,6 +32,8 @@ def analyse(
     fitter: Fitter | str = "staged",
     *,
     mass: MassModel | None = None,
+    light_bands: Structure | None = None,
+    source_bands: Structure | None = None,
     seed: int = 0,
     source: SourceModel | None = None,
     mesh: Mesh | Mapping[str, Any] | None = None,
@@ -46,12 +48,16 @@ def analyse(
 
     Args:
         data: file or folder, an `Imaging`, an `Interferometer`, several visibilities of one lens as a list, or a
-            mapping of names to any of these, which are then fitted together.
+            mapping of names to any of these, which are then fitted together; files of several images, as a list, are
+            named by these.
         model: a standard model by its name ("parametric", "flexible", "one_source", ...; by default "parametric",
-            of visibilities "one_source"), a `LensModel` with priors, a function that makes one of the dataset, or of
+            of visibilities "one_source"; of images in several bands that of each, tied), a `LensModel` with priors, a function that makes one of the dataset, or of
             several named data a mapping of their names to models that share priors.
         fitter: by name, or as an object with its settings.
         mass: the main mass of a standard model, "sie" (by default) or "epl", whose slope is free.
+        light_bands, source_bands: the shape of lens light and source of a standard model of images in several bands:
+            "own" (by default) for each band, "shared" by all, or "scaled", shared but for a size that changes smoothly
+            from one band to the next, in their order.
         seed: same seed, same result.
         source: "auto" gives it what the data ask for, one profile, two or pixels (see `AutoSource`), by default where
             the model is a standard one; "profiles" those of the model, by default where it is given; "pixels" puts it
@@ -66,18 +72,23 @@ def analyse(
     Raises:
         DataError: the data cannot be used. ModelError: the model or the mesh cannot. FitError: the fit failed.
     """
-    begun = prepare(data, model, mass=mass, seed=seed, **reading)
+    begun = prepare(
+        data, model, mass=mass, light_bands=light_bands, source_bands=source_bands, seed=seed, **reading
+    )
     if steps is None:
         steps = standard_road(begun, fitter, source=source, mesh=mesh)
     return begun.along(steps, progress)
 
 
 def prepare(
-    data: Any, model: Model = None, *, mass: MassModel | None = None, seed: int = 0, **reading: Any
+    data: Any, model: Model = None, *, mass: MassModel | None = None, light_bands: Structure | None = None,
+    source_bands: Structure | None = None, seed: int = 0, **reading: Any,
 ) -> Analysis:
     """Data and model with the region chosen, ready to be fitted: see `analyse`."""
     _check_setup()
-    begun = Analysis.begin(data, model, mass=mass, seed=seed, **reading).then(Region()).ready()
+    begun = Analysis.begin(
+        data, model, mass=mass, light_bands=light_bands, source_bands=source_bands, seed=seed, **reading
+    ).then(Region()).ready()
     observation, frame = begun.observation, begun.observation.frame
     where = paths_of(begun.data) if begun.data is not None else observation.kind
     logger.info("data %s: %d x %d pixels of %.5g arcsec", where, *frame.shape, frame.pixel_scale)

@@ -55,7 +55,8 @@ def _fit(arguments: argparse.Namespace) -> int:
     with RunLog(folder, "a" if arguments.resume or arguments.overwrite else "w") as log:
         logger.info("lensfit %s: %s", version.__version__, shlex.join(sys.argv))
         asked = read_asked(arguments)
-        begun = prepare(asked.data, asked.model, mass=asked.fit.mass, seed=asked.fit.seed)
+        given = {name: getattr(asked.fit, name) for name in ("mass", "light_bands", "source_bands", "seed")}
+        begun = prepare(asked.data, asked.model, **given)
         steps = standard_road(begun, asked.fitter, source=asked.fit.source, mesh=asked.fit.mesh, checkpoint=store)
         if arguments.live:
             _check_live(begun, asked)
@@ -133,7 +134,8 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
             raise ModelError(f"{arguments.model}: no model; give its profiles, or standard in [fit]")
         if recipe.model is not None and arguments.mass is not None:
             raise ModelError(f"{arguments.model}: holds masses of its own; leave --mass out, or change them there")
-    given = {name: getattr(arguments, name) for name in ("seed", "fitter", "source", "mass")}
+    given = {name: getattr(arguments, name)
+             for name in ("seed", "fitter", "source", "mass", "light_bands", "source_bands")}  # fmt: skip
     said = {name: getattr(arguments, option) for option, name in MESH_OPTIONS.items()}
     mesh = {name: value for name, value in said.items() if value is not None}
     if mesh:

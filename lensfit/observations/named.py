@@ -12,17 +12,24 @@ from lensfit.datasets import Dataset
 from lensfit.errors import DataError, ModelError
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel, Models
-from lensfit.names import SEVERAL_TAKEN, MassModel
-from lensfit.observations.bands import tied
+from lensfit.names import SEVERAL_TAKEN, MassModel, Structure
+from lensfit.observations.bands import Ties, tied
 from lensfit.observations.image_observation import ImageObservation
 from lensfit.observations.observation import Observation, Shown
 from lensfit.observations.placing import leading, moved, on_region, place
 from lensfit.observations.region import add_note
+from lensfit.plots import band_figures
 from lensfit.recipe import DataSection
 from lensfit.terms import Sum
-
+from lensfit.trust.of_bands import colours_of
 
 LEADS = "its arcs stand out most: the search begins here, and the mass is in these coordinates"
+
+
+BANDS = (
+    "A row for each band: data, model, normalised residual, data without lens light, and the source with the caustics. "
+    "Data and model of a band share one scale. Grey: masked."
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,7 +37,8 @@ class NamedObservations(Observation):
     """Observations by name; the first one's frame is that of the whole.
 
     reference: the image whose coordinates are those of the mass, where all are images. angles: by how much the others
-    are turned against it [degrees].
+    are turned against it [degrees]. light_bands, source_bands: how their standard models hang together, see
+    `lensfit.observations.bands`.
     """
 
     kind: ClassVar[str] = "several data"
@@ -40,6 +48,8 @@ class NamedObservations(Observation):
     observations: dict[str, Observation]
     reference: str = ""
     angles: dict[str, float] = dataclasses.field(default_factory=dict)
+    light_bands: Structure = "own"
+    source_bands: Structure = "own"
 
     @classmethod
     def of(cls, observations: Mapping[str, Observation]) -> NamedObservations:
@@ -50,6 +60,12 @@ class NamedObservations(Observation):
                                 f"{', '.join(SEVERAL_TAKEN)}")  # fmt: skip
         return cls(observations=dict(observations))
 
+    def structured(self, light: Structure | None, source: Structure | None) -> NamedObservations:
+        """See `Observation`."""
+        if (light or source) and not self._images:
+            return super().structured(light, source)
+        return dataclasses.replace(self, light_bands=light or "own", source_bands=source or "own")
+
     @property
     def standard(self) -> Mapping[str, Callable[..., LensModel]]:  # pyright: ignore
         """Those for images, where all are."""
@@ -59,6 +75,11 @@ class NamedObservations(Observation):
     def default(self) -> str:  # pyright: ignore
         """That for images, where all are."""
         return ImageObservation.default if self._images else ""
+
+    @property
+    def source_by_data(self) -> bool:  # pyright: ignore
+        """Where all are images."""
+        return bool(self._images)
 
     @property
     def _images(self) -> dict[str, ImageObservation]:
@@ -110,7 +131,10 @@ class NamedObservations(Observation):
         """Of images the standard model of each, tied together: see `lensfit.observations.bands`."""
         if self._images:
             models = {key: one.model(name, mass) for key, one in self.observations.items()}
-            return models if len(models) < 2 else tied(models, self.reference, self.angles)
+            if len(models) < 2:
+                return models
+            ties = Ties(reference=self.reference, angles=self.angles, light=self.light_bands, source=self.source_bands)
+            return tied(models, ties)
         raise ModelError(
             f"no standard model is for several data: give model= a mapping of {', '.join(self.observations)} to models "
             "that share the priors of what they share"
@@ -128,10 +152,14 @@ class NamedObservations(Observation):
         return tuple(f"{name}: {words}" for name, some in said.items() for words in some)
 
     def shown(self, term: Any, model: Any, found: Reconstruction | None) -> Shown:
-        """Figures and images of each, their names after its own."""
-        figures, planes = {}, []
+        """Figures and images of each, their names after its own; of several images first those of all together."""
+        images = self._images if len(self._images) > 1 else {}
+        scenes = {name: one.scene(term.terms[name], model[name]) for name, one in images.items()}
+        colours = colours_of([(name, term.terms[name], model[name]) for name in scenes])
+        figures, planes = band_figures(scenes, colours) if scenes else {}, []
         for name, one in self.observations.items():
-            shown = one.shown(term.terms[name], model[name], None)
+            scene = scenes.get(name)
+            shown = one.shown(term.terms[name], model[name], None) if scene is None else images[name].drawn(scene)
             figures |= {f"{name}_{figure}": make for figure, make in shown.figures.items()}
             planes += [dataclasses.replace(plane, name=f"{name}_{plane.name}") for plane in shown.planes]
         return Shown(figures, tuple(planes))
@@ -155,7 +183,7 @@ class NamedObservations(Observation):
         return {
             "kind": self.kind,
             "counted": self.counted,
-            "overview": "; ".join(f"{name}: {part['overview']}" for name, part in parts.items()),
+            "overview": self._told(parts),
             "described": rows,
             "unit": self.frame.unit,
             "hash": ", ".join(part["hash"] for part in parts.values()),
@@ -165,6 +193,12 @@ class NamedObservations(Observation):
             "reference": self.reference,
             "places": {name: [*one.frame.origin, self.angles.get(name, 0.0)] for name, one in self._images.items()},
         }
+
+    def _told(self, parts: dict[str, Any]) -> str:
+        """What the first figure shows."""
+        if len(self._images) > 1:
+            return BANDS
+        return "; ".join(f"{name}: {part['overview']}" for name, part in parts.items())
 
     def restored(self, document: dict[str, Any], masks: Mapping[str, np.ndarray], model: Models) -> NamedObservations:
         """Each as it was."""

@@ -23,6 +23,7 @@ from lensfit.names import (
     SEVERAL_TAKEN,
     SIDES,
     SOURCES,
+    STRUCTURES,
     VISIBILITY_MODELS,
     East,
     MaskIs,
@@ -32,6 +33,7 @@ from lensfit.names import (
     NoiseScale,
     Sign,
     SourceModel,
+    Structure,
 )
 from lensfit.outside import text_of, unreadable
 from lensfit.recipe import values
@@ -44,6 +46,8 @@ S = TypeVar("S")
 LONGEST = 2**21
 """Bytes of the longest recipe."""
 MANY_PARTS = re.compile(r"""(?:\.[ \t]*(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*){40}""")
+OF_STANDARD = ("standard", "mass", "light_bands", "source_bands")
+"""What [fit] says of a standard model."""
 PRESETS = {"jwst_f150w": instruments.jwst_f150w}
 
 
@@ -85,8 +89,8 @@ class DataSection:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FitSection:
-    """[fit]: the fitter, its settings and its seed; `standard` names a standard model, in place of profiles, and
-    `mass` its main mass.
+    """[fit]: the fitter, its settings and its seed; `standard` names a standard model, in place of profiles, `mass` its
+    main mass, and `light_bands` and `source_bands` the structure of lens light and source in several bands.
 
     settings: the fitter's fields that are not as by default, as {nlive = 400}.
     source: "auto" gives it what the data ask for, "profiles" what the model says, "pixels" puts it on pixels once the
@@ -99,6 +103,8 @@ class FitSection:
     settings: dict[str, Any] | None = None
     standard: str | None = None
     mass: MassModel | None = None
+    light_bands: Structure | None = None
+    source_bands: Structure | None = None
     source: SourceModel | None = None
     mesh: dict[str, Any] | None = None
 
@@ -181,7 +187,7 @@ def read_recipe(path: str | Path) -> Recipe:
             sections["data"] = {name: _read_section(DataSection, content["data"], name, path.parent, "data.")
                                 for name in names}  # fmt: skip
         model = read_model(content, names) if content.keys() & {*OF_MODEL, *names} else None
-        for key in ("standard", "mass"):
+        for key in OF_STANDARD:
             if model is not None and getattr(sections["fit"], key) is not None:
                 raise ModelError(f"fit.{key}: the recipe holds a model of its own too; keep one of the two")
     except ModelError as error:
@@ -317,6 +323,8 @@ READERS: dict[type, dict[str, values.Reader]] = {
         "settings": values.settings,
         "standard": values.one_of(*IMAGE_MODELS, *VISIBILITY_MODELS),
         "mass": values.one_of(*MASSES),
+        "light_bands": values.one_of(*STRUCTURES),
+        "source_bands": values.one_of(*STRUCTURES),
         "source": values.one_of(*SOURCES),
         "mesh": values.settings,
     },

@@ -18,6 +18,8 @@ from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.names import Figures
 from lensfit.observations import Observation, Plane, Shown
 from lensfit.plots import (
+    BAND_FIGURES,
+    COLOURS,
     FIGURES,
     PIXEL_FIGURES,
     PIXEL_VISIBILITY_FIGURES,
@@ -101,7 +103,8 @@ REPORT, RECIPE = "report.html", "recipe.toml"
 OVERVIEW = "overview"
 LIVE = ("live.png", "live.gif")
 SLOPE_FIGURE, BESIDE_SLOPE = "slope", ("einstein_radius", "strength", "slope", "gamma1", "gamma2")
-_EVERY = {*FIGURES, *VISIBILITY_FIGURES, *PIXEL_FIGURES, *PIXEL_VISIBILITY_FIGURES, *SAMPLE_FIGURES, SLOPE_FIGURE}
+_OF_DATA = {*BAND_FIGURES, COLOURS, *FIGURES, *VISIBILITY_FIGURES, *PIXEL_FIGURES, *PIXEL_VISIBILITY_FIGURES}
+_EVERY = {*_OF_DATA, *SAMPLE_FIGURES, SLOPE_FIGURE}
 _TABLES = (RESULT, TABLE, MODEL, SOURCE, SAMPLES, CHAINS, REPORT, RECIPE)
 MADE = frozenset({*_TABLES, *LIVE, *(f"{name}.png" for name in _EVERY)})
 """What a run may write; of several data the names of figures begin with that of each."""
@@ -152,12 +155,14 @@ def _draw_all(folder: Path, shown: Shown) -> list[str]:
 
 
 def _draw_overview(folder: Path, shown: Shown) -> list[str]:
-    """Write the overview alone, of several data one of each; their names. The panels of a sheet are drawn small."""
+    """Write the overview alone, of several data one of each where there is none of all; their names. The panels of a
+    sheet are drawn small."""
     if shown.sheet:
         name = next(iter(shown.figures))
         write_png(folder / f"{name}.png", sheet([pixels_of(shown.figures[n](), 0.5) for n in shown.sheet]))
         return [name]
-    names = [name for name in shown.figures if name == OVERVIEW or name.endswith(f"_{OVERVIEW}")]
+    whole = [OVERVIEW] if OVERVIEW in shown.figures else []
+    names = whole or [name for name in shown.figures if name.endswith(f"_{OVERVIEW}")]
     for name in names:
         _draw(folder, name, shown.figures[name]())
     return names

@@ -11,7 +11,7 @@ import numpy as np
 from lensfit.compiled import compiled
 from lensfit.fitters.lm import Descent, Point, System
 from lensfit.fitters.result import Basin, Variant
-from lensfit.model import AnyModel, LensModel
+from lensfit.model import AnyModel, LensModel, Models
 from lensfit.priors import Part, Prior, Solved, renewed
 from lensfit.profiles import LightProfile
 from lensfit.pytree import replace
@@ -50,10 +50,9 @@ class Joint:
 
     @classmethod
     def over(cls, model: AnyModel, space: Space, tally: Tally, score: Score) -> Joint:
-        """For a model and its space; one of several datasets has no wider one."""
-        wide = space
-        if isinstance(model, LensModel) and len(model.source) == 1:
-            wide = Space.of(with_second_source(model))
+        """For a model and its space, or the models of several datasets; one with several sources has no wider one."""
+        each = model.values() if isinstance(model, Models) else (model,)
+        wide = Space.of(with_second_source(model)) if all(len(one.source) == 1 for one in each) else space
         own = {p.name for p in space.amplitudes}
         return cls(
             space=space,
@@ -122,9 +121,9 @@ class Joint:
         return replace(point, **arrays)
 
 
-def with_second_source(model: LensModel) -> LensModel:
-    """The model with another source like its only one, parameters of its own and the amplitude solved."""
-    ((name, source),) = model.source.items()
+def with_second_source(model: AnyModel) -> Any:
+    """The model with another source like its only one, parameters of its own and the amplitude solved; of several
+    datasets each, what is one parameter of their sources is one of the others too."""
     own: dict[str, Prior] = {}
 
     def another(leaf: Any) -> Any:
@@ -134,9 +133,13 @@ def with_second_source(model: LensModel) -> LensModel:
         copy = own.setdefault(prior.tag, renewed(prior))
         return Part(copy, leaf.index) if isinstance(leaf, Part) else copy
 
-    second: LightProfile = jax.tree.map(another, source, is_leaf=is_leaf)
-    second = replace(second, **{second.amplitude: Solved()})
-    return replace(model, source={name: source, name + SUFFIX: second})
+    def widened(one: LensModel) -> LensModel:
+        ((name, source),) = one.source.items()
+        second: LightProfile = jax.tree.map(another, source, is_leaf=is_leaf)
+        second = replace(second, **{second.amplitude: Solved()})
+        return replace(one, source={name: source, name + SUFFIX: second})
+
+    return Models(terms={n: widened(one) for n, one in model.items()}) if isinstance(model, Models) else widened(model)
 
 
 def join(roles: Roles, light: np.ndarray, rest: np.ndarray) -> np.ndarray:

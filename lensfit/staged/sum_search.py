@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from lensfit.fitters.result import Basin
+from lensfit.fitters.lm import Point
+from lensfit.fitters.result import Basin, Variant
 from lensfit.model import Models
 from lensfit.space import Space
 from lensfit.staged.case import Case, Found, Tally, Tell, objective_score, to_theta, to_z
 from lensfit.staged.joint import Joint
 from lensfit.staged.stages import Stages
-from lensfit.terms import Sum
+from lensfit.terms import LeastSquares, Sum
 
 FOLLOWED = 3
 """Basins of the leading term that are followed in all data."""
@@ -109,6 +110,33 @@ class SumSearch:
             ends.append(self.joint.descend(terms, to_theta(space, np.where(free, inside, z)), 30, 0.1, free))
         best = min(ends, key=lambda point: float(point.objective))
         return np.asarray(best.z)
+
+
+def fit_alone(joint: Joint, terms: LeastSquares, point: Point) -> tuple[Variant, ...]:
+    """Neighbours of a fit of several images at `point`: each fitted to one of them alone, what is only the others' then
+    fitted to those with the rest held; none where the data are no images.
+
+    The other images are made dark and weightless, so that the program of all serves.
+    """
+    if not isinstance(terms, Sum) or len(terms.terms) < 2 or any(t.kind != "image" for t in terms.terms.values()):
+        return ()
+    space, made = joint.space, []
+    images: dict[str, Any] = terms.terms
+    for name in images:
+        own = _of_term(space, name)
+        alone = Sum(terms={key: one if key == name else one.weighted(0.0) for key, one in images.items()})
+        theta = np.asarray(joint.descend(alone, np.asarray(point.theta), 20, 1.0, own).theta)
+        end = joint.descend(terms, theta, 15, 1.0, ~own)
+        values = zip((p.name for p in (*space.parameters, *space.amplitudes)), (*end.theta, *end.amplitudes), strict=True)
+        model = space.build(end.theta).filled(end.amplitudes)
+        made.append(Variant(alone_name(name), float(end.chi2), {k: float(v) for k, v in values}, True, model))
+    return tuple(made)
+
+
+def alone_name(name: str) -> str:
+    """What the neighbour that is fitted to one of several data alone is called."""
+    return f"{name} alone"
+
 
 
 def leading(terms: Sum, models: Models) -> str:
