@@ -22,7 +22,16 @@ from lensfit.progress import Progress, shown
 from lensfit.recipe import OF_STANDARD, DataSection, FitSection, Recipe, read_recipe, write_recipe
 from lensfit.registry import fitters
 from lensfit.report import write_report
-from lensfit.results import Quantity, derived_quantities, headline, read_result, renewing, write_results
+from lensfit.results import (
+    Photometry,
+    Quantity,
+    derived_quantities,
+    headline,
+    photometry_of,
+    read_result,
+    renewing,
+    write_results,
+)
 from lensfit.results.document import RESULT
 from lensfit.results.files import RECIPE, read_masks
 from lensfit.start_up import one_blas_thread
@@ -185,6 +194,11 @@ class Analysis:
             return self.seen.derived
         return derived_quantities(self.problem, self.observation, self.fitted)
 
+    @cached_property
+    def photometry(self) -> Photometry | None:
+        """Fluxes of lens and source in each of several data, with their covariance; None where there is one alone."""
+        return photometry_of(self.problem, self.observation, self.fitted)
+
     @property
     def einstein_radius(self) -> Quantity:
         """That of the critical curve, whatever the masses: sqrt(area / pi) [arcsec]."""
@@ -230,7 +244,7 @@ class Analysis:
             raise DataError(f"{folder}: is a file; choose a folder")
         result, derived = self.fitted, self.derived
         with renewing(folder, RESULT) as made:
-            write_results(made, result, self.problem, self.observation, derived, self.road, figures)
+            write_results(made, result, self.problem, self.observation, derived, self.road, figures, self.photometry)
             write_report(made)
             self._write_recipe(made / RECIPE, folder)
         return folder

@@ -70,7 +70,6 @@ def colours_figure(colours: Sequence[Colours]) -> Figure:
         axes.plot(one.angle, one.model, "D", color="#0072b2", mfc="none", ms=6, label="model of the source")
         axes.plot(one.angle, one.lens, "x", color="#d55e00", ms=6, label="lens light among them")
         axes.set_ylabel(f"{one.first} \N{MINUS SIGN} {one.second} [mag of data units]", fontsize=8)
-        axes.invert_yaxis()
         axes.tick_params(labelsize=8, direction="in")
     axes.set_xlim(0, 360)
     axes.set_xticks(range(0, 361, 60))

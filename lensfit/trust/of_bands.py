@@ -108,7 +108,7 @@ def _colours(one: Part, other: Part, center: tuple[float, float]) -> Colours | N
 
 
 def _level(term: Any, model: LensModel) -> float:
-    """The brightness per square arcsec from which on pixels hold the share INSIDE of the lensed source's light."""
+    """The brightness from which on pixels hold the share INSIDE of the lensed source's light."""
     source, used = np.asarray(_lights(term, model)[0]), np.asarray(term.inverse_noise) > 0
     down = np.sort(source[used])[::-1]
     return float(down[np.searchsorted(np.cumsum(down), INSIDE * down.sum())])
@@ -133,16 +133,14 @@ def _sectors(
     with np.errstate(divide="ignore", invalid="ignore"):
         amplitude = total(source * (source + left)) / weight
         error = weight**-0.5
-    area = float(term.grid.pixel_scale) ** 2
-    return _Sectors(amplitude, error, total(bare) * area, total(light) * area)
+    return _Sectors(amplitude, error, total(bare), total(light))
 
 
 @compiled
 def _lights(term: Any, model: LensModel) -> tuple[jax.Array, jax.Array]:
-    """Lensed source and lens light (H, W) of a model of numbers before the PSF, without sky, per square arcsec."""
+    """Lensed source and lens light (H, W) of a model of numbers before the PSF, without sky."""
     light = model.only("light")
-    area = term.grid.pixel_scale**2
-    return term.light(model.only("source")) / area, (term.light(light) - light.sky) / area
+    return term.light(model.only("source")), term.light(light) - light.sky
 
 
 @compiled
