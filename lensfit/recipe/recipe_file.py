@@ -151,7 +151,7 @@ class InstrumentSection:
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
     """What a recipe says. `model` is None where it holds neither profiles nor sky; of several data, those of
-    [data.NAME], it is one for each of them."""
+    [data.NAME] or of a script, it is one for each of them."""
 
     model: AnyModel | None = None
     data: DataSection | dict[str, DataSection] = dataclasses.field(default_factory=DataSection)
@@ -176,16 +176,17 @@ def read_recipe(path: str | Path) -> Recipe:
     except ValueError as error:
         raise ModelError(f"{path}: is not valid TOML ({error}); correct it there") from error
     try:
-        names = _several(content)
+        data = _several(content)
+        names = data or tuple(key for key, table in content.items() if _is_model(key, table))
         known = (*OF_MODEL, *SECTIONS, *names)
         for key in content:
             if key not in known:
                 values.unknown("top level", "section", key, known)
         sections: dict[str, Any] = {name: _read_section(kind, content, name, path.parent)
-                                    for name, kind in SECTIONS.items() if name != "data" or not names}  # fmt: skip
-        if names:
+                                    for name, kind in SECTIONS.items() if name != "data" or not data}  # fmt: skip
+        if data:
             sections["data"] = {name: _read_section(DataSection, content["data"], name, path.parent, "data.")
-                                for name in names}  # fmt: skip
+                                for name in data}  # fmt: skip
         model = read_model(content, names) if content.keys() & {*OF_MODEL, *names} else None
         for key in OF_STANDARD:
             if model is not None and getattr(sections["fit"], key) is not None:
@@ -206,6 +207,11 @@ def _several(content: dict[str, Any]) -> tuple[str, ...]:
         other = next(key for key in data or () if key not in tables)
         raise ModelError(f"data.{other}: [data] holds several data by name; write it into the [data.NAME] it is of")
     return tuple(tables)
+
+
+def _is_model(name: str, table: Any) -> bool:
+    """Whether a table is the model of one of several data that the recipe does not name, as those of a script."""
+    return name not in SEVERAL_TAKEN and isinstance(table, dict) and bool(table) and table.keys() <= {*OF_MODEL}
 
 
 def _content(text: str) -> dict[str, Any]:

@@ -32,13 +32,15 @@ class Joint:
 
     They run in a `wide` space, that of a model with one more source, whose amplitude is held at zero: the
     model's neighbours are then fitted by the same compiled program. `place` (n,) and `shown` (K_wide,) say which
-    of its parameters and amplitudes are the model's own; `moving` (n,) which of these move, None = all.
+    of its parameters and amplitudes are the model's own; `moving` (n,) which of these move, None = all. `places` are
+    those of the amplitudes of each of several datasets among all.
     """
 
     space: Space
     wide: Space
     place: np.ndarray
     shown: np.ndarray
+    places: dict[str, np.ndarray] | None
     tally: Tally
     score: Score
     moving: np.ndarray | None = None
@@ -52,13 +54,15 @@ class Joint:
     def over(cls, model: AnyModel, space: Space, tally: Tally, score: Score) -> Joint:
         """For a model and its space, or the models of several datasets; one with several sources has no wider one."""
         each = model.values() if isinstance(model, Models) else (model,)
-        wide = Space.of(with_second_source(model)) if all(len(one.source) == 1 for one in each) else space
+        wider = with_second_source(model) if all(len(one.source) == 1 for one in each) else model
+        wide = space if wider is model else Space.of(wider)
         own = {p.name for p in space.amplitudes}
         return cls(
             space=space,
             wide=wide,
             place=np.array([wide.names.index(name) for name in space.names]),
             shown=np.array([p.name in own for p in wide.amplitudes], bool),
+            places=wider.places() if isinstance(wider, Models) else None,
             tally=tally,
             score=score,
         )
@@ -84,6 +88,12 @@ class Joint:
         curvature, slope = np.asarray(end.system.curvature), np.asarray(end.system.slope)
         system = System(curvature=curvature[np.ix_(own, own)], slope=slope[own])  # pyright: ignore[reportArgumentType]
         return self._narrow(end.point), system
+
+    def _own_columns(self, columns: Any) -> Any:
+        """Those of the model's own amplitudes, of several datasets in each."""
+        if self.places is None:
+            return np.asarray(columns)[self.shown]
+        return {name: np.asarray(columns[name])[self.shown[place]] for name, place in self.places.items()}
 
     def fit(
         self, likelihood: Any, theta: np.ndarray, iterations: int, tolerance: float, free: np.ndarray | None = None
@@ -116,7 +126,7 @@ class Joint:
             "z": np.asarray(point.z)[self.place],
             "theta": np.asarray(point.theta)[self.place],
             "amplitudes": np.asarray(point.amplitudes)[self.shown],
-            "columns": np.asarray(point.columns)[self.shown],
+            "columns": self._own_columns(point.columns),
         }
         return replace(point, **arrays)
 

@@ -199,8 +199,9 @@ def test_one_verdict_colours_and_photometry(done):
     found = done.photometry
     assert found.names[:3] == (("VIS", "lens"), ("VIS", "source"), ("VIS", "lensed_source"))
     arc = truth("J").source["arc"]
-    whole = arc.intensity * 2 * np.pi * arc.effective_radius**2 * 1.9947 / BANDS["J"][0] ** 2
-    assert dict(zip(found.names, found.flux, strict=True))["J", "source"] == pytest.approx(whole, rel=0.02)
+    b = 1.67835  # of an exponential, whose integral is 2 pi I_e R_e^2 exp(b) / b^2
+    whole = arc.intensity * 2 * np.pi * arc.effective_radius**2 * np.exp(b) / b**2 / BANDS["J"][0] ** 2
+    assert dict(zip(found.names, found.flux, strict=True))["J", "source"] == pytest.approx(whole, rel=2e-3)
     assert found.magnitude[0] == pytest.approx(31.4 - 2.5 * np.log10(found.flux[0]), abs=1e-6), "unit nJy"
     colour, error = found.colour("lens", "VIS", "J")
     assert colour == pytest.approx(found.magnitude[0] - found.magnitude[3])
@@ -262,4 +263,4 @@ def test_the_sum_is_searched_from_its_clearest_band(data):
     assert {"VIS alone", "J alone"} <= {variant.name for variant in done.result.variants}
     checks = {check.name: check for check in done.trust.checks}
     assert checks["one colour"].passed and checks["colour of the lens"].passed and checks["bands agree"].passed
-    assert done.trust.trusted, done.trust.reasons
+    assert not done.trust.failed, done.trust.reasons
