@@ -6,17 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lensfit.alignment import Alignment
+from lensfit.datasets import Imaging
 from lensfit.errors import ModelError
 from lensfit.model import LensModel, Models
 from lensfit.names import STRUCTURES, Structure
 from lensfit.priors import LogNormal, Normal, Prior
 from lensfit.pytree import replace
+from lensfit.standard import CENTER, Scales, emission_circle
 
 SHIFT = 0.05
 """Width of the prior of a band's shift [arcsec]: what is left of the astrometry of HST, JWST and Euclid."""
 SCATTER = 0.15
 """Width of the prior of ln size of a `scaled` light about its size in the next band. Half-light radii of galaxies fall
 by 20 to 40 % from 0.5 to 2 micrometres (van der Wel et al. 2014; Vulcani et al. 2014), over several bands."""
+DUST = 0.1
+"""Width of the prior of the place of a source's dust about that of its stars [arcsec]."""
 PLACE = ("center_x", "center_y")
 
 
@@ -48,6 +52,24 @@ def tied(models: Mapping[str, LensModel], ties: Ties) -> Models:
     for name, nearest in _from_the_reference(list(models), ties.reference):
         made[name] = _band(models[name], made[ties.reference], made[nearest], ties.angles.get(name, 0.0), ties)
     return Models(terms={name: made[name] for name in models})
+
+
+def beside(own: LensModel, reference: LensModel, data: Any, imaging: Imaging) -> LensModel:
+    """The model of visibilities beside an image: the mass is that of the image's model, `reference`, and the source is
+    their own, within DUST of the stars.
+
+    Their frame counts from the phase centre: it is shifted so that the middle of the emission is at the lens of the
+    image, give or take CENTER of the emission's radius.
+    """
+    x, y, reach = emission_circle(data)
+    place = Scales(imaging).center
+    shift = [Normal(mean=there - here, sigma=CENTER * reach) for there, here in zip((x, y), place, strict=True)]
+    stars = next(iter(reference.source.values()), None)
+    near = {} if stars is None else {name: Normal(mean=getattr(stars, name), sigma=DUST) for name in PLACE}
+    return replace(
+        own, mass=reference.mass, source={key: replace(profile, **near) for key, profile in own.source.items()},
+        alignment=Alignment(shift_x=shift[0], shift_y=shift[1], angle=0.0),
+    )  # fmt: skip
 
 
 def _from_the_reference(names: Sequence[str], reference: str) -> list[tuple[str, str]]:

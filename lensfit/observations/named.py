@@ -13,7 +13,7 @@ from lensfit.errors import DataError, ModelError
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel, Models
 from lensfit.names import SEVERAL_TAKEN, MassModel, Structure
-from lensfit.observations.bands import Ties, tied
+from lensfit.observations.bands import Ties, beside, tied
 from lensfit.observations.image_observation import ImageObservation
 from lensfit.observations.observation import Observation, Shown
 from lensfit.observations.placing import leading, moved, on_region, place
@@ -36,8 +36,8 @@ BANDS = (
 class NamedObservations(Observation):
     """Observations by name; the first one's frame is that of the whole.
 
-    reference: the image whose coordinates are those of the mass, where all are images. angles: by how much the others
-    are turned against it [degrees]. light_bands, source_bands: how their standard models hang together, see
+    reference: the image whose coordinates are those of the mass, where there are any. angles: by how much the other
+    images are turned against it [degrees]. light_bands, source_bands: how their standard models hang together, see
     `lensfit.observations.bands`.
     """
 
@@ -62,30 +62,29 @@ class NamedObservations(Observation):
 
     def structured(self, light: Structure | None, source: Structure | None) -> NamedObservations:
         """See `Observation`."""
-        if (light or source) and not self._images:
+        if (light or source) and len(self._images) < 2:
             return super().structured(light, source)
         return dataclasses.replace(self, light_bands=light or "own", source_bands=source or "own")
 
     @property
     def standard(self) -> Mapping[str, Callable[..., LensModel]]:  # pyright: ignore
-        """Those for images, where all are."""
+        """Those for images, where there are any."""
         return ImageObservation.standard if self._images else {}
 
     @property
     def default(self) -> str:  # pyright: ignore
-        """That for images, where all are."""
+        """That for images, where there are any."""
         return ImageObservation.default if self._images else ""
 
     @property
     def source_by_data(self) -> bool:  # pyright: ignore
         """Where all are images."""
-        return bool(self._images)
+        return len(self._images) == len(self.observations)
 
     @property
     def _images(self) -> dict[str, ImageObservation]:
-        """The observations where all are of images, else none."""
-        images = {name: one for name, one in self.observations.items() if isinstance(one, ImageObservation)}
-        return images if len(images) == len(self.observations) else {}
+        """The observations of images."""
+        return {name: one for name, one in self.observations.items() if isinstance(one, ImageObservation)}
 
     def asked(self, section: DataSection) -> NamedObservations:
         """The same: a recipe names no several data."""
@@ -109,18 +108,23 @@ class NamedObservations(Observation):
     def region(self) -> NamedObservations:
         """Of each; of images the one region of that whose arcs stand out most, in whose coordinates all are placed."""
         images = self._images
-        if len(images) < 2 or self.reference:
+        if not images or self.reference:
             return self._each(lambda one: one.region())
+        if len(images) == 1:
+            return dataclasses.replace(self._each(lambda one: one.region()), reference=next(iter(images)))
         name = leading({key: one.imaging for key, one in images.items()})
         first = images[name].region()
         made, angles = {}, {}
-        for key, one in images.items():
+        for key, one in self.observations.items():
+            if key not in images:
+                made[key] = one.region()
+                continue
             if key == name:
                 made[key] = dataclasses.replace(first, imaging=add_note(first.imaging, LEADS))
                 continue
-            placed = place(images[name].imaging, one.imaging, key, name)
-            imaging = placed.imaging if one.settled else on_region(first.imaging, placed, key, name)
-            made[key] = dataclasses.replace(one, imaging=imaging, settled=True, galaxies=first.galaxies)
+            placed = place(images[name].imaging, images[key].imaging, key, name)
+            imaging = placed.imaging if images[key].settled else on_region(first.imaging, placed, key, name)
+            made[key] = dataclasses.replace(images[key], imaging=imaging, settled=True, galaxies=first.galaxies)
             angles[key] = placed.angle
         return dataclasses.replace(self, observations=made, reference=name, angles=angles)
 
@@ -128,13 +132,15 @@ class NamedObservations(Observation):
         return dataclasses.replace(self, observations={name: change(one) for name, one in self.observations.items()})
 
     def model(self, name: str | None, mass: MassModel | None = None) -> Any:
-        """Of images the standard model of each, tied together: see `lensfit.observations.bands`."""
-        if self._images:
-            models = {key: one.model(name, mass) for key, one in self.observations.items()}
-            if len(models) < 2:
-                return models
+        """Of images the standard model of each, tied together, and of visibilities beside them their default one with
+        the same mass: see `lensfit.observations.bands`."""
+        images = {key: one.model(name, mass) for key, one in self._images.items()}
+        if images:
             ties = Ties(reference=self.reference, angles=self.angles, light=self.light_bands, source=self.source_bands)
-            return tied(models, ties)
+            made = tied(images, ties).terms if len(images) > 1 else images
+            first, frame = made[self.reference], self._images[self.reference].imaging
+            return {key: made[key] if key in made else beside(one.model(None, mass), first, one.frame, frame)
+                    for key, one in self.observations.items()}  # fmt: skip
         raise ModelError(
             f"no standard model is for several data: give model= a mapping of {', '.join(self.observations)} to models "
             "that share the priors of what they share"
