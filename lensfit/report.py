@@ -361,8 +361,8 @@ def _photometry(found: dict[str, Any] | None) -> str:
         return ""
     header = ("data", "component", "flux", "\N{PLUS-MINUS SIGN}", "unit", "AB magnitude", "\N{PLUS-MINUS SIGN}")
     rows = [
-        row([(text(r["data"]), ""), (text(r["component"].replace("_", " ")), ""), (number(r["flux"], r["error"]), "number"),
-             (uncertainty(r["error"]), "number"), (text(r["unit"]), ""),
+        row([(text(r["data"]), ""), (text(r["component"].replace("_", " ")), ""),
+             (number(r["flux"], r["error"]), "number"), (uncertainty(r["error"]), "number"), (text(r["unit"]), ""),
              (number(r["magnitude_ab"], r["magnitude_error"]), "number"),
              (uncertainty(r["magnitude_error"]), "number")])
         for r in found["rows"]

@@ -65,7 +65,8 @@ class AutoSource:
         if not all(image.arcs.seen for image in images):
             return settled
         first, richer = analysis.fitted.variants[0], cast(Variant, neighbour_with_two_sources(analysis.fitted))
-        gain = sum(image.gain(first.model, richer.model) for image in images) - 2 * (len(richer.values) - len(first.values))
+        more = len(richer.values) - len(first.values)
+        gain = sum(image.gain(first.model, richer.model) for image in images) - 2 * more
         if gain > SUPPORT:
             settled = _with_two_sources(settled, gain, part(progress, 0.0, 0.3))
         else:

@@ -51,8 +51,9 @@ def analyse(
             mapping of names to any of these, which are then fitted together; files of several images, as a list, are
             named by these.
         model: a standard model by its name ("parametric", "flexible", "one_source", ...; by default "parametric",
-            of visibilities "one_source"; of images in several bands that of each, tied), a `LensModel` with priors, a function that makes one of the dataset, or of
-            several named data a mapping of their names to models that share priors.
+            of visibilities "one_source"; of images in several bands that of each, tied), a `LensModel` with priors, a
+            function that makes one of the dataset, or of several named data a mapping of their names to models that
+            share priors.
         fitter: by name, or as an object with its settings.
         mass: the main mass of a standard model, "sie" (by default) or "epl", whose slope is free.
         light_bands, source_bands: the shape of lens light and source of a standard model of images in several bands:

@@ -1,4 +1,5 @@
-"""The models of images of one lens in several bands, tied to each other: what they share and what each has of its own."""
+"""The models of images of one lens in several bands, tied to each other: what they share, and what each has for itself.
+"""
 from __future__ import annotations
 
 import dataclasses
@@ -81,10 +82,11 @@ def _from_the_reference(names: Sequence[str], reference: str) -> list[tuple[str,
 
 def _band(own: LensModel, reference: LensModel, nearest: LensModel, angle: float, ties: Ties) -> LensModel:
     shift = [Normal(mean=0.0, sigma=SHIFT) for _ in PLACE]
+    structures: dict[str, Structure] = {"light": ties.light, "source": ties.source}
     groups = {
         group: {name: like(profile, getattr(reference, group)[name], getattr(nearest, group)[name], structure)
                 for name, profile in getattr(own, group).items()}
-        for group, structure in (("light", ties.light), ("source", ties.source))
+        for group, structure in structures.items()
     }  # fmt: skip
     return replace(
         own, **groups, mass=reference.mass, alignment=Alignment(shift_x=shift[0], shift_y=shift[1], angle=angle)

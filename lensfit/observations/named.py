@@ -56,8 +56,10 @@ class NamedObservations(Observation):
         """Raises DataError where a name is none, or stands for something else."""
         for name in observations:
             if not name.isidentifier() or name in SEVERAL_TAKEN:
-                raise DataError(f"{name!r} is no name of data: use letters, digits and _, as F444W or alma, and none of "
-                                f"{', '.join(SEVERAL_TAKEN)}")  # fmt: skip
+                taken = ", ".join(SEVERAL_TAKEN)
+                raise DataError(
+                    f"{name!r} is no name of data: use letters, digits and _, as F444W or alma, and none of {taken}"
+                )
         return cls(observations=dict(observations))
 
     def structured(self, light: Structure | None, source: Structure | None) -> NamedObservations:

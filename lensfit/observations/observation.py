@@ -104,7 +104,7 @@ class Observation(ABC):
             ModelError: they are given and the data are no images in several bands.
         """
         if light or source:
-            raise ModelError(f"a structure of light in several bands is for images with a name each, not for {self.kind}")
+            raise ModelError(f"a structure of light in several bands is for images with a name each, no {self.kind}")
         return self
 
     @abstractmethod

@@ -27,7 +27,7 @@ FAINTEST = 5.0
 SMOOTHING = 1.5
 """Width of that smoothing [pixels]."""
 SCALES = 0.02
-"""Relative difference of the pixel scale that is stated from that of the celestial coordinates up to which both hold."""
+"""Relative difference of the stated pixel scale from that of the celestial coordinates up to which both hold."""
 COVERED = 0.5
 """Least share of the region that an image must show."""
 HOLE = 0.5
@@ -225,7 +225,8 @@ def _likeness(first: np.ndarray, second: np.ndarray, step: float) -> float:
         return 0.0
     size = next_fast_len(2 * len(first), real=True)
     shape = (size, size)
-    product = np.asarray(irfft2(np.conj(rfft2(first, shape)) * rfft2(second, shape), shape)) / norm
+    one, other = (np.asarray(rfft2(image, shape)) for image in (first, second))
+    product = np.asarray(irfft2(one.conj() * other, shape)) / norm
     reach = max(int(FARTHEST / step), 2)
     return float(np.roll(product, (reach, reach), (0, 1))[: 2 * reach + 1, : 2 * reach + 1].max())
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 from astropy.visualization import make_lupton_rgb
@@ -22,8 +23,8 @@ Scenes = Mapping[str, Scene]
 PANELS = (data, model, residual, arcs, source_plane)
 """Of the row of a band."""
 STRETCH, SOFTENING = 0.35, 8.0
-"""Of `make_lupton_rgb`: brightness up to which colours are linear, in units of the bright part of the lensed source; and
-how far above that they are still told apart."""
+"""Of `make_lupton_rgb`: brightness up to which colours are linear, in units of the bright part of the lensed source,
+and how far above that they are told apart."""
 PEAK = 99.5
 """Percentile of the picture of a source that is as bright in it as arcs are in theirs."""
 BRIGHT = 95.0
@@ -52,8 +53,9 @@ def colour_figure(scenes: Scenes) -> Figure:
     ]
     axes = figure.subplots(1, len(panels) + 1)
     for one, (title, image) in zip(axes, panels, strict=False):
-        layers = [sampled(scene, image(scene), first.field, _size(first), _widest(scenes)) for scene in scenes.values()]
-        _show(one, in_colour(layers, scales(scenes)), np.isnan(layers).any(0), first.field, title)
+        where = first.field, _size(first), _widest(scenes)
+        layers = [sampled(scene, image(scene), *where) for scene in scenes.values()]
+        _show(one, in_colour(layers, scales(scenes)), np.any(np.isnan(layers), 0), first.field, title)
     note(axes[0], f"blue to red: {', '.join(scenes)}")
     field = first.plane.source_field
     source = [brightness_at(unlensed(scene.model), *field.cells(PIXELS)) for scene in scenes.values()]
@@ -65,7 +67,8 @@ def colour_figure(scenes: Scenes) -> Figure:
 def colours_figure(colours: Sequence[Colours]) -> Figure:
     """The colour of the arcs along all images, of neighbouring bands: data, model, and the lens light among them."""
     figure = new_figure(6.2, 0.6 + 2.4 * max(len(colours), 1))
-    for axes, one in zip(np.atleast_1d(np.asarray(figure.subplots(len(colours), 1, sharex=True))), colours, strict=True):
+    rows = np.atleast_1d(np.asarray(figure.subplots(len(colours), 1, sharex=True)))
+    for axes, one in zip(rows, colours, strict=True):
         axes.errorbar(one.angle, one.arcs, one.error, fmt="o", color="black", ms=4, lw=1.0, label="arcs")
         axes.plot(one.angle, one.model, "D", color="#0072b2", mfc="none", ms=6, label="model of the source")
         axes.plot(one.angle, one.lens, "x", color="#d55e00", ms=6, label="lens light among them")
@@ -115,11 +118,11 @@ def in_colour(layers: Sequence[np.ndarray], scales: Sequence[float]) -> np.ndarr
     images = [np.maximum(np.nan_to_num(layer / scale), 1e-6) for layer, scale in zip(layers, scales, strict=True)]
     blue, green, red = (sum(w * image for w, image in zip(weights, images, strict=True))
                         for weights in channels(len(images)))  # fmt: skip
-    return make_lupton_rgb(red, green, blue, stretch=STRETCH, Q=SOFTENING)
+    return make_lupton_rgb(red, green, blue, stretch=STRETCH, Q=SOFTENING)  # pyright: ignore[reportArgumentType]
 
 
 def channels(count: int) -> np.ndarray:
-    """Shares (3, count) of the bands, from blue to red, in the channels blue, green and red; each channel's sum to 1."""
+    """Shares (3, count) of the bands, from blue to red, in the channels blue, green and red; each sums to 1."""
     places = (count - 1) * np.array([0.0, 0.5, 1.0])
     share = np.clip(1 - np.abs(np.arange(count) - places[:, None]) / max((count - 1) / 2, 1.0), 0.0, None)
     return share / share.sum(1, keepdims=True)
@@ -137,8 +140,7 @@ def scales(scenes: Scenes) -> list[float]:
 
 
 def _scales_of_source(source: Sequence[np.ndarray], scales: Sequence[float]) -> list[float]:
-    """The same ratios of the bands for their sources (n, n), which are brighter without a PSF: data units are per pixel,
-    so that only a common factor is left."""
+    """The same for their sources (n, n), which are brighter without a lens's PSF by a factor that all share."""
     peak = max(float(np.percentile(image, PEAK)) / scale for image, scale in zip(source, scales, strict=True))
     return [scale * max(peak, 1e-300) for scale in scales]
 
@@ -151,7 +153,7 @@ def _size(scene: Scene) -> int:
     return int(np.clip(2 * scene.field.half_width / scene.imaging.pixel_scale, 100, 600))
 
 
-def _show(axes: Axes, pixels: np.ndarray, masked: np.ndarray | None, field: Field, title: str) -> None:
+def _show(axes: Axes, pixels: np.ndarray, masked: Any, field: Field, title: str) -> None:
     shown = pixels.copy()
     if masked is not None:
         shown[masked] = [int(MASKED[k : k + 2], 16) for k in (1, 3, 5)]

@@ -63,7 +63,7 @@ def read_model(content: dict[str, Any], names: Iterable[str] = ()) -> AnyModel:
         for key in table:
             if key not in OF_MODEL:
                 values.unknown(name, "table", key, OF_MODEL)
-    kinds = {place: kind for name, table in {"": content, **tables}.items() for place, kind in _enter(reader, name, table)}
+    kinds = dict(made for name, table in {"": content, **tables}.items() for made in _enter(reader, name, table))
     if len(kinds) > MOST_PROFILES:
         raise ModelError(f"{len(kinds)} profiles; a model has at most {MOST_PROFILES}")
     profiles = _made(reader, kinds)

@@ -37,10 +37,10 @@ class _Writer:
 
     def __init__(self, model: AnyModel) -> None:
         several = model.terms if isinstance(model, Models) else {}
-        shared, *others = several.values() or (model,)
+        shared, *others = (model,) if isinstance(model, LensModel) else several.values()
         alike = {(g, key) for g in GROUPS for key in getattr(shared, g)
                  if all(_same(getattr(shared, g)[key], getattr(o, g).get(key)) for o in others)}  # fmt: skip
-        places = {"": shared, **several} if several else {"": model}
+        places = {"": shared, **several}
         self.tables = {name: [(g, key, p) for g in GROUPS for key, p in sorted(getattr(one, g).items())
                               if not several or ((g, key) in alike) == (name == "")]
                        for name, one in places.items()}  # fmt: skip
@@ -93,9 +93,9 @@ class _Writer:
                 lines += [*(["", header(*own)] if own else []), line("sky", self._value(f"{_dot(name)}sky"))]
                 if self.rest[name].alignment is not None:
                     entries = self._entries(f"{_dot(name)}alignment", Alignment)
-                    lines += ["", header(*own, "alignment"), *(line(key, value) for key, value in entries.items())]
-            for group, key, profile in profiles:
-                lines += ["", header(*own, group, key), *self._profile(f"{_dot(name)}{group}.{key}", profile)]
+                    lines += ["", header(*own, "alignment"), *(line(field, value) for field, value in entries.items())]
+            for group, key_of, profile in profiles:
+                lines += ["", header(*own, group, key_of), *self._profile(f"{_dot(name)}{group}.{key_of}", profile)]
         return lines
 
     def _profile(self, where: str, profile: Any) -> list[str]:

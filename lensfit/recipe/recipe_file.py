@@ -202,7 +202,8 @@ def _several(content: dict[str, Any]) -> tuple[str, ...]:
     tables = {key: value for key, value in data.items() if isinstance(value, dict)} if isinstance(data, dict) else {}
     for name in tables:
         if not name.isidentifier() or name in SEVERAL_TAKEN:
-            raise ModelError(f"data: {values.shown(repr(name))} is no name of data; use letters, digits and _, as F444W")
+            said = values.shown(repr(name))
+            raise ModelError(f"data: {said} is no name of data; use letters, digits and _, as F444W")
     if tables and len(tables) < len(data or ()):
         other = next(key for key in data or () if key not in tables)
         raise ModelError(f"data.{other}: [data] holds several data by name; write it into the [data.NAME] it is of")

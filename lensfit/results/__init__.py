@@ -2,8 +2,8 @@
 from lensfit.results.derived import Quantity, derived_quantities, headline
 from lensfit.results.document import read_document, read_result
 from lensfit.results.files import source_file, write_results
-from lensfit.results.photometry import Photometry, photometry_of
 from lensfit.results.manifest import check_run, enlist, renewing, replacing_listed
+from lensfit.results.photometry import Photometry, photometry_of
 
 __all__ = [
     "Photometry",

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import jax
@@ -83,8 +84,7 @@ class Photometry:
         found = []
         for component in COMPONENTS:
             with_it = [data for data, name in self.names if name == component]
-            found += [(component, a, b, *self.colour(component, a, b))
-                      for a, b in zip(with_it[:-1], with_it[1:], strict=True)]  # fmt: skip
+            found += [(component, a, b, *self.colour(component, a, b)) for a, b in pairwise(with_it)]
         return found
 
     def table(self) -> Table:
@@ -100,8 +100,10 @@ class Photometry:
 
     def document(self) -> dict[str, Any]:
         """What result.json says."""
-        rows = self.table()
-        return {"rows": [dict(zip(rows.colnames, row, strict=True)) for row in rows], **rows.meta}
+        table = self.table()
+        columns = {name: table[name].tolist() for name in table.colnames}
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        return {"rows": rows, **(table.meta or {})}
 
 
 def photometry_of(problem: Problem, observation: Observation, result: FitResult) -> Photometry | None:
@@ -194,7 +196,9 @@ def _zero(frame: Dataset) -> float:
     if frame.unit is None:
         return np.nan
     unit: Any = units.Unit(frame.unit, parse_strict="silent")  # pyright: ignore[reportCallIssue]
-    area = ((frame.pixel_scale * units.arcsec) ** 2).to(units.sr)
+    if isinstance(unit, units.UnrecognizedUnit):
+        return np.nan
+    area: Any = ((frame.pixel_scale * units.arcsec) ** 2).to(units.sr)  # pyright: ignore[reportAttributeAccessIssue]
     for one in (1.0 * unit, 1.0 * unit * area, 1.0 * unit * units.pix):
         if one.unit.is_equivalent(units.Jy):
             return float(one.to(units.ABmag).value)

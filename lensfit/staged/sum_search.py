@@ -83,8 +83,8 @@ class SumSearch:
         return to_theta(space, z)
 
     def _starts(self, name: str, theta: np.ndarray, free: np.ndarray) -> Iterator[dict[int, float]]:
-        """Where the parameters flagged in free (n,) of a term are tried: mid-prior, and as in the leading term, there by
-        their names or else by their roles."""
+        """Where the parameters flagged in free (n,) of a term are tried: mid-prior, and as in the leading term, by name
+        there or else by role."""
         yield {}
         values = [(p, theta[k]) for k, p in reversed([*enumerate(self.lead.space.parameters)])]
         named = {p.name: value for p, value in values}
@@ -127,7 +127,8 @@ def fit_alone(joint: Joint, terms: LeastSquares, point: Point) -> tuple[Variant,
         alone = Sum(terms={key: one if key == name else one.weighted(0.0) for key, one in images.items()})
         theta = np.asarray(joint.descend(alone, np.asarray(point.theta), 20, 1.0, own).theta)
         end = joint.descend(terms, theta, 15, 1.0, ~own)
-        values = zip((p.name for p in (*space.parameters, *space.amplitudes)), (*end.theta, *end.amplitudes), strict=True)
+        names = [p.name for p in (*space.parameters, *space.amplitudes)]
+        values = zip(names, (*end.theta, *end.amplitudes), strict=True)
         model = space.build(end.theta).filled(end.amplitudes)
         made.append(Variant(alone_name(name), float(end.chi2), {k: float(v) for k, v in values}, True, model))
     return tuple(made)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import jax
@@ -75,12 +76,12 @@ class _Sectors:
 
 
 def colours_of(parts: Sequence[Part]) -> tuple[Colours, ...] | None:
-    """The colours of the arcs in neighbouring bands; None where there are no two images, or too few sectors have one."""
+    """The colours of the arcs in neighbouring bands; None where there are no two images, or few sectors have one."""
     images = [part for part in parts if part[1].kind == "image"]
     if len(images) < 2:
         return None
     center = _center(images)
-    found = [_colours(one, other, center) for one, other in zip(images[:-1], images[1:], strict=True)]
+    found = [_colours(one, other, center) for one, other in pairwise(images)]
     return tuple(one for one in found if one is not None) or None
 
 

@@ -251,8 +251,8 @@ def one_colour(colours: tuple[Colours, ...]) -> Answer:
     """Is the colour along the images that which one source would have?"""
     most = max(colours, key=lambda one: one.off_the_model)
     return most.off_the_model < ONE_COLOUR, (
-        f"along the images {most.first} - {most.second} scatters by {most.off_the_model:.2f} mag about what the model of "
-        f"one lensed source has (less than {ONE_COLOUR:g})"
+        f"along the images {most.first} - {most.second} scatters by {most.off_the_model:.2f} mag about what the model "
+        f"of one lensed source has (less than {ONE_COLOUR:g})"
     )
 
 
@@ -265,8 +265,8 @@ def colour_of_the_lens(colours: tuple[Colours, ...]) -> Answer:
     most = max(lit, key=lambda one: one.off_the_lens)
     passed = most.off_the_lens > LENS_COLOUR or min(one.noise for one in lit) > LENS_COLOUR
     told = (
-        f"{most.first} - {most.second} of the arcs differs by {most.off_the_lens:.2f} +- {most.noise:.2f} mag from that "
-        f"of the lens light among them (more than {LENS_COLOUR:g})"
+        f"{most.first} - {most.second} of the arcs differs by {most.off_the_lens:.2f} +- {most.noise:.2f} mag from "
+        f"that of the lens light among them (more than {LENS_COLOUR:g})"
     )
     return passed, told if passed else f"{told}: they may be a ring or a shell of the lens galaxy"
 
