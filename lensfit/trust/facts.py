@@ -51,6 +51,8 @@ AGREE = 0.01
 """Relative difference in Einstein radius up to which two answers are one."""
 OF_THE_MASS = ("lensed source", "counter-image", "magnified", "slope", "optimum")
 """Checks of a fit of profiles whose failure a source on pixels does not mend: it can be anything."""
+CHANCE = 3.0
+"""Standard deviations by which noise may make chi2 of one band lower where it is fitted alone."""
 MORE = 10
 """Steps for which a descent goes on that has ended."""
 
@@ -100,11 +102,12 @@ class Neighbour:
 
 @dataclasses.dataclass(frozen=True)
 class OfBand:
-    """One band alone against all: its name, chi2 in the fit of all over that in the fit of it alone, and the Einstein
-    radius of that [arcsec]."""
+    """One band alone against all: its name, chi2 in the fit of all over that in the fit of it alone, by how much of
+    itself noise alone makes that differ, and the Einstein radius of the fit alone [arcsec]."""
 
     name: str
     worse: float
+    chance: float
     radius: float
 
 
@@ -337,13 +340,23 @@ def _neighbours(parts: tuple[Part, ...], result: FitResult, radii: _Radii) -> tu
 def _bands(named: list[tuple[str, Any, LensModel]], result: FitResult, radii: _Radii) -> tuple[OfBand, ...] | None:
     """Each of several images alone against all, of the variants that were fitted to it alone."""
     alone = {variant.name: variant.model for variant in result.variants}
-    found = []
+    shared, found = _shared(radii.problem.space), []
     for name, term, model in named:
         own = alone.get(alone_name(name))
         if own is not None and term.kind == "image":
             there, here = (float(np.sum(left_by(term, one) ** 2)) for one in (model, own[name]))
-            found.append(OfBand(name, there / here, radii.radius(own[radii.name])))
+            chance = (shared + CHANCE * np.sqrt(2 * shared)) / here
+            found.append(OfBand(name, there / here, float(chance), radii.radius(own[radii.name])))
     return tuple(found) or None
+
+
+def _shared(space: Space) -> int:
+    """The number of parameters that stand in the models of several datasets."""
+    terms: dict[int, set[str]] = {}
+    for path, slot in zip(space.paths, space.slots, strict=True):
+        if slot.kind == "free":
+            terms.setdefault(slot.index, set()).add(path.partition(".")[0])
+    return sum(len(of) > 1 for of in terms.values())
 
 
 def counted(parts: tuple[Part, ...], result: FitResult, problem: Problem) -> FitResult:

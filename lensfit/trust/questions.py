@@ -279,8 +279,8 @@ def bands_agree(bands: tuple[OfBand, ...]) -> Answer:
         f"{b.name}: chi2 {100 * (b.worse - 1):.1f} % above its own best, where the Einstein radius is {b.radius:.4g}"
         for b in bands
     )
-    odd = [b.name for b in bands if not b.worse < CONTRADICTS]
-    limit = f"less than {100 * (CONTRADICTS - 1):.0f} %"
+    odd = [b.name for b in bands if not b.worse < CONTRADICTS + b.chance]
+    limit = f"less than {100 * (CONTRADICTS - 1):.0f} % beside what noise gives"
     return not odd, f"{told} ({limit})" if not odd else f"{told} ({limit}): {', '.join(odd)} contradicts the others"
 
 
