@@ -22,7 +22,7 @@ Scenes = Mapping[str, Scene]
 """The scene of each band by its name, the bluest first."""
 PANELS = (data, model, residual, arcs, source_plane)
 """Of the row of a band."""
-STRETCH, SOFTENING = 0.35, 8.0
+STRETCH, SOFTENING = 0.6, 7.0
 """Of `make_lupton_rgb`: brightness up to which colours are linear, in units of the bright part of the lensed source,
 and how far above that they are told apart."""
 PEAK = 99.5
@@ -38,6 +38,7 @@ def bands_overview(scenes: Scenes) -> Figure:
     for row, (name, scene) in zip(rows, scenes.items(), strict=True):
         for axes, panel in zip(row, PANELS, strict=True):
             panel(axes, scene)
+            axes.set_facecolor(MASKED)  # a band may end within the region
         row[0].set_title(f"{name}: {row[0].get_title()}", fontsize=10, y=1.0)
     return figure
 
@@ -58,7 +59,8 @@ def colour_figure(scenes: Scenes) -> Figure:
         _show(one, in_colour(layers, scales(scenes)), np.any(np.isnan(layers), 0), first.field, title)
     note(axes[0], f"blue to red: {', '.join(scenes)}")
     field = first.plane.source_field
-    source = [brightness_at(unlensed(scene.model), *field.cells(PIXELS)) for scene in scenes.values()]
+    source = [brightness_at(unlensed(scene.model), *field.cells(PIXELS)) / scene.imaging.pixel_scale**2
+              for scene in scenes.values()]  # fmt: skip
     _show(axes[-1], in_colour(source, _scales_of_source(source, scales(scenes))), None, field, "Source plane")
     show_caustics(axes[-1], first, "Source plane")
     return figure
@@ -129,11 +131,12 @@ def channels(count: int) -> np.ndarray:
 
 
 def scales(scenes: Scenes) -> list[float]:
-    """The bright part of each band's lensed source, per square arcsec: the source as a whole is white."""
-    found = []
+    """The bright part of each band's lensed source, per square arcsec, as the widest PSF shows it: the source as a
+    whole is white."""
+    found, first = [], reference_of(scenes)
     for scene in scenes.values():
-        light = scene.images.source / scene.imaging.pixel_scale**2
-        seen = light[np.isfinite(light) & ~scene.imaging.mask]
+        light = sampled(scene, scene.images.source, first.field, _size(first), _widest(scenes))
+        seen = light[np.isfinite(light)]
         bright = seen[seen > 0.1 * seen.max(initial=0.0)]
         found.append(float(np.percentile(bright, BRIGHT)) if bright.size else 1.0)
     return found
