@@ -39,7 +39,7 @@ class Quadratic:
     @classmethod
     def of(cls, columns: jax.Array, target: jax.Array) -> Quadratic:
         """From whitened columns (K, ...) and a whitened target (...)."""
-        flat = columns.reshape(columns.shape[0], -1)
+        flat = columns.reshape(columns.shape[0], target.size)
         y = target.ravel()
         return cls(gram=flat @ flat.T, projection=flat @ y, constant=y @ y)
 
