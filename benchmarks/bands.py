@@ -1,12 +1,15 @@
 """Images of one lens in several bands.
 
     python benchmarks/bands.py lenses FIRST STOP   simulated lenses in four Euclid bands: optimum, pulls, verdicts
+    python benchmarks/bands.py impostors FIRST STOP   galaxies with a ring or shells of stars, in VIS and H: how many
+                                                      are not trusted, by all checks and without those by colour
     python benchmarks/bands.py ring [--data DIR]   the COSMOS-Web Ring in F150W and F277W, blind
     python benchmarks/bands.py cost                ln L and gradient of four bands against four single ones, in turn
 """
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import time
 from collections.abc import Callable
@@ -14,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 import lensfit
@@ -24,8 +28,11 @@ from lensfit.instruments import Instrument, gaussian_psf
 from lensfit.lensing import einstein_radius_of, unmasked_field
 from lensfit.model import LensModel, Models
 from lensfit.problem import Problem
-from lensfit.profiles import EPL, Exponential, Sersic, Shear
+from lensfit.profiles import EPL, Exponential, LightProfile, Sersic, Shear
+from lensfit.profiles.base import parameter
+from lensfit.profiles.shared_formulae import radius_squared
 from lensfit.progress import silent
+from lensfit.pytree import pytree
 from lensfit.simulate import simulate_imaging
 from lensfit.space import Space, solve_amplitudes
 from lensfit.staged.case import Tally, objective_score
@@ -122,6 +129,64 @@ def lenses(first: int, stop: int) -> None:
               f"{held[0]:.0%} and {held[1]:.0%}")  # fmt: skip
 
 
+def ring_of_stars(
+    x: Any, y: Any, center_x: Any, center_y: Any, e1: Any, e2: Any, radius: Any, width: Any, side: Any, angle: Any
+) -> Any:
+    """An elliptical ring of Gaussian cut, brighter towards an angle by a share `side`."""
+    r = jnp.sqrt(radius_squared(x, y, center_x, center_y, e1, e2) + 1e-12)
+    towards = ((x - center_x) * jnp.cos(angle) + (y - center_y) * jnp.sin(angle)) / r
+    return jnp.exp(-0.5 * ((r - radius) / width) ** 2) * (1 + side * (2 * towards * towards - 1))
+
+
+@pytree
+class Ring(LightProfile):
+    """Stars of the lens galaxy: a ring where side is 0, shells on two sides where it is near 1."""
+
+    formula = staticmethod(ring_of_stars)
+
+    center_x: Any = parameter("arcsec", "x", "center_x")
+    center_y: Any = parameter("arcsec", "y", "center_y")
+    e1: Any = parameter("", "e_1", "e1")
+    e2: Any = parameter("", "e_2", "e2")
+    radius: Any = parameter("arcsec", "r", "radius")
+    width: Any = parameter("arcsec", "w", "shape")
+    side: Any = parameter("", "s", "shape")
+    angle: Any = parameter("rad", "a", "shape")
+    intensity: Any = parameter("data unit", "I", "amplitude")
+
+
+def impostor(k: int) -> dict[str, Imaging]:
+    """Images in VIS and H of galaxy k, whose ring has the galaxy's colour, to 0.05 mag."""
+    truth, _ = drawn(k)
+    random = np.random.default_rng(FIRST_SEED - 1 - k)
+    radius, side = random.uniform(0.8, 1.4), random.choice([0.2, 0.9])
+    shape, width = _ellipticity(random, 0.08), random.uniform(0.08, 0.15)
+    angle, bright = random.uniform(0, np.pi), random.uniform(0.3, 0.6)
+    images = {}
+    for number, name in enumerate(("VIS", "H")):
+        own = truth[name]
+        level = bright * BANDS[name][3] * REDDER[name] * 10 ** (0.4 * 0.05 * random.standard_normal() * number)
+        ring = Ring(center_x=own.light["bulge"].center_x, center_y=own.light["bulge"].center_y, **shape, radius=radius,
+                    width=width, side=side, angle=angle, intensity=level)  # fmt: skip
+        model = dataclasses.replace(own, light={**own.light, "ring": ring}, source={})
+        seed = FIRST_SEED + 10_000 + 2 * k + number
+        images[name] = simulate_imaging(model, camera(name), 2 * (BANDS[name][1],), seed=seed)
+    return images
+
+
+def impostors(first: int, stop: int) -> None:
+    """A row a galaxy, then the shares that are not trusted."""
+    caught, by_others = [], []
+    for k in range(first, stop):
+        done = lensfit.analyse(impostor(k), source="profiles", progress=silent, **STRUCTURES)
+        failed = [check.name for check in done.trust.checks if not check.passed and check.essential]
+        caught.append(not done.trust.trusted)
+        by_others.append(bool(set(failed) - {"one colour", "colour of the lens"}))
+        told = next(check.finding for check in done.trust.checks if check.name == "colour of the lens")
+        print(f"{k:4d} {done.trust.word:12s} {', '.join(failed)}; {told}", flush=True)
+    print(f"{len(caught)} galaxies: {np.mean(caught):.0%} not trusted, {np.mean(by_others):.0%} without colours")
+
+
 def above_the_truth(done: Analysis, truth: Models) -> float:
     """chi2 + |z|^2 of a fit less that of a descent begun at the true model."""
     model = solve_amplitudes(done.problem.model)
@@ -130,8 +195,8 @@ def above_the_truth(done: Analysis, truth: Models) -> float:
     reference = next(name for name in truth if done.problem.model[name].alignment is None)
     theta = np.array([done.fitted[name] for name in space.names])
     begun = theta.copy()
-    for k, parameter in enumerate(space.parameters):
-        term, name = parameter.term or reference, parameter.name.removeprefix(f"{parameter.term}.")
+    for k, told in enumerate(space.parameters):
+        term, name = told.term or reference, told.name.removeprefix(f"{told.term}.")
         group, _, rest = name.partition(".")
         if group != "alignment":
             profile, _, field = rest.partition(".")
@@ -184,15 +249,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     population = commands.add_parser("lenses")
-    population.add_argument("first", type=int)
-    population.add_argument("stop", type=int)
     shared = Path(os.environ.get("LENSFIT_SHARED", "../shared"))
     commands.add_parser("ring").add_argument("--data", type=Path, default=shared / "data" / "cosmos_web_ring")
     commands.add_parser("cost")
+    galaxies = commands.add_parser("impostors")
+    for one in (population, galaxies):
+        one.add_argument("first", type=int)
+        one.add_argument("stop", type=int)
     arguments = parser.parse_args()
     lensfit.setup()
     if arguments.command == "lenses":
         lenses(arguments.first, arguments.stop)
+    elif arguments.command == "impostors":
+        impostors(arguments.first, arguments.stop)
     elif arguments.command == "ring":
         ring(arguments.data)
     else:
