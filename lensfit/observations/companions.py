@@ -178,6 +178,13 @@ def _amplitude(image: np.ndarray, left: Left, where: np.ndarray) -> tuple[float,
     return float(image[where] @ left.excess[where]) / weight, weight**-0.5
 
 
+def turned(companions: tuple[Companion, ...], angle: float) -> tuple[Companion, ...]:
+    """Companions as a frame shows them that is turned by an angle [degrees] about zero."""
+    cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    return tuple(dataclasses.replace(c, x=float(cos * c.x - sin * c.y), y=float(sin * c.x + cos * c.y))
+                 for c in companions)  # fmt: skip
+
+
 def leave_out(imaging: Imaging, companions: tuple[Companion, ...]) -> Imaging:
     """The same data with the companions masked, and a note for each."""
     notes = [

@@ -14,6 +14,7 @@ from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel, Models
 from lensfit.names import SEVERAL_TAKEN, MassModel, Structure
 from lensfit.observations.bands import Ties, beside, tied
+from lensfit.observations.companions import Companion, turned
 from lensfit.observations.image_observation import ImageObservation
 from lensfit.observations.observation import Observation, Shown
 from lensfit.observations.placing import leading, moved, on_region, place
@@ -153,6 +154,20 @@ class NamedObservations(Observation):
         if not isinstance(model, Mapping) or sorted(model) != sorted(self.observations):
             self.model(None)
         return Sum(terms={name: one.term(model[name]) for name, one in self.observations.items()})
+
+    def companions(self, term: Any, model: Any) -> tuple[Companion, ...]:
+        """Those of each image, brightest first, each once; their places are in the frame of the mass."""
+        every = [c for name, one in self._images.items() for c in one.companions(term.terms[name], model[name])]
+        found: list[Companion] = []
+        for one in sorted(every, key=lambda c: -c.signal):
+            if all(np.hypot(one.x - c.x, one.y - c.y) > max(one.radius, c.radius) for c in found):
+                found.append(one)
+        return tuple(found)
+
+    def without(self, companions: tuple[Companion, ...]) -> NamedObservations:
+        """The same with them left out of every image: what is a blob in one may be hidden in another's arcs."""
+        made = {name: one.without(turned(companions, self.angles.get(name, 0.0))) for name, one in self._images.items()}
+        return dataclasses.replace(self, observations={**self.observations, **made})
 
     def advice(self, term: Any, model: Any) -> tuple[str, ...]:
         """That of each, after its name."""

@@ -209,6 +209,24 @@ def test_one_verdict_colours_and_photometry(done):
     assert 0 < error < 1.5 * apart
 
 
+def test_a_companion_of_one_band_is_left_out_of_all(done):
+    vis = done.observation.observations["VIS"]
+    x, y = 0.1, -1.4
+    star = np.exp(-0.5 * ((vis.imaging.x - x) ** 2 + (vis.imaging.y - y) ** 2) / 0.08**2)
+    spoiled = dataclasses.replace(vis, imaging=dataclasses.replace(vis.imaging, data=vis.imaging.data + 2 * star))
+    observation = dataclasses.replace(
+        done.observation, observations={**done.observation.observations, "VIS": spoiled}
+    )
+    term = observation.term(done.problem.model)
+    (found,) = observation.companions(term, done.result.model)
+    assert np.hypot(found.x - x, found.y - y) < 0.05
+    for name, one in observation.without((found,)).observations.items():
+        before = observation.observations[name].imaging.mask
+        inside = np.hypot(one.imaging.x - x, one.imaging.y - y) < 0.5 * found.radius
+        assert one.imaging.mask[inside].all() and not before[inside].all(), name
+        assert "companion masked" in one.imaging.notes[-1]
+
+
 def test_a_run_folder_goes_round(done, data, tmp_path):
     for name in BANDS:
         write_imaging(data[name], tmp_path / name)
