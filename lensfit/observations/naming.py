@@ -61,5 +61,5 @@ def check_shared(section: DataSection) -> None:
 
 def name_of(path: Path) -> str:
     """The name of an image by that of its file or folder, as a recipe can write it."""
-    name = re.sub(r"\W+", "_", ENDINGS.sub("", path.resolve().name)).strip("_") or "image"
+    name = re.sub(r"\W+", "_", ENDINGS.sub("", path.name or path.resolve().name)).strip("_") or "image"
     return f"band_{name}" if name[0].isdigit() or name in SEVERAL_TAKEN else name
