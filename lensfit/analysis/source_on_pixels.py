@@ -34,6 +34,7 @@ from lensfit.space import solve_amplitudes
 from lensfit.staged.second_source import ONE_SOURCE, TWO_SOURCES
 from lensfit.terms import Evidence
 from lensfit.trust import examine
+from lensfit.trust.facts import AGREE
 
 NAME = "pixels"
 """Of the source on pixels in the model."""
@@ -313,15 +314,15 @@ def searched(problem: Problem, start: FitResult, mesh: Mesh, arcs: Arcs) -> tupl
         values.pop(STRENGTH)  # it means another thing on another mesh
         return np.array([values.get(name, m) for name, m in zip(problem.names, middle, strict=True)])
 
-    basins = tuple(Basin(there(end), -2 * end.log_posterior) for end in (reached.end, *reached.others))
-    found = Search(basins, basins[1].theta) if reached.others else None
+    basins = tuple(Basin(there(end), -2 * end.log_posterior) for end in (reached.end, *reached.ends))
+    found = Search(basins, there(reached.other)) if reached.plausible else None
     return reached, Begun(basins[0].theta, reached.near, found)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Begun:
     """Where a source on pixels begins: theta (n,), the term that follows rays only where they may be lensed source, and
-    what the search on the coarse mesh found, if it came to more than one place that may be right."""
+    what the searches on the coarse mesh found, if they came to a place that may be right."""
 
     theta: np.ndarray
     near: Evidence
@@ -346,9 +347,7 @@ def fit_on_pixels(
         gradients=end.evaluations, curvature=laplace(problem.space, problem.likelihood, theta, found),
     )  # fmt: skip
     if begun.search is not None:
-        found_there = dataclasses.replace(begun.search.basins[0], theta=theta)
-        basins = (found_there, *begun.search.basins[1:])
-        first = dataclasses.replace(first, search=dataclasses.replace(begun.search, basins=basins))
+        first = dataclasses.replace(first, search=_on_fine_mesh(problem, begun, begun.search, theta))
     found = problem.reconstruct(theta)
     radius = einstein_radius_of(start.model.only(), whole_field(problem.likelihood.grids[0]))
     told = f"parametric fit: Einstein radius {radius:.4f} arcsec, chi2 {start.chi2:.1f}"
@@ -363,6 +362,15 @@ def fit_on_pixels(
         cpu_seconds=time.process_time() - clock.cpu,
     )  # fmt: skip
     return examine(problem, result, parametric=start)
+
+
+def _on_fine_mesh(problem: Problem, begun: Begun, coarse: Search, theta: np.ndarray) -> Search:
+    """What was found on the coarse mesh, the best end at theta (n,) of the fine one; so is the other search's where
+    both ended at one place there."""
+    field = whole_field(problem.likelihood.grids[0])
+    here, there = (einstein_radius_of(problem.space.build(z).only(), field) for z in (begun.theta, coarse.other))
+    basins = (dataclasses.replace(coarse.basins[0], theta=theta), *coarse.basins[1:])
+    return Search(basins, theta if abs(there / here - 1) < AGREE else coarse.other)
 
 
 def beside(problem: Problem, start: FitResult) -> np.ndarray:

@@ -161,7 +161,7 @@ def gather(problem: Problem, result: FitResult, parametric: FitResult | None) ->
     integrated = isinstance(problem.likelihood, Evidence)
     found = problem.reconstruct(result.theta) if integrated else None
     parts = tuple(Part(name, term.kind, MEASURED[term.kind](term, found or model)) for name, term, model in named)
-    result = counted(parts, result, problem)
+    result = widened(parts, counted(parts, result, problem))
     name, term, model = next((part for part in named if part[2].alignment is None), named[0])
     radii = _Radii.of(term, problem, name)
     radius = radii.radius(model)
@@ -357,6 +357,19 @@ def _shared(space: Space) -> int:
         if slot.kind == "free":
             terms.setdefault(slot.index, set()).add(path.partition(".")[0])
     return sum(len(of) > 1 for of in terms.values())
+
+
+def widened(parts: tuple[Part, ...], result: FitResult) -> FitResult:
+    """The result with its errors widened by what the model leaves on the arcs, that of the worst dataset; samples are
+    those of the noise as stated, and so are their errors."""
+    if result.samples is not None:
+        return result
+    extra = max((part.measures.extra for part in parts if part.measures.extra is not None), default=1.0)
+    factor = np.sqrt(extra) / result.widened
+    return dataclasses.replace(
+        result, widened=float(np.sqrt(extra)), errors=factor * result.errors, covariance=factor**2 * result.covariance,
+        amplitude_errors=factor * result.amplitude_errors,
+    )  # fmt: skip
 
 
 def counted(parts: tuple[Part, ...], result: FitResult, problem: Problem) -> FitResult:
