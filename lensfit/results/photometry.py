@@ -101,7 +101,7 @@ class Photometry:
     def document(self) -> dict[str, Any]:
         """What result.json says."""
         table = self.table()
-        columns = {name: table[name].tolist() for name in table.colnames}
+        columns = {name: np.asarray(table[name]).tolist() for name in table.colnames}
         rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
         return {"rows": rows, **(table.meta or {})}
 
