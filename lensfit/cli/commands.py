@@ -31,7 +31,7 @@ def inspect(arguments: argparse.Namespace) -> int:
         raise DataError(f"{arguments.out.parent}: no such folder; make it first")
     observation = read(data_section(arguments, DataSection())).region()
     for label, text in [*observation.describe(), *observation.field()]:
-        say(f"{label:<13}{as_options(text)}")
+        say(f"{label + ' ':<13}{as_options(text)}")
     if arguments.out is not None:
         with written(arguments.out) as path:
             observation.figure().savefig(path)

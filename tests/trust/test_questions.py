@@ -31,6 +31,7 @@ GOOD = {
     "noise": Noise(0.97, 1.02, SKY),
     "left": Left(share=0.1, peak=0.2),
     "pedestal": 0.01,
+    "extra": 1.0,
     "peak": Peak(sigma=3.2, share=0.02, x=0.4, y=-0.3, beams=400.0),
     "far": (),
     "slopes": (Slope("mass.epl.slope", 2.1, 0.04, 0.16),),
