@@ -90,7 +90,8 @@ def tell(out: Path, mass: str) -> None:
         if not truth["lens"] and str(row["verdict"]) == "TRUSTED":
             print(f"TRUSTED, no lens: {row['name']} {truth['kind']} {truth['camera']}")
         elif truth["lens"] and not (many < ERRORS or far < RIGHT):
-            print(f"{row['name']} {truth['kind']} {truth['camera']} S/N {truth['signal']}: {row['einstein_radius']:.3f} "
+            which = f"{row['name']} {truth['kind']} {truth['camera']} S/N {truth['signal']}"
+            print(f"{which}: {row['einstein_radius']:.3f} "
                   f"+- {row['einstein_radius_total']:.3f} for {truth['einstein_radius']:.3f}, {row['verdict']}: "
                   f"{row['reasons'][:150]}")  # fmt: skip
 
