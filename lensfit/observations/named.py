@@ -138,21 +138,25 @@ class NamedObservations(Observation):
         """Of images the standard model of each, tied together, and of visibilities beside them their default one with
         the same mass: see `lensfit.observations.bands`."""
         images = {key: one.model(name, mass) for key, one in self._images.items()}
-        if images:
-            ties = Ties(reference=self.reference, angles=self.angles, light=self.light_bands, source=self.source_bands)
-            made = tied(images, ties).terms if len(images) > 1 else images
-            first, frame = made[self.reference], self._images[self.reference].imaging
-            return {key: made[key] if key in made else beside(one.model(None, mass), first, one.frame, frame)
-                    for key, one in self.observations.items()}  # fmt: skip
-        raise ModelError(
-            f"no standard model is for several data: give model= a mapping of {', '.join(self.observations)} to models "
-            "that share the priors of what they share"
+        if not images:
+            raise self._no_model("no standard model is for several data")
+        reference = self.reference or next(iter(images))
+        ties = Ties(reference=reference, angles=self.angles, light=self.light_bands, source=self.source_bands)
+        made = tied(images, ties).terms if len(images) > 1 else images
+        first, frame = made[reference], self._images[reference].imaging
+        return {key: made[key] if key in made else beside(one.model(None, mass), first, one.frame, frame)
+                for key, one in self.observations.items()}  # fmt: skip
+
+    def _no_model(self, told: str) -> ModelError:
+        return ModelError(
+            f"{told}: give model= a mapping of {', '.join(self.observations)} to models that share the priors of what "
+            "they share"
         )
 
     def term(self, model: Any) -> Sum:
         """The sum of the terms, each for its own model."""
         if not isinstance(model, Mapping) or sorted(model) != sorted(self.observations):
-            self.model(None)
+            raise self._no_model("each of several data has a model of its own")
         return Sum(terms={name: one.term(model[name]) for name, one in self.observations.items()})
 
     def companions(self, term: Any, model: Any) -> tuple[Companion, ...]:
