@@ -33,7 +33,8 @@ class Colours:
     the second, in the units of the data.
 
     angle: of each sector [degrees, counter-clockwise from +x]. arcs, error: as the data have it, corrected for the PSFs
-    by the model. model: of the model. lens: of the lens light in the same pixels, NaN where it has none.
+    by the model. model: of the model. lens: of the lens light in the same pixels, NaN where it has none; whole: of all
+    lens light.
     """
 
     first: str
@@ -43,6 +44,7 @@ class Colours:
     error: np.ndarray
     model: np.ndarray
     lens: np.ndarray
+    whole: float
 
     @property
     def off_the_model(self) -> float:
@@ -51,8 +53,10 @@ class Colours:
 
     @property
     def off_the_lens(self) -> float:
-        """How far the colour is from that of the lens light, root mean square, noise taken out [mag]; NaN without."""
-        return self._scatter(self.arcs - self.lens)
+        """How far the colour is from those of the lens light, there and as a whole, between which its stars have any:
+        root mean square, noise taken out [mag]; NaN without lens light."""
+        low, high = np.minimum(self.lens, self.whole), np.maximum(self.lens, self.whole)
+        return self._scatter(np.maximum(low - self.arcs, 0.0) + np.maximum(self.arcs - high, 0.0))
 
     @property
     def noise(self) -> float:
@@ -67,12 +71,13 @@ class Colours:
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Sectors:
     """What one band shows in each sector (K,): amplitude of the arcs in units of the model's, and its error; light of
-    the model's lensed source and of its lens, before the PSF."""
+    the model's lensed source and of its lens, before the PSF; and all light of that in the image."""
 
     amplitude: np.ndarray
     error: np.ndarray
     source: np.ndarray
     light: np.ndarray
+    whole: float
 
 
 def colours_of(parts: Sequence[Part]) -> tuple[Colours, ...] | None:
@@ -105,7 +110,9 @@ def _colours(one: Part, other: Part, center: tuple[float, float]) -> Colours | N
         lens = np.where((a.light > 0) & (b.light > 0), -MAGNITUDE * np.log(a.light / b.light), np.nan)
         error = MAGNITUDE * np.hypot(a.error / a.amplitude, b.error / b.amplitude)
     angle = (np.arange(SECTORS) + 0.5) * 360 / SECTORS
-    return Colours(one[0], other[0], *(values[seen] for values in (angle, arcs, error, model, lens)))
+    known = a.whole > 0 and b.whole > 0
+    whole = -MAGNITUDE * float(np.log(a.whole / b.whole)) if known else np.nan
+    return Colours(one[0], other[0], *(values[seen] for values in (angle, arcs, error, model, lens)), whole)
 
 
 def _level(term: Any, model: LensModel) -> float:
@@ -134,7 +141,8 @@ def _sectors(
     with np.errstate(divide="ignore", invalid="ignore"):
         amplitude = total(source * (source + left)) / weight
         error = weight**-0.5
-    return _Sectors(amplitude, error, total(bare), total(light))
+    every = float(np.sum(light[np.asarray(term.inverse_noise) > 0]))
+    return _Sectors(amplitude, error, total(bare), total(light), every)
 
 
 @compiled

@@ -18,7 +18,7 @@ SKY = "500 pixels of the sky"
 def colours(model=0.5, lens=-0.5, error=0.02):
     """The colour of the arcs is 0.5 all along, that of model and lens light is given."""
     every = np.ones(12)
-    return (Colours("VIS", "J", 30 * np.arange(12.0), 0.5 * every, error * every, model * every, lens * every),)
+    return (Colours("VIS", "J", 30 * np.arange(12.0), 0.5 * every, error * every, model * every, lens * every, lens),)
 
 
 GOOD = {
