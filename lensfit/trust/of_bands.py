@@ -112,7 +112,8 @@ def _colours(one: Part, other: Part, center: tuple[float, float]) -> Colours | N
     angle = (np.arange(SECTORS) + 0.5) * 360 / SECTORS
     known = a.whole > 0 and b.whole > 0
     whole = -MAGNITUDE * float(np.log(a.whole / b.whole)) if known else np.nan
-    return Colours(one[0], other[0], *(values[seen] for values in (angle, arcs, error, model, lens)), whole)
+    sectors = {"angle": angle, "arcs": arcs, "error": error, "model": model, "lens": lens}
+    return Colours(one[0], other[0], whole=whole, **{key: values[seen] for key, values in sectors.items()})
 
 
 def _level(term: Any, model: LensModel) -> float:
