@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from lensfit.alignment import Alignment
 from lensfit.datasets.dataset import LARGEST
 from lensfit.errors import ModelError
 from lensfit.priors import Part, Prior, Solved
@@ -25,8 +26,8 @@ GROUPS: dict[str, tuple[type[Any], ...]] = {
 class Parameter:
     """What is known of a free parameter or a solved amplitude: where it stands in the tree.
 
-    group: "light", "mass", "source" or "sky". term: of the dataset whose model alone it belongs to, else empty.
-    typical: the value at which a search may hold it until the rest is found.
+    group: "light", "mass", "source", "alignment" or "sky". term: of the dataset whose model alone it belongs to, else
+    empty. typical: the value at which a search may hold it until the rest is found.
     """
 
     name: str
@@ -42,6 +43,9 @@ class Parameter:
 class LensModel:
     """Lens light and mass in the image plane, source light in the source plane, sky per pixel.
 
+    With an `alignment` the dataset has a frame of its own: light is asked for at points of that, while profiles, mass
+    and deflection are in the frame of the mass.
+
     The leaves are numbers, or, in a model to be fitted, priors (free), `Solved` (amplitudes that the
     likelihood solves) and numbers (fixed). The same prior object at two leaves is one parameter.
     """
@@ -50,6 +54,15 @@ class LensModel:
     mass: dict[str, MassProfile]
     source: dict[str, LightProfile | PixelSource]
     sky: Any = 0.0
+    alignment: Alignment | None = None
+
+    def placed(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """The points (x, y) [arcsec] of the dataset's frame in the frame of the mass."""
+        return (x, y) if self.alignment is None else self.alignment.placed(x, y)
+
+    def seen(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """The points (x, y) [arcsec] of the frame of the mass in the dataset's frame."""
+        return (x, y) if self.alignment is None else self.alignment.seen(x, y)
 
     def deflection(self, x: Any, y: Any) -> tuple[Any, Any]:
         """Total deflection (alpha_x, alpha_y) [arcsec] at the points (x, y) [arcsec]."""
@@ -69,6 +82,7 @@ class LensModel:
         return sum((p.convergence(x, y) for _, p in sorted(self.mass.items())), 0 * x)
 
     def _lights(self, x: Any, y: Any) -> list[tuple[LightProfile, Any, Any]]:
+        x, y = self.placed(x, y)
         lights = [(profile, x, y) for _, profile in sorted(self.light.items())]
         if not self.source:
             return lights
@@ -140,9 +154,11 @@ class LensModel:
         return replace(self, **changed, sky=sky)
 
     def only(self, *groups: str) -> LensModel:
-        """The model with the light of the named groups alone: "light" (with the sky), "source" or both."""
+        """The model with the light of the named groups alone: "light" (with the sky), "source" or both; with none of
+        them the mass in its own frame."""
         return replace(
             self,
+            alignment=self.alignment if groups else None,
             light=self.light if "light" in groups else {},
             source=self.source if "source" in groups else {},
             sky=self.sky if "light" in groups else 0.0,
@@ -227,7 +243,8 @@ def to_plain(model: AnyModel) -> dict[str, Any]:
         return {"profile": name_of(type(profile)) or type(profile).__name__, **plain}
 
     groups = {group: {n: numbers(p) for n, p in getattr(model, group).items()} for group in GROUPS}
-    return {**groups, "sky": float(model.sky)}
+    aligned = {} if model.alignment is None else {"alignment": {k: float(v) for k, v in vars(model.alignment).items()}}
+    return {**groups, "sky": float(model.sky), **aligned}
 
 
 def from_plain(content: dict[str, Any]) -> AnyModel:
@@ -247,7 +264,8 @@ def from_plain(content: dict[str, Any]) -> AnyModel:
         return kind(**{n: np.array(v) if isinstance(v, list) else v for n, v in values.items()})
 
     groups = {group: {n: made(group, numbers) for n, numbers in content[group].items()} for group in GROUPS}
-    return LensModel(**groups, sky=content["sky"])
+    aligned = content.get("alignment")
+    return LensModel(**groups, sky=content["sky"], alignment=None if aligned is None else Alignment(**aligned))
 
 
 def _kinds(bases: tuple[type, ...]) -> dict[str, Any]:
@@ -267,16 +285,18 @@ def describe(model: AnyModel, path: tuple[Any, ...]) -> Parameter:
         return Parameter("sky", "data unit", r"\mathrm{sky}", "amplitude", "sky")
     profile = owner_of(model, path)
     fields = {f.name: f.metadata for f in dataclasses.fields(profile)}
-    meta = fields[keys[2]]
+    meta = fields[keys[-1] if keys[0] == "alignment" else keys[2]]
     return Parameter(".".join(keys), meta["unit"], meta["symbol"], meta["role"], keys[0], typical=meta.get("typical"))
 
 
 def owner_of(model: AnyModel, path: tuple[Any, ...]) -> Any:
-    """The profile that holds the leaf at a path of the model's tree; the model itself for its sky."""
+    """The profile, or alignment, that holds the leaf at a path of the model's tree; the model itself for its sky."""
     if isinstance(model, Models):
         return owner_of(model[path[1].key], path[2:])
     if len(path) < 2:
         return model
+    if path[0].name == "alignment":
+        return model.alignment
     return getattr(model, path[0].name)[path[1].key]
 
 
@@ -287,6 +307,9 @@ def check_leaves(model: AnyModel) -> None:
             check_leaves(one)
         return
     _check_leaf(model.sky, "sky")
+    if model.alignment is not None:
+        for name, leaf in vars(model.alignment).items():
+            _check_leaf(leaf, f"alignment.{name}")
     for group, kinds in GROUPS.items():
         for name, profile in getattr(model, group).items():
             if not isinstance(profile, kinds):

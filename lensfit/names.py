@@ -12,6 +12,13 @@ IMAGE_MODELS = ("parametric", "flexible", "source_only")
 VISIBILITY_MODELS = ("one_source", "two_sources", "one_source_and_core")
 """The standard models for visibilities, likewise."""
 
+SEVERAL_TAKEN = ("sky", "light", "mass", "source", "alignment", "data", "fit", "instrument")
+"""What none of several data can be called: the tables of a recipe."""
+
+Structure: TypeAlias = Literal["own", "scaled", "shared"]
+"""The shape of a light in several bands: each band's own, one whose size changes smoothly from band to band, or one."""
+STRUCTURES: tuple[Structure, ...] = get_args(Structure)
+
 MassModel: TypeAlias = Literal["sie", "epl"]
 """The main mass of a standard model: a singular isothermal ellipsoid, or an elliptical power law, its slope free."""
 MASSES: tuple[MassModel, ...] = get_args(MassModel)

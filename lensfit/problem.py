@@ -193,7 +193,7 @@ def _model_of(model: Any, likelihood: Term) -> LensModel | Models:
         return model
     names = list(likelihood.terms)
     models = dict.fromkeys(names, model) if isinstance(model, LensModel) else dict(model)
-    if sorted(models) != names:
+    if sorted(models) != sorted(names):
         raise ModelError(
             f"the terms of the sum are {', '.join(names)}, the models are of {', '.join(sorted(models)) or 'nothing'}: "
             "give each term its model, by its name"

@@ -210,6 +210,10 @@ CAPTIONS = {
     "source": "Source as it is behind lens and instrument, with the caustics. Grey: beyond its mesh, if it has one.",
     "source_deviation": "Posterior standard deviation of the reconstructed source, lens and mesh held.",
     "magnification": "Absolute magnification in the image plane, with the critical curves.",
+    "colour": "All bands as one picture, as the widest PSF shows them: data, model, data without lens light, and the "
+    "source with the caustics. Each band is scaled by its arcs, so that the source as a whole is white.",
+    "colours": "Colour of the arcs in directions about the lens, corrected for the PSFs by the model; of the model's "
+    "source, and of the lens light in the same pixels. One lensed source has its own colour in every image.",
     "corner": "Posterior of the parameters of the mass: contours hold 68 and 95 % of the samples. Orange: best values.",
     "slope": "Posterior of Einstein radius, slope and shear: contours hold 68 and 95 %. Orange: best values; green: "
     "neighbouring models that count.",
@@ -286,7 +290,7 @@ def _page(folder: Path, result: dict[str, Any]) -> str:
         summary=_summary(result),
         overview=_overview(folder, result),
         parameters=_parameters(result),
-        derived=_derived(result["derived"]),
+        derived=_derived(result["derived"]) + _photometry(result.get("photometry")),
         checks=_checks(result["trust"]["checks"]) + (listed(result["notes"]) if result["notes"] else ""),
         variants=_variants(result),
         figures=_figures(folder, names[1:]),
@@ -349,6 +353,33 @@ def _parameters(result: dict[str, Any]) -> str:
 def _derived(derived: dict[str, Any]) -> str:
     header = ("quantity", "value", "± total", "± statistical", "± models", "unit", "meaning")
     return table(header, _by_owner(derived, _quantity), numeric=(1, 2, 3, 4))
+
+
+def _photometry(found: dict[str, Any] | None) -> str:
+    """Fluxes and colours of several data, nothing where there is one alone."""
+    if found is None:
+        return ""
+    header = ("data", "component", "flux", "\N{PLUS-MINUS SIGN}", "unit", "AB magnitude", "\N{PLUS-MINUS SIGN}")
+    rows = [
+        row([(text(r["data"]), ""), (text(r["component"].replace("_", " ")), ""),
+             (number(r["flux"], r["error"]), "number"), (uncertainty(r["error"]), "number"), (text(r["unit"]), ""),
+             (number(r["magnitude_ab"], r["magnitude_error"]), "number"),
+             (uncertainty(r["magnitude_error"]), "number")])
+        for r in found["rows"]
+    ]  # fmt: skip
+    colours = [
+        row([(text(f"{c['first']} \N{MINUS SIGN} {c['second']}"), ""), (text(c["component"].replace("_", " ")), ""),
+             (number(c["colour"], c["error"]), "number"), (uncertainty(c["error"]), "number")])
+        for c in found["colours"]
+    ]  # fmt: skip
+    told = (
+        "<p>Fluxes summed over pixels; of the source as it is without the lens, of the lensed source as it is seen. "
+        "Colours are in AB magnitudes where both units say their zero point, else of data units.</p>"
+    )
+    return (
+        "<h3>Photometry</h3>" + told + table(header, rows, numeric=(2, 3, 5, 6))
+        + table(("colour", "component", "mag", "\N{PLUS-MINUS SIGN}"), colours, numeric=(2, 3))
+    )
 
 
 def _by_owner(found: dict[str, Any], as_row: Callable[[str, dict[str, Any]], str]) -> list[str]:

@@ -39,7 +39,7 @@ class Quadratic:
     @classmethod
     def of(cls, columns: jax.Array, target: jax.Array) -> Quadratic:
         """From whitened columns (K, ...) and a whitened target (...)."""
-        flat = columns.reshape(columns.shape[0], -1)
+        flat = columns.reshape(columns.shape[0], target.size)
         y = target.ravel()
         return cls(gram=flat @ flat.T, projection=flat @ y, constant=y @ y)
 
@@ -170,6 +170,10 @@ class LeastSquares(Term):
         slopes (n, H, W) are derivatives of the light; columns and residuals as in `least`. Unless exact, in single
         precision where that is faster.
         """
+
+    def capped(self, most: int) -> LeastSquares:
+        """The same with at most so many sub-pixels per axis, where there are pixels; no new compilation."""
+        return self
 
     def least(self, model: Any, columns: Any) -> tuple[jax.Array, Any, jax.Array]:
         """The best amplitudes (K,) of the columns, the residuals that they leave, and chi2."""
@@ -409,6 +413,10 @@ class Sum(LeastSquares):
             curvature = curvature.at[place[:, None], place].add(own[0])
             gradient = gradient.at[place].add(own[1])
         return curvature, gradient
+
+    def capped(self, most: int) -> Sum:
+        """The same with at most so many sub-pixels per axis in each image: faster, less accurate."""
+        return Sum(terms={name: term.capped(most) for name, term in self.terms.items()})
 
     def contrast(self) -> float:
         """Of all terms."""

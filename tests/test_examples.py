@@ -45,9 +45,9 @@ def files(folder):
     return {path.name for path in folder.iterdir()}
 
 
-def found(folder):
+def found(folder, overview="overview.png"):
     """The result in a run folder that holds all a run folder should, by the truth of the mock."""
-    assert {"report.html", "result.json", "parameters.ecsv", "model.fits", "overview.png"} <= files(folder)
+    assert {"report.html", "result.json", "parameters.ecsv", "model.fits", overview} <= files(folder)
     result = read_document(folder)
     radius = result["parameters"]["mass.sie.einstein_radius"]
     assert abs(radius["value"] - 1.3) < 4 * radius["error"]
@@ -75,6 +75,29 @@ def test_fit_visibilities(run, tmp_path):
     for name, found in result["parameters"].items():
         assert abs(found["value"] - truth[name]["value"]) < 3 * found["error"], name
     assert files(tmp_path / "made") == set(VISIBILITY_FILES)
+
+
+@pytest.mark.slow
+def test_fit_bands(run, tmp_path):
+    script, folder = command_of("fit_bands.py")
+    assert folder == "[FOLDER]"
+    said = run(script, tmp_path / "made")
+    assert said.startswith("TRUSTED: all") and "\nsource VIS - H = 0.3" in said
+    result = read_document(tmp_path / "made")
+    radius, shift = result["parameters"]["mass.sie.einstein_radius"], result["parameters"]["H.alignment.shift_x"]
+    assert abs(radius["value"] - 1.2) < 4 * radius["error"] and abs(shift["value"]) < 0.02
+    assert {"overview.png", "colour.png", "colours.png", "photometry.ecsv", "recipe.toml"} <= files(tmp_path / "made")
+
+
+@pytest.mark.slow
+def test_fit_image_and_visibilities(run, tmp_path):
+    script, folder = command_of("fit_image_and_visibilities.py")
+    assert folder == "[FOLDER]"
+    said = run(script, tmp_path / "made")
+    assert said.startswith("TRUSTED: all")
+    result = found(tmp_path / "made", overview="stars_overview.png")
+    size = result["parameters"]["dust.source.sersic.effective_radius"]
+    assert abs(size["value"] - 0.15) < 3 * size["error"]
 
 
 @pytest.mark.slow
@@ -162,7 +185,8 @@ def test_what_an_example_imports_is_there(script):
 
 def test_no_example_is_left_out():
     assert {p.name for p in EXAMPLES.iterdir() if p.is_file()} == {
-        "fit_image.py", "fit_visibilities.py", "many_lenses.py", "own_fitter.py", "pixelised_source.py",
+        "fit_bands.py", "fit_image.py", "fit_image_and_visibilities.py", "fit_visibilities.py", "many_lenses.py",
+        "own_fitter.py", "pixelised_source.py",
         "pool.py", "posterior.py", "slope.py",
         "recipe.toml", "simulate.toml", "no_source.toml", "three.toml",
     }  # fmt: skip

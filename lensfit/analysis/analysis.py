@@ -14,15 +14,24 @@ import numpy as np
 
 from lensfit.errors import DataError, FitError, ModelError
 from lensfit.fitters.result import FitResult
-from lensfit.model import LensModel
-from lensfit.names import Figures, MassModel
-from lensfit.observations import Observation, observe, read
+from lensfit.model import LensModel, Models
+from lensfit.names import Figures, MassModel, Structure
+from lensfit.observations import Observation, Sections, by_name, observe, read
 from lensfit.problem import Problem
 from lensfit.progress import Progress, shown
-from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe, write_recipe
+from lensfit.recipe import OF_STANDARD, DataSection, FitSection, Recipe, read_recipe, write_recipe
 from lensfit.registry import fitters
 from lensfit.report import write_report
-from lensfit.results import Quantity, derived_quantities, headline, read_result, renewing, write_results
+from lensfit.results import (
+    Photometry,
+    Quantity,
+    derived_quantities,
+    headline,
+    photometry_of,
+    read_result,
+    renewing,
+    write_results,
+)
 from lensfit.results.document import RESULT
 from lensfit.results.files import RECIPE, read_masks
 from lensfit.start_up import one_blas_thread
@@ -61,7 +70,7 @@ class Analysis:
     seen: Observation | Kept
     model: Model = None
     result: FitResult | None = None
-    data: DataSection | None = None
+    data: Sections | None = None
     fit: FitSection = dataclasses.field(default_factory=FitSection)
     road: tuple[dict[str, Any], ...] = ()
     posed: Problem | None = None
@@ -71,14 +80,16 @@ class Analysis:
 
     @classmethod
     def begin(
-        cls, data: Any, model: Model = None, *, mass: MassModel | None = None, seed: int = 0, **reading: Any
+        cls, data: Any, model: Model = None, *, mass: MassModel | None = None, light_bands: Structure | None = None,
+        source_bands: Structure | None = None, seed: int = 0, **reading: Any,
     ) -> Self:
         """Data and model, nothing chosen or fitted yet.
 
         Args:
             data: file or folder, an `Imaging`, an `Interferometer`, several visibilities of one lens as a list, a
-                `DataSection`, or a mapping of names to any of these.
-            model: see `Model`. mass: the main mass of a standard one, "sie" (by default) or "epl".
+                `DataSection`, or a mapping of names to any of these; files of several images are named by these.
+            model: see `Model`. mass: the main mass of a standard one, "sie" (by default) or "epl". light_bands,
+                source_bands: the shape of lens light and source of one in several bands, see `analyse`.
             reading: of data from files, the fields of `DataSection`, as psf="psf.fits" or mask_radius=2.0.
 
         Raises:
@@ -89,7 +100,10 @@ class Analysis:
         standard = observation.default or None if model is None else model if isinstance(model, str) else None
         if mass is not None and standard is None:
             raise ModelError(f"mass {mass!r} is that of a standard model, and the model given has masses of its own")
-        asked = FitSection(seed=seed, standard=standard, mass=mass)
+        if (light_bands or source_bands) and standard is None:
+            raise ModelError("light_bands and source_bands are of a standard model, and the model given ties its own")
+        observation.structured(light_bands, source_bands)
+        asked = FitSection(seed=seed, standard=standard, mass=mass, light_bands=light_bands, source_bands=source_bands)
         return cls(seen=observation, model=model, data=section, fit=asked)
 
     @classmethod
@@ -148,7 +162,8 @@ class Analysis:
     def asked_model(self) -> Any:
         """The model that was asked for, its standard one made from the data as they are now."""
         if self.model is None or isinstance(self.model, str):
-            return self.observation.model(self.model, self.fit.mass)
+            observation = self.observation.structured(self.fit.light_bands, self.fit.source_bands)
+            return observation.model(self.model, self.fit.mass)
         if callable(self.model) and not isinstance(self.model, LensModel):
             return self.model(self.observation.frame)
         return self.model
@@ -178,6 +193,11 @@ class Analysis:
         if isinstance(self.seen, Kept):
             return self.seen.derived
         return derived_quantities(self.problem, self.observation, self.fitted)
+
+    @cached_property
+    def photometry(self) -> Photometry | None:
+        """Fluxes of lens and source in each of several data, with their covariance; None where there is one alone."""
+        return photometry_of(self.problem, self.observation, self.fitted)
 
     @property
     def einstein_radius(self) -> Quantity:
@@ -224,17 +244,17 @@ class Analysis:
             raise DataError(f"{folder}: is a file; choose a folder")
         result, derived = self.fitted, self.derived
         with renewing(folder, RESULT) as made:
-            write_results(made, result, self.problem, self.observation, derived, self.road, figures)
+            write_results(made, result, self.problem, self.observation, derived, self.road, figures, self.photometry)
             write_report(made)
             self._write_recipe(made / RECIPE, folder)
         return folder
 
     def _write_recipe(self, path: Path, folder: Path) -> None:
-        """recipe.toml, unless it holds what a recipe cannot name: several data, or profiles and priors of others."""
-        fit = dataclasses.replace(self.fit, standard=None, mass=None) if self.fit.fitter in fitters() else None
+        """recipe.toml, unless it holds what a recipe cannot name: profiles and priors of others."""
+        fit = dataclasses.replace(self.fit, **dict.fromkeys(OF_STANDARD)) if self.fit.fitter in fitters() else None
         try:
-            if not isinstance(self.model, LensModel):
-                raise ModelError("a recipe is of one model")
+            if not isinstance(self.model, (LensModel, Models)):
+                raise ModelError("a recipe is of a model, or one for each of several data")
             write_recipe(path, self.model, data=self.data, fit=fit, folder=folder)
         except ModelError as error:
             logger.warning("no %s: %s", RECIPE, error)
@@ -247,16 +267,16 @@ class Kept:
     folder: Path
     document: dict[str, Any]
     derived: dict[str, Quantity]
-    data: DataSection | None
+    data: Sections | None
     model: Any
 
     def observation(self) -> Observation:
         """The data, read again, as they were fitted. Raises DataError where that cannot be."""
-        if self.data is None or self.data.path is None:
+        if self.data is None:
             raise DataError(f"{self.folder}: the data came from a script and lie in no file; begin with them again")
         made = read(self.data).restored(self.document["data"], read_masks(self.folder), self.model)
         if made.document()["hash"] != self.document["data"]["hash"]:
-            raise DataError(f"{self.data.path}: holds other data than those that were fitted")
+            raise DataError(f"{paths_of(self.data)}: holds other data than those that were fitted")
         return made
 
 
@@ -272,26 +292,37 @@ def load(folder: str | Path) -> Analysis:
     folder = Path(folder)
     result, derived, document = read_result(folder)
     recipe = read_recipe(folder / RECIPE) if (folder / RECIPE).is_file() else Recipe()
-    data = recipe.data if recipe.data.path is not None else None
+    data = None if isinstance(recipe.data, DataSection) and recipe.data.path is None else recipe.data
     kept = Kept(folder, document, derived, data, result.model)
     return Analysis(seen=kept, model=recipe.model, result=result, data=data, fit=recipe.fit,
                     road=tuple(document["road"]))  # fmt: skip
 
 
-def _section(data: Any, reading: dict[str, Any]) -> DataSection | None:
+def paths_of(section: Sections) -> str:
+    """The files that a section names, as a message shows them."""
+    several = [section] if isinstance(section, DataSection) else section.values()
+    return ", ".join(str(one.path) for one in several)
+
+
+def _section(data: Any, reading: dict[str, Any]) -> Sections | None:
     """What a recipe would say of data that are read from files, None where they are here already."""
     several = isinstance(data, (list, tuple)) and bool(data) and all(isinstance(one, (str, Path)) for one in data)
     if several:
         data, reading = data[0], {"more": tuple(Path(one) for one in data[1:]), **reading}
-    if isinstance(data, (str, Path)):
-        data = DataSection(path=Path(data))
-    if not isinstance(data, DataSection):
-        if reading:
-            raise DataError(f"{', '.join(reading)}: can be given where the data are read from files")
-        return None
+    if isinstance(data, Mapping) and data and all(isinstance(one, (str, Path, DataSection)) for one in data.values()):
+        return {str(name): _asked(one, reading) for name, one in data.items()}
+    if isinstance(data, (str, Path, DataSection)):
+        return by_name(_asked(data, reading))
+    if reading:
+        raise DataError(f"{', '.join(reading)}: can be given where the data are read from files")
+    return None
+
+
+def _asked(data: str | Path | DataSection, reading: dict[str, Any]) -> DataSection:
+    section = data if isinstance(data, DataSection) else DataSection(path=Path(data))
     paths = {"noise", "psf", "mask"}
     given = {k: Path(v) if k in paths and v is not None else _plain(v) for k, v in reading.items()}
-    return dataclasses.replace(data, **given)
+    return dataclasses.replace(section, **given)
 
 
 def _plain(value: Any) -> Any:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from typing import cast
+from typing import Any, cast
 
 import jax.numpy as jnp
 import numpy as np
@@ -47,8 +47,8 @@ class AutoSource:
     the data say more of than the regularisation does.
 
     The answer, its errors and its checks are those of the last model that gained; the others are its neighbours.
-    Nothing is done for visibilities, for several datasets, where the model has several sources already, and to a fit
-    that has samples or its source on pixels.
+    Of images in several bands each has its own c, and the source does not go onto pixels. Nothing is done for
+    visibilities, where the model has several sources already, and to a fit that has samples or its source on pixels.
     """
 
     mesh: Mesh = dataclasses.field(default_factory=Mesh)
@@ -62,26 +62,28 @@ class AutoSource:
         settled = analysis.changed(fit=dataclasses.replace(analysis.fit, source="profiles"))
         if not _may_be_richer(analysis):
             return settled
-        term = analysis.problem.likelihood
-        arcs = OnArcs.of(term, analysis.fitted.model)
-        if not arcs.seen:
+        images = [_Arcs.of(*part) for part in analysis.problem.parts(analysis.fitted.model)]
+        if not all(image.arcs.seen for image in images):
             return settled
         first, richer = analysis.fitted.variants[0], cast(Variant, neighbour_with_two_sources(analysis.fitted))
-        left = left_by(term, richer.model)
-        gain = (first.chi2 - richer.chi2) / _inflation(arcs, left) - 2 * (len(richer.values) - len(first.values))
+        more = len(richer.values) - len(first.values)
+        gain = sum(image.gain(first.model, richer.model) for image in images) - 2 * more
         if gain > SUPPORT:
             settled = _with_two_sources(settled, gain, part(progress, 0.0, 0.3))
         else:
             settled = settled.changed(result=_noted(analysis.fitted, _told("a second source", gain)))
-        left = left_by(term, settled.fitted.model)
-        excess = np.count_nonzero(arcs.pixels) * (arcs.variance(left) / arcs.noise(left) - 1)
+        if len(images) > 1:
+            return settled
+        (image,) = images
+        left = image.left(settled.fitted.model)
+        excess = np.count_nonzero(image.arcs.pixels) * (image.arcs.variance(left) / image.arcs.noise(left) - 1)
         logger.info("source: chi2 on the arcs is %.0f above noise", excess)
         if excess <= 2 * FEWEST:
             return settled
         fits = (analysis, settled) if gain > SUPPORT else (settled,)
         on_pixels = put_on_pixels(fits, self.mesh, part(progress, 0.3, 0.7))
         found = on_pixels.problem.reconstruct(on_pixels.fitted.theta)
-        inflation = _inflation(arcs, -np.asarray(found.seen[0].residuals))
+        inflation = _inflation(image.arcs, -np.asarray(found.seen[0].residuals))
         effective = _effective(found)
         logger.info("source: pixels take %.0f effective parameters", effective)
         more = effective - _of_source(settled.problem)
@@ -91,19 +93,39 @@ class AutoSource:
         return settled.changed(result=_beside(settled, on_pixels.fitted, gain))
 
 
+@dataclasses.dataclass(frozen=True)
+class _Arcs:
+    """One image: its name, empty where there is one alone, its term, and where it shows arcs."""
+
+    name: str
+    term: Any
+    arcs: OnArcs
+
+    @classmethod
+    def of(cls, name: str, term: Any, model: LensModel) -> _Arcs:
+        return cls(name, term, OnArcs.of(term, model))
+
+    def left(self, model: Any) -> np.ndarray:
+        """What the model of numbers of all images leaves here (H, W)."""
+        return left_by(self.term, model[self.name] if self.name else model)
+
+    def gain(self, model: Any, richer: Any) -> float:
+        """By how much a richer model of numbers lowers chi2 here, over its inflation."""
+        before, after = self.left(model), self.left(richer)
+        return float(np.sum(before**2) - np.sum(after**2)) / _inflation(self.arcs, after)
+
+
 def _inflation(arcs: OnArcs, left: np.ndarray) -> float:
     """c of the criterion, of what the richer model leaves (H, W)."""
     return max(arcs.variance(left), arcs.noise(left))
 
 
 def _may_be_richer(analysis: Analysis) -> bool:
-    """Whether there is an image with a lensed source of one profile, and a neighbour with two."""
-    model, term = analysis.problem.model, analysis.problem.likelihood
-    passed = {check.name for check in analysis.trust.checks if check.passed}
-    return (
-        isinstance(model, LensModel) and term.kind == "image" and passed.issuperset(A_LENS)
-        and neighbour_with_two_sources(analysis.fitted) is not None
-    )  # fmt: skip
+    """Whether there are images with a lensed source of one profile, and a neighbour with two."""
+    checks = analysis.trust.checks
+    passed = {check.name for check in checks if check.passed} - {check.name for check in checks if not check.passed}
+    images = all(term.kind == "image" for _, term, _ in analysis.problem.parts(analysis.problem.model))
+    return images and passed.issuperset(A_LENS) and neighbour_with_two_sources(analysis.fitted) is not None
 
 
 def _with_two_sources(analysis: Analysis, gain: float, progress: Progress) -> Analysis:

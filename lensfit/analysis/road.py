@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from lensfit.analysis.analysis import Analysis, Model, Step
+from lensfit.analysis.analysis import Analysis, Model, Step, paths_of
 from lensfit.analysis.auto_source import AutoSource
 from lensfit.analysis.pixel_model import Mesh
 from lensfit.analysis.source_on_pixels import SourceOnPixels
@@ -16,8 +16,10 @@ from lensfit.analysis.steps import Calibration, Companions, Posterior, Region, S
 from lensfit.errors import ModelError
 from lensfit.fitters.base import Fitter
 from lensfit.fitters.checkpoint import Store
-from lensfit.names import MassModel, SourceModel
+from lensfit.names import MassModel, SourceModel, Structure
+from lensfit.observations import Sections
 from lensfit.progress import Progress
+from lensfit.recipe import DataSection
 from lensfit.registry import fitter as fitter_of
 from lensfit.registry import name_of
 from lensfit.start_up import keeps_programs
@@ -31,6 +33,8 @@ def analyse(
     fitter: Fitter | str = "staged",
     *,
     mass: MassModel | None = None,
+    light_bands: Structure | None = None,
+    source_bands: Structure | None = None,
     seed: int = 0,
     source: SourceModel | None = None,
     mesh: Mesh | Mapping[str, Any] | None = None,
@@ -45,12 +49,17 @@ def analyse(
 
     Args:
         data: file or folder, an `Imaging`, an `Interferometer`, several visibilities of one lens as a list, or a
-            mapping of names to any of these, which are then fitted together.
+            mapping of names to any of these, which are then fitted together; files of several images, as a list, are
+            named by these.
         model: a standard model by its name ("parametric", "flexible", "one_source", ...; by default "parametric",
-            of visibilities "one_source"), a `LensModel` with priors, a function that makes one of the dataset, or of
-            several named data a mapping of their names to models that share priors.
+            of visibilities "one_source"; of images in several bands that of each, tied), a `LensModel` with priors, a
+            function that makes one of the dataset, or of several named data a mapping of their names to models that
+            share priors.
         fitter: by name, or as an object with its settings.
         mass: the main mass of a standard model, "sie" (by default) or "epl", whose slope is free.
+        light_bands, source_bands: the shape of lens light and source of a standard model of images in several bands:
+            "own" (by default) for each band, "shared" by all, or "scaled", shared but for a size that changes smoothly
+            from one band to the next, in their order.
         seed: same seed, same result.
         source: "auto" gives it what the data ask for, one profile, two or pixels (see `AutoSource`), by default where
             the model is a standard one; "profiles" those of the model, by default where it is given; "pixels" puts it
@@ -65,20 +74,25 @@ def analyse(
     Raises:
         DataError: the data cannot be used. ModelError: the model or the mesh cannot. FitError: the fit failed.
     """
-    begun = prepare(data, model, mass=mass, seed=seed, **reading)
+    begun = prepare(
+        data, model, mass=mass, light_bands=light_bands, source_bands=source_bands, seed=seed, **reading
+    )
     if steps is None:
         steps = standard_road(begun, fitter, source=source, mesh=mesh)
     return begun.along(steps, progress)
 
 
 def prepare(
-    data: Any, model: Model = None, *, mass: MassModel | None = None, seed: int = 0, **reading: Any
+    data: Any, model: Model = None, *, mass: MassModel | None = None, light_bands: Structure | None = None,
+    source_bands: Structure | None = None, seed: int = 0, **reading: Any,
 ) -> Analysis:
     """Data and model with the region chosen, ready to be fitted: see `analyse`."""
     _check_setup()
-    begun = Analysis.begin(data, model, mass=mass, seed=seed, **reading).then(Region()).ready()
+    begun = Analysis.begin(
+        data, model, mass=mass, light_bands=light_bands, source_bands=source_bands, seed=seed, **reading
+    ).then(Region()).ready()
     observation, frame = begun.observation, begun.observation.frame
-    where = begun.data.path if begun.data is not None else observation.kind
+    where = paths_of(begun.data) if begun.data is not None else observation.kind
     logger.info("data %s: %d x %d pixels of %.5g arcsec", where, *frame.shape, frame.pixel_scale)
     for note in observation.notes:
         logger.info("data: %s", note)
@@ -119,7 +133,7 @@ def standard_road(
     made.check()
     if direct:
         return (Search(chosen, checkpoint),)
-    given = begun.data is not None and begun.data.mask is not None
+    given = _mask_is_given(begun.data)
     steps: list[Step] = [Calibration() if observation.free else Search()]
     if not given:
         steps.append(Companions())
@@ -128,6 +142,12 @@ def standard_road(
     if not staged:
         steps.append(Posterior(chosen, checkpoint))
     return tuple(steps)
+
+
+def _mask_is_given(section: Sections | None) -> bool:
+    """Whether a mask was named, of several data one for any."""
+    several = () if section is None else (section,) if isinstance(section, DataSection) else section.values()
+    return any(one.mask is not None for one in several)
 
 
 def _check_setup() -> None:

@@ -17,6 +17,7 @@ from lensfit.fitters.base import Fitter
 from lensfit.fitters.checkpoint import Store
 from lensfit.fitters.result import FitResult
 from lensfit.lensing import einstein_radius_of, unmasked_field
+from lensfit.model import LensModel, Models
 from lensfit.observations.companions import Companion
 from lensfit.problem import Problem
 from lensfit.progress import Progress, part
@@ -121,7 +122,8 @@ class Companions:
 
 
 def _companions(analysis: Analysis) -> tuple[Companion, ...]:
-    passed = {check.name for check in analysis.trust.checks if check.passed}
+    checks = analysis.trust.checks  # of several data each is asked
+    passed = {check.name for check in checks if check.passed} - {check.name for check in checks if not check.passed}
     if not passed.issuperset(NEEDED):
         return ()
     return analysis.observation.companions(analysis.problem.likelihood, analysis.fitted.model)
@@ -133,10 +135,18 @@ def with_time(result: FitResult, before: FitResult) -> FitResult:
     return dataclasses.replace(result, **spent)
 
 
+def _of_the_mass(model: LensModel | Models) -> LensModel:
+    """A model of numbers, of several data that in whose frame the mass is."""
+    if isinstance(model, LensModel):
+        return model
+    return next((one for one in model.values() if one.alignment is None), next(iter(model.values())))
+
+
 def _with_check(analysis: Analysis, first: FitResult, masked: tuple[Companion, ...]) -> FitResult:
     """The result with the check whether leaving companions out moved the Einstein radius."""
     result, field = analysis.fitted, unmasked_field(analysis.observation.frame)
-    before, after = (einstein_radius_of(found.model.only(), field) for found in (first, result))
+    masses = (_of_the_mass(found.model).only() for found in (first, result))
+    before, after = (einstein_radius_of(mass, field) for mass in masses)
     change = abs(after / before - 1)
     where = "; ".join(str(c) for c in masked)
     finding = (

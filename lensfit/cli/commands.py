@@ -31,7 +31,7 @@ def inspect(arguments: argparse.Namespace) -> int:
         raise DataError(f"{arguments.out.parent}: no such folder; make it first")
     observation = read(data_section(arguments, DataSection())).region()
     for label, text in [*observation.describe(), *observation.field()]:
-        say(f"{label:<13}{as_options(text)}")
+        say(f"{label + ' ':<13}{as_options(text)}")
     if arguments.out is not None:
         with written(arguments.out) as path:
             observation.figure().savefig(path)
@@ -59,8 +59,8 @@ def simulate(arguments: argparse.Namespace) -> int:
 def _simulate(arguments: argparse.Namespace) -> int:
     recipe = read_recipe(arguments.model)
     shape = recipe.instrument.shape
-    if recipe.model is None or shape is None:
-        needed = "a model of numbers, and shape = [rows, columns] in [instrument]"
+    if not isinstance(recipe.model, LensModel) or shape is None:
+        needed = "a model of numbers of one dataset, and shape = [rows, columns] in [instrument]"
         raise ModelError(f"{arguments.model}: to simulate, give {needed}")
     imaging = simulate_imaging(recipe.model, recipe.instrument.instrument(), shape, seed=arguments.seed)
     with appearing(arguments.out, "data.fits") as made:

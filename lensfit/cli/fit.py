@@ -20,6 +20,7 @@ from lensfit.errors import DataError, FitError, ModelError
 from lensfit.fitters.base import Fitter
 from lensfit.fitters.checkpoint import Store
 from lensfit.names import MESH_OPTIONS
+from lensfit.observations import Sections
 from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe
 from lensfit.registry import fitter
 from lensfit.results import check_run
@@ -35,7 +36,7 @@ ARGUMENT = re.compile(rf"(?<![^ (])({NAMES})=(?:'(\w+)'|(-?[\d.]+(?:e-?\d+)?)|\(
 class Asked:
     """What the arguments, and the recipe where they name one, ask for."""
 
-    data: DataSection
+    data: Sections
     model: Any
     fitter: Fitter
     fit: FitSection
@@ -54,7 +55,8 @@ def _fit(arguments: argparse.Namespace) -> int:
     with RunLog(folder, "a" if arguments.resume or arguments.overwrite else "w") as log:
         logger.info("lensfit %s: %s", version.__version__, shlex.join(sys.argv))
         asked = read_asked(arguments)
-        begun = prepare(asked.data, asked.model, mass=asked.fit.mass, seed=asked.fit.seed)
+        given = {name: getattr(asked.fit, name) for name in ("mass", "light_bands", "source_bands", "seed")}
+        begun = prepare(asked.data, asked.model, **given)
         steps = standard_road(begun, asked.fitter, source=asked.fit.source, mesh=asked.fit.mesh, checkpoint=store)
         if arguments.live:
             _check_live(begun, asked)
@@ -118,7 +120,7 @@ def read_asked(arguments: argparse.Namespace) -> Asked:
     except FitError as error:
         raise ModelError(f"fit.fitter: {error}") from error
     data = data_section(arguments, recipe.data)
-    if data.path is None:
+    if isinstance(data, DataSection) and data.path is None:
         raise ModelError(f"{arguments.model or 'fit'}: no data; give DATA, or path in [data] of the recipe")
     return Asked(data, section.standard if recipe.model is None else recipe.model, chosen, section)
 
@@ -132,7 +134,8 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
             raise ModelError(f"{arguments.model}: no model; give its profiles, or standard in [fit]")
         if recipe.model is not None and arguments.mass is not None:
             raise ModelError(f"{arguments.model}: holds masses of its own; leave --mass out, or change them there")
-    given = {name: getattr(arguments, name) for name in ("seed", "fitter", "source", "mass")}
+    given = {name: getattr(arguments, name)
+             for name in ("seed", "fitter", "source", "mass", "light_bands", "source_bands")}  # fmt: skip
     said = {name: getattr(arguments, option) for option, name in MESH_OPTIONS.items()}
     mesh = {name: value for name, value in said.items() if value is not None}
     if mesh:
@@ -141,16 +144,31 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
     return dataclasses.replace(recipe, fit=made)
 
 
-def data_section(arguments: argparse.Namespace, base: DataSection) -> DataSection:
-    """What the arguments name; what they leave out is as in `base`, unless they name other data."""
+def data_section(arguments: argparse.Namespace, base: Sections) -> Sections:
+    """What the arguments name; what they leave out is as in `base`, unless they name other data.
+
+    Raises:
+        ModelError: they say of several data that `base` names what belongs to one of them.
+    """
     options = {f.name: getattr(arguments, f.name, None) for f in dataclasses.fields(DataSection)}
     if arguments.data:
         options |= {"path": arguments.data[0], "more": tuple(arguments.data[1:])}
     given = {name: tuple(v) if isinstance(v, list) else v for name, v in options.items() if v is not None}
+    if not isinstance(base, DataSection):
+        if "path" not in given:
+            return _of_several(given, base)
+        base = DataSection()
     for one, other in (("center", "center_sky"), ("center_sky", "center")):
         if one in given:
             base = dataclasses.replace(base, **{other: None})
     return dataclasses.replace(DataSection() if "path" in given else base, **given)
+
+
+def _of_several(given: dict[str, Any], base: Sections) -> Sections:
+    if given:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise ModelError(f"{options}: the recipe names several data; write it into the [data.NAME] that it is of")
+    return base
 
 
 def as_options(message: str) -> str:

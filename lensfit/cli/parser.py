@@ -18,6 +18,7 @@ from lensfit.names import (
     SIDES,
     SIGNS,
     SOURCES,
+    STRUCTURES,
     VISIBILITY_MODELS,
 )
 
@@ -245,6 +246,12 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
         "--mass", choices=MASSES,
         help="its main mass: isothermal, or a power law whose slope is free; default: sie",
     )
+    for what, word in (("light", "lens light"), ("source", "source")):
+        parser.add_argument(
+            f"--{what}-bands", choices=STRUCTURES,
+            help=f"shape of its {word} in several bands: of each its own, one of smoothly changing size, or one; "
+            "default: own",
+        )
 
 
 def _seed(text: str) -> int:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from typing import cast
 
 from lensfit.analysis.warming import STAMPS, warm_up
 from lensfit.cli.ending import say
@@ -21,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
         recipe = read_recipe(arguments.model)
         model, mass = recipe.model or recipe.fit.standard, mass or recipe.fit.mass
     folders, arguments.data = arguments.data, None
-    section = data_section(arguments, DataSection())
+    section = cast(DataSection, data_section(arguments, DataSection()))
     data = [dataclasses.replace(section, path=folder) for folder in folders]
     with Display(arguments.quiet) as display:
         stamps = arguments.stamp or STAMPS

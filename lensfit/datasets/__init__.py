@@ -2,7 +2,7 @@
 
 from lensfit.datasets.cutout import disc
 from lensfit.datasets.dataset import Dataset, annular_mask, circular_mask, pixel_centers
-from lensfit.datasets.field import FieldObject, FieldTable, find_field
+from lensfit.datasets.field import FieldObject, FieldTable, arcs_signal, find_field, fine_image
 from lensfit.datasets.imaging import Imaging, blocks
 from lensfit.datasets.interferometer import Interferometer, least_field
 from lensfit.datasets.masks import USED_AS_IT_IS, brightest_place, leaves_a_region
@@ -28,12 +28,14 @@ __all__ = [
     "Interferometer",
     "Visibilities",
     "annular_mask",
+    "arcs_signal",
     "blocks",
     "brightest_place",
     "check_pixel",
     "circular_mask",
     "disc",
     "find_field",
+    "fine_image",
     "holds_visibilities",
     "least_field",
     "leaves_a_region",

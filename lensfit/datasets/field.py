@@ -383,3 +383,13 @@ def _joined(blobs: list[_Blob], arcs: frozenset[int]) -> set[int]:
                and bool((tree.query(np.stack([blob.columns, blob.rows], -1))[0] < TOUCHING).any())}  # fmt: skip
         joined |= new
     return joined
+
+
+def arcs_signal(imaging: Imaging, table: FieldTable) -> float:
+    """Signal over noise of the arcs, and of what may be images, of an image's table; 0 where none were found."""
+    lensed = [n for n, one in enumerate(table.objects, 1) if one.kind in ("arc", "image")]
+    where = np.isin(table.segments, lensed)
+    if not table.radius or not where.any():
+        return 0.0
+    fine, _ = fine_image(imaging)
+    return float(np.sqrt(np.sum((fine[where] / imaging.noise[where]) ** 2)))

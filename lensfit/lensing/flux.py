@@ -41,8 +41,8 @@ def flux(model: LensModel, cells: Cells) -> float:
 
 
 def unlensed(model: LensModel) -> LensModel:
-    """The source of a model as it would look without a lens."""
-    return replace(model.only("source"), mass={})
+    """The source of a model as it would look without a lens, in the frame of the mass."""
+    return replace(model.only("source"), mass={}, alignment=None)
 
 
 def bright_cells(model: LensModel, field: Field, number: int = CELLS, share: float = SHARE) -> Cells:

@@ -163,6 +163,10 @@ class ImagingLikelihood(Residuals):
 
         return NumbaImaging(space, self)
 
+    def capped(self, most: int) -> ImagingLikelihood:
+        """See `LeastSquares`."""
+        return replace(self, grid=self.grid.capped(most))
+
     def coarser(self) -> ImagingLikelihood:
         """The data binned 2x2 with 2x2 sub-pixels, for a search."""
         return ImagingLikelihood.of(self.observed().binned(2), 2)

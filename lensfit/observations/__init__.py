@@ -12,11 +12,12 @@ from lensfit.errors import DataError
 from lensfit.likelihood.calibration import Observations
 from lensfit.observations.image_observation import ImageObservation
 from lensfit.observations.named import NamedObservations
+from lensfit.observations.naming import Sections, by_name
 from lensfit.observations.observation import Observation, Plane, Shown
 from lensfit.observations.visibility_observation import VisibilityObservation
 from lensfit.recipe import DataSection
 
-__all__ = ["KINDS", "NamedObservations", "Observation", "Plane", "Shown", "observe", "read"]
+__all__ = ["KINDS", "NamedObservations", "Observation", "Plane", "Sections", "Shown", "by_name", "observe", "read"]
 
 KINDS: dict[type, Callable[..., Observation]] = {
     Imaging: ImageObservation.of,
@@ -30,21 +31,21 @@ NO_READER_S = {"path", "more", "antenna_phases"}
 """What a recipe says of data that is not for their reader."""
 
 
-def read(section: DataSection) -> Observation:
+def read(section: Sections) -> Observation:
     """The data that a recipe, or the options of a command, name.
 
     Raises:
-        DataError: they cannot be used, or several are named that cannot be fitted together.
+        DataError: they cannot be used.
     """
+    if not isinstance(section, DataSection):
+        return NamedObservations.of({name: read(one) for name, one in section.items()})
     if section.path is None:
         raise DataError("no data: give their file or folder")
     every = (field.name for field in dataclasses.fields(section))
     options = {name: getattr(section, name) for name in every if name not in NO_READER_S}
-    paths = (section.path, *section.more)
-    made = [files.read(path, **options) for path in paths]
-    others = [str(path) for path, data in zip(paths, made, strict=True) if type(data) is not TOGETHER]
-    if section.more and others:
-        raise DataError(f"{', '.join(others)}: no visibilities, and only visibilities can be fitted together")
+    if section.more and isinstance(several := by_name(section), Mapping):
+        return read(several)
+    made = [files.read(path, **options) for path in (section.path, *section.more)]
     return observe(made).asked(section)
 
 
@@ -57,7 +58,9 @@ def observe(data: Any) -> Observation:
     if isinstance(data, Observation):
         return data
     if isinstance(data, Mapping):
-        return NamedObservations(observations={str(name): observe(one) for name, one in data.items()})
+        return NamedObservations.of({str(name): observe(one) for name, one in data.items()})
+    if isinstance(data, DataSection):
+        return read(data)
     every = tuple(data) if isinstance(data, Sequence) and not isinstance(data, str) else (data,)
     if every and all(isinstance(one, (str, Path)) for one in every):
         first, *more = (Path(one) for one in every)

@@ -61,7 +61,7 @@ class Companion:
 @dataclasses.dataclass(frozen=True, eq=False)
 class Left:
     """What a fit leaves, whitened (H, W): `excess` data less model, less where the lens is bright, and smoothed
-    like `source`, the lensed source; x, y (H, W) [arcsec] and `used` pixels."""
+    like `source`, the lensed source; x, y (H, W) [arcsec] in the frame of the mass, and `used` pixels."""
 
     x: np.ndarray
     y: np.ndarray
@@ -75,7 +75,7 @@ class Left:
     @classmethod
     def of(cls, likelihood: Any, model: LensModel) -> Left:
         """What a model of numbers leaves of the data of a likelihood."""
-        x, y = likelihood.grid.coordinates()
+        x, y = map(np.asarray, model.placed(*likelihood.grid.coordinates()))
         inverse = np.asarray(likelihood.inverse_noise)
         images = (np.asarray(model_image(likelihood, model.only(group))) for group in ("light", "source"))
         light, source = (image * inverse for image in images)
@@ -176,6 +176,13 @@ def _amplitude(image: np.ndarray, left: Left, where: np.ndarray) -> tuple[float,
     """Amplitude of an image (H, W) in what is left, over some pixels, and its error."""
     weight = float(np.sum(image[where] ** 2)) + 1e-300
     return float(image[where] @ left.excess[where]) / weight, weight**-0.5
+
+
+def turned(companions: tuple[Companion, ...], angle: float) -> tuple[Companion, ...]:
+    """Companions as a frame shows them that is turned by an angle [degrees] about zero."""
+    cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    return tuple(dataclasses.replace(c, x=float(cos * c.x - sin * c.y), y=float(sin * c.x + cos * c.y))
+                 for c in companions)  # fmt: skip
 
 
 def leave_out(imaging: Imaging, companions: tuple[Companion, ...]) -> Imaging:

@@ -107,9 +107,18 @@ class ImageObservation(Observation):
     def shown(self, term: Any, model: LensModel, found: Reconstruction | None) -> Shown:
         """Figures on the frame of the image."""
         if found is None:
-            scene, figures, sheet = Scene.of(self.imaging, term, model), FIGURES, OVERVIEW_PANELS
-        else:
-            scene, figures, sheet = pixel_scene(self.imaging, term, found), PIXEL_FIGURES, ()
+            return self.drawn(self.scene(term, model))
+        return self.drawn(pixel_scene(self.imaging, term, found), PIXEL_FIGURES, ())
+
+    def scene(self, term: Any, model: LensModel) -> Scene:
+        """What the figures of a fitted model of numbers show."""
+        return Scene.of(self.imaging, term, model)
+
+    def drawn(
+        self, scene: Scene, figures: Mapping[str, Callable[[Scene], Figure]] = FIGURES,
+        sheet: tuple[str, ...] = OVERVIEW_PANELS,
+    ) -> Shown:
+        """The figures and images of a scene."""
         made = {name: partial(figure, scene) for name, figure in figures.items()}
         return Shown(made, planes_of(scene, self.imaging), sheet)
 

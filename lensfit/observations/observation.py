@@ -13,7 +13,7 @@ from lensfit.datasets import Dataset
 from lensfit.errors import ModelError
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
-from lensfit.names import MassModel
+from lensfit.names import MassModel, Structure
 from lensfit.observations.companions import Companion
 from lensfit.plots import Glance
 from lensfit.plots.scene import AnyScene
@@ -96,6 +96,16 @@ class Observation(ABC):
             known = " or ".join(self.standard)
             raise ModelError(f"the standard model {chosen} is not for {self.kind}: use {known}")
         return self.standard[chosen](self.frame, **({} if mass is None else {"mass": mass}))
+
+    def structured(self, light: Structure | None, source: Structure | None) -> Self:
+        """The same data with these structures of light in several bands, for its standard model; None = by default.
+
+        Raises:
+            ModelError: they are given and the data are no images in several bands.
+        """
+        if light or source:
+            raise ModelError(f"a structure of light in several bands is for images with a name each, no {self.kind}")
+        return self
 
     @abstractmethod
     def term(self, model: Any) -> Any:

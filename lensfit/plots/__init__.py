@@ -1,4 +1,5 @@
 """Figures of data and fits, each a function that returns a matplotlib Figure."""
+from lensfit.plots.bands import BAND_FIGURES, COLOURS, band_figures
 from lensfit.plots.comparison import Course, comparison_figure
 from lensfit.plots.image_figures import FIGURES, OVERVIEW_PANELS, draw_glance, overview, profile_figure
 from lensfit.plots.inspection import inspect_figure
@@ -16,6 +17,8 @@ from lensfit.plots.scene import Glance, ModelImages, Scene, VisibilityScene
 from lensfit.plots.visibility_figures import VISIBILITY_FIGURES, inspect_visibilities, visibility_overview
 
 __all__ = [
+    "BAND_FIGURES",
+    "COLOURS",
     "FIGURES",
     "OVERVIEW_PANELS",
     "PIXEL_FIGURES",
@@ -27,6 +30,7 @@ __all__ = [
     "ModelImages",
     "Scene",
     "VisibilityScene",
+    "band_figures",
     "comparison_figure",
     "corner_figure",
     "draw_glance",

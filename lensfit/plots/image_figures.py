@@ -1,7 +1,7 @@
 """Figures of an image and of a fit to it. A panel is a function of (axes, scene), a figure of the scene."""
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -78,18 +78,23 @@ def image_plane(axes: Axes, scene: Scene) -> None:
 def show_critical_curves(axes: Axes, scene: AnyScene) -> None:
     """The critical curves."""
     curves = scene.plane.curves
-    outlined(axes, curves.tangential, scene.field, "tangential critical curve", "-")
-    outlined(axes, curves.radial, scene.field, "radial critical curve", "--")
+    outlined(axes, _seen(scene, curves.tangential), scene.field, "tangential critical curve", "-")
+    outlined(axes, _seen(scene, curves.radial), scene.field, "radial critical curve", "--")
 
 
 def show_images(axes: Axes, scene: AnyScene) -> None:
     """The images of the source's centre, and the centres of the masses."""
     for parity, marker, word in ((1, "o", "minimum (+)"), (-1, "s", "saddle (\N{MINUS SIGN})")):
-        found = [(p.x, p.y) for p in scene.plane.positions if p.parity == parity]
+        found = [scene.model.seen(p.x, p.y) for p in scene.plane.positions if p.parity == parity]
         if found:
             axes.plot(*zip(*found, strict=True), marker, ms=6, mfc="none", mec="cyan", mew=1.4, label=word)
     for place in centers(scene.model.mass).values():
-        axes.plot(*place, "+", color="white", ms=7)
+        axes.plot(*scene.model.seen(*place), "+", color="white", ms=7)
+
+
+def _seen(scene: AnyScene, curves: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Curves (N, 2) of the frame of the mass in that of the data."""
+    return [np.stack(scene.model.seen(*curve.T), -1) for curve in curves]
 
 
 def source_plane(axes: Axes, scene: AnyScene) -> None:
@@ -202,7 +207,7 @@ def _rings(scene: Scene) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]
     the function that takes an image's mean in each ring, and the number of pixels in it.
     """
     places = [*centers(scene.model.light).values(), *centers(scene.model.mass).values()]
-    x, y = places[0] if places else (scene.field.x, scene.field.y)
+    x, y = scene.model.seen(*places[0]) if places else (scene.field.x, scene.field.y)
     radius = np.hypot(scene.imaging.x - x, scene.imaging.y - y)
     good = ~scene.imaging.mask
     ring = np.rint(radius[good] / scene.imaging.pixel_scale).astype(int)

@@ -20,6 +20,7 @@
 [data], [fit] and [instrument] are described by `DataSection`, `FitSection` and `InstrumentSection`.
 """
 from lensfit.recipe.recipe_file import (
+    OF_STANDARD,
     DataSection,
     FitSection,
     InstrumentSection,
@@ -28,4 +29,4 @@ from lensfit.recipe.recipe_file import (
     write_recipe,
 )
 
-__all__ = ["DataSection", "FitSection", "InstrumentSection", "Recipe", "read_recipe", "write_recipe"]
+__all__ = ["OF_STANDARD", "DataSection", "FitSection", "InstrumentSection", "Recipe", "read_recipe", "write_recipe"]

@@ -2,15 +2,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import jax
 import numpy as np
 
 from lensfit import priors
+from lensfit.alignment import Alignment
 from lensfit.errors import ModelError
 from lensfit.inversion.regularisation import check_source
-from lensfit.model import GROUPS, LensModel, check_profile
+from lensfit.model import GROUPS, AnyModel, LensModel, Models, check_profile
 from lensfit.priors import Part, Prior, Solved
 from lensfit.profile_names import added, final, find, known
 from lensfit.profiles import LightProfile, PixelSource
@@ -42,35 +44,75 @@ def settings_of(profile: type) -> list[str]:
     return [f.name for f in dataclasses.fields(profile) if f.metadata.get("static")]
 
 
-def read_model(content: dict[str, Any]) -> LensModel:
-    """The model of a recipe's sky, light, mass and source.
+OF_MODEL = ("sky", "alignment", *GROUPS)
+"""The tables and keys that make a model."""
+
+
+def read_model(content: dict[str, Any], names: Iterable[str] = ()) -> AnyModel:
+    """The model of a recipe's sky, light, mass, source and alignment.
+
+    names: of several data. The model of each is what stands at the top level, which all of them share, and what stands
+    in the table of its name.
 
     Raises:
         ModelError: the tables do not make a model that can be evaluated.
     """
     reader = _Reader()
-    kinds = {
-        (group, name): reader.enter(group, name, entries)
-        for group in GROUPS
-        for name, entries in values.table(content.get(group, {}), group).items()
-    }
-    reader.raw["sky"] = content.get("sky", 0.0)
+    tables = {name: values.table(content.get(name, {}), name) for name in names}
+    for name, table in tables.items():
+        for key in table:
+            if key not in OF_MODEL:
+                values.unknown(name, "table", key, OF_MODEL)
+    kinds = dict(made for name, table in {"": content, **tables}.items() for made in _enter(reader, name, table))
     if len(kinds) > MOST_PROFILES:
         raise ModelError(f"{len(kinds)} profiles; a model has at most {MOST_PROFILES}")
-    listed, made = 0, {group: dict[str, Any]() for group in GROUPS}
-    for (group, name), kind in kinds.items():
-        where = f"{group}.{name}"
+    profiles = _made(reader, kinds)
+
+    def model(name: str) -> LensModel:
+        groups = {group: {key: made for (of, g, key), made in profiles.items() if g == group and of in ("", name)}
+                  for group in GROUPS}  # fmt: skip
+        dot = f"{name}." if name else ""
+        sky = f"{dot}sky" if f"{dot}sky" in reader.raw else "sky"
+        return LensModel(**groups, sky=reader.leaf(sky), alignment=_alignment(reader, dot))
+
+    made = Models(terms={name: model(name) for name in tables}) if tables else model("")
+    Space.of(made)  # raises where a prior is no distribution
+    return made
+
+
+def _enter(reader: _Reader, name: str, content: dict[str, Any]) -> Iterator[tuple[tuple[str, str, str], type]]:
+    """Take in the tables of one of several data, or of all: (name, group, key of a profile) and its class."""
+    dot = f"{name}." if name else ""
+    for group in GROUPS:
+        for key, entries in values.table(content.get(group, {}), f"{dot}{group}").items():
+            yield (name, group, key), reader.enter(group, f"{dot}{group}.{key}", entries)
+    if "sky" in content or not name:
+        reader.raw[f"{dot}sky"] = content.get("sky", 0.0)
+    if "alignment" in content:
+        reader.enter_fields(f"{dot}alignment", values.table(content["alignment"], f"{dot}alignment"), Alignment)
+
+
+def _made(reader: _Reader, kinds: dict[tuple[str, str, str], Any]) -> dict[tuple[str, str, str], Any]:
+    """The profiles, checked."""
+    listed, made = 0, {}
+    for (name, group, key), kind in kinds.items():
+        where = f"{name}.{group}.{key}" if name else f"{group}.{key}"
         given = [field for field in leaves_of(kind) if f"{where}.{field}" in reader.raw]
         leaves = {field: reader.leaf(f"{where}.{field}") for field in given}
         listed += sum(np.size(leaf) for leaf in leaves.values() if np.ndim(leaf) == 1)
         if listed > MOST_NUMBERS:
             raise ModelError(f"{where}: more than {MOST_NUMBERS} numbers in the lists up to this one; give fewer")
-        made[group][name] = kind(**leaves, **reader.settings[where])
-        check_profile(made[group][name], where)
-        check_lists(made[group][name], where)
-    model = LensModel(**made, sky=reader.leaf("sky"))
-    Space.of(model)  # raises where a prior is no distribution
-    return model
+        made[name, group, key] = kind(**leaves, **reader.settings[where])
+        check_profile(made[name, group, key], where)
+        check_lists(made[name, group, key], where)
+    return made
+
+
+def _alignment(reader: _Reader, dot: str) -> Alignment | None:
+    where = f"{dot}alignment" if f"{dot}alignment.shift_x" in reader.raw else "alignment"
+    if f"{where}.shift_x" not in reader.raw:
+        return None
+    return Alignment(**{field: reader.leaf(f"{where}.{field}") for field in leaves_of(Alignment)})
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -91,13 +133,17 @@ class _Reader:
         self.made: dict[str, Any] = {}
         self.open: list[str] = []
 
-    def enter(self, group: str, name: str, entries: Any) -> type:
-        """Take in the entries of one profile; its class."""
-        where = f"{group}.{name}"
+    def enter(self, group: str, where: str, entries: Any) -> type:
+        """Take in the entries of one profile of a group; its class."""
         entries = dict(values.table(entries, where))
         if "profile" not in entries:
             raise ModelError(f"{where}: no profile; give profile = one of {', '.join(known(GROUPS[group]))}")
         kind = _profile(entries.pop("profile"), group, where)
+        self.enter_fields(where, entries, kind)
+        return kind
+
+    def enter_fields(self, where: str, entries: dict[str, Any], kind: Any) -> None:
+        """Take in the entries of a profile or an alignment."""
         fields, settings, pairs = leaves_of(kind), settings_of(kind), pairs_of(kind)
         self.settings[where] = {key: entries.pop(key) for key in settings if key in entries}
         for key, value in entries.items():
@@ -111,7 +157,6 @@ class _Reader:
         missing = [f for f in needed if f"{where}.{f}" not in self.raw and f not in self.settings[where]]
         if missing:
             raise ModelError(f"{where}: {kind.__name__} has no {', '.join(missing)}; give a number or prior")
-        return kind
 
     def _enter_pair(self, where: str, key: str, parts: tuple[str, str], value: Any, entries: Any) -> None:
         double = [part for part in parts if part in entries]

@@ -5,6 +5,7 @@ import dataclasses
 import os
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,15 +13,17 @@ from lensfit import instruments
 from lensfit.datasets import read_psf
 from lensfit.errors import ModelError
 from lensfit.instruments import Instrument
-from lensfit.model import GROUPS, LensModel
+from lensfit.model import AnyModel
 from lensfit.names import (
     IMAGE_MODELS,
     MASK_MEANINGS,
     MASSES,
     NAN_POLICIES,
     NOISE_MEANINGS,
+    SEVERAL_TAKEN,
     SIDES,
     SOURCES,
+    STRUCTURES,
     VISIBILITY_MODELS,
     East,
     MaskIs,
@@ -30,10 +33,11 @@ from lensfit.names import (
     NoiseScale,
     Sign,
     SourceModel,
+    Structure,
 )
 from lensfit.outside import text_of, unreadable
 from lensfit.recipe import values
-from lensfit.recipe.model_reader import read_model
+from lensfit.recipe.model_reader import OF_MODEL, read_model
 from lensfit.recipe.model_writer import header, line, model_lines
 from lensfit.registry import fitters
 from lensfit.whole_files import replacing
@@ -42,6 +46,8 @@ S = TypeVar("S")
 LONGEST = 2**21
 """Bytes of the longest recipe."""
 MANY_PARTS = re.compile(r"""(?:\.[ \t]*(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*){40}""")
+OF_STANDARD = ("standard", "mass", "light_bands", "source_bands")
+"""What [fit] says of a standard model."""
 PRESETS = {"jwst_f150w": instruments.jwst_f150w}
 
 
@@ -83,8 +89,8 @@ class DataSection:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FitSection:
-    """[fit]: the fitter, its settings and its seed; `standard` names a standard model, in place of profiles, and
-    `mass` its main mass.
+    """[fit]: the fitter, its settings and its seed; `standard` names a standard model, in place of profiles, `mass` its
+    main mass, and `light_bands` and `source_bands` the structure of lens light and source in several bands.
 
     settings: the fitter's fields that are not as by default, as {nlive = 400}.
     source: "auto" gives it what the data ask for, "profiles" what the model says, "pixels" puts it on pixels once the
@@ -97,6 +103,8 @@ class FitSection:
     settings: dict[str, Any] | None = None
     standard: str | None = None
     mass: MassModel | None = None
+    light_bands: Structure | None = None
+    source_bands: Structure | None = None
     source: SourceModel | None = None
     mesh: dict[str, Any] | None = None
 
@@ -142,10 +150,11 @@ class InstrumentSection:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What a recipe says. `model` is None where it holds neither profiles nor sky."""
+    """What a recipe says. `model` is None where it holds neither profiles nor sky; of several data, those of
+    [data.NAME] or of a script, it is one for each of them."""
 
-    model: LensModel | None = None
-    data: DataSection = dataclasses.field(default_factory=DataSection)
+    model: AnyModel | None = None
+    data: DataSection | dict[str, DataSection] = dataclasses.field(default_factory=DataSection)
     fit: FitSection = dataclasses.field(default_factory=FitSection)
     instrument: InstrumentSection = dataclasses.field(default_factory=InstrumentSection)
 
@@ -167,17 +176,43 @@ def read_recipe(path: str | Path) -> Recipe:
     except ValueError as error:
         raise ModelError(f"{path}: is not valid TOML ({error}); correct it there") from error
     try:
+        data = _several(content)
+        names = data or tuple(key for key, table in content.items() if _is_model(key, table))
+        known = (*OF_MODEL, *SECTIONS, *names)
         for key in content:
-            if key not in ("sky", *GROUPS, *SECTIONS):
-                values.unknown("top level", "section", key, ("sky", *GROUPS, *SECTIONS))
-        sections = {name: _read_section(kind, content, name, path.parent) for name, kind in SECTIONS.items()}
-        model = read_model(content) if content.keys() & {"sky", *GROUPS} else None
-        for key in ("standard", "mass"):
+            if key not in known:
+                values.unknown("top level", "section", key, known)
+        sections: dict[str, Any] = {name: _read_section(kind, content, name, path.parent)
+                                    for name, kind in SECTIONS.items() if name != "data" or not data}  # fmt: skip
+        if data:
+            sections["data"] = {name: _read_section(DataSection, content["data"], name, path.parent, "data.")
+                                for name in data}  # fmt: skip
+        model = read_model(content, names) if content.keys() & {*OF_MODEL, *names} else None
+        for key in OF_STANDARD:
             if model is not None and getattr(sections["fit"], key) is not None:
                 raise ModelError(f"fit.{key}: the recipe holds a model of its own too; keep one of the two")
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     return Recipe(model=model, **sections)
+
+
+def _several(content: dict[str, Any]) -> tuple[str, ...]:
+    """The names of several data, none where [data] is of one."""
+    data = content.get("data")
+    tables = {key: value for key, value in data.items() if isinstance(value, dict)} if isinstance(data, dict) else {}
+    for name in tables:
+        if not name.isidentifier() or name in SEVERAL_TAKEN:
+            said = values.shown(repr(name))
+            raise ModelError(f"data: {said} is no name of data; use letters, digits and _, as F444W")
+    if tables and len(tables) < len(data or ()):
+        other = next(key for key in data or () if key not in tables)
+        raise ModelError(f"data.{other}: [data] holds several data by name; write it into the [data.NAME] it is of")
+    return tuple(tables)
+
+
+def _is_model(name: str, table: Any) -> bool:
+    """Whether a table is the model of one of several data that the recipe does not name, as those of a script."""
+    return name not in SEVERAL_TAKEN and isinstance(table, dict) and bool(table) and table.keys() <= {*OF_MODEL}
 
 
 def _content(text: str) -> dict[str, Any]:
@@ -189,9 +224,9 @@ def _content(text: str) -> dict[str, Any]:
 
 def write_recipe(
     path: str | Path,
-    model: LensModel,
+    model: AnyModel,
     *,
-    data: DataSection | None = None,
+    data: DataSection | Mapping[str, DataSection] | None = None,
     fit: FitSection | None = None,
     folder: Path | None = None,
 ) -> None:
@@ -206,19 +241,21 @@ def write_recipe(
     lines = model_lines(model)
     end = lines.index("") if "" in lines else len(lines)
     base = path.parent if folder is None else folder
-    sections = [*_section("data", data, base), *_section("fit", fit, base)]
+    several = {"data": data} if data is None or isinstance(data, DataSection) else data
+    told = [line for name, one in several.items() for line in _section(name, one, base, "data")]
+    sections = [*told, *_section("fit", fit, base)]
     with replacing(path) as new:
         new.write_text("\n".join([*lines[:end], *sections, *lines[end:]]) + "\n", encoding="utf-8")
 
 
-def _section(name: str, section: DataSection | FitSection | None, folder: Path) -> list[str]:
+def _section(name: str, section: DataSection | FitSection | None, folder: Path, within: str = "") -> list[str]:
     if section is None:
         return []
     given = {f.name: getattr(section, f.name) for f in dataclasses.fields(section)}
     empty = [key for key, v in given.items() if v is None or v is False or (isinstance(v, tuple) and not v)]
     said = {key: _portable(v, folder) for key, v in given.items() if key not in empty}
     lines = [line(key, value) for key, value in said.items()]
-    return ["", header(name), *lines]
+    return ["", header(*([within] if within and name != within else []), name), *lines]
 
 
 def _portable(value: Any, folder: Path) -> Any:
@@ -232,9 +269,9 @@ def _relative(path: Path, folder: Path) -> str:
     return os.path.relpath(path.resolve(), folder.resolve())
 
 
-def _read_section(kind: type[S], content: dict[str, Any], name: str, folder: Path) -> S:
+def _read_section(kind: type[S], content: dict[str, Any], name: str, folder: Path, within: str = "") -> S:
     """A section from its table; paths in it are relative to the folder."""
-    entries = values.table(content.get(name, {}), name)
+    entries = values.table(content.get(name, {}), name := f"{within}{name}")
     readers = READERS[kind]
     for key in entries:
         if key not in readers:
@@ -293,6 +330,8 @@ READERS: dict[type, dict[str, values.Reader]] = {
         "settings": values.settings,
         "standard": values.one_of(*IMAGE_MODELS, *VISIBILITY_MODELS),
         "mass": values.one_of(*MASSES),
+        "light_bands": values.one_of(*STRUCTURES),
+        "source_bands": values.one_of(*STRUCTURES),
         "source": values.one_of(*SOURCES),
         "mesh": values.settings,
     },

@@ -3,13 +3,16 @@ from lensfit.results.derived import Quantity, derived_quantities, headline
 from lensfit.results.document import read_document, read_result
 from lensfit.results.files import source_file, write_results
 from lensfit.results.manifest import check_run, enlist, renewing, replacing_listed
+from lensfit.results.photometry import Photometry, photometry_of
 
 __all__ = [
+    "Photometry",
     "Quantity",
     "check_run",
     "derived_quantities",
     "enlist",
     "headline",
+    "photometry_of",
     "read_document",
     "read_result",
     "renewing",

@@ -117,7 +117,7 @@ def derived_quantities(problem: Problem, observation: Observation, result: FitRe
 
     Fluxes are those within `WIDER` times the unmasked field, those of a source on pixels what its mesh holds. Solved
     amplitudes are held at their best: their errors are left out of the propagation. Of several data the names begin
-    with that of each.
+    with that of each; the mass is measured in those in whose frame it is.
     """
 
     def model(theta: np.ndarray) -> Any:
@@ -144,7 +144,8 @@ def _of_part(
     held = bool(result.amplitude_names)
     found: dict[str, tuple[float, float, float]] = {}
     wide = Field(field.x, field.y, WIDER * field.half_width)
-    for measure, rough in ((_radius(field), None), (_fluxes(wide), _fluxes(wide, **ROUGH))):
+    first = [(_radius(field), None)] if best.alignment is None else []
+    for measure, rough in (*first, (_fluxes(wide), _fluxes(wide, **ROUGH))):
         near = measure(best)
         about = near if rough is None else rough(best)
         others = _variants(measure, result, name)
@@ -201,9 +202,10 @@ def _in_words(found: dict[str, tuple[float, float, float]], frame: Dataset) -> d
 
 
 def _shapes(model: LensModel) -> dict[str, float]:
-    """Axis ratio and angle of every profile with an ellipticity, strength and angle of every shear."""
+    """Axis ratio and angle of every profile with an ellipticity, strength and angle of every shear; of a further band
+    but for its mass, which is that of another one."""
     found = {}
-    for group in ("mass", "light", "source"):
+    for group in ("mass", "light", "source")[model.alignment is not None :]:
         for name, profile in sorted(getattr(model, group).items()):
             roles = {f.metadata.get("role"): getattr(profile, f.name) for f in dataclasses.fields(profile)}
             if {"e1", "e2"} <= roles.keys():

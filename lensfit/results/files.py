@@ -18,6 +18,8 @@ from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.names import Figures
 from lensfit.observations import Observation, Plane, Shown
 from lensfit.plots import (
+    BAND_FIGURES,
+    COLOURS,
     FIGURES,
     PIXEL_FIGURES,
     PIXEL_VISIBILITY_FIGURES,
@@ -31,7 +33,8 @@ from lensfit.plots import (
 )
 from lensfit.problem import Problem
 from lensfit.results.derived import Quantity
-from lensfit.results.document import RESULT, SAMPLES, as_document, as_table, samples_table, write_json
+from lensfit.results.document import RESULT, SAMPLES, as_document, as_table, plain, samples_table, write_json
+from lensfit.results.photometry import Photometry
 
 if TYPE_CHECKING:
     import h5py
@@ -97,12 +100,13 @@ def _variable(group: h5py.Group, name: str, values: Any) -> h5py.Dataset:
 
 
 TABLE, MODEL, SOURCE, CHAINS = "parameters.ecsv", "model.fits", "source.fits", "samples.h5"
-REPORT, RECIPE = "report.html", "recipe.toml"
+REPORT, RECIPE, PHOTOMETRY = "report.html", "recipe.toml", "photometry.ecsv"
 OVERVIEW = "overview"
 LIVE = ("live.png", "live.gif")
 SLOPE_FIGURE, BESIDE_SLOPE = "slope", ("einstein_radius", "strength", "slope", "gamma1", "gamma2")
-_EVERY = {*FIGURES, *VISIBILITY_FIGURES, *PIXEL_FIGURES, *PIXEL_VISIBILITY_FIGURES, *SAMPLE_FIGURES, SLOPE_FIGURE}
-_TABLES = (RESULT, TABLE, MODEL, SOURCE, SAMPLES, CHAINS, REPORT, RECIPE)
+_OF_DATA = {*BAND_FIGURES, COLOURS, *FIGURES, *VISIBILITY_FIGURES, *PIXEL_FIGURES, *PIXEL_VISIBILITY_FIGURES}
+_EVERY = {*_OF_DATA, *SAMPLE_FIGURES, SLOPE_FIGURE}
+_TABLES = (RESULT, TABLE, MODEL, SOURCE, SAMPLES, CHAINS, REPORT, RECIPE, PHOTOMETRY)
 MADE = frozenset({*_TABLES, *LIVE, *(f"{name}.png" for name in _EVERY)})
 """What a run may write; of several data the names of figures begin with that of each."""
 
@@ -115,12 +119,13 @@ def write_results(
     derived: dict[str, Quantity],
     road: tuple[dict[str, Any], ...] = (),
     figures: Figures = "all",
+    photometry: Photometry | None = None,
 ) -> None:
     """Write result.json, parameters.ecsv, model.fits and the figures (PNG) of a fit into an existing folder.
 
     A source on pixels gets source.fits: its brightness at the nodes and the standard deviation of that. A fit that
     has samples gets samples.ecsv, samples.h5 (for ArviZ), a corner and a trace figure as well. With `figures`
-    "overview" the other figures of the data are left out.
+    "overview" the other figures of the data are left out. Several data have photometry.ecsv.
     """
     found = problem.reconstruct(result.theta) if result.model.pixels() else None
     shown = observation.shown(problem.likelihood, result.model, found)
@@ -138,6 +143,9 @@ def write_results(
         samples_table(result).write(folder / SAMPLES, format="ascii.ecsv")
         write_inference_data(folder / CHAINS, problem, result)
     document = as_document(result, problem, observation, derived, [f"{name}.png" for name in names], road)
+    if photometry is not None:
+        document["photometry"] = plain(photometry.document())
+        photometry.table().write(folder / PHOTOMETRY, format="ascii.ecsv")
     as_table(document).write(folder / TABLE, format="ascii.ecsv")
     write_json(folder / RESULT, document)
 
@@ -152,12 +160,14 @@ def _draw_all(folder: Path, shown: Shown) -> list[str]:
 
 
 def _draw_overview(folder: Path, shown: Shown) -> list[str]:
-    """Write the overview alone, of several data one of each; their names. The panels of a sheet are drawn small."""
+    """Write the overview alone, of several data one of each where there is none of all; their names. The panels of a
+    sheet are drawn small."""
     if shown.sheet:
         name = next(iter(shown.figures))
         write_png(folder / f"{name}.png", sheet([pixels_of(shown.figures[n](), 0.5) for n in shown.sheet]))
         return [name]
-    names = [name for name in shown.figures if name == OVERVIEW or name.endswith(f"_{OVERVIEW}")]
+    whole = [OVERVIEW] if OVERVIEW in shown.figures else []
+    names = whole or [name for name in shown.figures if name.endswith(f"_{OVERVIEW}")]
     for name in names:
         _draw(folder, name, shown.figures[name]())
     return names

@@ -17,7 +17,7 @@ from lensfit.space import Space, solve_amplitudes
 from lensfit.staged.case import Found, Tally, Tell
 from lensfit.staged.joint import Joint, fit_family
 from lensfit.staged.stages import Stages
-from lensfit.staged.sum_search import SumSearch
+from lensfit.staged.sum_search import SumSearch, fit_alone
 from lensfit.terms import LeastSquares, Sum, Term
 
 GAIN = 1.0
@@ -59,6 +59,7 @@ class Staged:
         theta, notes = in_problem(problem, joint.space, end)
         progress("neighbouring models", float(end.chi2), 0.8, "", theta)
         variants = fit_family(joint, problem.likelihood, end, stages.seconds, stages.easing)
+        variants += fit_alone(joint, cast(LeastSquares, problem.likelihood), end)
         progress("errors", float(end.chi2), 0.95)
         result = result_of(
             problem,

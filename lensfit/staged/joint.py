@@ -11,7 +11,7 @@ import numpy as np
 from lensfit.compiled import compiled
 from lensfit.fitters.lm import Descent, Point, System
 from lensfit.fitters.result import Basin, Variant
-from lensfit.model import AnyModel, LensModel
+from lensfit.model import AnyModel, LensModel, Models
 from lensfit.priors import Part, Prior, Solved, renewed
 from lensfit.profiles import LightProfile
 from lensfit.pytree import replace
@@ -32,13 +32,15 @@ class Joint:
 
     They run in a `wide` space, that of a model with one more source, whose amplitude is held at zero: the
     model's neighbours are then fitted by the same compiled program. `place` (n,) and `shown` (K_wide,) say which
-    of its parameters and amplitudes are the model's own; `moving` (n,) which of these move, None = all.
+    of its parameters and amplitudes are the model's own; `moving` (n,) which of these move, None = all. `places` are
+    those of the amplitudes of each of several datasets among all.
     """
 
     space: Space
     wide: Space
     place: np.ndarray
     shown: np.ndarray
+    places: dict[str, np.ndarray] | None
     tally: Tally
     score: Score
     moving: np.ndarray | None = None
@@ -50,16 +52,17 @@ class Joint:
 
     @classmethod
     def over(cls, model: AnyModel, space: Space, tally: Tally, score: Score) -> Joint:
-        """For a model and its space; one of several datasets has no wider one."""
-        wide = space
-        if isinstance(model, LensModel) and len(model.source) == 1:
-            wide = Space.of(with_second_source(model))
+        """For a model and its space, or the models of several datasets; one with several sources has no wider one."""
+        each = model.values() if isinstance(model, Models) else (model,)
+        wider = with_second_source(model) if all(len(one.source) == 1 for one in each) else model
+        wide = space if wider is model else Space.of(wider)
         own = {p.name for p in space.amplitudes}
         return cls(
             space=space,
             wide=wide,
             place=np.array([wide.names.index(name) for name in space.names]),
             shown=np.array([p.name in own for p in wide.amplitudes], bool),
+            places=wider.places() if isinstance(wider, Models) else None,
             tally=tally,
             score=score,
         )
@@ -85,6 +88,12 @@ class Joint:
         curvature, slope = np.asarray(end.system.curvature), np.asarray(end.system.slope)
         system = System(curvature=curvature[np.ix_(own, own)], slope=slope[own])  # pyright: ignore[reportArgumentType]
         return self._narrow(end.point), system
+
+    def _own_columns(self, columns: Any) -> Any:
+        """Those of the model's own amplitudes, of several datasets in each."""
+        if self.places is None:
+            return np.asarray(columns)[self.shown]
+        return {name: np.asarray(columns[name])[self.shown[place]] for name, place in self.places.items()}
 
     def fit(
         self, likelihood: Any, theta: np.ndarray, iterations: int, tolerance: float, free: np.ndarray | None = None
@@ -117,14 +126,14 @@ class Joint:
             "z": np.asarray(point.z)[self.place],
             "theta": np.asarray(point.theta)[self.place],
             "amplitudes": np.asarray(point.amplitudes)[self.shown],
-            "columns": np.asarray(point.columns)[self.shown],
+            "columns": self._own_columns(point.columns),
         }
         return replace(point, **arrays)
 
 
-def with_second_source(model: LensModel) -> LensModel:
-    """The model with another source like its only one, parameters of its own and the amplitude solved."""
-    ((name, source),) = model.source.items()
+def with_second_source(model: AnyModel) -> Any:
+    """The model with another source like its only one, parameters of its own and the amplitude solved; of several
+    datasets each, what is one parameter of their sources is one of the others too."""
     own: dict[str, Prior] = {}
 
     def another(leaf: Any) -> Any:
@@ -134,9 +143,13 @@ def with_second_source(model: LensModel) -> LensModel:
         copy = own.setdefault(prior.tag, renewed(prior))
         return Part(copy, leaf.index) if isinstance(leaf, Part) else copy
 
-    second: LightProfile = jax.tree.map(another, source, is_leaf=is_leaf)
-    second = replace(second, **{second.amplitude: Solved()})
-    return replace(model, source={name: source, name + SUFFIX: second})
+    def widened(one: LensModel) -> LensModel:
+        ((name, source),) = one.source.items()
+        second: LightProfile = jax.tree.map(another, source, is_leaf=is_leaf)
+        second = replace(second, **{second.amplitude: Solved()})
+        return replace(one, source={name: source, name + SUFFIX: second})
+
+    return Models(terms={n: widened(one) for n, one in model.items()}) if isinstance(model, Models) else widened(model)
 
 
 def join(roles: Roles, light: np.ndarray, rest: np.ndarray) -> np.ndarray:

@@ -12,17 +12,18 @@ from lensfit.errors import FitError
 from lensfit.fitters.laplace import laplace_of_solved
 from lensfit.fitters.lm import Point
 from lensfit.fitters.result import Basin, Clock, FitResult, Search, Variant, result_of
-from lensfit.model import LensModel
+from lensfit.model import Models
 from lensfit.problem import Problem
 from lensfit.progress import Progress
 from lensfit.pytree import replace
 from lensfit.space import Space, solve_amplitudes
-from lensfit.staged.case import Tally
+from lensfit.staged.case import Score, Tally, objective_score
 from lensfit.staged.fitter import GAIN, in_problem, settled
 from lensfit.staged.joint import Joint, fit_family, start_beside, with_second_source
 from lensfit.staged.nested import grow
 from lensfit.staged.stages import Stages
-from lensfit.terms import LeastSquares
+from lensfit.staged.sum_search import fit_alone, leading
+from lensfit.terms import LeastSquares, Sum
 
 TWO_SOURCES = "two sources"
 """The neighbouring model that `fit_family` fits."""
@@ -48,12 +49,12 @@ def fit_two_sources(problem: Problem, result: FitResult, seed: int, progress: Pr
     clock, neighbour, search = Clock.start(), neighbour_with_two_sources(result), result.search
     if neighbour is None or search is None:
         raise FitError("a second source is added to a fit of one source by staged, which has it as a neighbour")
-    larger = Problem(with_second_source(cast(LensModel, problem.model)), problem.likelihood)
+    larger = Problem(with_second_source(problem.model), problem.likelihood)
     likelihood = cast(LeastSquares, problem.likelihood)
-    stages, tally = Stages.of(likelihood), Tally()
+    (stages, score), tally = _stages_of(problem), Tally()
     one, two = (solve_amplitudes(p.model) for p in (problem, larger))
-    small = Joint.over(one, Space.of(one), tally, stages.score)
-    joint = Joint.over(two, Space.of(two), tally, stages.score)
+    small = Joint.over(one, Space.of(one), tally, score)
+    joint = Joint.over(two, Space.of(two), tally, score)
 
     def widened(theta: np.ndarray) -> np.ndarray:
         values = dict(zip(problem.names, theta, strict=True))
@@ -68,9 +69,12 @@ def fit_two_sources(problem: Problem, result: FitResult, seed: int, progress: Pr
     progress("two sources", neighbour.chi2, 0.0)
     found = np.array([neighbour.values[name] for name in joint.space.names])
     first = joint.descend(likelihood, found, 10, 1.0)
-    case = dataclasses.replace(stages.case(two, likelihood), tally=tally)
-    grown = grow(case, joint, widened(search.other), np.random.default_rng([seed, 2]))
-    other = joint.descend(likelihood, grown.theta, 25, 1.0)
+    if isinstance(likelihood, Sum):
+        other = from_basin(search.other)
+    else:
+        case = dataclasses.replace(stages.case(two, likelihood), tally=tally)
+        grown = grow(case, joint, widened(search.other), np.random.default_rng([seed, 2]))
+        other = joint.descend(likelihood, grown.theta, 25, 1.0)
     rivals = [from_basin(basin.theta) for basin in search.basins[1 : 1 + RIVALS]]
     best = min([first, other, *rivals], key=_objective)
     progress("two sources, settled", float(best.chi2), 0.6)
@@ -87,9 +91,18 @@ def fit_two_sources(problem: Problem, result: FitResult, seed: int, progress: Pr
     return larger, result_of(
         larger, theta, fitter=result.fitter, clock=clock, converged=gain < GAIN, evaluations=tally.evaluations,
         gradients=tally.gradients, curvature=laplace_of_solved(larger, joint.space, theta, end, system), notes=notes,
-        variants=(*fit_family(joint, likelihood, end, (), stages.easing), *smaller),
+        variants=(*fit_family(joint, likelihood, end, (), stages.easing), *fit_alone(joint, likelihood, end), *smaller),
         search=Search(basins, basin(first if best is other else other).theta), gain=gain,
     )  # fmt: skip
+
+
+def _stages_of(problem: Problem) -> tuple[Stages, Score]:
+    """The stages of the data, of several those of the leading ones, and what ends of descents are ranked by."""
+    likelihood = cast(LeastSquares, problem.likelihood)
+    if not isinstance(likelihood, Sum):
+        stages = Stages.of(likelihood)
+        return stages, stages.score
+    return Stages.of(likelihood.terms[leading(likelihood, cast(Models, problem.model))]), objective_score
 
 
 def _renamed(name: str) -> str:

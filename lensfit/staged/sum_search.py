@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lensfit.fitters.lm import descend
-from lensfit.fitters.result import Basin
+from lensfit.fitters.lm import Point
+from lensfit.fitters.result import Basin, Variant
 from lensfit.model import Models
 from lensfit.space import Space
 from lensfit.staged.case import Case, Found, Tally, Tell, objective_score, to_theta, to_z
@@ -28,19 +28,20 @@ class SumSearch:
     models: Models
     joint: Joint
     lead: Case
+    leader: str
 
     @classmethod
     def of(cls, terms: Sum, models: Models, tally: Tally) -> SumSearch:
         """Raises FitError where the model of the leading term cannot be staged."""
-        name = terms.lead()
+        name = leading(terms, models)
         lead = Stages.of(terms.terms[name]).case(models[name], terms.terms[name])
         joint = Joint.over(models, Space.of(models), tally, objective_score)
-        return cls(terms, models, joint, dataclasses.replace(lead, tally=tally))
+        return cls(terms, models, joint, dataclasses.replace(lead, tally=tally), name)
 
     @property
     def stages(self) -> Stages:
         """Of the leading term."""
-        return Stages.of(self.terms.terms[self.terms.lead()])
+        return Stages.of(self.terms.terms[self.leader])
 
     def run(self, rng: np.random.Generator, tell: Tell) -> tuple[Found, Found]:
         """The end of the search in all data, and that of the leading term alone."""
@@ -56,50 +57,103 @@ class SumSearch:
 
     def together(self, found: Found) -> Found:
         """From the end of the leading term's stages, and the basins beside it, to that of all data."""
+        medium = self.terms.capped(2)
         thetas = [found.theta, *(basin.theta for basin in found.basins[1:FOLLOWED])]
-        ends = [self.joint.fit(self.terms, self._filled(theta), 30, 0.1) for theta in thetas]
+        ends = [self.joint.fit(medium, self._filled(medium, theta), 30, 0.1) for theta in thetas]
         ends = sorted(ends, key=lambda basin: basin.score)
         point = self.joint.descend(self.terms, ends[0].theta, 60, 0.01)
         theta = np.asarray(point.theta)
         return Found(point, theta, (Basin(theta, float(point.objective)), *ends[1:]))
 
-    def _filled(self, theta: np.ndarray) -> np.ndarray:
-        """theta of all parameters: those of the leading term as given, each other term's own fitted to it alone."""
+    def _filled(self, terms: Sum, theta: np.ndarray) -> np.ndarray:
+        """theta of all parameters: those of the leading term as given, each other term's own fitted with these held.
+
+        They are fitted in the space of all, so that no term needs a compiled program of its own.
+        """
         space = self.joint.space
         z = np.zeros(space.ndim)
-        place = _places(space, self.lead.space, self.terms.lead())
+        place = _places(space, self.lead.space, self.leader)
         z[place] = np.asarray(to_z(self.lead.space, theta))
         known = np.isin(np.arange(space.ndim), place)
-        for name, term in self.terms.terms.items():
-            if name == self.terms.lead():
-                continue
-            own = Space.of(self.models[name])
-            mine = _places(space, own, name)
-            free = ~known[mine]
+        for name in self.terms.terms:
+            free = _of_term(space, name) & ~known
             if free.any():
-                z[mine[free]] = self._fitted(term, own, z[mine], free, self._starts(own, theta, free))[free]
-            known[mine] = True
+                z = self._fitted(terms, z, free, self._starts(name, theta, free))
+            known |= free
         return to_theta(space, z)
 
-    def _starts(self, own: Space, theta: np.ndarray, free: np.ndarray) -> Iterator[dict[int, float]]:
-        """Where the parameters (n,) of a term that are free are tried: mid-prior, and as in the leading term."""
+    def _starts(self, name: str, theta: np.ndarray, free: np.ndarray) -> Iterator[dict[int, float]]:
+        """Where the parameters flagged in free (n,) of a term are tried: mid-prior, and as in the leading term, by name
+        there or else by role."""
         yield {}
-        lead = {(p.group, p.role): theta[k] for k, p in reversed([*enumerate(self.lead.space.parameters)])}
-        alike = {k: (p.group, p.role) for k, p in enumerate(own.parameters) if free[k] and p.role != "amplitude"}
-        yield {k: lead[role] for k, role in alike.items() if role in lead}
+        values = [(p, theta[k]) for k, p in reversed([*enumerate(self.lead.space.parameters)])]
+        named = {p.name: value for p, value in values}
+        roles = {(p.group, p.role): value for p, value in values}
+        start = {}
+        for k in np.flatnonzero(free):
+            p = self.joint.space.parameters[k]
+            value = named.get(p.name.removeprefix(f"{name}."), roles.get((p.group, p.role)))
+            if p.role != "amplitude" and value is not None:
+                start[int(k)] = value
+        yield start
 
     def _fitted(
-        self, term: LeastSquares, own: Space, z: np.ndarray, free: np.ndarray, starts: Iterator[dict[int, float]]
+        self, terms: Sum, z: np.ndarray, free: np.ndarray, starts: Iterator[dict[int, float]]
     ) -> np.ndarray:
-        """z (n,) of a term's model, those flagged in free at their best for that term of several starts."""
+        """z (n,) with the parameters flagged in free (n,) at their best of several starts."""
+        space = self.joint.space
         ends: list[Any] = []
         for start in starts:
-            theta = np.asarray(to_theta(own, z)).copy()
+            theta = np.asarray(to_theta(space, z)).copy()
             theta[list(start)] = list(start.values())
-            inside = np.clip(np.nan_to_num(np.asarray(to_z(own, theta)), nan=0.0), -3, 3)
-            ends.append(descend(own, term, to_theta(own, np.where(free, inside, z)), free, 30, 0.1).point)
+            inside = np.clip(np.nan_to_num(np.asarray(to_z(space, theta)), nan=0.0), -3, 3)
+            ends.append(self.joint.descend(terms, to_theta(space, np.where(free, inside, z)), 30, 0.1, free))
         best = min(ends, key=lambda point: float(point.objective))
         return np.asarray(best.z)
+
+
+def fit_alone(joint: Joint, terms: LeastSquares, point: Point) -> tuple[Variant, ...]:
+    """Neighbours of a fit of several images at `point`: each fitted to one of them alone, what is only the others' then
+    fitted to those with the rest held; none where the data are no images.
+
+    The other images are made dark and weightless, so that the program of all serves.
+    """
+    if not isinstance(terms, Sum) or len(terms.terms) < 2 or any(t.kind != "image" for t in terms.terms.values()):
+        return ()
+    space, made = joint.space, []
+    images: dict[str, Any] = terms.terms
+    for name in images:
+        own = _of_term(space, name)
+        alone = Sum(terms={key: one if key == name else one.weighted(0.0) for key, one in images.items()})
+        theta = np.asarray(joint.descend(alone, np.asarray(point.theta), 20, 1.0, own).theta)
+        end = joint.descend(terms, theta, 15, 1.0, ~own)
+        names = [p.name for p in (*space.parameters, *space.amplitudes)]
+        values = zip(names, (*end.theta, *end.amplitudes), strict=True)
+        model = space.build(end.theta).filled(end.amplitudes)
+        made.append(Variant(alone_name(name), float(end.chi2), {k: float(v) for k, v in values}, True, model))
+    return tuple(made)
+
+
+def alone_name(name: str) -> str:
+    """What the neighbour that is fitted to one of several data alone is called."""
+    return f"{name} alone"
+
+
+
+def leading(terms: Sum, models: Models) -> str:
+    """The name of the term that a search begins with: of those in whose frame the mass is that whose data stand out
+    most."""
+    own = {name: term for name, term in terms.terms.items() if models[name].alignment is None} or terms.terms
+    return Sum(terms=own).lead()
+
+
+def _of_term(space: Space, name: str) -> np.ndarray:
+    """Flags (n,) of the parameters that stand in the model of a term."""
+    flags = np.zeros(space.ndim, bool)
+    for path, slot in zip(space.paths, space.slots, strict=True):
+        if slot.kind == "free" and path.startswith(f"{name}."):
+            flags[slot.index] = True
+    return flags
 
 
 def _places(space: Space, own: Space, name: str) -> np.ndarray:

@@ -20,9 +20,11 @@ from lensfit.space import Space, solve_amplitudes
 from lensfit.staged.case import Tally, objective_score
 from lensfit.staged.fitter import GAIN
 from lensfit.staged.joint import Joint
+from lensfit.staged.sum_search import alone_name
 from lensfit.terms import Evidence, LeastSquares
 from lensfit.trust.measures import Measures
-from lensfit.trust.of_image import of_image
+from lensfit.trust.of_bands import Colours, colours_of
+from lensfit.trust.of_image import left_by, of_image
 from lensfit.trust.of_pixels import lensed_flux, of_images_on_pixels, of_visibilities_on_pixels
 from lensfit.trust.of_visibilities import of_visibilities
 from lensfit.trust.slopes import Slope, of_these_masses, places, slopes_of
@@ -49,6 +51,8 @@ AGREE = 0.01
 """Relative difference in Einstein radius up to which two answers are one."""
 OF_THE_MASS = ("lensed source", "counter-image", "magnified", "slope", "optimum")
 """Checks of a fit of profiles whose failure a source on pixels does not mend: it can be anything."""
+CHANCE = 3.0
+"""Standard deviations by which noise may make chi2 of one band lower where it is fitted alone."""
 MORE = 10
 """Steps for which a descent goes on that has ended."""
 
@@ -97,6 +101,17 @@ class Neighbour:
 
 
 @dataclasses.dataclass(frozen=True)
+class OfBand:
+    """One band alone against all: its name, chi2 in the fit of all over that in the fit of it alone, by how much of
+    itself noise alone makes that differ, and the Einstein radius of the fit alone [arcsec]."""
+
+    name: str
+    worse: float
+    chance: float
+    radius: float
+
+
+@dataclasses.dataclass(frozen=True)
 class AgainstProfiles:
     """Against the parametric fit that it began at: Einstein radius, lensed flux and chi2, each over its own; and what
     was wrong with the mass there, in words."""
@@ -114,7 +129,7 @@ class Facts:
     chi2: of all data. far: the parameters far out in their priors, in words. slopes: those of the masses that were
     fitted. radius, total: the Einstein radius of the
     critical curve [arcsec] and its total error: the statistical one and half the range over the neighbours that count,
-    in quadrature.
+    in quadrature. colours: of the arcs, in neighbouring bands. bands: how each agrees with all.
     """
 
     parts: tuple[Part, ...]
@@ -127,6 +142,8 @@ class Facts:
     total: float
     neighbours: tuple[Neighbour, ...] | None
     against: AgainstProfiles | None
+    colours: tuple[Colours, ...] | None = None
+    bands: tuple[OfBand, ...] | None = None
 
 
 def is_lens(problem: Problem, result: FitResult) -> bool:
@@ -145,7 +162,7 @@ def gather(problem: Problem, result: FitResult, parametric: FitResult | None) ->
     found = problem.reconstruct(result.theta) if integrated else None
     parts = tuple(Part(name, term.kind, MEASURED[term.kind](term, found or model)) for name, term, model in named)
     result = widened(parts, counted(parts, result, problem))
-    name, term, model = named[0]
+    name, term, model = next((part for part in named if part[2].alignment is None), named[0])
     radii = _Radii.of(term, problem, name)
     radius = radii.radius(model)
     neighbours = _neighbours(parts, result, radii)
@@ -169,6 +186,8 @@ def gather(problem: Problem, result: FitResult, parametric: FitResult | None) ->
         total=float(np.hypot(radii.error(result), 0.5 * np.ptp(shown) if len(shown) > 1 else 0.0)),
         neighbours=neighbours,
         against=against,
+        colours=colours_of(named),
+        bands=_bands(named, result, radii),
     )
 
 
@@ -316,6 +335,28 @@ def _neighbours(parts: tuple[Part, ...], result: FitResult, radii: _Radii) -> tu
         )
         for v in result.variants
     )
+
+
+def _bands(named: list[tuple[str, Any, LensModel]], result: FitResult, radii: _Radii) -> tuple[OfBand, ...] | None:
+    """Each of several images alone against all, of the variants that were fitted to it alone."""
+    alone = {variant.name: variant.model for variant in result.variants}
+    shared, found = _shared(radii.problem.space), []
+    for name, term, model in named:
+        own = alone.get(alone_name(name))
+        if own is not None and term.kind == "image":
+            there, here = (float(np.sum(left_by(term, one) ** 2)) for one in (model, own[name]))
+            chance = (shared + CHANCE * np.sqrt(2 * shared)) / here
+            found.append(OfBand(name, there / here, float(chance), radii.radius(own[radii.name])))
+    return tuple(found) or None
+
+
+def _shared(space: Space) -> int:
+    """The number of parameters that stand in the models of several datasets."""
+    terms: dict[int, set[str]] = {}
+    for path, slot in zip(space.paths, space.slots, strict=True):
+        if slot.kind == "free":
+            terms.setdefault(slot.index, set()).add(path.partition(".")[0])
+    return sum(len(of) > 1 for of in terms.values())
 
 
 def widened(parts: tuple[Part, ...], result: FitResult) -> FitResult:

@@ -96,10 +96,12 @@ def by_parity(term: Any, model: LensModel) -> jax.Array:
 
     def formula(both: tuple[LensModel, LensModel], x: Any, y: Any) -> tuple[Any, Any, Any]:
         lensed, one, zero = both[0].brightness(x, y), jnp.ones_like(x), jnp.zeros_like(x)
+        bare = both[1].brightness(x, y)
+        x, y = both[0].placed(x, y)
         _, (xx, yx) = jax.jvp(both[0].source_position, (x, y), (one, zero))
         _, (xy, yy) = jax.jvp(both[0].source_position, (x, y), (zero, one))
         outside = xx * yy - xy * yx > 0
-        return jnp.where(outside, lensed, 0.0), jnp.where(outside, 0.0, lensed), both[1].brightness(x, y)
+        return jnp.where(outside, lensed, 0.0), jnp.where(outside, 0.0, lensed), bare
 
     return surfaces(formula, (source, bare), term.grid)
 

@@ -22,6 +22,8 @@ GLOW = 1.0
 """Signal over noise of the lensed source, smoothed by one pixel, up to which a pixel shows none of it."""
 FEWEST_SKY = 100
 """Pixels without lensed light from which on a scatter of the sky is known."""
+FEWEST_SKY_OF_BAND = 30
+"""The same of a further band, whose pixels may be coarse and whose region is that of the leading one."""
 LEAST_SCATTER = 1e-3
 """What data without noise scatter by."""
 SKY = 0.5
@@ -42,24 +44,27 @@ class OnArcs:
 
     pixels: np.ndarray
     sky: np.ndarray
+    fewest: int = FEWEST_SKY
 
     @classmethod
     def of(cls, term: Any, model: LensModel) -> OnArcs:
         """Those of a fitted model of numbers: bright in its source, or in the data less its lens light."""
         positive, negative, _ = np.asarray(_parities(term, model))
         source, left, inverse = positive + negative, left_by(term, model), np.asarray(term.inverse_noise)
-        return cls.where(source, left, np.asarray(term.whitened_data) - left, inverse)
+        return cls.where(source, left, np.asarray(term.whitened_data) - left, inverse, fewest_sky(model))
 
     @classmethod
-    def where(cls, source: np.ndarray, left: np.ndarray, model: np.ndarray, inverse: np.ndarray) -> OnArcs:
+    def where(
+        cls, source: np.ndarray, left: np.ndarray, model: np.ndarray, inverse: np.ndarray, fewest: int = FEWEST_SKY
+    ) -> OnArcs:
         """From the lensed source, what is left, and the model (H, W), all whitened."""
         pixels = _bright(source, source + left) & (inverse > 0)
-        return cls(pixels, quiet_sky(model, source, inverse))
+        return cls(pixels, quiet_sky(model, source, inverse, fewest), fewest)
 
     @property
     def seen(self) -> bool:
         """Whether there are arcs, and sky to compare them with."""
-        return bool(np.count_nonzero(self.pixels) > FEWEST and np.count_nonzero(self.sky) >= FEWEST_SKY)
+        return bool(np.count_nonzero(self.pixels) > FEWEST and np.count_nonzero(self.sky) >= self.fewest)
 
     def variance(self, left: np.ndarray) -> float:
         """Mean square on the arcs of what is left (H, W), whitened."""
@@ -98,8 +103,9 @@ def of_image(term: Any, model: LensModel) -> Measures:
     light, arcs = data - left - source, source + left
     bright = _bright(source, arcs)
     before, after = (float(np.sum(a[bright] ** 2 - 1)) for a in (arcs, left))
-    noise, psf = scatter(left, light + source, source, inverse), np.asarray(term.psf)
-    on_arcs = OnArcs.where(source, left, light + source, inverse)
+    psf, fewest = np.asarray(term.psf), fewest_sky(model)
+    noise = scatter(left, light + source, source, inverse, fewest)
+    on_arcs = OnArcs.where(source, left, light + source, inverse, fewest)
     return Measures(
         signal=float(np.sqrt(np.sum(source**2))),
         explained=1 - after / before if bright.sum() > FEWEST and before > 0 else 0.0,
@@ -113,14 +119,21 @@ def of_image(term: Any, model: LensModel) -> Measures:
     )
 
 
-def scatter(left: np.ndarray, model: np.ndarray, source: np.ndarray, inverse: np.ndarray) -> Noise | None:
+def fewest_sky(model: LensModel) -> int:
+    """The least number of pixels of the sky whose scatter says something."""
+    return FEWEST_SKY if model.alignment is None else FEWEST_SKY_OF_BAND
+
+
+def scatter(
+    left: np.ndarray, model: np.ndarray, source: np.ndarray, inverse: np.ndarray, fewest: int = FEWEST_SKY
+) -> Noise | None:
     """How the sky scatters, from what a fit leaves (H, W) where its model (H, W), source included, is faint.
 
     All whitened. The scatter itself is too large where the model errs smoothly; that of second differences between
     neighbours is not, but too small where the noise of neighbours is correlated, as drizzling makes it. None where
     too few pixels show no lensed light.
     """
-    quiet = quiet_sky(model, source, inverse)
+    quiet = quiet_sky(model, source, inverse, fewest)
     if not quiet.any():
         return None
     whole = deviation(left[quiet])
@@ -129,10 +142,10 @@ def scatter(left: np.ndarray, model: np.ndarray, source: np.ndarray, inverse: np
     return Noise(least=min(both), most=max(both), where=f"{np.count_nonzero(quiet)} pixels of the sky")
 
 
-def quiet_sky(model: np.ndarray, source: np.ndarray, inverse: np.ndarray) -> np.ndarray:
+def quiet_sky(model: np.ndarray, source: np.ndarray, inverse: np.ndarray, fewest: int = FEWEST_SKY) -> np.ndarray:
     """The faintest pixels (H, W) without lensed light, model and source whitened; none where too few have none."""
     dark = (inverse > 0) & (gaussian_filter(np.maximum(source, 0.0), 1.0) < GLOW)
-    if np.count_nonzero(dark) < FEWEST_SKY:
+    if np.count_nonzero(dark) < fewest:
         return np.zeros_like(dark)
     flux = np.where(dark, model / np.where(dark, inverse, 1.0), np.inf)
     return dark & (flux <= np.quantile(flux[dark], SKY))

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any
 
 from scipy.special import ndtri
 
 from lensfit.datasets.noise import TOLD
-from lensfit.trust.facts import AGREE, AgainstProfiles, Facts, Gain, Neighbour, Part, Rivals
+from lensfit.trust.facts import AGREE, AgainstProfiles, Facts, Gain, Neighbour, OfBand, Part, Rivals
 from lensfit.trust.measures import CounterImage, Left, Noise, Peak
+from lensfit.trust.of_bands import Colours
 from lensfit.trust.slopes import Slope
 from lensfit.verdict import Check, Outcome
 
@@ -69,6 +71,13 @@ SLOPES = (1.2, 2.8)
 """Least and largest slope of a mass: at 1 it does not fall off at all, at 3 it is infinite, and galaxies that were
 measured have 1.5 to 2.6."""
 
+ONE_COLOUR = 0.5
+"""Scatter [mag] of the colour of the arcs about the model's up to which they are of one source."""
+LENS_COLOUR = 0.1
+"""Difference [mag] of the arcs' colour from that of the lens light from which on they are no stars of the lens."""
+CONTRADICTS = 1.1
+"""chi2 of a band in the fit of all over that in a fit of it alone from which on it contradicts the others."""
+
 PROFILES, PIXELS = ("image", "visibilities"), ("pixels image", "pixels visibilities")
 IMAGES, WITH_PSF = ("image",), ("image", "pixels image")
 VISIBILITIES = ("visibilities",)
@@ -79,7 +88,8 @@ Answer = tuple[bool, str]
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """A check that can be made: asked of each dataset of these `kinds`, or `once` of a fit that has one of them.
+    """A check that can be made: asked of each dataset of these `kinds`, or `once` of a fit that has one of them, or
+    `several`.
 
     ask: from what is known, by the names of its arguments, to whether the answer is good and the finding.
     unknown: the finding where something of that is not known.
@@ -88,6 +98,7 @@ class Question:
     name: str
     kinds: tuple[str, ...]
     once: bool
+    several: bool
     essential: bool
     unknown: str
     ask: Callable[..., Answer]
@@ -95,6 +106,8 @@ class Question:
     def checks(self, facts: Facts) -> list[Check]:
         """The answers of a fit, or of each of its datasets."""
         asked = [part for part in facts.parts if part.kind in self.kinds]
+        if self.several and len(asked) < 2:
+            return []
         return [self._check(facts, part) for part in (asked[:1] if self.once else asked)]
 
     def _check(self, facts: Facts, part: Part) -> Check:
@@ -128,12 +141,13 @@ def answers(facts: Facts) -> list[Check]:
 
 
 def question(
-    name: str, kinds: tuple[str, ...], *, once: bool = False, essential: bool = True, unknown: str
+    name: str, kinds: tuple[str, ...], *, once: bool = False, several: bool = False, essential: bool = True,
+    unknown: str,
 ) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
     """Put a function to the questions, see `Question`."""
 
     def added(ask: Callable[..., Answer]) -> Callable[..., Answer]:
-        QUESTIONS.append(Question(name, kinds, once, essential, unknown, ask))
+        QUESTIONS.append(Question(name, kinds, once, several, essential, unknown, ask))
         return ask
 
     return added
@@ -227,6 +241,47 @@ def arcs_followed(left: Left) -> Answer:
         f"{100 * left.share:.0f} % of the brightness of the arcs is left, and no more than {100 * left.peak:.0f} % of "
         f"their brightest place in one peak (less than {100 * LEFT:.0f} % and {100 * LEFT_PEAK:.0f} %)"
     )
+
+
+NO_COLOUR = "the arcs do not stand out of the noise in two bands"
+
+
+@question("one colour", IMAGES, once=True, several=True, unknown=NO_COLOUR)
+def one_colour(colours: tuple[Colours, ...]) -> Answer:
+    """Is the colour along the images that which one source would have?"""
+    most = max(colours, key=lambda one: one.off_the_model)
+    return most.off_the_model < ONE_COLOUR, (
+        f"along the images {most.first} - {most.second} scatters by {most.off_the_model:.2f} mag about what the model "
+        f"of one lensed source has (less than {ONE_COLOUR:g})"
+    )
+
+
+@question("colour of the lens", IMAGES, once=True, several=True, unknown=NO_COLOUR)
+def colour_of_the_lens(colours: tuple[Colours, ...]) -> Answer:
+    """Have the arcs another colour than the lens light among them, as stars of the lens galaxy would not?"""
+    lit = [one for one in colours if not math.isnan(one.off_the_lens)]
+    if not lit:
+        return True, "no lens light is among the arcs"
+    most = max(lit, key=lambda one: one.off_the_lens)
+    passed = most.off_the_lens > LENS_COLOUR or min(one.noise for one in lit) > LENS_COLOUR
+    told = (
+        f"{most.first} - {most.second} of the arcs differs by {most.off_the_lens:.2f} +- {most.noise:.2f} mag from "
+        f"that of the lens light among them (more than {LENS_COLOUR:g})"
+    )
+    return passed, told if passed else f"{told}: they may be a ring or a shell of the lens galaxy"
+
+
+@question("bands agree", IMAGES, once=True, several=True, essential=False,
+          unknown="no band was fitted alone: staged fits them")
+def bands_agree(bands: tuple[OfBand, ...]) -> Answer:
+    """Does the fit of all explain each band nearly as well as a fit of it alone?"""
+    told = "; ".join(
+        f"{b.name}: chi2 {100 * (b.worse - 1):.1f} % above its own best, where the Einstein radius is {b.radius:.4g}"
+        for b in bands
+    )
+    odd = [b.name for b in bands if not b.worse < CONTRADICTS + b.chance]
+    limit = f"less than {100 * (CONTRADICTS - 1):.0f} % beside what noise gives"
+    return not odd, f"{told} ({limit})" if not odd else f"{told} ({limit}): {', '.join(odd)} contradicts the others"
 
 
 @question("dirty residual", VISIBILITIES, unknown="the dirty residual is not known")

@@ -93,7 +93,7 @@ def test_the_first_one_heads_and_each_has_its_quantities(done):
 def test_files_of_all_of_them(done, tmp_path):
     done.save(tmp_path)
     figures = [f"F150W_{name}.png" for name in FIGURES] + [f"alma_{name}.png" for name in VISIBILITY_FIGURES]
-    written = set(WRITTEN) - {"recipe.toml"}  # which is of one dataset
+    written = {*WRITTEN, "photometry.ecsv"}
     assert {path.name for path in tmp_path.iterdir()} == written | set(figures)
     page = (tmp_path / "report.html").read_text()
     assert "F150W pixels" in page and "alma baselines" in page and "missing" not in page
@@ -108,14 +108,24 @@ def test_files_of_all_of_them(done, tmp_path):
 
 
 def test_models_must_be_given_and_fit(data, models):
-    with pytest.raises(ModelError, match="no standard model is for several data: give model= a mapping of F150W, alma"):
-        Analysis.begin(data).problem  # noqa: B018
+    several = {"alma": data["alma"], "noema": data["alma"]}
+    with pytest.raises(ModelError, match="no standard model is for several data: give model= a mapping of alma, noema"):
+        Analysis.begin(several).problem  # noqa: B018
     with pytest.raises(ModelError, match="no standard model is for several data"):
-        Analysis.begin(data, "flexible").problem  # noqa: B018
+        Analysis.begin(several, "flexible").problem  # noqa: B018
     with pytest.raises(ModelError, match="give model= a mapping of F150W, alma"):
         Analysis.begin(data, {"F150W": models["F150W"]}).problem  # noqa: B018
     with pytest.raises(DataError, match="int is no data"):
         observe({"one": 1})
+
+
+def test_the_standard_model_of_an_image_and_visibilities_has_one_mass(data):
+    made = Analysis.begin(data, "source_only").then(Region(), silent).ready().problem.model
+    assert made["alma"].mass is made["F150W"].mass and made["F150W"].alignment is None
+    dust, stars = made["alma"].source["sersic"], made["F150W"].source["sersic"]
+    assert dust.center_x.mean is stars.center_x, "dust is near the stars"
+    shift = made["alma"].alignment.shift_x
+    assert abs(shift.mean) < shift.sigma, "both are counted from about the same place"
 
 
 def test_the_command_and_python_give_the_same_numbers_of_visibilities(data, tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ from lensfit.fitters.descents import with_convergence
 from lensfit.problem import Problem
 from lensfit.pytree import replace
 from lensfit.registry import fit, fitter
+from lensfit.terms import Residuals, Sum
 
 
 @pytest.mark.parametrize("name", cases.QUICK)
@@ -32,6 +33,24 @@ def test_right_answer(name, exact, fitted):
     np.testing.assert_allclose(result.errors, sigma, rtol=4 / np.sqrt(2 * effective))
     assert np.max(np.abs(result.theta - exact.mean) / sigma) < 2, "best point"
     assert result.explored == (name in cases.NESTED)
+
+
+@pytest.mark.parametrize("name", cases.QUICK)
+def test_a_sum_of_terms(name, exact):
+    """The same data in two terms: what a fitter reads of them is the sum."""
+    whole = analytic.linear().problem
+    cut = {part: replace(whole.likelihood, matrix=whole.likelihood.matrix[rows], data=whole.likelihood.data[rows])
+           for part, rows in (("first", slice(0, 4)), ("second", slice(4, 8)))}  # fmt: skip
+    problem = Problem(whole.model, Sum.of(cut))
+    chosen = fitter(name, cases.SHORT[name])
+    if chosen.needs is Residuals:
+        with pytest.raises(FitError, match="a residual for each datum"):
+            fit(problem, chosen, seed=5)
+        return
+    result = fit(problem, chosen, seed=5, start=cases.start(name, exact.mean))
+    assert problem.names == whole.names
+    away = np.abs(result.theta - exact.mean) / np.sqrt(np.diag(exact.covariance))
+    assert np.max(away) < (0.3 if result.samples is None else 2)
 
 
 @pytest.mark.parametrize("name", cases.WEIGHTED)

@@ -2,15 +2,25 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
-from lensfit.trust.facts import AgainstProfiles, Facts, Gain, Neighbour, Part, Rivals
+from lensfit.trust.facts import AgainstProfiles, Facts, Gain, Neighbour, OfBand, Part, Rivals
 from lensfit.trust.measures import CounterImage, Left, Measures, Noise, Peak
+from lensfit.trust.of_bands import Colours
 from lensfit.trust.questions import ALL, IMAGES, PIXELS, PROFILES, QUESTIONS, VISIBILITIES, WITH_PSF, answers
 from lensfit.trust.slopes import Slope
 from lensfit.verdict import Check, Outcome, Trust
 
 SKY = "500 pixels of the sky"
+
+
+def colours(model=0.5, lens=-0.5, error=0.02):
+    """The colour of the arcs is 0.5 all along, that of model and lens light is given."""
+    every = np.ones(12)
+    return (Colours("VIS", "J", 30 * np.arange(12.0), 0.5 * every, error * every, model * every, lens * every, lens),)
+
+
 GOOD = {
     "signal": 300.0,
     "explained": 0.98,
@@ -21,6 +31,7 @@ GOOD = {
     "noise": Noise(0.97, 1.02, SKY),
     "left": Left(share=0.1, peak=0.2),
     "pedestal": 0.01,
+    "extra": 1.0,
     "peak": Peak(sigma=3.2, share=0.02, x=0.4, y=-0.3, beams=400.0),
     "far": (),
     "slopes": (Slope("mass.epl.slope", 2.1, 0.04, 0.16),),
@@ -33,6 +44,8 @@ GOOD = {
     "chi2": 1000.0,
     "radius": 1.2,
     "total": 0.005,
+    "colours": colours(),
+    "bands": (OfBand("VIS", 1.01, 0.0, 1.2), OfBand("J", 1.02, 0.01, 1.21)),
     "against": AgainstProfiles(radius=1.02, flux=0.9, chi2=1.0, wrong=()),
 }
 """What is known of a good fit."""
@@ -48,7 +61,9 @@ def facts(kind, name="", **changes):
 
 def answer(name, kind, **changes):
     """The check of that name, of a good fit but for these changes."""
-    (check,) = (c for q in QUESTIONS for c in q.checks(facts(kind, **changes)) if q.name == name)
+    known = facts(kind, **changes)
+    two = dataclasses.replace(known, parts=2 * known.parts)
+    (check,) = (c for q in QUESTIONS if q.name == name for c in q.checks(two if q.several else known))
     return check
 
 
@@ -76,6 +91,9 @@ FAILING = [
     ("residuals", IMAGES, {"misfit": 26.5}, "26.5 times what the scatter"),
     ("arcs followed", IMAGES, {"left": Left(0.6, 0.0)}, "60 % of the brightness"),
     ("arcs followed", IMAGES, {"left": Left(0.3, 1.4)}, "140 % of their brightest"),
+    ("one colour", IMAGES, {"colours": colours(model=1.2)}, "scatters by 0.70 mag"),
+    ("colour of the lens", IMAGES, {"colours": colours(lens=0.46)}, "a ring or a shell of the lens galaxy"),
+    ("bands agree", IMAGES, {"bands": (OfBand("VIS", 1.0, 0.0, 1.2), OfBand("J", 1.3, 0.1, 1.5))}, "J contradicts"),
     ("dirty residual", VISIBILITIES, {"peak": Peak(9.0, 0.15, 0.4, -0.3, 400.0)}, "+9.0 sigma"),
     ("edges", ALL, {"far": ("mass.shear.gamma1 = 0.3 (+4.2)",)}, "mass.shear.gamma1 = 0.3 (+4.2)"),
     ("slope", ALL, {"slopes": (Slope("mass.epl.slope", 2.9, 0.04, 0.16),)}, "of a galaxy lies in 1.2 to 2.8"),
@@ -114,6 +132,11 @@ def test_every_question_is_among_these():
 def test_a_good_fit_passes_them_all(kind):
     trust = Trust(tuple(answers(facts(kind))))
     assert trust.trusted and trust.word == "TRUSTED" and trust.reasons == ()
+
+
+def test_colours_say_nothing_where_noise_is_larger_or_no_lens_light_is_seen():
+    assert answer("colour of the lens", "image", colours=colours(lens=0.46, error=0.3)).passed
+    assert answer("colour of the lens", "image", colours=colours(lens=np.nan)).passed
 
 
 def test_noise_that_is_off_is_told_and_may_pass():

@@ -1,0 +1,205 @@
+"""Photometry of lens and source in each of several data: fluxes with their covariance, AB magnitudes, colours."""
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import jax
+import numpy as np
+from astropy import units
+from astropy.table import Table
+
+from lensfit.compiled import compiled
+from lensfit.datasets import Dataset
+from lensfit.fitters.result import FitResult
+from lensfit.lensing import Cells, Field, bright_cells, flux, unlensed, unmasked_field
+from lensfit.model import LensModel
+from lensfit.observations import Observation
+from lensfit.problem import Problem
+from lensfit.results.derived import WIDER
+
+COMPONENTS: dict[str, Callable[[LensModel], LensModel]] = {
+    "lens": lambda model: model.only("light"),
+    "source": unlensed,
+    "lensed_source": lambda model: model.only("source"),
+}
+"""What is measured, and the part of a model that it is of."""
+ROUGH = {"number": 100, "share": 3e-4}
+"""Cells of `bright_cells` over which fluxes are summed for their derivatives."""
+STEP = 0.01
+"""Step of the differences, in errors of the parameter."""
+MAGNITUDE = 2.5 / np.log(10)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Photometry:
+    """Fluxes of lens and source in several data.
+
+    names: (data, component) of each flux, component "lens", "source" (without the lens) or "lensed_source".
+    flux: (F,) summed over pixels, in `unit`, that of each one's data. covariance: (F, F), NaN where it is not known.
+    zero: (F,) what is added to -2.5 lg flux to give AB magnitudes, NaN where the unit does not say it.
+    """
+
+    names: tuple[tuple[str, str], ...]
+    flux: np.ndarray
+    covariance: np.ndarray
+    unit: tuple[str, ...]
+    zero: np.ndarray
+
+    @property
+    def error(self) -> np.ndarray:
+        """(F,) of the fluxes."""
+        return np.sqrt(np.diag(self.covariance))
+
+    @property
+    def magnitude(self) -> np.ndarray:
+        """(F,) AB; NaN where the zero point is not known."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.zero - MAGNITUDE * np.log(self.flux)
+
+    @property
+    def magnitude_error(self) -> np.ndarray:
+        """(F,) of the magnitudes, zero points taken for exact."""
+        return MAGNITUDE * self.error / self.flux
+
+    def colour(self, component: str, first: str, second: str) -> tuple[float, float]:
+        """Magnitude of a component in one band less that in another, and its error with what both share; AB where both
+        zero points are known, else of data units.
+
+        Raises:
+            KeyError: no such component, or no such data.
+        """
+        places = {name: k for k, name in enumerate(self.names)}
+        a, b = places[first, component], places[second, component]
+        zero = self.zero[a] - self.zero[b]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            slope = MAGNITUDE * np.array([-1 / self.flux[a], 1 / self.flux[b]])
+            value = (zero if np.isfinite(zero) else 0.0) - MAGNITUDE * np.log(self.flux[a] / self.flux[b])
+        return float(value), float(np.sqrt(slope @ self.covariance[np.ix_([a, b], [a, b])] @ slope))
+
+    def colours(self) -> list[tuple[str, str, str, float, float]]:
+        """(component, first, second, colour, error) of neighbouring data, in their order."""
+        found = []
+        for component in COMPONENTS:
+            with_it = [data for data, name in self.names if name == component]
+            found += [(component, a, b, *self.colour(component, a, b)) for a, b in pairwise(with_it)]
+        return found
+
+    def table(self) -> Table:
+        """One flux a row; the covariance of all of them, and the colours, are in its meta."""
+        columns = {
+            "data": [data for data, _ in self.names], "component": [component for _, component in self.names],
+            "flux": self.flux, "error": self.error, "unit": list(self.unit),
+            "magnitude_ab": self.magnitude, "magnitude_error": self.magnitude_error,
+        }  # fmt: skip
+        rows = [dict(zip(("component", "first", "second", "colour", "error"), row, strict=True))
+                for row in self.colours()]  # fmt: skip
+        return Table(columns, meta={"covariance": self.covariance.tolist(), "colours": rows})
+
+    def document(self) -> dict[str, Any]:
+        """What result.json says."""
+        table = self.table()
+        columns = {name: np.asarray(table[name]).tolist() for name in table.colnames}
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        return {"rows": rows, **(table.meta or {})}
+
+
+def photometry_of(problem: Problem, observation: Observation, result: FitResult) -> Photometry | None:
+    """Of a fit to several data, None where there is one alone.
+
+    Errors are those that parameters and amplitudes together have in their Gaussian approximation: amplitudes that are
+    solved move with the parameters, and scatter about that by the noise.
+    """
+    parts = problem.parts(result.model)
+    if len(parts) < 2:
+        return None
+    fluxes = _Fluxes.of(parts, observation)
+    names = tuple((name, component) for name, component, _ in fluxes.cells)
+    pixels = [observation.frames[name].pixel_scale ** 2 for name, _ in names]
+    scale = 1 / np.array(pixels)
+    covariance = _covariance(problem, result, fluxes) * scale * scale[:, None]
+    frames = [observation.frames[name] for name, _ in names]
+    return Photometry(
+        names=names, flux=fluxes(result.model) * scale, covariance=covariance,
+        unit=tuple(frame.unit_label for frame in frames), zero=np.array([_zero(frame) for frame in frames]),
+    )  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Fluxes:
+    """Fluxes of models of numbers [data unit times arcsec^2], over the cells that suit the fit: (name, component,
+    cells) of each."""
+
+    cells: list[tuple[str, str, Cells]]
+
+    @classmethod
+    def of(cls, parts: list[tuple[str, Any, LensModel]], observation: Observation) -> _Fluxes:
+        made = []
+        for name, _, model in parts:
+            near = unmasked_field(observation.frames[name])
+            field = Field(near.x, near.y, WIDER * near.half_width)
+            has = {"lens": model.light, "source": model.source, "lensed_source": model.source}
+            made += [(name, component, bright_cells(part(model), field, **ROUGH))
+                     for component, part in COMPONENTS.items() if has[component]]  # fmt: skip
+        return cls(made)
+
+    def __call__(self, models: Any) -> np.ndarray:
+        return np.array([flux(COMPONENTS[component](models[name]), cells) for name, component, cells in self.cells])
+
+
+def _covariance(problem: Problem, result: FitResult, fluxes: _Fluxes) -> np.ndarray:
+    """(F, F) of the fluxes."""
+    errors = np.sqrt(np.abs(np.diag(result.covariance)))
+
+    def at(theta: np.ndarray) -> np.ndarray:
+        return fluxes(problem.solved_model(theta))
+
+    slopes = np.zeros((len(fluxes.cells), len(errors)))
+    for k, error in enumerate(errors):
+        if not error > 0:
+            slopes[:, k] = np.nan if np.any(at(result.theta + 1e-3 * (np.arange(len(errors)) == k))
+                                            != at(result.theta)) else 0.0  # fmt: skip
+            continue
+        step = STEP * error * (np.arange(len(errors)) == k)
+        slopes[:, k] = (at(result.theta + step) - at(result.theta - step)) / (2 * STEP * error)
+    return slopes @ result.covariance @ slopes.T + _of_amplitudes(problem, result, fluxes)
+
+
+def _of_amplitudes(problem: Problem, result: FitResult, fluxes: _Fluxes) -> np.ndarray:
+    """(F, F) that the noise gives through amplitudes solved at given parameters; those held at zero have none."""
+    count = len(problem.space.amplitudes)
+    if not count:
+        return np.zeros((len(fluxes.cells), len(fluxes.cells)))
+    model: Any = problem.space.build(result.theta)
+    free = ~model.positive() | (result.amplitudes > 0)
+    gram = np.asarray(_gram(problem.space, problem.likelihood, result.theta))[np.ix_(free, free)]
+    best = fluxes(model.filled(result.amplitudes))
+    slopes = []
+    for k in np.flatnonzero(free):
+        step = np.where(np.arange(count) == k, max(abs(result.amplitudes[k]), 1e-12), 0.0)
+        slopes.append((fluxes(model.filled(result.amplitudes + step)) - best) / step[k])
+    columns = np.array(slopes)
+    return columns.T @ np.linalg.pinv(gram, hermitian=True) @ columns
+
+
+@compiled
+def _gram(space: Any, likelihood: Any, theta: jax.Array) -> jax.Array:
+    """Half the curvature (K, K) of chi2 in the solved amplitudes at theta (n,)."""
+    model = space.build(theta)
+    return likelihood.quadratic(model, likelihood.columns(model), likelihood.rest(model)).gram
+
+
+def _zero(frame: Dataset) -> float:
+    """AB zero point of fluxes summed over the pixels of a frame, NaN where its unit is no flux density."""
+    if frame.unit is None:
+        return np.nan
+    unit: Any = units.Unit(frame.unit, parse_strict="silent")  # pyright: ignore[reportCallIssue]
+    if isinstance(unit, units.UnrecognizedUnit):
+        return np.nan
+    area: Any = ((frame.pixel_scale * units.arcsec) ** 2).to(units.sr)  # pyright: ignore[reportAttributeAccessIssue]
+    for one in (1.0 * unit, 1.0 * unit * area, 1.0 * unit * units.pix):
+        if one.unit.is_equivalent(units.Jy):
+            return float(one.to(units.ABmag).value)
+    return np.nan
