@@ -58,9 +58,9 @@ class Start:
 
 
 def starts(problem: Problem, result: FitResult) -> tuple[tuple[Start, ...], tuple[Start, ...]]:
-    """Masses to begin at: those of the fit of profiles and of its neighbours with other sources, and round lenses
-    without shear where the priors of the mass have their middle, at the radius of the fit and beside it; and, for
-    another search, round lenses of other radii.
+    """Masses to begin at, of the search and of another one: in turn those of the fit of profiles and of its neighbours
+    with other sources; and round lenses without shear where the priors of the mass have their middle, at the radius of
+    the fit and beside it, for the other one of other radii.
 
     A source of profiles that is too simple drags the mass along; a source on pixels may be far from there.
     """
@@ -75,8 +75,8 @@ def starts(problem: Problem, result: FitResult) -> tuple[tuple[Start, ...], tupl
         scaled = {name: factor * result[name] for name in strengths}
         return Start(f"a round lens of {factor:g} times the radius", round_lens | scaled)
 
-    tried = [known[0] if known else fitted, *known[1:], *map(of_radius, FACTORS)]
-    return tuple(tried), tuple(map(of_radius, OTHER_FACTORS))
+    known = known or [fitted]
+    return (*known[::2], *map(of_radius, FACTORS)), (*known[1::2], *map(of_radius, OTHER_FACTORS))
 
 
 def search(problem: Problem, result: FitResult, extent: Extent, prefix: str) -> Reached:

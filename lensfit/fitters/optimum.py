@@ -180,13 +180,12 @@ def ascend(
     if not np.isfinite(here.log_posterior):
         raise FitError("ln L or the prior is not finite at the start; start from elsewhere")
     evaluations, damping, gains = 1, FIRST_DAMPING, [np.inf]
-    known, looked_at = None, z
-    while len(gains) <= most and gains[-1] > NEAR:
-        if known is not None and np.max(np.abs(here.z - looked_at)) > LOOK_AGAIN:
-            known = None
-        if known is None:
-            looked_at = here.z
-        curvature = known = approximate_curvature(space, likelihood, here, known)
+    known, looked_at, fresh = None, z, False
+    while len(gains) <= most and not (fresh and gains[-1] <= NEAR):
+        fresh = known is None or gains[-1] <= NEAR or float(np.max(np.abs(here.z - looked_at))) > LOOK_AGAIN
+        curvature = approximate_curvature(space, likelihood, here, None if fresh else known)
+        if fresh:
+            known, looked_at = curvature, here.z
         values, vectors = np.linalg.eigh(curvature)
         values, along = np.maximum(values, 1.0), vectors.T @ here.slope
         for _ in range(HALVINGS):
@@ -197,11 +196,15 @@ def ascend(
                 break
             damping = max(4 * damping, 0.1)
         else:
-            return Climb(here.z, here.log_posterior, evaluations, False)
+            if fresh:
+                return Climb(here.z, here.log_posterior, evaluations, False)
+            gains.append(0.0)
+            damping = FIRST_DAMPING
+            continue
         gains.append(there.log_posterior - here.log_posterior)
         here, damping = there, 0.2 * damping
         told(here.log_posterior, evaluations)
-    return Climb(here.z, here.log_posterior, evaluations, gains[-1] <= NEAR)
+    return Climb(here.z, here.log_posterior, evaluations, fresh and gains[-1] <= NEAR)
 
 
 def finish(space: Space, likelihood: Evidence, end: Climb) -> tuple[Climb, Bend]:
