@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from lensfit.likelihood.interferometer import InterferometerLikelihood
     from lensfit.likelihood.pixel_images import PixelImagingLikelihood
     from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
+    from lensfit.maps import Maps
     from lensfit.model import LensModel, Models
     from lensfit.problem import Problem
     from lensfit.recipe import DataSection, read_recipe, write_recipe
@@ -63,6 +64,7 @@ _HOMES = {
     "lensfit.likelihood.interferometer": ("InterferometerLikelihood",),
     "lensfit.likelihood.pixel_images": ("PixelImagingLikelihood",),
     "lensfit.likelihood.pixel_visibilities": ("PixelInterferometerLikelihood",),
+    "lensfit.maps": ("Maps",),
     "lensfit.model": ("LensModel", "Models"),
     "lensfit.problem": ("Problem",),
     "lensfit.recipe": ("DataSection", "read_recipe", "write_recipe"),
@@ -86,6 +88,7 @@ __all__ = [
     "Interferometer",
     "InterferometerLikelihood",
     "LensModel",
+    "Maps",
     "Models",
     "Observations",
     "PixelImagingLikelihood",

@@ -68,6 +68,10 @@ class LensModel:
         """Total kappa at the points (x, y) [arcsec]."""
         return sum((p.convergence(x, y) for _, p in sorted(self.mass.items())), 0 * x)
 
+    def potential(self, x: Any, y: Any) -> Any:
+        """Total psi [arcsec^2] at the points (x, y) [arcsec]; a constant is left open."""
+        return sum((p.potential(x, y) for _, p in sorted(self.mass.items())), 0 * x)
+
     def _lights(self, x: Any, y: Any) -> list[tuple[LightProfile, Any, Any]]:
         lights = [(profile, x, y) for _, profile in sorted(self.light.items())]
         if not self.source:

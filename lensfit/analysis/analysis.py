@@ -12,8 +12,11 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
+from lensfit.datasets.array_files import open_images
+from lensfit.datasets.cutout import Frame, frame_of
 from lensfit.errors import DataError, FitError, ModelError
 from lensfit.fitters.result import FitResult
+from lensfit.maps import Maps
 from lensfit.model import LensModel
 from lensfit.names import Figures, MassModel
 from lensfit.observations import Observation, observe, read
@@ -24,7 +27,7 @@ from lensfit.registry import fitters
 from lensfit.report import write_report
 from lensfit.results import Quantity, derived_quantities, headline, read_result, renewing, write_results
 from lensfit.results.document import RESULT
-from lensfit.results.files import RECIPE, read_masks
+from lensfit.results.files import CAUSTICS, CRITICAL, MAPS, MODEL, RECIPE, SOURCE, read_masks
 from lensfit.start_up import one_blas_thread
 from lensfit.verdict import Trust
 
@@ -200,6 +203,46 @@ class Analysis:
         """What chi2 sums over."""
         return self.seen.document["data"]["counted"] if isinstance(self.seen, Kept) else self.seen.counted
 
+    def maps(
+        self,
+        data: str = "",
+        *,
+        shape: Any = None,
+        pixel_scale: float | None = None,
+        center: tuple[float, float] | None = None,
+        source: dict[str, Any] | None = None,
+    ) -> Maps:
+        """Convergence, deflection, potential, shear, magnification, light and source on a grid, see `Maps`.
+
+        Args:
+            data: of several data the name of those whose model is mapped; by default the first.
+            shape: (H, W) of the grid, or a number for both; pixel_scale: arcsec per pixel; center: (x, y) of its
+                middle [arcsec]. What is not given is that of the data.
+            source: the same of the source plane, as {"shape": 300, "pixel_scale": 0.005}.
+
+        Raises:
+            FitError: nothing was fitted yet. ModelError: no data have that name. DataError: the grid is none.
+        """
+        model, frame, unit, coefficients = self._mapped(data)
+        return Maps.of(model, shape=shape, pixel_scale=pixel_scale, center=center, source=source, frame=frame,
+                       unit=unit, coefficients=coefficients)  # fmt: skip
+
+    def _mapped(self, data: str) -> tuple[LensModel, Frame, str | None, np.ndarray | None]:
+        """Model, frame and unit of the data of a name, and the coefficients of a source on pixels."""
+        result = self.fitted
+        kept = self.seen.frame() if isinstance(self.seen, Kept) and isinstance(result.model, LensModel) else None
+        if isinstance(self.seen, Kept) and kept is not None:
+            coefficients = self.seen.coefficients() if result.model.pixels() else None
+            return result.model, kept, self.seen.document["data"]["unit"], coefficients
+        frames = self.observation.frames
+        name = data or next(iter(frames))
+        if name not in frames:
+            raise ModelError(f"no data are called {data!r}: there are {', '.join(frames) or 'those of one dataset'}")
+        on, model = frames[name], result.model[name] if name else result.model
+        found = self.problem.reconstruct(result.theta) if model.pixels() else None
+        coefficients = None if found is None else np.asarray(found.coefficients)
+        return model, frame_of(on), on.unit, coefficients
+
     def __repr__(self) -> str:
         if self.result is None:
             return f"<Analysis of {self.observation.kind}, nothing fitted yet>"
@@ -210,7 +253,8 @@ class Analysis:
     def save(self, folder: str | Path, figures: Figures = "all") -> Path:
         """Write everything into a folder: result.json, tables, FITS files, samples, figures, recipe, report.
 
-        With `figures` "overview" only that figure of the data is drawn; saved again, an analysis gets the others.
+        With `figures` "overview" only that figure of the data is drawn and no maps are written; saved again, an
+        analysis gets them.
 
         Files that an earlier run wrote and nobody changed go away, other files stay; all appear or none.
         `lensfit.load` reads them back.
@@ -225,9 +269,20 @@ class Analysis:
         result, derived = self.fitted, self.derived
         with renewing(folder, RESULT) as made:
             write_results(made, result, self.problem, self.observation, derived, self.road, figures)
+            if figures == "all":
+                self._write_maps(made)
             write_report(made)
             self._write_recipe(made / RECIPE, folder)
         return folder
+
+    def _write_maps(self, folder: Path) -> None:
+        """maps.fits and the curves as regions; of several data the names begin with that of each."""
+        for name in self.observation.frames:
+            maps, start = self.maps(name), f"{name}_" if name else ""
+            maps.write(folder / f"{start}{MAPS}")
+            if maps.model.mass:
+                maps.write_regions(folder / f"{start}{CRITICAL}")
+                maps.write_regions(folder / f"{start}{CAUSTICS}", "source")
 
     def _write_recipe(self, path: Path, folder: Path) -> None:
         """recipe.toml, unless it holds what a recipe cannot name: several data, or profiles and priors of others."""
@@ -258,6 +313,23 @@ class Kept:
         if made.document()["hash"] != self.document["data"]["hash"]:
             raise DataError(f"{self.data.path}: holds other data than those that were fitted")
         return made
+
+
+    def frame(self) -> Frame | None:
+        """The grid of the data as model.fits has it, None where the run does not say it; of several data None."""
+        about = self.document["data"]
+        if "shape" not in about or "origin" not in about:
+            return None
+        with open_images(self.folder / MODEL) as images:
+            wcs = images.wcs("MODEL") if "MODEL" in images.names else None
+        rows, columns = about["shape"]
+        x, y = about["origin"]
+        return Frame(shape=(rows, columns), pixel_scale=about["pixel_scale"], origin=(x, y), wcs=wcs)
+
+    def coefficients(self) -> np.ndarray:
+        """(n, n) of the splines of the source on pixels, of source.fits."""
+        with open_images(self.folder / SOURCE) as images:
+            return images.array("COEFFICIENT")
 
 
 def load(folder: str | Path) -> Analysis:

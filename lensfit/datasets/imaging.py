@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from astropy.wcs import WCS
 
-from lensfit.datasets.cutout import Frame, Place, cut_note, window
+from lensfit.datasets.cutout import Frame, Place, cut_note, frame_of, window
 from lensfit.datasets.dataset import (
     ARGUMENT,
     LARGEST,
@@ -135,7 +135,7 @@ class Imaging(Dataset):
     @property
     def frame(self) -> Frame:
         """Where its pixels lie."""
-        return Frame(shape=self.shape, pixel_scale=self.pixel_scale, origin=self.origin, wcs=self.wcs)
+        return frame_of(self)
 
     @property
     def hash(self) -> str:
@@ -181,6 +181,7 @@ class Imaging(Dataset):
         return {
             "shape": self.shape,
             "pixel_scale": self.pixel_scale,
+            "origin": self.origin,
             "unit": self.unit,
             "pixels_used": int(np.count_nonzero(~self.mask)),
             "psf_shape": self.psf.shape,

@@ -10,7 +10,16 @@ from matplotlib.colors import AsinhNorm, LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from lensfit.datasets import Imaging
-from lensfit.lensing import Field, critical_curves, image_positions, magnification, unmasked_field
+from lensfit.lensing import (
+    Field,
+    critical_curves,
+    image_positions,
+    magnification,
+    mesh_field,
+    source_field,
+    unmasked_field,
+    within_mesh,
+)
 from lensfit.likelihood.calibration import Observations
 from lensfit.likelihood.pixel_images import PixelImagingLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
@@ -38,27 +47,22 @@ from lensfit.plots.visibility_figures import (
 
 LARGEST = 100.0
 """Magnification at which the picture of it ends."""
-MARGIN = 1.15
-"""The picture of the source plane over the square about mesh and caustics."""
 
 
 def pixel_plane(found: Reconstruction, field: Field) -> Plane:
     """What a reconstruction looks like in a field of the image plane; the source's field holds mesh and caustics."""
     curves = critical_curves(found.model, field)
     x, y = np.asarray(found.x), np.asarray(found.y)
-    step = x[1] - x[0]
-    mesh = Field(float(x.mean()), float(y.mean()), 0.5 * float(np.ptp(x) + step))
     row, column = np.unravel_index(np.argmax(found.brightness), found.brightness.shape)
-    source_field = _around(mesh, curves.tangential_caustics)
-    across, up = source_field.cells(PIXELS)
-    beyond = 0.5 * found.source.order * step  # where the outer splines end
-    inside = np.maximum(np.abs(across - mesh.x), np.abs(up - mesh.y)) < mesh.half_width + beyond
+    shown = source_field(found.model, curves, field)
+    across, up = shown.cells(PIXELS)
+    inside = within_mesh(found.source, across, up)
     return Plane(
         curves=curves,
         positions=tuple(image_positions(found.model, float(x[column]), float(y[row]), field)),
-        source_field=source_field,
+        source_field=shown,
         source_plane=np.where(inside, np.asarray(found.at(across, up)), np.nan),
-        mesh_field=mesh,
+        mesh_field=mesh_field(found.source),
         deviation=np.asarray(found.deviation),
     )
 
@@ -77,15 +81,6 @@ def pixel_visibility_scene(observations: Observations, found: Reconstruction) ->
     images = seen_by(observations, likelihood, above, image.lensed, image.image)
     plane = pixel_plane(found, unmasked_field(observations.datasets[0]))
     return VisibilityScene(model=found.model, plane=plane, **images)
-
-
-def _around(mesh: Field, curves: tuple[np.ndarray, ...]) -> Field:
-    """The square about the mesh and some curves (N, 2), with a margin."""
-    corners = np.array([mesh.x, mesh.y]) + mesh.half_width * np.array([[-1.0, -1.0], [1.0, 1.0]])
-    points = np.concatenate([corners, *curves])
-    low, high = points.min(axis=0), points.max(axis=0)
-    middle = (low + high) / 2
-    return Field(float(middle[0]), float(middle[1]), 0.5 * MARGIN * float((high - low).max()))
 
 
 def source(axes: Axes, scene: AnyScene) -> None:

@@ -97,12 +97,13 @@ def _variable(group: h5py.Group, name: str, values: Any) -> h5py.Dataset:
 
 
 TABLE, MODEL, SOURCE, CHAINS = "parameters.ecsv", "model.fits", "source.fits", "samples.h5"
+MAPS, CRITICAL, CAUSTICS = "maps.fits", "critical_curves.reg", "caustics.reg"
 REPORT, RECIPE = "report.html", "recipe.toml"
 OVERVIEW = "overview"
 LIVE = ("live.png", "live.gif")
 SLOPE_FIGURE, BESIDE_SLOPE = "slope", ("einstein_radius", "strength", "slope", "gamma1", "gamma2")
 _EVERY = {*FIGURES, *VISIBILITY_FIGURES, *PIXEL_FIGURES, *PIXEL_VISIBILITY_FIGURES, *SAMPLE_FIGURES, SLOPE_FIGURE}
-_TABLES = (RESULT, TABLE, MODEL, SOURCE, SAMPLES, CHAINS, REPORT, RECIPE)
+_TABLES = (RESULT, TABLE, MODEL, MAPS, CRITICAL, CAUSTICS, SOURCE, SAMPLES, CHAINS, REPORT, RECIPE)
 MADE = frozenset({*_TABLES, *LIVE, *(f"{name}.png" for name in _EVERY)})
 """What a run may write; of several data the names of figures begin with that of each."""
 
