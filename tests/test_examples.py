@@ -121,6 +121,16 @@ def test_slope(run):
     assert abs(slope - 1.7) < 4 * error
 
 
+def test_maps(run, tmp_path):
+    """The mean convergence within the Einstein radius of the mass is about one, as it should be."""
+    script, folder = command_of("maps.py")
+    assert folder == "[FOLDER]"
+    said = run(script, tmp_path / "made")
+    assert float(re.search(r"arcsec: (\S+)", said)[1]) == pytest.approx(1.0, abs=0.02)
+    assert 5 < float(re.search(r"source: (\S+)", said)[1]) < 30
+    assert files(tmp_path / "made") == {"maps.fits", "critical_curves.reg"}
+
+
 def test_own_fitter(run):
     (script,) = command_of("own_fitter.py")
     said = run(script)
@@ -162,7 +172,7 @@ def test_what_an_example_imports_is_there(script):
 
 def test_no_example_is_left_out():
     assert {p.name for p in EXAMPLES.iterdir() if p.is_file()} == {
-        "fit_image.py", "fit_visibilities.py", "many_lenses.py", "own_fitter.py", "pixelised_source.py",
+        "fit_image.py", "fit_visibilities.py", "many_lenses.py", "maps.py", "own_fitter.py", "pixelised_source.py",
         "pool.py", "posterior.py", "slope.py",
         "recipe.toml", "simulate.toml", "no_source.toml", "three.toml",
     }  # fmt: skip
