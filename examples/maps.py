@@ -1,4 +1,4 @@
-"""What a lens looks like in numbers: maps on a grid of one's own, magnification, files. From the root of the repository:
+"""What a lens looks like in numbers: maps on a grid of one's own, as arrays and files. From the root of the repository:
 
     python examples/maps.py [FOLDER]
 """
@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 import lensfit
-from lensfit import LensModel, Maps
+from lensfit import LensModel, Maps, Redshifts
+from lensfit.lensing import Field, einstein_radius_of
 from lensfit.profiles import EPL, Sersic, Shear
 
 MODEL = LensModel(
@@ -32,5 +33,8 @@ if __name__ == "__main__":
     print(f"mean convergence within 1.2 arcsec: {maps.convergence[ring].mean():.3f}")
     lensed, source = maps.lensed_source["arc"].sum() * 0.02**2, maps.source["arc"].sum()
     print(f"magnification of the source: {lensed / (source * maps.source_frame.pixel_scale**2):.1f}")
+    radius = einstein_radius_of(MODEL, Field(0.0, 0.0, 2.0))
+    mass = Redshifts.of(lens=0.5, source=2.0).mass(radius)  # of a fit: analysis.derived["einstein_mass"]
+    print(f"Einstein radius {radius:.4f} arcsec, within it {mass:.3e} Msun")
     print(maps.write(folder / "maps.fits"))
     print(maps.write_regions(folder / "critical_curves.reg"))

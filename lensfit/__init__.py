@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lensfit import analysis, errors, priors, profiles, progress, standard
     from lensfit.analysis import Analysis, analyse, load, warm_up
     from lensfit.comparison import compare
+    from lensfit.cosmology import Redshifts
     from lensfit.datasets import (
         Imaging,
         Interferometer,
@@ -52,6 +53,7 @@ _MODULES = ("analysis", "errors", "priors", "profiles", "progress", "standard")
 _HOMES = {
     "lensfit.analysis": ("Analysis", "analyse", "load", "warm_up"),
     "lensfit.comparison": ("compare",),
+    "lensfit.cosmology": ("Redshifts",),
     "lensfit.datasets": (
         "Imaging", "Interferometer", "Visibilities", "read_imaging", "read_interferometer", "write_imaging",
         "write_interferometer",
@@ -95,6 +97,7 @@ __all__ = [
     "PixelInterferometerLikelihood",
     "Problem",
     "Quantity",
+    "Redshifts",
     "Store",
     "Sum",
     "Trust",

@@ -290,7 +290,7 @@ def _page(folder: Path, result: dict[str, Any]) -> str:
         checks=_checks(result["trust"]["checks"]) + (listed(result["notes"]) if result["notes"] else ""),
         variants=_variants(result),
         figures=_figures(folder, names[1:]),
-        data=_data(result["data"]),
+        data=_data(result["data"], result.get("cosmology")),
         provenance=_provenance(result),
     )
 
@@ -418,8 +418,12 @@ def _overview(folder: Path, result: dict[str, Any]) -> str:
     return figure(folder, result["figures"][0], result["data"]["overview"])
 
 
-def _data(data: dict[str, Any]) -> str:
+def _data(data: dict[str, Any], cosmology: dict[str, Any] | None) -> str:
     items = [(label, text(told)) for label, told in data["described"]]
+    if cosmology is not None:
+        told = ", ".join(f"{name.replace('_', ' of the ')} {value}" for name, value in cosmology.items()
+                         if value is not None)  # fmt: skip
+        items.append(("redshifts", text(told)))
     items.append(("sha256 of the arrays", text(data["hash"])))
     items += [(s["role"], f"{text(s['path'])}<br>sha256 {text(s['sha256'])}") for s in data["sources"]]
     notes = data["notes"] or ["Nothing was changed."]

@@ -12,6 +12,8 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
+from lensfit.cosmology import FIELDS, Redshifts
+from lensfit.datasets import stated_in
 from lensfit.datasets.array_files import open_images
 from lensfit.datasets.cutout import Frame, frame_of
 from lensfit.errors import DataError, FitError, ModelError
@@ -25,9 +27,17 @@ from lensfit.progress import Progress, shown
 from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe, write_recipe
 from lensfit.registry import fitters
 from lensfit.report import write_report
-from lensfit.results import Quantity, derived_quantities, headline, read_result, renewing, write_results
+from lensfit.results import (
+    Quantity,
+    derived_quantities,
+    headline,
+    physical_quantities,
+    read_result,
+    renewing,
+    write_results,
+)
 from lensfit.results.document import RESULT
-from lensfit.results.files import CAUSTICS, CRITICAL, MAPS, MODEL, RECIPE, SOURCE, read_masks
+from lensfit.results.files import MODEL, RECIPE, SOURCE, read_masks
 from lensfit.start_up import one_blas_thread
 from lensfit.verdict import Trust
 
@@ -57,6 +67,7 @@ class Analysis:
         data: what the data were read from, as a recipe says it; None where a script gave them.
         fit: how it is fitted, as a recipe says it, the seed among it.
         road: what each step was and how many seconds it took.
+        redshifts: of lens and source with the cosmology, None where neither is known.
         posed: data and model as one problem, None before they are looked at so.
         parametric: the analysis whose source was put on pixels, None before that.
     """
@@ -67,6 +78,7 @@ class Analysis:
     data: DataSection | None = None
     fit: FitSection = dataclasses.field(default_factory=FitSection)
     road: tuple[dict[str, Any], ...] = ()
+    redshifts: Redshifts | None = None
     posed: Problem | None = None
     parametric: Analysis | None = None
 
@@ -74,7 +86,16 @@ class Analysis:
 
     @classmethod
     def begin(
-        cls, data: Any, model: Model = None, *, mass: MassModel | None = None, seed: int = 0, **reading: Any
+        cls,
+        data: Any,
+        model: Model = None,
+        *,
+        mass: MassModel | None = None,
+        seed: int = 0,
+        redshift_lens: float | None = None,
+        redshift_source: float | None = None,
+        cosmology: str | None = None,
+        **reading: Any,
     ) -> Self:
         """Data and model, nothing chosen or fitted yet.
 
@@ -82,18 +103,21 @@ class Analysis:
             data: file or folder, an `Imaging`, an `Interferometer`, several visibilities of one lens as a list, a
                 `DataSection`, or a mapping of names to any of these.
             model: see `Model`. mass: the main mass of a standard one, "sie" (by default) or "epl".
+            redshift_lens, redshift_source, cosmology: see `Redshifts`; what is not given is that of info.json.
             reading: of data from files, the fields of `DataSection`, as psf="psf.fits" or mask_radius=2.0.
 
         Raises:
             DataError: the data cannot be used. ModelError: a mass is named beside a model that is no standard one.
         """
+        said: dict[str, Any] = dict(zip(FIELDS, (redshift_lens, redshift_source, cosmology), strict=True))
         section = _section(data, reading)
+        section, redshifts = _with_redshifts(section, said)
         observation = observe(data) if section is None else read(section)
         standard = observation.default or None if model is None else model if isinstance(model, str) else None
         if mass is not None and standard is None:
             raise ModelError(f"mass {mass!r} is that of a standard model, and the model given has masses of its own")
         asked = FitSection(seed=seed, standard=standard, mass=mass)
-        return cls(seen=observation, model=model, data=section, fit=asked)
+        return cls(seen=observation, model=model, data=section, fit=asked, redshifts=redshifts)
 
     @classmethod
     def of(cls, problem: Problem, result: FitResult, data: Any) -> Self:
@@ -179,8 +203,20 @@ class Analysis:
     def derived(self) -> dict[str, Quantity]:
         """Quantities that follow from the parameters, by dotted name, with error, spread and total error."""
         if isinstance(self.seen, Kept):
-            return self.seen.derived
-        return derived_quantities(self.problem, self.observation, self.fitted)
+            found = self.seen.derived
+        else:
+            found = derived_quantities(self.problem, self.observation, self.fitted)
+        return found | physical_quantities(found, self.fitted, self.redshifts)
+
+    def with_redshifts(
+        self, lens: float | None = None, source: float | None = None, cosmology: str | None = None
+    ) -> Analysis:
+        """The same with lengths, masses and velocities of these redshifts among its `derived`; see `Redshifts`.
+
+        Raises:
+            DataError: a redshift or the cosmology is none.
+        """
+        return self.changed(redshifts=Redshifts.of(lens, source, cosmology))
 
     @property
     def einstein_radius(self) -> Quantity:
@@ -195,8 +231,21 @@ class Analysis:
             result.trust.headline,
             *(f"  {reason}" for reason in result.trust.reasons),
             f"{'Einstein radius':<17}{self.einstein_radius}",
+            *(f"{word:<17}{quantity}" for word, quantity in self._physical.items()),
             f"{label:<17}{result.chi2:.1f} / {result.data_count} = {ratio:.3f}",
         ])  # fmt: skip
+
+    @property
+    def _physical(self) -> dict[str, Quantity]:
+        """What a summary says of the lens where redshifts are known, by its words."""
+        words = {"einstein_radius_kpc": "at the lens", "einstein_mass": "mass within",
+                 "velocity_dispersion": "dispersion"}  # fmt: skip
+        found: dict[str, Quantity] = {}
+        for name, quantity in self.derived.items() if self.redshifts is not None else ():
+            word = words.get(name.rpartition(".")[2])
+            if word is not None:
+                found.setdefault(word, quantity)
+        return found
 
     @property
     def counted(self) -> str:
@@ -238,7 +287,8 @@ class Analysis:
         name = data or next(iter(frames))
         if name not in frames:
             raise ModelError(f"no data are called {data!r}: there are {', '.join(frames) or 'those of one dataset'}")
-        on, model = frames[name], result.model[name] if name else result.model
+        on = frames[name]
+        (model,) = (part for key, _, part in self.problem.parts(result.model) if key == name)
         found = self.problem.reconstruct(result.theta) if model.pixels() else None
         coefficients = None if found is None else np.asarray(found.coefficients)
         return model, frame_of(on), on.unit, coefficients
@@ -268,21 +318,10 @@ class Analysis:
             raise DataError(f"{folder}: is a file; choose a folder")
         result, derived = self.fitted, self.derived
         with renewing(folder, RESULT) as made:
-            write_results(made, result, self.problem, self.observation, derived, self.road, figures)
-            if figures == "all":
-                self._write_maps(made)
+            write_results(made, result, self.problem, self.observation, derived, self.road, figures, self.redshifts)
             write_report(made)
             self._write_recipe(made / RECIPE, folder)
         return folder
-
-    def _write_maps(self, folder: Path) -> None:
-        """maps.fits and the curves as regions; of several data the names begin with that of each."""
-        for name in self.observation.frames:
-            maps, start = self.maps(name), f"{name}_" if name else ""
-            maps.write(folder / f"{start}{MAPS}")
-            if maps.model.mass:
-                maps.write_regions(folder / f"{start}{CRITICAL}")
-                maps.write_regions(folder / f"{start}{CAUSTICS}", "source")
 
     def _write_recipe(self, path: Path, folder: Path) -> None:
         """recipe.toml, unless it holds what a recipe cannot name: several data, or profiles and priors of others."""
@@ -346,8 +385,24 @@ def load(folder: str | Path) -> Analysis:
     recipe = read_recipe(folder / RECIPE) if (folder / RECIPE).is_file() else Recipe()
     data = recipe.data if recipe.data.path is not None else None
     kept = Kept(folder, document, derived, data, result.model)
+    redshifts = Redshifts.stated(document.get("cosmology") or {})
     return Analysis(seen=kept, model=recipe.model, result=result, data=data, fit=recipe.fit,
-                    road=tuple(document["road"]))  # fmt: skip
+                    road=tuple(document["road"]), redshifts=redshifts)  # fmt: skip
+
+
+def _with_redshifts(
+    section: DataSection | None, said: dict[str, Any]
+) -> tuple[DataSection | None, Redshifts | None]:
+    """Redshifts that are given, else of the recipe, else of the info.json beside the data; the section has them too."""
+    folder = section.path if section is not None and section.path is not None and section.path.is_dir() else None
+    stated, _ = ({}, ()) if folder is None else stated_in(folder, FIELDS)
+    recipe = {} if section is None else {name: getattr(section, name) for name in FIELDS}
+    known = {name: next((some[name] for some in (said, recipe, stated) if some.get(name) is not None), None)
+             for name in FIELDS}  # fmt: skip
+    redshifts = Redshifts.stated(known)
+    if section is not None and redshifts is not None:
+        section = dataclasses.replace(section, **redshifts.document())
+    return section, redshifts
 
 
 def _section(data: Any, reading: dict[str, Any]) -> DataSection | None:

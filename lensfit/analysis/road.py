@@ -35,6 +35,9 @@ def analyse(
     mesh: Mesh | Mapping[str, Any] | None = None,
     steps: tuple[Step, ...] | None = None,
     progress: Progress | None = None,
+    redshift_lens: float | None = None,
+    redshift_source: float | None = None,
+    cosmology: str | None = None,
     **reading: Any,
 ) -> Analysis:
     """From data to a verdict, as `lensfit fit` goes.
@@ -56,6 +59,9 @@ def analyse(
             on pixels once the model is fitted. mesh: of pixels, a `Mesh`, or its fields.
         steps: the steps in place of those.
         progress: None shows a bar, `lensfit.progress.silent` nothing.
+        redshift_lens, redshift_source: where they are known (or in info.json beside the data) radii in kpc and pc, the
+            mass within the Einstein radius and the velocity dispersion are among the derived quantities.
+        cosmology: of astropy.cosmology by its name, "Planck18" by default, or as "H0=70, Om0=0.3".
         reading: of data from files, the fields of `lensfit.recipe.DataSection`, as psf="psf.fits".
 
     Returns:
@@ -64,7 +70,8 @@ def analyse(
     Raises:
         DataError: the data cannot be used. ModelError: the model or the mesh cannot. FitError: the fit failed.
     """
-    begun = prepare(data, model, mass=mass, seed=seed, **reading)
+    redshifts = {"redshift_lens": redshift_lens, "redshift_source": redshift_source, "cosmology": cosmology}
+    begun = prepare(data, model, mass=mass, seed=seed, **redshifts, **reading)
     if steps is None:
         steps = standard_road(begun, fitter, source=source, mesh=mesh)
     return begun.along(steps, progress)

@@ -223,6 +223,12 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
         "--noise-scale", metavar="F", type=_scale,
         help="multiply the noise, and take it as it is then; auto: by what the scatter of visibilities says",
     )
+    group = parser.add_argument_group("redshifts, for lengths, masses and velocities")
+    group.add_argument("--redshift-lens", metavar="Z", type=_seconds, help="default: that of info.json, if it has one")
+    group.add_argument("--redshift-source", metavar="Z", type=_seconds, help="likewise")
+    group.add_argument(
+        "--cosmology", metavar="NAME", help='of astropy.cosmology, or "H0=70, Om0=0.3"; default: Planck18'
+    )
     group = parser.add_argument_group("visibilities")
     group.add_argument("--sign", type=int, choices=SIGNS, help="of V = sum I exp(sign 2 pi i (u l + v m))")
     group.add_argument("--east", choices=SIDES, help="side of the image to which l (East) counts")

@@ -179,7 +179,7 @@ class Maps:
 
     def _source_at(self, x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
         """Brightness of each profile of the source at points (...) of its plane [arcsec]."""
-        profiles = self.model.without_pixels().source
+        profiles: dict[str, Any] = dict(self.model.without_pixels().source)
         found = in_chunks(_lights, LensModel(light=profiles, mass={}, source={}), x, y)
         for name, mesh in self.model.pixels().items():
             if self.coefficients is None:

@@ -51,6 +51,7 @@ class DataSection:
 
     more: further visibilities of the same lens, fitted jointly.
     antenna_phases: fit them with the model.
+    redshift_lens, redshift_source, cosmology: see `lensfit.cosmology.Redshifts`.
 
     In a file, paths are relative to the folder that the recipe lies in.
     """
@@ -78,6 +79,9 @@ class DataSection:
     primary_beam: float | None = None
     field: str | None = None
     noise_scale: NoiseScale | None = None
+    redshift_lens: float | None = None
+    redshift_source: float | None = None
+    cosmology: str | None = None
     antenna_phases: bool = False
 
 
@@ -285,6 +289,9 @@ READERS: dict[type, dict[str, values.Reader]] = {
         "primary_beam": values.number,
         "field": values.label,
         "noise_scale": values.number_or("auto"),
+        "redshift_lens": values.number,
+        "redshift_source": values.number,
+        "cosmology": values.text,
         "antenna_phases": values.boolean,
     },
     FitSection: {

@@ -3,6 +3,7 @@ from lensfit.results.derived import Quantity, derived_quantities, headline
 from lensfit.results.document import read_document, read_result
 from lensfit.results.files import source_file, write_results
 from lensfit.results.manifest import check_run, enlist, renewing, replacing_listed
+from lensfit.results.physical import physical_quantities
 
 __all__ = [
     "Quantity",
@@ -10,6 +11,7 @@ __all__ = [
     "derived_quantities",
     "enlist",
     "headline",
+    "physical_quantities",
     "read_document",
     "read_result",
     "renewing",

@@ -44,6 +44,9 @@ DRAWS = 200
 
 RADIUS = "effective_einstein_radius"
 
+LARGE = 1e6
+"""From which on numbers are written as powers of ten."""
+
 Values = dict[str, float]
 OfTheta = Callable[[np.ndarray], Values]
 """Quantities at theta (n,)."""
@@ -80,6 +83,8 @@ def number_text(value: float, error: float) -> str:
     """A number to two digits of its error, to five where that is unknown."""
     if not (np.isfinite(error) and error > 0 and np.isfinite(value)):
         return f"{value:.5g}"
+    if abs(value) >= LARGE:
+        return f"{value:.{min(max(0, int(np.floor(np.log10(abs(value) / error))) + 1), 12)}e}"
     return f"{value:.{min(max(0, 1 - int(np.floor(np.log10(error)))), 12)}f}"
 
 
@@ -96,6 +101,15 @@ WORDS = {
     "source_flux": ("summed over pixels", "flux of the source without the lens"),
     "lensed_source_flux": ("summed over pixels", "flux of the lensed source"),
     "lens_flux": ("summed over pixels", "flux of the lens light"),
+    "critical_surface_density": ("Msun / kpc2", "Sigma_cr, of the redshifts and the cosmology"),
+    "einstein_radius_kpc": ("kpc", "effective Einstein radius at the lens"),
+    "einstein_mass": ("Msun", "projected mass within the effective Einstein radius: pi R_E^2 Sigma_cr"),
+    "velocity_dispersion": ("km/s", "of the isothermal sphere with the effective Einstein radius"),
+    "effective_radius_pc": ("pc", "effective radius at the source"),
+    "sigma_pc": ("pc", "width of the Gaussian at the source"),
+    "source_half_light_radius_pc": ("pc", "half-light radius at the source"),
+    "effective_radius_kpc": ("kpc", "effective radius at the lens"),
+    "sigma_kpc": ("kpc", "width of the Gaussian at the lens"),
 }
 """Unit and meaning of each derived quantity, by the last part of its name."""
 

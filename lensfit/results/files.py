@@ -11,10 +11,13 @@ from astropy.io import fits
 from matplotlib.figure import Figure
 
 from lensfit import version
+from lensfit.cosmology import Redshifts
 from lensfit.datasets import Dataset
 from lensfit.datasets.array_files import open_images
+from lensfit.datasets.cutout import frame_of
 from lensfit.fitters.result import FitResult
 from lensfit.likelihood.reconstruction import Reconstruction
+from lensfit.maps import Maps
 from lensfit.names import Figures
 from lensfit.observations import Observation, Plane, Shown
 from lensfit.plots import (
@@ -116,12 +119,13 @@ def write_results(
     derived: dict[str, Quantity],
     road: tuple[dict[str, Any], ...] = (),
     figures: Figures = "all",
+    redshifts: Redshifts | None = None,
 ) -> None:
-    """Write result.json, parameters.ecsv, model.fits and the figures (PNG) of a fit into an existing folder.
+    """Write result.json, parameters.ecsv, model.fits, maps and the figures (PNG) of a fit into an existing folder.
 
     A source on pixels gets source.fits: its brightness at the nodes and the standard deviation of that. A fit that
     has samples gets samples.ecsv, samples.h5 (for ArviZ), a corner and a trace figure as well. With `figures`
-    "overview" the other figures of the data are left out.
+    "overview" the other figures of the data, and the maps, are left out.
     """
     found = problem.reconstruct(result.theta) if result.model.pixels() else None
     shown = observation.shown(problem.likelihood, result.model, found)
@@ -132,15 +136,31 @@ def write_results(
     model_file(shown.planes, observation.frame, result).writeto(folder / MODEL)
     if found is not None:
         source_file(found, observation.frame.unit).writeto(folder / SOURCE)
+    if figures == "all":
+        _write_maps(folder, problem, observation, result, found)
     if result.samples is not None:
         for name, figure in SAMPLE_FIGURES.items():
             _draw(folder, name, figure(result))
         names += SAMPLE_FIGURES
         samples_table(result).write(folder / SAMPLES, format="ascii.ecsv")
         write_inference_data(folder / CHAINS, problem, result)
-    document = as_document(result, problem, observation, derived, [f"{name}.png" for name in names], road)
+    document = as_document(result, problem, observation, derived, [f"{name}.png" for name in names], road, redshifts)
     as_table(document).write(folder / TABLE, format="ascii.ecsv")
     write_json(folder / RESULT, document)
+
+
+def _write_maps(
+    folder: Path, problem: Problem, observation: Observation, result: FitResult, found: Reconstruction | None
+) -> None:
+    """maps.fits and the curves as regions; of several data the names begin with that of each."""
+    coefficients = None if found is None else np.asarray(found.coefficients)
+    for name, _, model in problem.parts(result.model):
+        data, start = observation.frames[name], f"{name}_" if name else ""
+        maps = Maps.of(model, frame=frame_of(data), unit=data.unit, coefficients=coefficients)
+        maps.write(folder / f"{start}{MAPS}")
+        if model.mass:
+            maps.write_regions(folder / f"{start}{CRITICAL}")
+            maps.write_regions(folder / f"{start}{CAUSTICS}", "source")
 
 
 def _draw_all(folder: Path, shown: Shown) -> list[str]:
