@@ -51,6 +51,13 @@ class LensModel:
     source: dict[str, LightProfile | PixelSource]
     sky: Any = 0.0
 
+    def __repr__(self) -> str:
+        groups = {group: getattr(self, group) for group in GROUPS}
+        rows = [f"  {group}: {', '.join(f'{n} {type(p).__name__}' for n, p in profiles.items())}"
+                for group, profiles in groups.items() if profiles]  # fmt: skip
+        sky = f"{self.sky:.6g}" if np.isscalar(self.sky) else repr(self.sky)
+        return "\n".join(["<LensModel", *rows, f"  sky: {sky}>"])
+
     def deflection(self, x: Any, y: Any) -> tuple[Any, Any]:
         """Total deflection (alpha_x, alpha_y) [arcsec] at the points (x, y) [arcsec]."""
         ax, ay = 0 * x, 0 * y

@@ -16,6 +16,9 @@ MassModel: TypeAlias = Literal["sie", "epl"]
 """The main mass of a standard model: a singular isothermal ellipsoid, or an elliptical power law, its slope free."""
 MASSES: tuple[MassModel, ...] = get_args(MassModel)
 
+PRESETS = ("jwst_f150w",)
+"""Instruments that a simulation may name: functions of `lensfit.instruments`."""
+
 Figures: TypeAlias = Literal["all", "overview"]
 """Which figures of a fit are drawn."""
 FIGURE_CHOICES: tuple[Figures, ...] = get_args(Figures)

@@ -19,6 +19,7 @@ from lensfit.results import read_document, replacing_listed
 from lensfit.results.derived import RADIUS
 from lensfit.results.document import RESULT
 from lensfit.verdict import Outcome
+from lensfit.words import counted
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1d21; --soft: #5b6270; --line: #d9dde3; --paper: #ffffff;
@@ -295,6 +296,19 @@ def _page(folder: Path, result: dict[str, Any]) -> str:
     )
 
 
+def in_notebook(result: dict[str, Any], picture: bytes) -> str:
+    """Verdict, summary and numbers of a result.json, and a picture (PNG, empty for none), for Jupyter."""
+    trust = result["trust"]
+    image = base64.b64encode(picture).decode("ascii")
+    shown = f'<img style="max-width:100%" alt="overview" src="data:image/png;base64,{image}">' if picture else ""
+    reasons = listed(trust["reasons"]) if trust["reasons"] else ""
+    derived = f"<details><summary>derived quantities</summary>{_derived(result['derived'])}</details>"
+    return (
+        f"<div><p><b>{text(trust['headline'])}</b></p>{reasons}<p>{_summary(result)}</p>{shown}"
+        f"{_parameters(result)}{derived}</div>"
+    )
+
+
 def _verdict(trust: dict[str, Any]) -> str:
     kind, mark, advice = KINDS[trust["word"]]
     reasons = listed(trust["reasons"]) if trust["reasons"] else ""
@@ -339,10 +353,10 @@ def _parameters(result: dict[str, Any]) -> str:
     if result["amplitudes"]:
         rows = [_parameter(name, found) for name, found in result["amplitudes"].items()]
         solved = table(("amplitude", *header[1:]), rows, numeric=(1, 2, 3, 4))
-        shown += f"<details><summary>{len(rows)} amplitudes, solved exactly</summary>{solved}</details>"
+        shown += f"<details><summary>{counted(len(rows), 'amplitude')}, solved exactly</summary>{solved}</details>"
     if result["fixed"]:
         items = [(name, numbers(value)) for name, value in result["fixed"].items()]
-        shown += f"<details><summary>{len(items)} fixed numbers</summary>{pairs(items)}</details>"
+        shown += f"<details><summary>{counted(len(items), 'fixed number')}</summary>{pairs(items)}</details>"
     return shown
 
 

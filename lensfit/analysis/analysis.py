@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from types import FunctionType
 from typing import Any, Protocol, Self
@@ -22,11 +23,12 @@ from lensfit.maps import Maps
 from lensfit.model import LensModel
 from lensfit.names import Figures, MassModel
 from lensfit.observations import Observation, observe, read
+from lensfit.plots import png_of
 from lensfit.problem import Problem
 from lensfit.progress import Progress, shown
 from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe, write_recipe
 from lensfit.registry import fitters
-from lensfit.report import write_report
+from lensfit.report import in_notebook, write_report
 from lensfit.results import (
     Quantity,
     derived_quantities,
@@ -36,7 +38,8 @@ from lensfit.results import (
     renewing,
     write_results,
 )
-from lensfit.results.document import RESULT
+from lensfit.results.derived import Quantities
+from lensfit.results.document import RESULT, as_document
 from lensfit.results.files import MODEL, RECIPE, SOURCE, read_masks
 from lensfit.start_up import one_blas_thread
 from lensfit.verdict import Trust
@@ -200,12 +203,12 @@ class Analysis:
         return self.fitted.notes
 
     @cached_property
-    def derived(self) -> dict[str, Quantity]:
+    def derived(self) -> Quantities:
         """Quantities that follow from the parameters, by dotted name, with error, spread and total error."""
         if isinstance(self.seen, Kept):
-            found = self.seen.derived
+            found = Quantities(self.seen.derived)
         else:
-            found = derived_quantities(self.problem, self.observation, self.fitted)
+            found = Quantities(derived_quantities(self.problem, self.observation, self.fitted))
         return found | physical_quantities(found, self.fitted, self.redshifts)
 
     def with_redshifts(
@@ -297,6 +300,20 @@ class Analysis:
         if self.result is None:
             return f"<Analysis of {self.observation.kind}, nothing fitted yet>"
         return f"<Analysis: {self.trust.word}, Einstein radius {self.einstein_radius}>"
+
+    def _repr_html_(self) -> str:
+        """Verdict, the overview as a picture, and the numbers, for Jupyter."""
+        if self.result is None:
+            return f"<p>{escape(repr(self))}</p>"
+        if isinstance(self.seen, Kept):
+            document = {**self.seen.document, "derived": {name: vars(q) | {"total": q.total} for name, q in
+                                                          self.derived.items()}}  # fmt: skip
+            picture = self.seen.folder / self.seen.document["figures"][0]
+            return in_notebook(document, picture.read_bytes() if picture.is_file() else b"")
+        document = as_document(self.result, self.problem, self.observation, self.derived, [], self.road, self.redshifts)
+        found = self.problem.reconstruct(self.result.theta) if self.result.model.pixels() else None
+        figures = self.observation.shown(self.problem.likelihood, self.result.model, found).figures
+        return in_notebook(document, png_of(next(iter(figures.values()))()))
 
     # Kept
 

@@ -20,6 +20,7 @@ from lensfit.progress import Progress
 from lensfit.registry import fitter as fitter_of
 from lensfit.registry import name_of
 from lensfit.start_up import keeps_programs
+from lensfit.words import counted
 
 logger = logging.getLogger("lensfit")
 
@@ -89,7 +90,7 @@ def prepare(
     for note in observation.notes:
         logger.info("data: %s", note)
     named = observation.default if model is None else model if isinstance(model, str) else "given"
-    logger.info("model %s: %d free parameters", named, begun.problem.ndim)
+    logger.info("model %s: %s", named, counted(begun.problem.ndim, "free parameter"))
     return begun
 
 

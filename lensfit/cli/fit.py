@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import datetime
 import re
 import shlex
 import shutil
@@ -16,6 +17,7 @@ from lensfit.analysis import Analysis, prepare, standard_road
 from lensfit.cli.ending import complain, say
 from lensfit.cli.live import Live
 from lensfit.cli.run_folder import CHECKPOINT, NAME, Display, RunLog, check_free, check_resumable, logger, taken
+from lensfit.datasets.array_choice import Address
 from lensfit.errors import DataError, FitError, ModelError
 from lensfit.fitters.base import Fitter
 from lensfit.fitters.checkpoint import Store
@@ -43,9 +45,18 @@ class Asked:
 
 def run(arguments: argparse.Namespace) -> int:
     """Fit, write the run folder, print the verdict: 0 where it is trusted, else 4."""
+    if arguments.out is None:
+        arguments.out = new_folder(arguments)
     with taken(arguments.out):
         _check_out(arguments)
         return _fit(arguments)
+
+
+def new_folder(arguments: argparse.Namespace) -> Path:
+    """runs/NAME-DATE for a run that names no folder: NAME of the data, or of the recipe that names them."""
+    first = Address.of(arguments.data[0]).file if arguments.data else arguments.model
+    name = re.sub(r"[^\w.+-]", "_", Path(first).resolve().name.partition(".")[0]) or "run"
+    return Path("runs") / f"{name}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
 
 
 def _fit(arguments: argparse.Namespace) -> int:

@@ -14,6 +14,7 @@ from lensfit.names import (
     MASSES,
     NAN_POLICIES,
     NOISE_MEANINGS,
+    PRESETS,
     REGULARISATIONS,
     SIDES,
     SIGNS,
@@ -41,6 +42,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     if arguments.command == "fit" and not arguments.data and arguments.model is None:
         parser.error("fit: no data; give DATA, or a --model file that names the data")
+    if arguments.command == "fit" and arguments.out is None and (arguments.resume or arguments.overwrite):
+        parser.error("fit: --resume and --overwrite are about a run folder; name it as --out")
     return arguments
 
 
@@ -81,7 +84,7 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
     _add_pixel_options(parser)
     parser.add_argument("--fitter", metavar="NAME", help="staged, lm, emcee, dynesty, ...; default: staged")
     parser.add_argument("--seed", metavar="N", type=_seed, help="same seed, same result; default: 0")
-    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="run folder, new or empty")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="run folder, new or empty; default: runs/NAME-DATE")
     folder = parser.add_mutually_exclusive_group()
     folder.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run in DIR")
     folder.add_argument("--resume", action="store_true", help="go on with the interrupted run in DIR")
@@ -138,7 +141,8 @@ def _add_report(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_simulate(commands: argparse._SubParsersAction) -> None:
-    parser = _command(commands, "simulate", "observe a model: data with noise, and truth.json")
+    told = f"observe a model: data with noise, and truth.json; presets of [instrument]: {', '.join(PRESETS)}"
+    parser = _command(commands, "simulate", told)
     parser.add_argument("model", metavar="MODEL.toml", type=Path, help="recipe of numbers with [instrument]")
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder, new or empty")
     parser.add_argument("--seed", metavar="N", type=_seed, default=0, help="of the noise; default: 0")

@@ -60,6 +60,11 @@ class Dataset(ABC):
     def document(self) -> dict[str, Any]:
         """What result.json says of the data: numbers, strings, lists, tuples and dicts alone."""
 
+    def __repr__(self) -> str:
+        rows, columns = self.shape
+        said = f"{rows} x {columns} pixels of {self.pixel_scale:.6g} arcsec, {np.count_nonzero(~self.mask)} used"
+        return f"<{type(self).__name__}: {said}, {self.unit_label}; .describe() says more>"
+
     @property
     def shape(self) -> tuple[int, int]:
         """(H, W) in pixels."""

@@ -35,7 +35,7 @@ SOURCE_PIXELS = 200
 """Along a side of the map of the source where no grid of it is asked for."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Maps:
     """Maps of a model of numbers, each computed when it is first asked for; arrays are `[row, column]`.
 
@@ -97,6 +97,14 @@ class Maps:
         if wanted.keys() != {"shape", "pixel_scale", "center"}:
             wanted = _source_grid(model, _field(made)) | wanted
         return cls(model=model, frame=made, source_frame=on_grid(made, **wanted), unit=unit, coefficients=coefficients)
+
+    def __repr__(self) -> str:
+        (rows, columns), (high, wide) = self.frame.shape, self.source_frame.shape
+        return (
+            f"<Maps: {rows} x {columns} pixels of {self.frame.pixel_scale:.6g} arcsec, source {high} x {wide} of "
+            f"{self.source_frame.pixel_scale:.4g}; mass {', '.join(self.model.mass) or 'none'}; light "
+            f"{', '.join(self.model.light) or 'none'}; source {', '.join(self.model.source) or 'none'}>"
+        )
 
     # Mass
 

@@ -2,7 +2,17 @@
 from lensfit.plots.comparison import Course, comparison_figure
 from lensfit.plots.image_figures import FIGURES, OVERVIEW_PANELS, draw_glance, overview, profile_figure
 from lensfit.plots.inspection import inspect_figure
-from lensfit.plots.panels import halved, new_figure, pixels_of, position_angle, sheet, single, sky_axes, write_png
+from lensfit.plots.panels import (
+    halved,
+    new_figure,
+    pixels_of,
+    png_of,
+    position_angle,
+    sheet,
+    single,
+    sky_axes,
+    write_png,
+)
 from lensfit.plots.pixel_source import (
     PIXEL_FIGURES,
     PIXEL_VISIBILITY_FIGURES,
@@ -40,6 +50,7 @@ __all__ = [
     "pixel_visibility_overview",
     "pixel_visibility_scene",
     "pixels_of",
+    "png_of",
     "position_angle",
     "profile_figure",
     "sheet",

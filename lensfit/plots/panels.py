@@ -1,6 +1,7 @@
 """The grammar of a panel: an image in arcsec with its colour bar, its masked pixels and its compass."""
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -46,6 +47,13 @@ def pixels_of(figure: Figure, share: float = 1.0) -> np.ndarray:
     canvas: Any = figure.canvas
     canvas.draw()
     return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
+
+
+def png_of(figure: Figure) -> bytes:
+    """A figure drawn, as the content of a PNG file."""
+    made = io.BytesIO()
+    imsave(made, pixels_of(figure), format="png")
+    return made.getvalue()
 
 
 def write_png(path: Path, pixels: np.ndarray) -> None:

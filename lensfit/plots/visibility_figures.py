@@ -28,6 +28,7 @@ from lensfit.plots.panels import (
     single,
 )
 from lensfit.plots.scene import VisibilityScene
+from lensfit.words import counted
 
 BINS = 20
 """Bins of baseline length, each with as many visibilities."""
@@ -127,7 +128,8 @@ def inspect_visibilities(observations: Observations) -> Figure:
     figure = new_figure(9.6, 8.0)
     (coverage, real), (image, beam) = figure.subplots(2, 2)
     for number, data in enumerate(observations.datasets):
-        table, word = data.visibilities, f"dataset {number + 1}: {len(data.visibilities)} visibilities"
+        table, many = data.visibilities, counted(len(data.visibilities), "visibility", "visibilities")
+        word = f"dataset {number + 1}: {many}"
         u, v = np.concatenate([table.u, -table.u]) / 1e3, np.concatenate([table.v, -table.v]) / 1e3
         coverage.plot(u, v, ".", ms=1.0, color=f"C{number}", label=word, rasterized=True)
         length, value, error = real_parts(data, table.values)

@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lensfit import instruments
+from lensfit import instruments, names
 from lensfit.datasets import read_psf
 from lensfit.errors import ModelError
 from lensfit.instruments import Instrument
@@ -42,7 +42,7 @@ S = TypeVar("S")
 LONGEST = 2**21
 """Bytes of the longest recipe."""
 MANY_PARTS = re.compile(r"""(?:\.[ \t]*(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*){40}""")
-PRESETS = {"jwst_f150w": instruments.jwst_f150w}
+PRESETS = {name: getattr(instruments, name) for name in names.PRESETS}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

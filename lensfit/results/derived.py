@@ -28,6 +28,7 @@ from lensfit.observations import Observation
 from lensfit.plots import position_angle
 from lensfit.problem import Problem
 from lensfit.pytree import replace
+from lensfit.words import nearest, number_text
 
 WIDER = 3.0
 """How much wider than the unmasked field fluxes are summed."""
@@ -43,9 +44,6 @@ DRAWS = 200
 """Samples over which the scatter of a derived quantity is measured."""
 
 RADIUS = "effective_einstein_radius"
-
-LARGE = 1e6
-"""From which on numbers are written as powers of ten."""
 
 Values = dict[str, float]
 OfTheta = Callable[[np.ndarray], Values]
@@ -79,15 +77,6 @@ class Quantity:
         return f"{number_text(self.value, self.total)} +- {self.total:.2g} {self.unit} ({both})"
 
 
-def number_text(value: float, error: float) -> str:
-    """A number to two digits of its error, to five where that is unknown."""
-    if not (np.isfinite(error) and error > 0 and np.isfinite(value)):
-        return f"{value:.5g}"
-    if abs(value) >= LARGE:
-        return f"{value:.{min(max(0, int(np.floor(np.log10(abs(value) / error))) + 1), 12)}e}"
-    return f"{value:.{min(max(0, 1 - int(np.floor(np.log10(error)))), 12)}f}"
-
-
 WORDS = {
     "axis_ratio": ("", "minor over major axis"),
     "position_angle": ("deg", "major axis, counter-clockwise from +x"),
@@ -112,6 +101,16 @@ WORDS = {
     "sigma_kpc": ("kpc", "width of the Gaussian at the lens"),
 }
 """Unit and meaning of each derived quantity, by the last part of its name."""
+
+
+class Quantities(dict[str, Quantity]):
+    """Derived quantities by dotted name; of a name that is none the error says which is nearest."""
+
+    def __missing__(self, name: str) -> Quantity:
+        raise KeyError(f"{name}: no derived quantity; {nearest(name, self)}")
+
+    def __or__(self, other: Any) -> Quantities:
+        return Quantities({**self, **other})
 
 
 def headline(derived: dict[str, Quantity]) -> Quantity:
