@@ -9,6 +9,7 @@ import numpy as np
 
 import lensfit
 from lensfit import LensModel, Maps, Redshifts
+from lensfit.coolest import write_coolest
 from lensfit.lensing import Field, einstein_radius_of
 from lensfit.profiles import EPL, Sersic, Shear
 
@@ -37,4 +38,5 @@ if __name__ == "__main__":
     mass = Redshifts.of(lens=0.5, source=2.0).mass(radius)  # of a fit: analysis.derived["einstein_mass"]
     print(f"Einstein radius {radius:.4f} arcsec, within it {mass:.3e} Msun")
     print(maps.write(folder / "maps.fits"))
+    print(write_coolest(folder / "coolest.json", maps, Redshifts.of(0.5, 2.0)))  # other codes read it
     print(maps.write_regions(folder / "critical_curves.reg"))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lensfit import analysis, errors, priors, profiles, progress, standard
     from lensfit.analysis import Analysis, analyse, load, warm_up
     from lensfit.comparison import compare
+    from lensfit.coolest import read_coolest
     from lensfit.cosmology import Redshifts
     from lensfit.datasets import (
         Imaging,
@@ -53,6 +54,7 @@ _MODULES = ("analysis", "errors", "priors", "profiles", "progress", "standard")
 _HOMES = {
     "lensfit.analysis": ("Analysis", "analyse", "load", "warm_up"),
     "lensfit.comparison": ("compare",),
+    "lensfit.coolest": ("read_coolest",),
     "lensfit.cosmology": ("Redshifts",),
     "lensfit.datasets": (
         "Imaging", "Interferometer", "Visibilities", "read_imaging", "read_interferometer", "write_imaging",
@@ -114,6 +116,7 @@ __all__ = [
     "priors",
     "profiles",
     "progress",
+    "read_coolest",
     "read_imaging",
     "read_interferometer",
     "read_recipe",

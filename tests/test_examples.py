@@ -129,7 +129,7 @@ def test_maps(run, tmp_path):
     assert float(re.search(r"arcsec: (\S+)", said)[1]) == pytest.approx(1.0, abs=0.02)
     assert 5 < float(re.search(r"source: (\S+)", said)[1]) < 30
     assert float(re.search(r"it (\S+) Msun", said)[1]) == pytest.approx(3.6e11, rel=0.02)
-    assert files(tmp_path / "made") == {"maps.fits", "critical_curves.reg"}
+    assert files(tmp_path / "made") == {"maps.fits", "coolest.json", "critical_curves.reg"}
 
 
 def test_own_fitter(run):

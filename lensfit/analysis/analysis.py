@@ -13,6 +13,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
+from lensfit.coolest import write_coolest
 from lensfit.cosmology import FIELDS, Redshifts
 from lensfit.datasets import stated_in
 from lensfit.datasets.array_files import open_images
@@ -278,6 +279,16 @@ class Analysis:
         model, frame, unit, coefficients = self._mapped(data)
         return Maps.of(model, shape=shape, pixel_scale=pixel_scale, center=center, source=source, frame=frame,
                        unit=unit, coefficients=coefficients)  # fmt: skip
+
+    def write_coolest(self, path: str | Path, data: str = "") -> Path:
+        """Write the model as a template of COOLEST, NAME.json, that other codes read; see `docs/coolest.md`.
+
+        data: of several data the name of those whose model is written.
+
+        Raises:
+            FitError: nothing was fitted yet. ModelError: the model holds what the standard has not.
+        """
+        return write_coolest(path, self.maps(data), self.redshifts, self.fitted)
 
     def _mapped(self, data: str) -> tuple[LensModel, Frame, str | None, np.ndarray | None]:
         """Model, frame and unit of the data of a name, and the coefficients of a source on pixels."""

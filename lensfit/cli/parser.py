@@ -60,6 +60,7 @@ def _make_parser() -> argparse.ArgumentParser:
     _add_fit_many(commands)
     _add_inspect(commands)
     _add_report(commands)
+    _add_export(commands)
     _add_simulate(commands)
     _add_compare(commands)
     _add_bench(commands)
@@ -138,6 +139,14 @@ def _add_inspect(commands: argparse._SubParsersAction) -> None:
 def _add_report(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "report", "make report.html of a run folder again")
     parser.add_argument("folder", metavar="DIR", type=Path, help="run folder that `lensfit fit` or Analysis.save wrote")
+
+
+def _add_export(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "export", "write the model of a run in a format that other codes read")
+    parser.add_argument("folder", metavar="RUN", type=Path, help="run folder that `lensfit fit` or Analysis.save wrote")
+    form = parser.add_mutually_exclusive_group(required=True)
+    form.add_argument("--coolest", action="store_true", help="a template of COOLEST")
+    parser.add_argument("--out", metavar="FILE.json", type=Path, help="default: coolest.json in RUN")
 
 
 def _add_simulate(commands: argparse._SubParsersAction) -> None:
