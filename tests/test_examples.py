@@ -132,6 +132,14 @@ def test_maps(run, tmp_path):
     assert files(tmp_path / "made") == {"maps.fits", "coolest.json", "critical_curves.reg"}
 
 
+def test_population(run, tmp_path):
+    script, figure = command_of("population.py")
+    assert figure == "[FIGURE.png]"
+    said = run(script, tmp_path / "made.png")
+    mean, up, down = map(float, re.search(r"^mean (\S+) \+(\S+) -(\S+),", said).groups())
+    assert abs(mean - 2.08) < 2.5 * max(up, down) and (tmp_path / "made.png").is_file()
+
+
 def test_own_fitter(run):
     (script,) = command_of("own_fitter.py")
     said = run(script)
@@ -174,7 +182,7 @@ def test_what_an_example_imports_is_there(script):
 def test_no_example_is_left_out():
     assert {p.name for p in EXAMPLES.iterdir() if p.is_file()} == {
         "fit_image.py", "fit_visibilities.py", "many_lenses.py", "maps.py", "own_fitter.py", "pixelised_source.py",
-        "pool.py", "posterior.py", "slope.py",
+        "pool.py", "population.py", "posterior.py", "slope.py",
         "recipe.toml", "simulate.toml", "no_source.toml", "three.toml",
     }  # fmt: skip
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "fit-many": ("fit_many", "run"),
     "bench": ("bench", "run"),
     "warm-up": ("warm_up", "run"),
+    "population": ("population", "run"),
     **{name: ("commands", name) for name in ("inspect", "report", "export", "simulate", "compare")},
 }
 """Of each command its module and function, imported when it is called."""

@@ -58,6 +58,7 @@ def _make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_fit(commands)
     _add_fit_many(commands)
+    _add_population(commands)
     _add_inspect(commands)
     _add_report(commands)
     _add_export(commands)
@@ -127,6 +128,15 @@ def _add_pixel_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--mesh-pixels", metavar="N", type=_count, help="nodes along a side of the mesh; default: 28")
     group.add_argument("--regularisation", choices=REGULARISATIONS, help="default: gradient")
     group.add_argument("--positive", action="store_const", const=True, help="keep the source from being negative")
+
+
+def _add_population(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "population", "mean and intrinsic scatter of a parameter over many lenses")
+    parser.add_argument("folder", metavar="DIR", type=Path, help="of fit-many, or with a run folder a lens")
+    parser.add_argument("--parameter", metavar="NAME", default="slope", help="dotted, or its last part; default: slope")
+    parser.add_argument("--no-outliers", action="store_true", help="all lenses are of the population")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="folder of its files; default: population in DIR")
+    parser.add_argument("--quiet", action="store_true", help="nothing on standard output")
 
 
 def _add_inspect(commands: argparse._SubParsersAction) -> None:
