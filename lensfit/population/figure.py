@@ -15,8 +15,8 @@ COLOURS = {"trusted": "#0072b2", "all": "#d55e00"}
 MARKS = {True: ("o", "#0072b2", "trusted"), False: ("s", "#b0b0b0", "not trusted")}
 BINS = 60
 LEVELS = (0.95, 0.68)
-ROOM = 1.15
-"""Of the axis of scatters over the largest one drawn: the legend stands above."""
+ROOM = 1.3
+"""Of the axis of scatters over the largest ones drawn: the legend stands above."""
 
 
 def population_figure(found: Mapping[str, Population]) -> Figure:
@@ -61,6 +61,6 @@ def draw_hyperparameters(axes: Axes, found: Mapping[str, Population]) -> None:
         axes.plot([], [], color=COLOURS.get(word, "k"), label=f"{word}, {len(one.lenses)}: {one.mean}; {one.scatter}")
     axes.set_xlabel("mean", fontsize=9)
     axes.set_ylabel("intrinsic scatter", fontsize=9)
-    axes.set_ylim(0, ROOM * max(float(one.draws[:, 1].max()) for one in found.values()))
+    axes.set_ylim(0, ROOM * max(float(np.percentile(one.draws[:, 1], 99.5)) for one in found.values()))
     axes.tick_params(labelsize=8, direction="in")
     axes.legend(fontsize=7, loc="upper right", title="mean; scatter", title_fontsize=7)
