@@ -157,13 +157,14 @@ def uvfits() -> bytes:
 def result() -> dict[str, Any]:
     """A result.json of two parameters and two samples."""
     row = {"value": 1.1, "error": 0.01, "spread": 0.02, "total": 0.03, "unit": "arcsec", "symbol": "x"}
-    numbers = {"log_likelihood": -10.0, "log_posterior": -12.0, "chi2": 20.0, "seconds": 1.0, "cpu_seconds": 1.0}
+    numbers = {"log_likelihood": -10.0, "log_posterior": -12.0, "chi2": 20.0, "seconds": 1.0, "cpu_seconds": 1.0,
+               "widened": 1.0}
     counts = {"data_count": 30, "evaluations": 10, "gradients": 5, "log_evidence": None, "log_evidence_error": None}
     center = {"center_x": 0.0, "center_y": 0.1, "e1": 0.1, "e2": 0.0}
     model = {"light": {}, "mass": {"sie": {"profile": "SIE", **center, "einstein_radius": 1.1}}, "source": {}}
     check = {"name": "converged", "outcome": "passed", "finding": "it did", "essential": True}
     return {
-        "schema": "lensfit.result", "version": 3, "fitter": "lm", "converged": True,
+        "schema": "lensfit.result", "version": 4, "fitter": "lm", "converged": True,
         "trust": {"word": "TRUSTED", "trusted": True, "headline": "TRUSTED", "reasons": [], "checks": [check]},
         "parameters": {"mass.sie.e1": dict(row), "mass.sie.einstein_radius": dict(row)},
         "amplitudes": {"sky": {"value": 0.1, "error": 0.01, "unit": "e/s"}},

@@ -265,6 +265,10 @@ class Evidence(Term):
     """A term that integrates the source's coefficients and all `Solved` amplitudes out."""
 
     @abstractmethod
+    def coefficients(self, model: Any) -> int:
+        """How many coefficients S the source of a model has; amplitudes follow them in a solution."""
+
+    @abstractmethod
     def solution(self, model: Any) -> Any:
         """The most probable coefficients and amplitudes, see `lensfit.inversion.solve.Solution`."""
 
@@ -287,9 +291,18 @@ class Evidence(Term):
         """The source of these coefficients (S,) as it is lensed, before the instrument: (H, W) for each of `grids`."""
 
     @abstractmethod
-    def normal(self, model: Any, images: tuple[jax.Array, ...]) -> Any:
-        """What the data say of the S coefficients, the K amplitudes and those of n further images, (n, H, W) before the
-        instrument for each of `grids`: see `lensfit.inversion.solve.Normal`."""
+    def normal(self, model: Any) -> Any:
+        """What the data say of the S coefficients and the K amplitudes: see `lensfit.inversion.solve.Normal`."""
+
+    @abstractmethod
+    def products(self, model: Any, images: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
+        """Scalar products of n further images, (n, H, W) before the instrument for each of `grids`, as the data weigh
+        them: with those of the coefficients and amplitudes (S + K, n), and with each other (n, n)."""
+
+    def holding(self, model: Any) -> tuple[Evidence, Any, np.ndarray]:
+        """The same for models whose light and sky keep the shape that they have in `model`, numbers but for their
+        amplitudes; the model that it then takes, and the places of the K amplitudes of `model` among those solved."""
+        return self, model, np.arange(len(model.positive()))
 
 
 @pytree

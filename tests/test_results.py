@@ -199,7 +199,7 @@ def test_plain_knows_numpy_and_what_is_not_finite():
         (None, "no such file"),
         ("{", "not valid JSON"),
         ("[1]", "reads schema"),
-        ('{"schema": "lensfit.result", "version": 99}', "version 3"),
+        ('{"schema": "lensfit.result", "version": 99}', "version 4"),
         ('{"schema": NaN}', "NaN is no number in JSON"),
         ('{"schema": 1, "schema": 2}', "it says 'schema' twice"),
         ("[" * 100_000, "it is nested too deep"),

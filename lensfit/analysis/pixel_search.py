@@ -10,14 +10,15 @@ import numpy as np
 from lensfit.errors import FitError
 from lensfit.fitters.optimum import Climb, ascend
 from lensfit.fitters.result import FitResult
-from lensfit.lensing import einstein_radius_of, mean_images, whole_field
+from lensfit.lensing import Field, einstein_radius_of, mean_images, whole_field
 from lensfit.model import STRENGTHS
 from lensfit.problem import Problem
 from lensfit.terms import Evidence
 from lensfit.trust.questions import LEAST_IMAGES, MOVED
 
-FACTORS = (0.9, 0.97, 1.04, 1.12, 1.2)
-"""Einstein radii of the round lenses without shear, over that of the fit of profiles."""
+FACTORS, OTHER_FACTORS = (0.9, 0.97, 1.04, 1.12, 1.2), (0.93, 1.0, 1.08, 1.16)
+"""Einstein radii of the round lenses without shear, over that of the fit of profiles: of the search, and of the other
+one."""
 FEW, MORE, KEPT = 3, 12, 3
 """Steps of an ascent from each start, and of those from the best ends, at most; how many these are."""
 INSIDE = 2.5
@@ -31,13 +32,14 @@ Extent = Callable[[object], tuple[float, float, float]]
 
 @dataclasses.dataclass(frozen=True)
 class Reached:
-    """How far a search came: from which start, the end of its steps, the other ends that may be right (see `search`),
-    the nearest in Einstein radius first, whether that one may be, and the term that follows rays only where a mesh is
-    reached from any of the starts."""
+    """How far a search came: from which start, the end of its steps, the ends of all that may be right or, where none
+    may be, of the best (see `search`), the end of the other search, whether the end may be right, and the term that
+    follows rays only where a mesh is reached from any of the starts."""
 
     start: Start
     end: Climb
-    others: tuple[Climb, ...]
+    ends: tuple[Climb, ...]
+    other: Climb
     plausible: bool
     near: Evidence
 
@@ -55,9 +57,10 @@ class Start:
     values: dict[str, float]
 
 
-def starts(problem: Problem, result: FitResult) -> tuple[Start, ...]:
+def starts(problem: Problem, result: FitResult) -> tuple[tuple[Start, ...], tuple[Start, ...]]:
     """Masses to begin at: those of the fit of profiles and of its neighbours with other sources, and round lenses
-    without shear where the priors of the mass have their middle, at the radius of the fit and beside it.
+    without shear where the priors of the mass have their middle, at the radius of the fit and beside it; and, for
+    another search, round lenses of other radii.
 
     A source of profiles that is too simple drags the mass along; a source on pixels may be far from there.
     """
@@ -67,15 +70,18 @@ def starts(problem: Problem, result: FitResult) -> tuple[Start, ...]:
     middle = np.asarray(problem.to_theta(np.zeros(problem.ndim)))
     round_lens = {name: float(value) for name, value in zip(problem.names, middle, strict=True) if name in masses}
     fitted = Start("as fitted", {name: result[name] for name in masses})
-    tried = [known[0] if known else fitted, *known[1:]]
-    for factor in FACTORS:
+
+    def of_radius(factor: float) -> Start:
         scaled = {name: factor * result[name] for name in strengths}
-        tried.append(Start(f"a round lens of {factor:g} times the radius", round_lens | scaled))
-    return tuple(tried)
+        return Start(f"a round lens of {factor:g} times the radius", round_lens | scaled)
+
+    tried = [known[0] if known else fitted, *known[1:], *map(of_radius, FACTORS)]
+    return tuple(tried), tuple(map(of_radius, OTHER_FACTORS))
 
 
 def search(problem: Problem, result: FitResult, extent: Extent, prefix: str) -> Reached:
-    """The start from which few steps reach the highest ln posterior.
+    """The start from which few steps reach the highest ln posterior, in a search and in another one that begins
+    elsewhere.
 
     Among ends whose source is seen several times near the radius of the fit of profiles or of a neighbour of it, if
     there are any, which may be right: a source that is seen once is the arcs themselves, and ln evidence often
@@ -85,36 +91,62 @@ def search(problem: Problem, result: FitResult, extent: Extent, prefix: str) -> 
     Raises:
         FitError: no start lies inside the priors.
     """
-    found: list[tuple[Start, Climb]] = []
-    placed = {start: _placed(problem, start, extent, prefix) for start in starts(problem, result)}
-    places = {start: z for start, z in placed.items() if np.all(np.isfinite(z))}
-    if not places:
-        tried = ", ".join(start.name for start in placed)
+    placed = [[(start, _placed(problem, start, extent, prefix)) for start in some] for some in starts(problem, result)]
+    inside = [[(start, z) for start, z in some if np.all(np.isfinite(z))] for some in placed]
+    if not all(inside):
+        tried = ", ".join(start.name for some in placed for start, z in some if not np.all(np.isfinite(z)))
         raise FitError(f"a source on pixels has nowhere to begin: these lie outside the priors of the mass: {tried}")
     term = cast(Evidence, problem.likelihood)
-    reached = [term.reach(problem.space.build(problem.to_theta(z)), MARGIN) for z in places.values()]
+    reached = [term.reach(problem.space.build(problem.to_theta(z)), MARGIN) for some in inside for _, z in some]
     near = term.within(*(np.any(regions, axis=0) for regions in zip(*reached, strict=True)))
-    for start, z in places.items():
-        found.append((start, ascend(problem.space, near, z, FEW)))
-    found.sort(key=_depth)
-    found = [(start, ascend(problem.space, near, end.z, MORE)) for start, end in found[:KEPT]]
-    found.sort(key=_depth)
-    field = whole_field(problem.likelihood.grids[0])
-    before = [einstein_radius_of(m.only(), field) for m in (result.model, *(v.model for v in result.variants))]
+    plausible = _Plausible.of(problem, result)
+    found, again = (_ends(problem, near, some, plausible) for some in inside)
+    best, other = sorted((found[0], again[0]), key=_rank, reverse=True)
+    ends = [one.end for one in (*found, *again) if one.plausible and one is not best]
+    return Reached(best.start, best.end, tuple(ends), other.end, best.plausible, near)
 
-    def radius(end: Climb) -> float:
-        return einstein_radius_of(problem.space.build(problem.to_theta(end.z)).only(), field)
 
-    def may_be_right(end: Climb) -> bool:
-        made = problem.reconstruct(np.asarray(problem.to_theta(end.z)))
-        near_one = min(abs(radius(end) / other - 1) for other in before) < MOVED
-        return near_one and mean_images(made, problem.likelihood.grids[0]) > LEAST_IMAGES
+@dataclasses.dataclass(frozen=True, eq=False)
+class _End:
+    """Where an ascent from a start came to, and whether that may be right."""
 
-    plausible = [one for one in found if may_be_right(one[1])]
-    (start, end), *others = plausible or found[:1]
-    there = radius(end)
-    ends = sorted((other for _, other in others), key=lambda other: abs(radius(other) / there - 1))
-    return Reached(start, end, tuple(ends), bool(plausible), near)
+    start: Start
+    end: Climb
+    plausible: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class _Plausible:
+    """What says of an end whether it may be right: the Einstein radii of the fits of profiles."""
+
+    problem: Problem
+    field: Field
+    before: tuple[float, ...]
+
+    @classmethod
+    def of(cls, problem: Problem, result: FitResult) -> _Plausible:
+        field = whole_field(problem.likelihood.grids[0])
+        models = (result.model, *(v.model for v in result.variants))
+        return cls(problem, field, tuple(einstein_radius_of(model.only(), field) for model in models))
+
+    def __call__(self, end: Climb) -> bool:
+        problem, theta = self.problem, np.asarray(self.problem.to_theta(end.z))
+        radius = einstein_radius_of(problem.space.build(theta).only(), self.field)
+        near_one = min(abs(radius / other - 1) for other in self.before) < MOVED
+        return near_one and mean_images(problem.reconstruct(theta), problem.likelihood.grids[0]) > LEAST_IMAGES
+
+
+def _ends(
+    problem: Problem, near: Evidence, begun: list[tuple[Start, np.ndarray]], plausible: Callable[[Climb], bool]
+) -> list[_End]:
+    """A few steps from each start, and more from the best ends; those first that may be right, then by ln posterior."""
+    few = sorted(((start, ascend(problem.space, near, z, FEW)) for start, z in begun), key=_depth)
+    more = [(start, ascend(problem.space, near, end.z, MORE)) for start, end in few[:KEPT]]
+    return sorted((_End(start, end, plausible(end)) for start, end in more), key=_rank, reverse=True)
+
+
+def _rank(one: _End) -> tuple[bool, float]:
+    return one.plausible, one.end.log_posterior
 
 
 def _depth(one: tuple[Start, Climb]) -> float:

@@ -17,7 +17,7 @@ from scipy.ndimage import gaussian_filter, zoom
 from lensfit.analysis.analysis import Analysis
 from lensfit.analysis.pixel_search import Reached, search
 from lensfit.errors import FitError, ModelError
-from lensfit.fitters.laplace import Bend, laplace, values_at
+from lensfit.fitters.laplace import Bend, Laplace, height, laplace
 from lensfit.fitters.optimum import Climb, ascend, finish
 from lensfit.fitters.result import Basin, Clock, FitResult, Search, Variant, result_of
 from lensfit.inversion.regularisation import regularisation
@@ -34,6 +34,7 @@ from lensfit.space import solve_amplitudes
 from lensfit.staged.second_source import ONE_SOURCE, TWO_SOURCES
 from lensfit.terms import Evidence
 from lensfit.trust import examine
+from lensfit.trust.facts import AGREE
 
 NAME = "pixels"
 """Of the source on pixels in the model."""
@@ -240,6 +241,37 @@ class _Holder:
         return self._held(hyper) if key(hyper)[0] in self.free else self.values[key(hyper)]
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class LightHeld:
+    """The problem of a source on pixels, `whole`, and the same with its light held in the term, `bare`, which is faster
+    and whose programs many models share; `places` (K,) of the amplitudes among those of the bare one."""
+
+    whole: Problem
+    bare: Problem
+    places: np.ndarray
+
+    @classmethod
+    def of(cls, problem: Problem) -> LightHeld:
+        """Of a problem of one dataset."""
+        term, model, places = cast(Evidence, problem.likelihood).holding(problem.model)
+        return cls(problem, Problem(model, term), places)
+
+    def with_source(self, source: PixelSource) -> LightHeld:
+        """With another mesh, or one that is held otherwise."""
+        whole, bare = (
+            Problem(replace(problem.model, source={NAME: source}), problem.likelihood)
+            for problem in (self.whole, self.bare)
+        )
+        return LightHeld(whole, bare, self.places)
+
+    def of_whole(self, found: Laplace) -> Laplace:
+        """What was found of the bare problem, of the amplitudes of the whole one alone."""
+        n = self.bare.ndim
+        kept = np.concatenate([np.arange(n), n + self.places])
+        values = replace(found.values, amplitudes=np.asarray(found.values.amplitudes)[self.places])
+        return Laplace(values, found.covariance[np.ix_(kept, kept)])
+
+
 COARSER = 0.75
 """Nodes along a side of the neighbouring mesh, over those of the mesh."""
 STANDS_OUT = 5.0
@@ -289,21 +321,20 @@ def put_on_pixels(candidates: tuple[Analysis, ...], mesh: Mesh, progress: Progre
         progress("source on a coarse mesh", np.nan, 0.3 * number / len(candidates))
         arcs = Arcs.of(parametric.likelihood, start.model)
         model = pixel_model(parametric.model, start, pixel_source(mesh, arcs, start.model))
-        problem = Problem(model, before.observation.term(model))
-        begun.append((before, problem, searched(problem, start, mesh, arcs)))
-    before, problem, (_, chosen) = max(begun, key=lambda one: one[2][0].rank)
-    result = fit_on_pixels(problem, before.fitted, mesh, clock, progress, chosen)
+        held = LightHeld.of(Problem(model, before.observation.term(model)))
+        begun.append((before, held, searched(held, start, mesh, arcs)))
+    before, held, (_, chosen) = max(begun, key=lambda one: one[2][0].rank)
+    result = fit_on_pixels(held, before.fitted, mesh, clock, progress, chosen)
     asked = {f.name: getattr(mesh, f.name) for f in dataclasses.fields(mesh) if getattr(mesh, f.name) != f.default}
     section = dataclasses.replace(before.fit, source="pixels", mesh=asked or None)
-    return before.changed(posed=problem, result=result, parametric=before, fit=section)
+    return before.changed(posed=held.whole, result=result, parametric=before, fit=section)
 
 
-def searched(problem: Problem, start: FitResult, mesh: Mesh, arcs: Arcs) -> tuple[Reached, Begun]:
+def searched(held: LightHeld, start: FitResult, mesh: Mesh, arcs: Arcs) -> tuple[Reached, Begun]:
     """What is reached from the best of several masses, each tried for some steps on a coarse mesh; and the same for the
     problem."""
-    coarse = Mesh(pixels=coarser(mesh), order=mesh.order)
-    model = replace(problem.model, source={NAME: pixel_source(coarse, arcs, start.model)})
-    smaller = Problem(model, problem.likelihood)
+    coarse, problem = Mesh(pixels=coarser(mesh), order=mesh.order), held.whole
+    smaller = held.with_source(pixel_source(coarse, arcs, start.model)).bare
     reached = search(smaller, start, lambda mass: _extent(arcs, cast(LensModel, mass)), f"source.{NAME}")
     logger.info("source on pixels: ln posterior %.1f from %s", reached.end.log_posterior, reached.start.name)
     middle = np.asarray(problem.to_theta(np.zeros(problem.ndim)))
@@ -313,15 +344,15 @@ def searched(problem: Problem, start: FitResult, mesh: Mesh, arcs: Arcs) -> tupl
         values.pop(STRENGTH)  # it means another thing on another mesh
         return np.array([values.get(name, m) for name, m in zip(problem.names, middle, strict=True)])
 
-    basins = tuple(Basin(there(end), -2 * end.log_posterior) for end in (reached.end, *reached.others))
-    found = Search(basins, basins[1].theta) if reached.others else None
+    basins = tuple(Basin(there(end), -2 * end.log_posterior) for end in (reached.end, *reached.ends))
+    found = Search(basins, there(reached.other)) if reached.plausible else None
     return reached, Begun(basins[0].theta, reached.near, found)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Begun:
     """Where a source on pixels begins: theta (n,), the term that follows rays only where they may be lensed source, and
-    what the search on the coarse mesh found, if it came to more than one place that may be right."""
+    what the searches on the coarse mesh found, if they came to a place that may be right."""
 
     theta: np.ndarray
     near: Evidence
@@ -334,25 +365,24 @@ def coarser(mesh: Mesh) -> int:
 
 
 def fit_on_pixels(
-    problem: Problem, start: FitResult, mesh: Mesh, clock: Clock, progress: Progress, begun: Begun
+    held: LightHeld, start: FitResult, mesh: Mesh, clock: Clock, progress: Progress, begun: Begun
 ) -> FitResult:
     """The optimum of ln evidence near where it is begun, with errors, spread and trust; start is the parametric result.
     """
-    end, found, near = optimum_of(problem, begun.theta, begun.near, _part(progress, "source on pixels", 0.3))
+    problem, bare = held.whole, held.bare
+    end, found, near = optimum_of(bare, begun.theta, begun.near, _part(progress, "source on pixels", 0.3))
     theta = np.asarray(problem.to_theta(end.z))
     progress("errors", np.nan, 0.5)
     first = result_of(
         problem, theta, fitter="pixels", clock=clock, converged=end.arrived, evaluations=end.evaluations,
-        gradients=end.evaluations, curvature=laplace(problem.space, problem.likelihood, theta, found),
+        gradients=end.evaluations, curvature=held.of_whole(laplace(bare.space, bare.likelihood, theta, found)),
     )  # fmt: skip
     if begun.search is not None:
-        found_there = dataclasses.replace(begun.search.basins[0], theta=theta)
-        basins = (found_there, *begun.search.basins[1:])
-        first = dataclasses.replace(first, search=dataclasses.replace(begun.search, basins=basins))
+        first = dataclasses.replace(first, search=_on_fine_mesh(problem, begun, begun.search, theta))
     found = problem.reconstruct(theta)
     radius = einstein_radius_of(start.model.only(), whole_field(problem.likelihood.grids[0]))
     told = f"parametric fit: Einstein radius {radius:.4f} arcsec, chi2 {start.chi2:.1f}"
-    variants, others = _neighbours(problem, near, first, found, mesh, progress)
+    variants, others = _neighbours(held, near, first, found, mesh, progress)
     variants = (*variants, *_profiles(start))
     notes = (told, *start.notes, *describe_residuals(problem.likelihood, found), *others, BIAS)
     height = first.log_likelihood + float(problem.log_prior(theta))
@@ -363,6 +393,15 @@ def fit_on_pixels(
         cpu_seconds=time.process_time() - clock.cpu,
     )  # fmt: skip
     return examine(problem, result, parametric=start)
+
+
+def _on_fine_mesh(problem: Problem, begun: Begun, coarse: Search, theta: np.ndarray) -> Search:
+    """What was found on the coarse mesh, the best end at theta (n,) of the fine one; so is the other search's where
+    both ended at one place there."""
+    field = whole_field(problem.likelihood.grids[0])
+    here, there = (einstein_radius_of(problem.space.build(z).only(), field) for z in (begun.theta, coarse.other))
+    basins = (dataclasses.replace(coarse.basins[0], theta=theta), *coarse.basins[1:])
+    return Search(basins, theta if abs(there / here - 1) < AGREE else coarse.other)
 
 
 def beside(problem: Problem, start: FitResult) -> np.ndarray:
@@ -392,29 +431,30 @@ def _all_followed(near: Evidence, whole: Evidence, problem: Problem, end: Climb)
 
 
 def _neighbours(
-    problem: Problem, near: Evidence, first: FitResult, found: Reconstruction, mesh: Mesh, progress: Progress
+    held: LightHeld, near: Evidence, first: FitResult, found: Reconstruction, mesh: Mesh, progress: Progress
 ) -> tuple[tuple[Variant, ...], tuple[str, ...]]:
     """The fit and its refits with another regularisation and a coarser mesh; a note on what fits far better."""
-    held = "curvature" if mesh.regularisation == "gradient" else "gradient"
+    other_kind = "curvature" if mesh.regularisation == "gradient" else "gradient"
     meshes = {
-        f"{held} regularisation": dataclasses.replace(mesh, regularisation=held),
+        f"{other_kind} regularisation": dataclasses.replace(mesh, regularisation=other_kind),
         "coarser mesh": dataclasses.replace(mesh, pixels=coarser(mesh)),
     }
-    base, notes = problem.model.pixels()[NAME], []
-    variants = [_variant("as fitted", problem, first.theta, first.chi2, first.model)]
+    base, notes = held.whole.model.pixels()[NAME], []
+    variants = [_variant("as fitted", held.whole, first.theta, first.chi2, first.model)]
     for number, (name, changed) in enumerate(meshes.items()):
         source, strength = neighbour(base, changed, found)
-        other = Problem(replace(problem.model, source={NAME: source}), problem.likelihood)
-        theta = np.where([n == STRENGTH for n in first.names], strength, beside(other, first))
+        other = held.with_source(source)
+        theta = np.where([n == STRENGTH for n in first.names], strength, beside(other.whole, first))
         told = _part(progress, name, 0.5 + 0.25 * number)
-        end = ascend(other.space, near, np.asarray(other.to_z(theta)), told=told)
-        whole = cast(Evidence, other.likelihood)
-        if not _all_followed(near, whole, other, end):
-            end = ascend(other.space, whole, end.z, told=told)
-        theta = np.asarray(other.to_theta(end.z))
-        values = values_at(other.space, other.likelihood, jnp.asarray(theta))
-        model = other.space.build(jnp.asarray(theta)).filled(values.amplitudes)
-        variants.append(_variant(name, other, theta, float(values.chi2), model))
+        end = ascend(other.bare.space, near, np.asarray(other.bare.to_z(theta)), told=told)
+        every = cast(Evidence, other.bare.likelihood)
+        if not _all_followed(near, every, other.bare, end):
+            end, near = ascend(other.bare.space, every, end.z, told=told), every
+        theta = np.asarray(other.whole.to_theta(end.z))
+        values = height(other.bare.space, near, jnp.asarray(end.z)).values
+        amplitudes = np.asarray(values.amplitudes)[held.places]
+        model = other.whole.space.build(jnp.asarray(theta)).filled(amplitudes)
+        variants.append(_variant(name, other.whole, theta, float(values.chi2), model))
         gain = float(values.log_likelihood) - first.log_likelihood
         notes.append(describe_neighbour(name, gain, mesh, changed))
     return tuple(variants), tuple(notes)

@@ -15,7 +15,7 @@ import numpy as np
 from lensfit.compiled import compiled
 from lensfit.errors import FitError
 from lensfit.problem import Problem, log_posterior
-from lensfit.pytree import pytree
+from lensfit.pytree import pytree, replace
 from lensfit.space import Space
 from lensfit.terms import Evidence, LeastSquares
 
@@ -92,12 +92,13 @@ def laplace(space: Space, likelihood: Any, theta: np.ndarray, found: Bend | None
 
 
 def _of_density(space: Space, likelihood: Any, theta: np.ndarray, found: Bend | None) -> Laplace:
-    values = values_at(space, likelihood, np.asarray(theta, float))
-    found = found or bend(space, likelihood, np.asarray(values.z))
     if isinstance(likelihood, Evidence):
-        given = np.asarray(integrated(space, likelihood, np.asarray(theta, float)).amplitude_covariance)
+        there = integrated(space, likelihood, np.asarray(theta, float))
+        values, given = there.values, np.asarray(there.amplitude_covariance)
     else:
+        values = values_at(space, likelihood, np.asarray(theta, float))
         given = np.full(2 * [len(space.amplitudes)], np.nan)
+    found = found or bend(space, likelihood, np.asarray(values.z))
     n, whitening = len(theta), found.whitening()
     spread = np.concatenate([np.asarray(_slopes(space, values.z)), found.amplitude_slopes]) @ whitening
     covariance = spread @ spread.T
@@ -163,13 +164,15 @@ def _slopes(space: Space, z: jax.Array) -> jax.Array:
     return jax.jacfwd(space.to_theta)(z)
 
 
-@compiled
-def values_at(space: Space, likelihood: Any, theta: jax.Array) -> Values:
+def values_at(space: Space, likelihood: Any, theta: Any) -> Values:
     """The values at theta (n,)."""
     if isinstance(likelihood, Evidence):
-        found = integrated(space, likelihood, theta)
-        return Values(z=space.to_z(theta), amplitudes=found.amplitudes, log_likelihood=found.log_likelihood,
-                      chi2=found.chi2)
+        return integrated(space, likelihood, theta).values
+    return _values(space, likelihood, theta)
+
+
+@compiled
+def _values(space: Space, likelihood: Any, theta: jax.Array) -> Values:
     model = space.build(theta)
     amplitudes = likelihood.amplitudes(model) if space.amplitudes else jnp.zeros(0)
     filled = model.filled(amplitudes)
@@ -206,40 +209,81 @@ def normal_equations(space: Space, likelihood: Any, theta: jax.Array) -> NormalE
 
 @pytree
 class Integrated:
-    """What holds at a point: ln L (an evidence), its chi2, the amplitudes (K,) and their covariance given theta."""
+    """What holds of an evidence at a point: its values, and the covariance (K, K) of the amplitudes given theta."""
 
-    log_likelihood: jax.Array
-    chi2: jax.Array
-    amplitudes: jax.Array
+    values: Values
     amplitude_covariance: jax.Array
 
 
 @compiled
 def integrated(space: Space, likelihood: Any, theta: jax.Array) -> Integrated:
     """At theta (n,)."""
-    found = likelihood.solution(space.build(theta))
-    first = len(found.s) - len(space.amplitudes)
-    return Integrated(
-        log_likelihood=found.log_evidence,
-        chi2=found.chi2,
-        amplitudes=found.s[first:],
-        amplitude_covariance=found.covariance()[first:, first:],
-    )
+    model = space.build(theta)
+    found, first = likelihood.solution(model), likelihood.coefficients(model)
+    values = Values(z=space.to_z(theta), amplitudes=found.s[first:], log_likelihood=found.log_evidence, chi2=found.chi2)
+    return Integrated(values=values, amplitude_covariance=found.covariance()[first:, first:])
+
+
+@pytree
+class Height:
+    """The values at z (n,), ln posterior there, its slope (n,), and how -ln posterior bends (n, n) as Gauss and Newton
+    have it; see `height`."""
+
+    values: Values
+    log_posterior: Any
+    slope: Any
+    curvature: Any
+
+    @property
+    def z(self) -> np.ndarray:
+        """Where it is (n,)."""
+        return np.asarray(self.values.z)
 
 
 @compiled
-def value_and_slope(space: Space, likelihood: Any, z: jax.Array) -> tuple[Any, jax.Array]:
-    """(ln posterior, amplitudes) at z (n,), and its slope (n,)."""
+def height(space: Space, likelihood: Any, z: jax.Array) -> Height:
+    """At z (n,); the curvature is that of an evidence (n, n) where no parameter but those of lensed light moves
+    anything, else empty.
 
-    def value(z: jax.Array) -> tuple[jax.Array, jax.Array]:
-        if not isinstance(likelihood, Evidence):
-            return log_posterior(space, likelihood, z), values_at(space, likelihood, space.to_theta(z)).amplitudes
-        model = space.build(space.to_theta(z))
-        normal = -0.5 * jnp.sum(z * z + jnp.log(2 * jnp.pi))
-        found = likelihood.solution(model)
-        return found.log_evidence + normal, found.s[len(found.s) - len(space.amplitudes) :]
+    How the lensed source moves with a parameter, its coefficients held, is an image; of its square that part counts
+    which coefficients and amplitudes cannot make up for. What holds the source moves no light: its rows are of the
+    prior alone.
+    """
+    none = jnp.zeros((0, 0))
+    if not isinstance(likelihood, Evidence):
 
-    return jax.value_and_grad(value, has_aux=True)(z)
+        def density(z: jax.Array) -> tuple[jax.Array, Values]:
+            return log_posterior(space, likelihood, z), replace(_values(space, likelihood, space.to_theta(z)), z=z)
+
+        (value, values), slope = jax.value_and_grad(density, has_aux=True)(z)
+        return Height(values=values, log_posterior=value, slope=slope, curvature=none)
+
+    def evidence(z: jax.Array) -> tuple[jax.Array, Any]:
+        found = likelihood.solution(space.build(space.to_theta(z)))
+        return found.log_evidence - 0.5 * jnp.sum(z * z + jnp.log(2 * jnp.pi)), found
+
+    (value, found), slope = jax.value_and_grad(evidence, has_aux=True)(z)
+    first = likelihood.coefficients(space.build(space.to_theta(z)))
+    values = Values(z=z, amplitudes=found.s[first:], log_likelihood=found.log_evidence, chi2=found.chi2)
+    bends = _bending(space, likelihood, z, found) if _moves_lensed_light_alone(space) else none
+    return Height(values=values, log_posterior=value, slope=slope, curvature=bends)
+
+
+def _bending(space: Space, likelihood: Any, z: jax.Array, found: Any) -> jax.Array:
+    """The curvature (n, n) of `height`, from the solution at z (n,)."""
+    model = space.build(space.to_theta(z))
+    size = likelihood.coefficients(model)
+
+    def lensed(z: jax.Array) -> tuple[jax.Array, ...]:
+        return likelihood.lensed(space.build(space.to_theta(z)), found.s[:size])
+
+    _, push = jax.linearize(lensed, z)
+    across, own = likelihood.products(model, jax.vmap(push)(jnp.eye(len(z))))
+    across = jnp.where(found.moving[:, None], across, 0.0)
+    moving = found.moving[:, None] & found.moving
+    system = jnp.where(moving, found.system, jnp.diag(jnp.where(found.moving, 0.0, 1.0)))
+    own = own - across.T @ jax.scipy.linalg.solve(system, across, assume_a="pos")
+    return 0.5 * (own + own.T) + jnp.eye(len(z))
 
 
 def whitening_of(curvature: np.ndarray) -> np.ndarray:
@@ -269,8 +313,8 @@ def bend(space: Space, likelihood: Any, z: np.ndarray) -> Bend:
     differences over FIRST_STEP.
     """
     if isinstance(likelihood, Evidence) and _moves_lensed_light_alone(space):
-        _, slope = value_and_slope(space, likelihood, jnp.asarray(z))
-        whitening = whitening_of(approximate_curvature(space, likelihood, z, np.asarray(slope)))
+        here = height(space, likelihood, jnp.asarray(z))
+        whitening = whitening_of(approximate_curvature(space, likelihood, here))
         evaluations = 1 + len(_holding(space))
     else:
         near = _differences(space, likelihood, z, FIRST_STEP * np.eye(len(z)))
@@ -279,19 +323,24 @@ def bend(space: Space, likelihood: Any, z: np.ndarray) -> Bend:
     return dataclasses.replace(there, evaluations=there.evaluations + evaluations)
 
 
-def approximate_curvature(space: Space, likelihood: Evidence, z: np.ndarray, slope: np.ndarray) -> np.ndarray:
-    """-ln posterior of an evidence bends like this (n, n) about z (n,), as Gauss and Newton have it; slope (n,) there.
+def approximate_curvature(
+    space: Space, likelihood: Evidence, here: Height, known: np.ndarray | None = None
+) -> np.ndarray:
+    """-ln posterior of an evidence bends like this (n, n) at a height.
 
-    How the lensed source moves with a parameter, its coefficients held, is an image; of its square that part counts
-    which coefficients and amplitudes cannot make up for. What holds the source moves no light: there the slope's
-    differences say it, and so they do of all where lens light has parameters of its own.
+    It is that of Gauss and Newton, but for what holds a source on pixels: there the slope's differences say it, or what
+    is `known` (n, n) of it; and so they do of all where lens light has parameters of its own.
     """
     if not _moves_lensed_light_alone(space):
-        return _differences(space, likelihood, z, FIRST_STEP * np.eye(len(z))).curvature
-    curvature = np.array(_of_lensed_light(space, likelihood, jnp.asarray(z)))
+        return _differences(space, likelihood, here.z, FIRST_STEP * np.eye(space.ndim)).curvature
+    curvature = np.array(here.curvature)
     for k in _holding(space):
-        _, beyond = value_and_slope(space, likelihood, jnp.asarray(z + STEP_HELD * (np.arange(len(z)) == k)))
-        curvature[k] = curvature[:, k] = -(np.asarray(beyond) - slope) / STEP_HELD
+        if known is None:
+            step = STEP_HELD * (np.arange(space.ndim) == k)
+            beyond = height(space, likelihood, jnp.asarray(here.z + step))
+            curvature[k] = curvature[:, k] = -np.asarray(beyond.slope - here.slope) / STEP_HELD
+        else:
+            curvature[k], curvature[:, k] = known[k], known[:, k]
     return curvature
 
 
@@ -305,34 +354,14 @@ def _holding(space: Space) -> list[int]:
     return [k for k, p in enumerate(space.parameters) if p.role == "regularisation"]
 
 
-@compiled
-def _of_lensed_light(space: Space, likelihood: Any, z: jax.Array) -> jax.Array:
-    model = space.build(space.to_theta(z))
-    found = likelihood.solution(model)
-    size = len(found.s) - len(space.amplitudes)
-    coefficients, n = found.s[:size], len(z)
-
-    def lensed(z: jax.Array) -> tuple[jax.Array, ...]:
-        return likelihood.lensed(space.build(space.to_theta(z)), coefficients)
-
-    _, push = jax.linearize(lensed, z)
-    normal = likelihood.normal(model, jax.vmap(push)(jnp.eye(n)))
-    moving = found.moving
-    across = jnp.where(moving[:, None], normal.curvature[:-n, -n:], 0.0)
-    system = jnp.where(moving[:, None] & moving, found.system, jnp.diag(jnp.where(moving, 0.0, 1.0)))
-    own = normal.curvature[-n:, -n:] - across.T @ jax.scipy.linalg.solve(system, across, assume_a="pos")
-    return 0.5 * (own + own.T) + jnp.eye(n)
-
-
 def _differences(space: Space, likelihood: Any, z: np.ndarray, steps: np.ndarray) -> Bend:
     """From differences over the columns of steps (n, n)."""
     slopes, amplitudes = [], []
     for step in steps.T:
-        (_, ahead), uphill = value_and_slope(space, likelihood, z + step)
-        (_, behind), downhill = value_and_slope(space, likelihood, z - step)
-        slopes.append(np.asarray(uphill - downhill) / 2)
-        amplitudes.append(np.asarray(ahead - behind) / 2)
-    _, slope = value_and_slope(space, likelihood, z)
+        ahead, behind = (height(space, likelihood, jnp.asarray(z + way)) for way in (step, -step))
+        slopes.append(np.asarray(ahead.slope - behind.slope) / 2)
+        amplitudes.append(np.asarray(ahead.values.amplitudes - behind.values.amplitudes) / 2)
+    slope = height(space, likelihood, jnp.asarray(z)).slope
     back = np.linalg.inv(steps)
     curvature = -back.T @ np.array(slopes)
     if not np.all(np.isfinite(curvature)):

@@ -12,13 +12,15 @@ from lensfit.errors import FitError
 from lensfit.fitters.calls import drawable, undefined
 from lensfit.fitters.laplace import (
     Bend,
+    Height,
     NormalEquations,
     approximate_curvature,
     bend,
+    height,
     normal_equations,
-    value_and_slope,
 )
 from lensfit.problem import Problem
+from lensfit.pytree import replace
 from lensfit.space import Space
 from lensfit.terms import Evidence, LeastSquares
 
@@ -42,6 +44,9 @@ ROUNDS, FINISHING, FEW_HALVINGS = 3, 12, 8
 """How often the exact curvature is looked at, steps with each, and how often each is halved, at most."""
 FIRST_DAMPING, LONGEST = 0.1, 1.0
 """Damping of its first step, and the longest step of one number [widths of its prior]."""
+LOOK_AGAIN = 0.5
+"""Move [widths of a prior] of any number from which on it is looked again at how what holds the source bends ln
+posterior."""
 TRIES = 3
 """How often the climb begins once more."""
 
@@ -171,80 +176,82 @@ def ascend(
     Raises:
         FitError: ln posterior is not finite at z, or it or its slope is NaN on the way.
     """
-    here = _Height.at(space, likelihood, z)
-    if not np.isfinite(here.value):
+    here = _at(space, likelihood, z)
+    if not np.isfinite(here.log_posterior):
         raise FitError("ln L or the prior is not finite at the start; start from elsewhere")
     evaluations, damping, gains = 1, FIRST_DAMPING, [np.inf]
+    known, looked_at = None, z
     while len(gains) <= most and gains[-1] > NEAR:
-        curvature = approximate_curvature(space, likelihood, here.z, here.slope)
+        if known is not None and np.max(np.abs(here.z - looked_at)) > LOOK_AGAIN:
+            known = None
+        if known is None:
+            looked_at = here.z
+        curvature = known = approximate_curvature(space, likelihood, here, known)
         values, vectors = np.linalg.eigh(curvature)
         values, along = np.maximum(values, 1.0), vectors.T @ here.slope
         for _ in range(HALVINGS):
             step = vectors @ (along / (values * (1 + damping)))
-            there = _Height.at(space, likelihood, here.z + step * min(1.0, LONGEST / np.max(np.abs(step))))
+            there = _at(space, likelihood, here.z + step * min(1.0, LONGEST / np.max(np.abs(step))))
             evaluations += 1
-            if there.value > here.value:
+            if there.log_posterior > here.log_posterior:
                 break
             damping = max(4 * damping, 0.1)
         else:
-            return Climb(here.z, here.value, evaluations, False)
-        gains.append(there.value - here.value)
+            return Climb(here.z, here.log_posterior, evaluations, False)
+        gains.append(there.log_posterior - here.log_posterior)
         here, damping = there, 0.2 * damping
-        told(here.value, evaluations)
-    return Climb(here.z, here.value, evaluations, gains[-1] <= NEAR)
+        told(here.log_posterior, evaluations)
+    return Climb(here.z, here.log_posterior, evaluations, gains[-1] <= NEAR)
 
 
 def finish(space: Space, likelihood: Evidence, end: Climb) -> tuple[Climb, Bend]:
     """The end of an ascent taken to the optimum by steps with the exact curvature; and that curvature, with the slope
     where it ends. It has arrived where one more step promises less than SMALL and the density falls all around."""
-    here, evaluations, arrived = _Height(end.z, end.log_posterior, np.zeros(len(end.z))), end.evaluations, False
+    z, value, slope, evaluations, arrived = end.z, end.log_posterior, np.zeros(len(end.z)), end.evaluations, False
     for _ in range(ROUNDS):
-        found = bend(space, likelihood, here.z)
-        here, evaluations = dataclasses.replace(here, slope=-found.slope), evaluations + found.evaluations
+        found = bend(space, likelihood, z)
+        slope, evaluations = -found.slope, evaluations + found.evaluations
         values, vectors = np.linalg.eigh(found.curvature)
         inverse = vectors / np.maximum(np.abs(values), 1.0) @ vectors.T  # also downhill where it bends the wrong way
         for _ in range(FINISHING):
-            there, tried = _higher(space, likelihood, here, inverse @ here.slope)
+            there, tried = _higher(space, likelihood, z, value, slope, inverse @ slope)
             evaluations += tried
-            if there is here:
+            if there is None:
                 break
-            here = there
-        arrived = 0.5 * float(here.slope @ inverse @ here.slope) < SMALL and bool(values[0] > 0)
+            z, value, slope = there.z, there.log_posterior, np.asarray(there.slope)
+        arrived = 0.5 * float(slope @ inverse @ slope) < SMALL and bool(values[0] > 0)
         if arrived:
             break
-    return Climb(here.z, here.value, evaluations, arrived), dataclasses.replace(found, slope=-here.slope)
+    return Climb(z, value, evaluations, arrived), dataclasses.replace(found, slope=-slope)
 
 
-def _higher(space: Space, likelihood: Any, here: _Height, step: np.ndarray) -> tuple[_Height, int]:
-    """The first of the halved steps that lies higher, `here` if none does or the step promises next to nothing; and how
-    many were tried."""
-    if 0.5 * float(here.slope @ step) < 0.1 * SMALL:
-        return here, 0
+def _higher(
+    space: Space, likelihood: Any, z: np.ndarray, value: float, slope: np.ndarray, step: np.ndarray
+) -> tuple[Height | None, int]:
+    """The first of the halved steps from z (n,) that lies higher, None where none does or the step promises next to
+    nothing; and how many were tried."""
+    if 0.5 * float(slope @ step) < 0.1 * SMALL:
+        return None, 0
     for halvings in range(FEW_HALVINGS):
-        there = _Height.at(space, likelihood, here.z + 0.5**halvings * step)
-        if there.value > here.value:
+        there = _at(space, likelihood, z + 0.5**halvings * step)
+        if there.log_posterior > value:
             return there, halvings + 1
-    return here, FEW_HALVINGS
+    return None, FEW_HALVINGS
 
 
-@dataclasses.dataclass(frozen=True)
-class _Height:
-    """ln posterior at z (n,) and its slope (n,); -inf where it is impossible or out of the prior."""
+def _at(space: Space, likelihood: Any, z: np.ndarray) -> Height:
+    """ln posterior at z (n,) and its derivatives; -inf without slope where it is impossible or out of the prior.
 
-    z: np.ndarray
-    value: float
-    slope: np.ndarray
-
-    @classmethod
-    def at(cls, space: Space, likelihood: Any, z: np.ndarray) -> _Height:
-        """Raises FitError where the prior has draws and ln L or its slope is NaN."""
-        (value, _), slope = value_and_slope(space, likelihood, jnp.asarray(z))
-        if np.isfinite(value) and np.all(np.isfinite(slope)):
-            return cls(z, float(value), np.asarray(slope))
-        if value != -np.inf and drawable(z):
-            told = "the slope of ln L is not finite" if np.isfinite(value) else "ln L is NaN or infinite"
-            raise undefined(space.names, space.to_theta(jnp.asarray(z)), told)
-        return cls(z, -np.inf, np.zeros(len(z)))
+    Raises FitError where the prior has draws and ln L or its slope is NaN.
+    """
+    found = height(space, likelihood, jnp.asarray(z))
+    value = found.log_posterior
+    if np.isfinite(value) and np.all(np.isfinite(found.slope)):
+        return replace(found, log_posterior=float(value), slope=np.asarray(found.slope))
+    if value != -np.inf and drawable(z):
+        told = "the slope of ln L is not finite" if np.isfinite(value) else "ln L is NaN or infinite"
+        raise undefined(space.names, space.to_theta(jnp.asarray(z)), told)
+    return replace(found, log_posterior=-np.inf, slope=np.zeros(len(z)))
 
 
 def climb(
@@ -291,11 +298,11 @@ class _Ascent:
 
         Raises FitError where the prior has draws and ln L or its slope is NaN.
         """
-        there = _Height.at(self.space, self.likelihood, self.z + self.whitening @ w)
+        there = _at(self.space, self.likelihood, self.z + self.whitening @ w)
         self.evaluations += 1
-        if there.value > self.height:
-            self.best, self.height = np.array(w), there.value
-        return -there.value, -self.whitening.T @ there.slope
+        if there.log_posterior > self.height:
+            self.best, self.height = np.array(w), there.log_posterior
+        return -there.log_posterior, -self.whitening.T @ there.slope
 
     def step(self, _: Any) -> None:
         """After a step of the optimiser: end it where nothing is gained any more."""

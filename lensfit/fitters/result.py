@@ -56,7 +56,9 @@ class Search:
 class FitResult:
     """What a fitter found; arrays follow the order of `names`, values in `units`.
 
-    theta, errors (n,): best values and one-sigma statistical errors. covariance (n, n) of theta.
+    theta, errors (n,): best values and one-sigma statistical errors. covariance (n, n) of theta. widened: factor of
+    these errors, and of those of the amplitudes, for what the model leaves on the arcs beyond the noise (see
+    `lensfit.trust.of_image.OnArcs.extra`); of samples always 1.
     amplitudes, amplitude_errors (K,): the solved ones, named in `amplitude_names`.
     spread (n,): half the range over those `variants`, models next to this one, that fit nearly as well; NaN
     where they do not have it.
@@ -102,6 +104,7 @@ class FitResult:
     search: Search | None = None
     explored: bool = False
     gain: float | None = None
+    widened: float = 1.0
 
     def __getitem__(self, name: str) -> float:
         """Best value of a parameter or a solved amplitude, by its dotted name."""

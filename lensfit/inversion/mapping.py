@@ -98,6 +98,43 @@ def spline(u: jax.Array, order: int) -> tuple[jax.Array, jax.Array]:
     return first.astype(jnp.int32) - order // 2, jnp.stack(weights, -1)
 
 
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def interpolated(order: int, coefficients: jax.Array, u: jax.Array, v: jax.Array) -> jax.Array:
+    """Brightness at mesh positions u, v (...,) of the splines with coefficients (n, n), zero beyond the mesh.
+
+    Its slopes in u and v are taken once, however many directions they are asked in.
+    """
+    return _weighed(order, coefficients, u, v)[0]
+
+
+@interpolated.defjvp
+def _interpolated_slopes(order: int, given: Any, tangents: Any) -> Any:
+    coefficients, u, v = given
+    toward, du, dv = tangents
+    value, along_u, along_v = _weighed(order, coefficients, u, v)
+    return value, along_u * du + along_v * dv + _weighed(order, toward, u, v)[0]
+
+
+def _weighed(order: int, coefficients: jax.Array, u: jax.Array, v: jax.Array) -> tuple[jax.Array, ...]:
+    """Value and slopes in u and v (...,)."""
+    pixels = coefficients.shape[0]
+    (left, across, uphill), (low, up, upward) = (
+        _spline_and_slope(jnp.clip(w, -BEYOND, pixels + BEYOND), order) for w in (u, v)
+    )
+    nodes = jnp.arange(order + 1)
+    column, row = left[..., None, None] + nodes, low[..., None, None] + nodes[:, None]
+    inside = (column >= 0) & (column < pixels) & (row >= 0) & (row < pixels)
+    met = jnp.where(inside, coefficients[jnp.where(inside, row, 0), jnp.where(inside, column, 0)], 0.0)
+    rows, leaning = (jnp.sum(met * weights[..., None, :], -1) for weights in (across, uphill))
+    return jnp.sum(rows * up, -1), jnp.sum(leaning * up, -1), jnp.sum(rows * upward, -1)
+
+
+def _spline_and_slope(u: jax.Array, order: int) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """`spline`, and the slopes (..., order + 1) of its weights."""
+    (first, weights), (_, slopes) = jax.jvp(partial(spline, order=order), (u,), (jnp.ones_like(u),))
+    return first, weights, slopes
+
+
 def entries(
     u: jax.Array, v: jax.Array, pixels: int, order: int, engine: Engine
 ) -> tuple[jax.Array, jax.Array]:

@@ -1,15 +1,19 @@
 """ln evidence of images of a lens whose source is on pixels."""
 from __future__ import annotations
 
+from functools import reduce
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.ndimage import binary_dilation
 
+from lensfit.compiled import compiled
 from lensfit.datasets import Imaging
 from lensfit.errors import ModelError
 from lensfit.grid import Grid
 from lensfit.inversion.images import Rays, normal
+from lensfit.inversion.mapping import entries
 from lensfit.inversion.solve import Normal, Solution, solution
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.reconstruction import (
@@ -27,10 +31,26 @@ from lensfit.native import Engine
 from lensfit.operators.psf import convolve
 from lensfit.profiles import PixelSource
 from lensfit.pytree import pytree, replace, static
+from lensfit.space import Space
 from lensfit.terms import Evidence
 
 SUB_PIXELS = 2
 """Rays per pixel and axis."""
+LIGHTS = 32
+"""Numbers of positive amplitudes of light that is held are filled up to multiples of this one, so that few shapes are
+compiled."""
+
+
+@pytree
+class HeldLight:
+    """Light of fixed shape over the M pixels with data of one image, whitened.
+
+    target (M,): the data less what has no amplitude. columns (K, M): of unit amplitude, those first that are to be
+    positive. Columns of zeros fill them up: their amplitudes are zero, and ln evidence does not see them.
+    """
+
+    target: jax.Array
+    columns: jax.Array
 
 
 @pytree
@@ -38,7 +58,8 @@ class PixelImagingLikelihood(Evidence):
     """ln evidence of one or several images, the source's coefficients and all `Solved` amplitudes integrated out.
 
     The amplitudes are normal about zero a priori with standard deviation `width`, wide of anything the data say;
-    those that are to be positive are kept so. Lens light and sky with numbers are subtracted from the data.
+    those that are to be positive are kept so. Lens light and sky with numbers are subtracted from the data. Where
+    light is `held` it is in no model any more, and what is reconstructed are images without it.
     """
 
     kind = "pixels image"
@@ -46,6 +67,8 @@ class PixelImagingLikelihood(Evidence):
     images: tuple[ImagingLikelihood, ...]
     rays: tuple[Rays, ...]
     width: jax.Array
+    held: tuple[HeldLight, ...] = ()
+    held_positive: tuple[bool, ...] = static(default=())
     engine: Engine = static(default="native")
 
     @property
@@ -98,31 +121,77 @@ class PixelImagingLikelihood(Evidence):
         """ln evidence of a model whose leaves are numbers or `Solved`."""
         return self.solution(model).log_evidence
 
+    def holding(self, model: LensModel) -> tuple[Evidence, LensModel, np.ndarray]:
+        """See `Evidence.holding`: columns of light are computed once, and models are without it. As it is where light
+        has parameters, or the model has sources of profiles too."""
+        alone = replace(model, mass={}, source={})
+        space, positive = Space.of(alone), alone.positive()
+        if space.ndim or len(model.source) > 1:
+            return super().holding(model)
+        firm, free = np.flatnonzero(positive), np.flatnonzero(~positive)
+        more = -len(firm) % LIGHTS
+        held = []
+        for image, rays in zip(self.images, self.rays, strict=True):
+            target, columns = light_of(space, image, rays.seen)
+            filling = np.zeros((more, columns.shape[1]))
+            held.append(HeldLight(target=target, columns=jnp.concatenate([columns[firm], filling, columns[free]])))
+        places = np.empty(len(positive), int)
+        places[firm], places[free] = np.arange(len(firm)), len(firm) + more + np.arange(len(free))
+        flags = (True,) * (len(firm) + more) + (False,) * len(free)
+        return replace(self, held=tuple(held), held_positive=flags), replace(model, light={}, sky=0.0), places
+
+    def coefficients(self, model: LensModel) -> int:
+        """See `Evidence.coefficients`."""
+        return pixels_of(model)[0].pixels ** 2
+
     def solution(self, model: LensModel) -> Solution:
         """The most probable source and amplitudes, and the terms of ln evidence."""
         source, rest = pixels_of(model)
-        none = tuple(jnp.zeros((0, *image.shape)) for image in self.images)
-        return solution(self.normal(model, none), source, self.width, rest.positive(), self.engine)
+        positive = np.array(self.held_positive) if self.held else rest.positive()
+        return solution(self.normal(model), source, self.width, positive, self.engine)
 
-    def normal(self, model: LensModel, images: tuple[jax.Array, ...]) -> Normal:
+    def normal(self, model: LensModel) -> Normal:
         """See `Evidence.normal`."""
         source, rest = pixels_of(model)
-        parts = [self._normal(k, model, source, rest, more) for k, more in enumerate(images)]
-        total = parts[0]
-        for part in parts[1:]:
+        total, *parts = (self._normal(k, model, source, rest) for k in range(len(self.images)))
+        for part in parts:
             total = total.plus(part)
         return total
 
-    def _normal(self, k: int, model: LensModel, source: PixelSource, rest: LensModel, more: jax.Array) -> Normal:
-        image, rays = self.images[k], self.rays[k]
-        target = -image.residuals(rest).ravel()[rays.seen]
-        columns = columns_of(image, rest)
-        if len(more):
-            columns = jnp.concatenate([columns, image.whiten(more)])
-        columns = columns.reshape(-1, image.shape[0] * image.shape[1])[:, rays.seen]
+    def _normal(self, k: int, model: LensModel, source: PixelSource, rest: LensModel) -> Normal:
+        rays = self.rays[k]
+        target, columns = self._light(k, rest)
         u, v = source.position(*model.source_position(rays.x, rays.y))
         curvature, vector = normal(rays, u, v, columns, target, (source.pixels, source.order), self.engine)
-        return Normal(curvature=curvature, vector=vector, constant=target @ target, log_norm=image.log_norm)
+        return Normal(
+            curvature=curvature, vector=vector, constant=target @ target, log_norm=self.images[k].log_norm
+        )
+
+    def _light(self, k: int, rest: LensModel) -> tuple[jax.Array, jax.Array]:
+        """Target (M,) and columns (K, M) of an image, held or of the model without its source on pixels."""
+        if self.held:
+            return self.held[k].target, self.held[k].columns
+        return _light_of(self.images[k], self.rays[k].seen, rest)
+
+    def products(self, model: LensModel, images: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
+        """See `Evidence.products`."""
+        source, rest = pixels_of(model)
+        across, own = zip(*(self._products(k, model, source, rest, more) for k, more in enumerate(images)), strict=True)
+        return reduce(jnp.add, across), reduce(jnp.add, own)
+
+    def _products(
+        self, k: int, model: LensModel, source: PixelSource, rest: LensModel, more: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        image, rays = self.images[k], self.rays[k]
+        whitened = image.whiten(more)
+        rows = whitened.reshape(len(more), -1)[:, rays.seen]
+        _, columns = self._light(k, rest)
+        back = convolve(whitened * image.inverse_noise, jnp.conj(image.transfer)).reshape(len(more), -1)[:, rays.pixels]
+        u, v = source.position(*model.source_position(rays.x, rays.y))
+        indices, weights = entries(u, v, source.pixels, source.order, self.engine)
+        shares = weights[..., None] * back.T[:, None]
+        of_source = jnp.zeros((source.pixels**2, len(more))).at[indices].add(shares)
+        return jnp.concatenate([of_source, columns @ rows.T]), rows @ rows.T
 
     def lensed(self, model: LensModel, coefficients: jax.Array) -> tuple[jax.Array, ...]:
         """See `Evidence.lensed`; zero where no ray is followed."""
@@ -132,8 +201,8 @@ class PixelImagingLikelihood(Evidence):
         """The source, its uncertainty and the images, for a model whose leaves are numbers or `Solved`."""
         source, rest = pixels_of(model)
         found = self.solution(model)
-        size = source.pixels**2
-        coefficients, filled = found.s[:size].reshape(source.pixels, -1), rest.filled(found.s[size:])
+        coefficients = found.s[: source.pixels**2].reshape(source.pixels, -1)
+        filled = rest.filled(amplitudes_of(found, source, model))
         lensed = self.lensed(model, coefficients)
         seen = [_seen(image, filled, light) for image, light in zip(self.images, lensed, strict=True)]
         area = self.images[0].grid.pixel_scale ** 2
@@ -141,7 +210,7 @@ class PixelImagingLikelihood(Evidence):
 
     def amplitudes(self, model: LensModel) -> jax.Array:
         """The `Solved` amplitudes (K,) of lens light and sky, most probable together with the source."""
-        return amplitudes_of(self.solution(model), model)
+        return amplitudes_of(self.solution(model), pixels_of(model)[0], model)
 
     @property
     def data_count(self) -> int:
@@ -152,6 +221,18 @@ class PixelImagingLikelihood(Evidence):
     def log_norm(self) -> jax.Array:
         """-1/2 sum ln(2 pi sigma^2)."""
         return jnp.sum(jnp.stack([image.log_norm for image in self.images]))
+
+
+def _light_of(image: ImagingLikelihood, seen: jax.Array, rest: LensModel) -> tuple[jax.Array, jax.Array]:
+    """See `HeldLight`: target (M,) and columns (K, M), at the pixels `seen` (M,), in the order of the amplitudes."""
+    columns = columns_of(image, rest).reshape(-1, image.shape[0] * image.shape[1])[:, seen]
+    return -image.residuals(rest).ravel()[seen], columns
+
+
+@compiled
+def light_of(space: Space, image: ImagingLikelihood, seen: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The same of a model without parameters."""
+    return _light_of(image, seen, space.build(jnp.zeros(0)))
 
 
 def _seen(image: ImagingLikelihood, rest: LensModel, lensed: jax.Array) -> Seen:

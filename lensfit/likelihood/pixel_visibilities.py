@@ -92,19 +92,29 @@ class PixelInterferometerLikelihood(Evidence):
         """ln evidence of a model whose leaves are numbers or `Solved`."""
         return self.solution(model).log_evidence
 
+    def coefficients(self, model: LensModel) -> int:
+        """See `Evidence.coefficients`."""
+        return pixels_of(model)[0].pixels ** 2
+
     def solution(self, model: LensModel) -> Solution:
         """The most probable source and amplitudes, and the terms of ln evidence."""
         source, rest = pixels_of(model)
-        none = (jnp.zeros((0, *self.visibilities.shape)),)
-        return solution(self.normal(model, none), source, self.width, rest.positive(), "native")
+        return solution(self.normal(model), source, self.width, rest.positive(), "native")
 
-    def normal(self, model: LensModel, images: tuple[jax.Array, ...]) -> Normal:
+    def normal(self, model: LensModel) -> Normal:
         """See `Evidence.normal`."""
         source, rest = pixels_of(model)
         fixed, columns = self.visibilities.image(rest), columns_of(self.visibilities, rest)
-        if len(images[0]):
-            columns = jnp.concatenate([columns, self.visibilities.whiten(images[0])])
         return self._normal(self.mapping(model, source), columns, fixed)
+
+    def products(self, model: LensModel, images: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
+        """See `Evidence.products`."""
+        source, rest = pixels_of(model)
+        data, more = self.visibilities, self.visibilities.whiten(images[0])
+        rows = jnp.concatenate([columns_of(data, rest), more])
+        across = jax.vmap(self.mapping(model, source).data_vector)(data.w_tilde.apply(more))
+        gram, count = data.gram(rows), len(more)
+        return jnp.concatenate([across.T, gram[:-count, -count:]]), gram[-count:, -count:]
 
     def lensed(self, model: LensModel, coefficients: jax.Array) -> tuple[jax.Array, ...]:
         """See `Evidence.lensed`; zero where no ray is followed."""
@@ -150,7 +160,7 @@ class PixelInterferometerLikelihood(Evidence):
 
     def amplitudes(self, model: LensModel) -> jax.Array:
         """The `Solved` amplitudes (K,) of lens light, most probable together with the source."""
-        return amplitudes_of(self.solution(model), model)
+        return amplitudes_of(self.solution(model), pixels_of(model)[0], model)
 
     @property
     def data_count(self) -> int:

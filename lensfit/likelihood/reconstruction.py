@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from lensfit.errors import ModelError
-from lensfit.inversion.mapping import by_xla
+from lensfit.inversion.mapping import by_xla, interpolated
 from lensfit.inversion.regularisation import check_source
 from lensfit.inversion.solve import Solution
 from lensfit.model import LensModel, as_formula
@@ -87,9 +87,7 @@ class Reconstruction:
 
 def brightness_of(source: PixelSource, coefficients: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
     """Brightness at source-plane points (x, y) [arcsec] of coefficients (n, n)."""
-    u, v = source.position(x, y)
-    indices, weights = by_xla(source.pixels, source.order, u.reshape(-1, 1), v.reshape(-1, 1))
-    return jnp.sum(weights * coefficients.ravel()[indices], -1).reshape(x.shape)
+    return interpolated(source.order, coefficients, *source.position(x, y))
 
 
 def lensed_image(
@@ -110,7 +108,7 @@ def reconstruction(
     n, order = source.pixels, source.order
     nodes = jnp.arange(n) - (n - 1) / 2
     x, y = source.center_x + source.step * nodes, source.center_y + source.step * nodes
-    coefficients, amplitudes = found.s[: n * n].reshape(n, n), found.s[n * n :]
+    coefficients, amplitudes = found.s[: n * n].reshape(n, n), amplitudes_of(found, source, model)
     spread = found.covariance()
     column, row = (axis.reshape(-1, 1) for axis in jnp.meshgrid(jnp.arange(n) * 1.0, jnp.arange(n) * 1.0))
     indices, weights = by_xla(n, order, column, row)
@@ -124,7 +122,7 @@ def reconstruction(
         brightness=jnp.sum(weights * coefficients.ravel()[indices], -1).reshape(n, n),
         deviation=jnp.sqrt(jnp.maximum(variance, 0.0)).reshape(n, n),
         amplitudes=amplitudes,
-        amplitude_deviations=jnp.sqrt(jnp.diagonal(spread)[n * n :]),
+        amplitude_deviations=jnp.sqrt(jnp.diagonal(spread)[n * n : n * n + len(amplitudes)]),
         magnification=image_flux / source_flux,
         source_flux=source_flux,
         seen=seen,
@@ -150,9 +148,10 @@ def pixels_of(model: LensModel) -> tuple[PixelSource, LensModel]:
     return next(iter(found.values())), model.without_pixels()
 
 
-def amplitudes_of(found: Solution, model: LensModel) -> jax.Array:
+def amplitudes_of(found: Solution, source: PixelSource, model: LensModel) -> jax.Array:
     """The `Solved` amplitudes (K,) of a model in the solution for it: behind the source's coefficients."""
-    return found.s[len(found.s) - len(model.positive()) :]
+    first = source.pixels**2
+    return found.s[first : first + len(model.positive())]
 
 
 def columns_of(data: Any, model: LensModel) -> jax.Array:

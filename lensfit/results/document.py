@@ -25,9 +25,9 @@ from lensfit.problem import Problem
 from lensfit.results.derived import Quantity
 from lensfit.verdict import Check, Outcome, Trust
 
-SCHEMA, SCHEMA_VERSION = "lensfit.result", 3
+SCHEMA, SCHEMA_VERSION = "lensfit.result", 4
 RESULT, SAMPLES = "result.json", "samples.ecsv"
-NUMBERS = ("log_likelihood", "log_posterior", "chi2", "seconds", "cpu_seconds")
+NUMBERS = ("log_likelihood", "log_posterior", "chi2", "seconds", "cpu_seconds", "widened")
 """Fields that are NaN where they are not known."""
 OPTIONAL = ("data_count", "evaluations", "gradients", "log_evidence", "log_evidence_error", "gain")
 PACKAGES = ("lensfit", "jax", "jaxlib", "numpy", "scipy", "astropy", "matplotlib")

@@ -144,7 +144,7 @@ def gather(problem: Problem, result: FitResult, parametric: FitResult | None) ->
     integrated = isinstance(problem.likelihood, Evidence)
     found = problem.reconstruct(result.theta) if integrated else None
     parts = tuple(Part(name, term.kind, MEASURED[term.kind](term, found or model)) for name, term, model in named)
-    result = counted(parts, result, problem)
+    result = widened(parts, counted(parts, result, problem))
     name, term, model = named[0]
     radii = _Radii.of(term, problem, name)
     radius = radii.radius(model)
@@ -316,6 +316,19 @@ def _neighbours(parts: tuple[Part, ...], result: FitResult, radii: _Radii) -> tu
         )
         for v in result.variants
     )
+
+
+def widened(parts: tuple[Part, ...], result: FitResult) -> FitResult:
+    """The result with its errors widened by what the model leaves on the arcs, that of the worst dataset; samples are
+    those of the noise as stated, and so are their errors."""
+    if result.samples is not None:
+        return result
+    extra = max((part.measures.extra for part in parts if part.measures.extra is not None), default=1.0)
+    factor = np.sqrt(extra) / result.widened
+    return dataclasses.replace(
+        result, widened=float(np.sqrt(extra)), errors=factor * result.errors, covariance=factor**2 * result.covariance,
+        amplitude_errors=factor * result.amplitude_errors,
+    )  # fmt: skip
 
 
 def counted(parts: tuple[Part, ...], result: FitResult, problem: Problem) -> FitResult:

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, uniform_filter
 
 from lensfit.compiled import compiled
 from lensfit.datasets.psf import pedestal_of
@@ -28,6 +28,10 @@ SKY = 0.5
 """Share of the pixels without lensed light, the faintest ones, over which the sky's scatter is taken."""
 STANDS_OUT = 8.0
 """Noise that a smoothed residual must exceed to stand out: correlated noise has 2 where white noise has 1."""
+REACH = 3.0
+"""Widths of the PSF over which residuals are taken to be correlated."""
+CHANCE = 2.0
+"""Standard deviations by which their variance must exceed that of noise."""
 NARROWEST = 0.7
 """Least width of the smoothing [pixels]: a narrower one smooths nothing."""
 
@@ -44,8 +48,13 @@ class OnArcs:
         """Those of a fitted model of numbers: bright in its source, or in the data less its lens light."""
         positive, negative, _ = np.asarray(_parities(term, model))
         source, left, inverse = positive + negative, left_by(term, model), np.asarray(term.inverse_noise)
+        return cls.where(source, left, np.asarray(term.whitened_data) - left, inverse)
+
+    @classmethod
+    def where(cls, source: np.ndarray, left: np.ndarray, model: np.ndarray, inverse: np.ndarray) -> OnArcs:
+        """From the lensed source, what is left, and the model (H, W), all whitened."""
         pixels = _bright(source, source + left) & (inverse > 0)
-        return cls(pixels, quiet_sky(np.asarray(term.whitened_data) - left, source, inverse))
+        return cls(pixels, quiet_sky(model, source, inverse))
 
     @property
     def seen(self) -> bool:
@@ -55,6 +64,20 @@ class OnArcs:
     def variance(self, left: np.ndarray) -> float:
         """Mean square on the arcs of what is left (H, W), whitened."""
         return float(np.mean(left[self.pixels] ** 2))
+
+    def extra(self, left: np.ndarray, psf: np.ndarray) -> float:
+        """Variance with which what is left (H, W), whitened, moves a parameter, over that of noise as it is stated: the
+        sum of its autocovariance on the arcs over distances of up to REACH widths of the PSF, tapered to zero there.
+        At least 1; 1 too where chance could have made it.
+
+        An estimate of the variance of a score whose terms are correlated: Newey & West 1987, of an image.
+        """
+        side = 2 * round(0.5 * REACH * width_of(psf)) + 1
+        sums = uniform_filter(np.where(self.pixels, left, 0.0), side, mode="constant") * side**2
+        count = np.count_nonzero(self.pixels)
+        found = float(np.sum(sums**2)) / (side**2 * count)
+        chance = side * np.sqrt(2 / count)
+        return found if found > 1 + CHANCE * chance else 1.0
 
     def noise(self, left: np.ndarray) -> float:
         """Variance of the sky, which is 1 where the noise is what it says."""
@@ -75,7 +98,8 @@ def of_image(term: Any, model: LensModel) -> Measures:
     light, arcs = data - left - source, source + left
     bright = _bright(source, arcs)
     before, after = (float(np.sum(a[bright] ** 2 - 1)) for a in (arcs, left))
-    noise = scatter(left, light + source, source, inverse)
+    noise, psf = scatter(left, light + source, source, inverse), np.asarray(term.psf)
+    on_arcs = OnArcs.where(source, left, light + source, inverse)
     return Measures(
         signal=float(np.sqrt(np.sum(source**2))),
         explained=1 - after / before if bright.sum() > FEWEST and before > 0 else 0.0,
@@ -83,8 +107,9 @@ def of_image(term: Any, model: LensModel) -> Measures:
         magnification=float(np.sum(source * sigma) / max(np.sum(bare * sigma), 1e-300)),
         misfit=None if noise is None else float(np.mean(left[inverse > 0] ** 2)) / noise.most**2,
         noise=noise,
-        pedestal=pedestal_of(np.asarray(term.psf)),
-        left=None if noise is None else remains(left, source, bright, max(noise.most, 1.0), np.asarray(term.psf)),
+        pedestal=pedestal_of(psf),
+        left=None if noise is None else remains(left, source, bright, max(noise.most, 1.0), psf),
+        extra=on_arcs.extra(left, psf) if on_arcs.seen else None,
     )
 
 
@@ -117,7 +142,7 @@ def remains(left: np.ndarray, source: np.ndarray, bright: np.ndarray, noise: flo
     """What a fit leaves of the arcs, `bright` pixels, noise taken out."""
     excess = float(np.sum(left[bright] ** 2)) - np.count_nonzero(bright) * noise**2
     whole = max(float(np.sum(source[bright] ** 2)), 1e-300)
-    width = max(float(np.sqrt(1 / (4 * np.pi * np.sum((psf / psf.sum()) ** 2)))), NARROWEST)
+    width = max(width_of(psf), NARROWEST)
     unit = 2 * width * np.sqrt(np.pi)  # smoothed white noise times this has deviation 1
     highest = unit * float(np.max(np.abs(gaussian_filter(left, width)[bright]), initial=0.0))
     brightest = unit * float(np.max(gaussian_filter(source, width)))
@@ -126,6 +151,11 @@ def remains(left: np.ndarray, source: np.ndarray, bright: np.ndarray, noise: flo
         share=float(np.sqrt(max(excess, 0.0) / whole)),
         peak=highest / max(brightest, 1e-300) if stands_out else 0.0,
     )
+
+
+def width_of(psf: np.ndarray) -> float:
+    """Standard deviation [pixels] of the Gaussian with as much noise-equivalent area as a PSF."""
+    return float(np.sqrt(1 / (4 * np.pi * np.sum((psf / psf.sum()) ** 2))))
 
 
 def _bright(source: np.ndarray, arcs: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from lensfit.lensing.flux import mean_images
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
 from lensfit.trust.measures import Measures, Noise
-from lensfit.trust.of_image import scatter
+from lensfit.trust.of_image import OnArcs, scatter
 from lensfit.trust.of_visibilities import scatter as scatter_of_visibilities
 
 PROFILES: dict[str, Callable[[Any], Any]] = {
@@ -36,10 +36,12 @@ def of_images_on_pixels(term: Any, found: Reconstruction) -> Measures:
         for image, seen in zip(term.images, found.seen, strict=True)
     ]  # fmt: skip
     known = [n for n in noise if n is not None]
+    extra = [_extra(image, seen) for image, seen in zip(term.images, found.seen, strict=True)]
     worst = max(known, key=lambda n: max(n.least, 1 / n.most), default=None)
     pedestal = max(pedestal_of(np.asarray(image.psf)) for image in term.images)
     return Measures(
-        signal=signal_of(found), images=mean_images(found, term.grids[0]), noise=worst, pedestal=pedestal
+        signal=signal_of(found), images=mean_images(found, term.grids[0]), noise=worst, pedestal=pedestal,
+        extra=max((e for e in extra if e is not None), default=None),
     )
 
 
@@ -62,6 +64,13 @@ def lensed_flux(term: Any, model: LensModel) -> float:
     source on pixels models it."""
     profiles = PROFILES[term.kind](term)
     return float(jnp.sum(profiles.light(model.only("source")))) * float(profiles.grid.pixel_scale) ** 2
+
+
+def _extra(image: Any, seen: Any) -> float | None:
+    """Of one image, see `Measures`; None where too little is seen of arcs or sky."""
+    inverse, left = np.asarray(image.inverse_noise), -np.asarray(seen.residuals)
+    arcs = OnArcs.where(np.asarray(seen.source) * inverse, left, np.asarray(seen.image) * inverse, inverse)
+    return arcs.extra(left, np.asarray(image.psf)) if arcs.seen else None
 
 
 def _scatter(inverse: np.ndarray, residuals: np.ndarray, model: np.ndarray, source: np.ndarray) -> Noise | None:

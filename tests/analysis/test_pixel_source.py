@@ -14,6 +14,7 @@ from lensfit.analysis import Analysis, Mesh, Search, SourceOnPixels
 from lensfit.analysis.pixel_search import search
 from lensfit.analysis.source_on_pixels import (
     Arcs,
+    LightHeld,
     beside,
     describe_neighbour,
     describe_residuals,
@@ -25,7 +26,7 @@ from lensfit.cli import main
 from lensfit.datasets import write_imaging
 from lensfit.errors import FitError, ModelError
 from lensfit.fitters.importance import Importance
-from lensfit.fitters.laplace import approximate_curvature, bend
+from lensfit.fitters.laplace import approximate_curvature, bend, height
 from lensfit.fitters.optimum import Climb, ascend, climb, finish
 from lensfit.instruments import Instrument, gaussian_psf
 from lensfit.lensing import Field, einstein_radius_of, image_positions, whole_field
@@ -176,12 +177,26 @@ def test_rays_near_the_mesh_are_enough(done):
     assert float(near(model)) == pytest.approx(float(problem.likelihood(model)), abs=1e-7)
 
 
+def test_light_that_is_held_changes_nothing(done):
+    whole = done.problem
+    held = LightHeld.of(whole)
+    assert held.bare.names == whole.names and not held.bare.model.light
+    assert held.bare.likelihood.held[0].columns.shape[0] == 32
+    z = np.asarray(whole.to_z(done.result.theta)) + 0.05
+    bare, full = (height(problem.space, problem.likelihood, z) for problem in (held.bare, whole))
+    for one, other in ((bare.log_posterior, full.log_posterior), (bare.slope, full.slope),
+                       (bare.curvature, full.curvature), (bare.values.chi2, full.values.chi2),
+                       (np.asarray(bare.values.amplitudes)[held.places], full.values.amplitudes)):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6)
+
+
 def test_newtons_steps_end_at_the_optimum_with_its_curvature(done):
     problem = done.problem
     z = np.asarray(problem.to_z(done.result.theta))
     exact = bend(problem.space, problem.likelihood, z)
     assert 0.5 * exact.slope @ np.linalg.solve(exact.curvature, exact.slope) < 0.1
-    about = approximate_curvature(problem.space, problem.likelihood, z, -exact.slope)
+    here = height(problem.space, problem.likelihood, z)
+    about = approximate_curvature(problem.space, problem.likelihood, here)
     ratio = np.linalg.eigvals(np.linalg.solve(exact.curvature, about)).real
     assert np.all((ratio > 0.2) & (ratio < 5.0)), ratio  # what the determinants bend is left out
 

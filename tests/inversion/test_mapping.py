@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lensfit.errors import ModelError
-from lensfit.inversion.mapping import entries, spline
+from lensfit.inversion.mapping import entries, interpolated, spline
 from lensfit.native import door
 
 ENGINES = ("native", "xla")
@@ -94,3 +94,20 @@ def test_where_xla_cannot_call_kernels(monkeypatch):
     expected = matrix(u, v, 2, "xla")
     monkeypatch.setattr(door, "trouble", lambda: "another version")
     np.testing.assert_array_equal(matrix(u, v, 2, "native"), expected)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_interpolation_is_the_sum_of_its_entries_with_their_slopes(order):
+    random = np.random.default_rng(order)
+    coefficients, u, v = random.standard_normal((7, 7)), *random.uniform(-3, 10, (2, 60))
+    there = jax.jit(lambda c, u, v: interpolated(order, c, u, v))
+    np.testing.assert_allclose(
+        there(coefficients, u, v), dense.mapping(u[:, None], v[:, None], 7, order) @ coefficients.ravel(), atol=1e-13
+    )
+    moved, step = random.standard_normal((2, 60)), 1e-6
+    toward = random.standard_normal((7, 7))
+    _, slope = jax.jvp(there, (coefficients, u, v), (toward, *moved))
+    ahead, behind = (there(coefficients + h * toward, u + h * moved[0], v + h * moved[1]) for h in (step, -step))
+    kinks = order == 1  # a step across a node changes the slope
+    difference = np.abs(np.asarray(slope - (ahead - behind) / (2 * step)))
+    assert np.sum(difference > 1e-7) <= kinks

@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from lensfit.datasets.psf import pedestal_of
 from lensfit.trust.measures import Measures
-from lensfit.trust.of_image import remains, scatter
+from lensfit.trust.of_image import OnArcs, remains, scatter
 from lensfit.trust.of_visibilities import peak_of
 from lensfit.trust.of_visibilities import scatter as scatter_of_visibilities
 from lensfit.trust.questions import dirty_residual
@@ -59,6 +59,15 @@ def test_what_is_left_of_the_arcs_is_a_share_of_them(share):
     found = remains(NOISE + share * ARC, ARC, ARC > 2, 1.0, PSF)
     assert found.share == pytest.approx(share, abs=0.05)
     assert found.peak == pytest.approx(share, abs=0.1)
+
+
+@pytest.mark.parametrize(("width", "factor", "expected"), [(0.0, 1.0, 1.0), (0.0, 1.5, 2.25), (1.0, 1.0, 4.7)])
+def test_what_is_left_on_the_arcs_widens_errors(width, factor, expected):
+    """White noise of the stated size does not, a larger one does by its variance; smoothed by a Gaussian it adds up
+    over 4 pi width^2 pixels, of which the taper keeps a part."""
+    noise = gaussian_filter(NOISE, width) if width else NOISE
+    arcs = OnArcs.where(ARC, noise, ARC, FLAT)
+    assert arcs.extra(factor * noise / noise.std(), PSF) == pytest.approx(expected, rel=0.25)
 
 
 def test_a_point_on_the_arcs_stands_out_and_noise_does_not():

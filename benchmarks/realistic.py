@@ -1,0 +1,125 @@
+"""Lenses that are not what the models are, and galaxies that are none (realistic_lenses.py), by `lensfit fit-many`.
+
+    python benchmarks/realistic.py make OUT N [--first K]   simulate N and their catalogue
+    python benchmarks/realistic.py fit OUT [--mass epl] [--workers 2]
+    python benchmarks/realistic.py tell OUT                 coverage, verdicts, costs
+
+Right is an Einstein radius within 3 total errors or 3 percent of the truth; wrong one that is more than 20 percent
+off, or a fit of what is no lens. Seeds 0 to 199 are there to develop on; 200 to 399 were used once.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import realistic_lenses
+from astropy.table import Table
+
+import lensfit
+
+LENSFIT = (sys.executable, "-c", "import sys; from lensfit.cli import main; sys.exit(main())")
+RIGHT, ERRORS, WRONG = 0.03, 3.0, 0.2
+SLOPE_KNOWN = 0.2
+SIGNAL = (30.0, 53.0)
+"""About a signal over noise of 40 in the brightest pixel of the arcs."""
+
+
+def fit(out: Path, mass: str, workers: int) -> None:
+    """Run the command on the catalogue of OUT."""
+    command = [*LENSFIT, "fit-many", str(out / "catalogue.ecsv"), "--out", str(out / mass), "--standard", "flexible"]
+    subprocess.run([*command, "--mass", mass, "--workers", str(workers)], check=False)
+
+
+def told(out: Path, mass: str) -> tuple[Table, list[dict[str, Any]]]:
+    """The table of what was fitted, and the truth of each row."""
+    table = Table.read(out / mass / "lenses.parquet")
+    table = table[table["state"] != "waiting"]
+    costs = Table.read(out / mass / "costs.ecsv", format="ascii.ecsv")
+    table["cpu_seconds"] = [dict(zip(costs["name"], costs["cpu_seconds"], strict=True))[name] for name in table["name"]]
+    return table, [json.loads((out / "data" / name / "truth.json").read_text()) for name in table["name"]]
+
+
+def share(which: Any, of: Any) -> str:
+    """How many, of how many, in percent."""
+    chosen = np.asarray(which)[np.asarray(of)]
+    return f"{np.sum(chosen)} of {len(chosen)}" + (f" ({100 * np.mean(chosen):.0f} %)" if len(chosen) else "")
+
+
+def tell(out: Path, mass: str) -> None:
+    """Print the figures, and the lenses that are wrong."""
+    table, truths = told(out, mass)
+    done = np.array(table["state"] == "done")
+    lens = np.array([t["lens"] for t in truths])
+    true = np.array([t["einstein_radius"] or np.nan for t in truths])
+    signal = np.array([t["signal"] for t in truths])
+    radius, total = (np.array(table[name], float) for name in ("einstein_radius", "einstein_radius_total"))
+    trusted = np.array([str(word) == "TRUSTED" for word in table["verdict"]])
+    off, pull = np.abs(radius / true - 1), np.abs(radius - true) / total
+    right = done & lens & ((pull < ERRORS) | (off < RIGHT))
+    wrong = done & (~lens | (off > WRONG))
+    fitted = done & lens
+    bright = fitted & (signal > SIGNAL[0]) & (signal < SIGNAL[1])
+    lines = {
+        "fitted": share(done, done | True), "lenses": share(lens, done), "trusted lenses": share(trusted, fitted),
+        "within 1 total error, all lenses": share(pull < 1, fitted),
+        "within 2 total errors, all lenses": share(pull < 2, fitted),
+        "within 1 total error, trusted": share(pull < 1, fitted & trusted),
+        "within 2 total errors, trusted": share(pull < 2, fitted & trusted),
+        "within 3 percent, all lenses": share(off < RIGHT, fitted),
+        "median total error at S/N 40": f"{100 * np.median((total / radius)[bright]):.2f} %" if bright.any() else "-",
+        "wrong (20 % off, or no lens) caught": share(~trusted, wrong),
+        "right fits not trusted": share(~trusted, right),
+        "off by more than 3 total errors and trusted": share((pull > ERRORS) & trusted, fitted),
+        "median CPU s": f"{np.nanmedian(table['cpu_seconds']):.1f}",
+    }  # fmt: skip
+    if "mass.epl.slope" in table.colnames:
+        slope, error = (np.array(table[f"mass.epl.slope{end}"], float) for end in ("", "_total"))
+        known = fitted & trusted & (error < SLOPE_KNOWN)
+        missed = np.abs(slope - np.array([t["slope"] or np.nan for t in truths])) / error
+        lines |= {f"slope within {n} total errors": share(missed < n, known) for n in (1, 2)}
+    for name, line in lines.items():
+        print(f"{name:45}{line}")
+    print("checks that right fits failed:", _reasons(table[right & ~trusted]))
+    for row, truth, far, many in zip(table, truths, off, pull, strict=True):
+        if not truth["lens"] and str(row["verdict"]) == "TRUSTED":
+            print(f"TRUSTED, no lens: {row['name']} {truth['kind']} {truth['camera']}")
+        elif truth["lens"] and not (many < ERRORS or far < RIGHT):
+            which = f"{row['name']} {truth['kind']} {truth['camera']} S/N {truth['signal']}"
+            print(f"{which}: {row['einstein_radius']:.3f} "
+                  f"+- {row['einstein_radius_total']:.3f} for {truth['einstein_radius']:.3f}, {row['verdict']}: "
+                  f"{row['reasons'][:150]}")  # fmt: skip
+
+
+def _reasons(table: Table) -> dict[str, int]:
+    failed = [name.removeprefix("check ") for name in table.colnames if name.startswith("check ")]
+    counts = Counter(name for row in table for name in failed if str(row[f"check {name}"]) not in ("passed", ""))
+    return dict(counts.most_common())
+
+
+def main() -> None:
+    """Do what is asked."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("make", "fit", "tell"))
+    parser.add_argument("out", type=Path)
+    parser.add_argument("count", type=int, nargs="?", default=40)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--mass", default="sie", choices=("sie", "epl"))
+    parser.add_argument("--workers", type=int, default=2)
+    arguments = parser.parse_args()
+    lensfit.setup()
+    if arguments.what == "make":
+        print(realistic_lenses.make(arguments.out, arguments.count, arguments.first))
+    elif arguments.what == "fit":
+        fit(arguments.out, arguments.mass, arguments.workers)
+    else:
+        tell(arguments.out, arguments.mass)
+
+
+if __name__ == "__main__":
+    main()
