@@ -19,8 +19,8 @@ MASSES: tuple[MassModel, ...] = get_args(MassModel)
 PRESETS = ("jwst_f150w",)
 """Instruments that a simulation may name: functions of `lensfit.instruments`."""
 
-Figures: TypeAlias = Literal["all", "overview"]
-"""Which figures of a fit are drawn."""
+Figures: TypeAlias = Literal["all", "overview", "pdf"]
+"""Which figures of a fit are drawn: all, one, or all with a PDF beside each PNG."""
 FIGURE_CHOICES: tuple[Figures, ...] = get_args(Figures)
 
 NanPolicy: TypeAlias = Literal["error", "mask"]

@@ -211,6 +211,7 @@ CAPTIONS = {
     "source": "Source as it is behind lens and instrument, with the caustics. Grey: beyond its mesh, if it has one.",
     "source_deviation": "Posterior standard deviation of the reconstructed source, lens and mesh held.",
     "magnification": "Absolute magnification in the image plane, with the critical curves.",
+    "convergence": "Convergence: surface density over the critical one, with the critical curves.",
     "corner": "Posterior of the parameters of the mass: contours hold 68 and 95 % of the samples. Orange: best values.",
     "slope": "Posterior of Einstein radius, slope and shear: contours hold 68 and 95 %. Orange: best values; green: "
     "neighbouring models that count.",
@@ -283,7 +284,7 @@ def _page(folder: Path, result: dict[str, Any]) -> str:
         title=f"{text(result['trust']['word'])}: {text(name)}",
         style=STYLE,
         verdict=_verdict(result["trust"]),
-        heading=f"Lens model {text(name)}",
+        heading=_heading(name, result.get("cosmology")),
         summary=_summary(result),
         overview=_overview(folder, result),
         parameters=_parameters(result),
@@ -307,6 +308,14 @@ def in_notebook(result: dict[str, Any], picture: bytes) -> str:
         f"<div><p><b>{text(trust['headline'])}</b></p>{reasons}<p>{_summary(result)}</p>{shown}"
         f"{_parameters(result)}{derived}</div>"
     )
+
+
+def _heading(name: str, cosmology: dict[str, Any] | None) -> str:
+    """The name of the lens, and its redshifts where they are known."""
+    known = [f"z<sub>{word}</sub> = {number(cosmology[key])}" for word, key in
+             (("lens", "redshift_lens"), ("source", "redshift_source"))
+             if cosmology is not None and cosmology[key] is not None]  # fmt: skip
+    return ", ".join([f"Lens model {text(name)}", *known])
 
 
 def _verdict(trust: dict[str, Any]) -> str:

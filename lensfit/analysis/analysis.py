@@ -12,6 +12,8 @@ from types import FunctionType
 from typing import Any, Protocol, Self
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from lensfit.coolest import write_coolest
 from lensfit.cosmology import FIELDS, Redshifts
@@ -23,7 +25,7 @@ from lensfit.fitters.result import FitResult
 from lensfit.maps import Maps
 from lensfit.model import LensModel
 from lensfit.names import Figures, MassModel
-from lensfit.observations import Observation, observe, read
+from lensfit.observations import Observation, Shown, observe, read
 from lensfit.plots import png_of
 from lensfit.problem import Problem
 from lensfit.progress import Progress, shown
@@ -44,6 +46,7 @@ from lensfit.results.document import RESULT, as_document
 from lensfit.results.files import MODEL, RECIPE, SOURCE, read_masks
 from lensfit.start_up import one_blas_thread
 from lensfit.verdict import Trust
+from lensfit.words import nearest
 
 logger = logging.getLogger("lensfit")
 
@@ -280,6 +283,33 @@ class Analysis:
         return Maps.of(model, shape=shape, pixel_scale=pixel_scale, center=center, source=source, frame=frame,
                        unit=unit, coefficients=coefficients)  # fmt: skip
 
+    def plot(self, name: str, axes: Axes | None = None) -> Figure:
+        """Draw a panel, as "convergence", "source" or "residual", on axes of your own; give their figure.
+
+        Args:
+            name: that of its file in the run folder; of several data it begins with that of each.
+            axes: where it is drawn; without them a figure is made, of "overview" too.
+
+        Raises:
+            FitError: nothing was fitted yet. ModelError: no panel, or figure, has that name.
+        """
+        shown = self._shown
+        known = shown.figures if axes is None else shown.panels
+        if name not in known:
+            raise ModelError(f"{name}: no {'figure' if axes is None else 'panel'}; {nearest(name, known)}")
+        if axes is None:
+            return shown.figures[name]()
+        shown.panels[name](axes)
+        figure: Any = axes.figure
+        return figure
+
+    @cached_property
+    def _shown(self) -> Shown:
+        """The fit as its figures show it."""
+        result = self.fitted
+        found = self.problem.reconstruct(result.theta) if result.model.pixels() else None
+        return self.observation.shown(self.problem.likelihood, result.model, found)
+
     def write_coolest(self, path: str | Path, data: str = "") -> Path:
         """Write the model as a template of COOLEST, NAME.json, that other codes read; see `docs/coolest.md`.
 
@@ -322,9 +352,7 @@ class Analysis:
             picture = self.seen.folder / self.seen.document["figures"][0]
             return in_notebook(document, picture.read_bytes() if picture.is_file() else b"")
         document = as_document(self.result, self.problem, self.observation, self.derived, [], self.road, self.redshifts)
-        found = self.problem.reconstruct(self.result.theta) if self.result.model.pixels() else None
-        figures = self.observation.shown(self.problem.likelihood, self.result.model, found).figures
-        return in_notebook(document, png_of(next(iter(figures.values()))()))
+        return in_notebook(document, png_of(next(iter(self._shown.figures.values()))()))
 
     # Kept
 
@@ -332,7 +360,7 @@ class Analysis:
         """Write everything into a folder: result.json, tables, FITS files, samples, figures, recipe, report.
 
         With `figures` "overview" only that figure of the data is drawn and no maps are written; saved again, an
-        analysis gets them.
+        analysis gets them. With "pdf" each figure of the data is there as a PDF too.
 
         Files that an earlier run wrote and nobody changed go away, other files stay; all appear or none.
         `lensfit.load` reads them back.

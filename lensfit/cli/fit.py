@@ -21,7 +21,7 @@ from lensfit.datasets.array_choice import Address
 from lensfit.errors import DataError, FitError, ModelError
 from lensfit.fitters.base import Fitter
 from lensfit.fitters.checkpoint import Store
-from lensfit.names import MESH_OPTIONS
+from lensfit.names import MESH_OPTIONS, Figures
 from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe
 from lensfit.registry import fitter
 from lensfit.results import check_run
@@ -75,7 +75,7 @@ def _fit(arguments: argparse.Namespace) -> int:
         with Display(arguments.quiet) as display:
             live = Live(folder, begun, display) if arguments.live else None
             done = begun.along(steps, live or display)
-        _save(done, folder)
+        _save(done, folder, arguments.figures)
         if live is not None:
             live.finish(done)
         store.discard()
@@ -90,14 +90,14 @@ def _fit(arguments: argparse.Namespace) -> int:
     return 0 if done.trust.trusted else 4
 
 
-def _save(done: Analysis, folder: Path) -> None:
+def _save(done: Analysis, folder: Path, figures: Figures) -> None:
     """Write the run folder; where that cannot be, the results are kept among the temporary files, and that is told."""
     try:
-        done.save(folder)
+        done.save(folder, figures)
     except DataError as error:
         rescued = Path(tempfile.mkdtemp(prefix="lensfit-results-"))
         try:
-            done.save(rescued)
+            done.save(rescued, figures)
         except DataError:  # there is no room there either
             shutil.rmtree(rescued, ignore_errors=True)
             raise error from None

@@ -94,6 +94,8 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
         "--live", action="store_true",
         help="draw data, model and residual into DIR/live.png while the fit runs, leave live.gif of how it converged",
     )
+    parser.add_argument("--figures", choices=FIGURE_CHOICES, default="all",
+                        help="all, the overview alone (and no maps), or all with a PDF beside each; default: all")
     parser.add_argument("--quiet", action="store_true", help="no progress, nothing on standard output")
 
 

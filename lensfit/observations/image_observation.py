@@ -16,9 +16,19 @@ from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
 from lensfit.names import IMAGE_MODELS, MassModel
 from lensfit.observations.companions import Companion, find_companions, leave_out
-from lensfit.observations.observation import Observation, Shown, planes_of
+from lensfit.observations.observation import Observation, Shown, panels_of, planes_of
 from lensfit.observations.region import add_note, choose_mask, see_field
-from lensfit.plots import FIGURES, OVERVIEW_PANELS, PIXEL_FIGURES, Glance, Scene, inspect_figure, pixel_scene
+from lensfit.plots import (
+    FIGURES,
+    OVERVIEW_PANELS,
+    PANELS,
+    PIXEL_FIGURES,
+    PIXEL_PANELS,
+    Glance,
+    Scene,
+    inspect_figure,
+    pixel_scene,
+)
 from lensfit.recipe import DataSection
 from lensfit.standard import STANDARD, with_galaxies
 
@@ -107,11 +117,12 @@ class ImageObservation(Observation):
     def shown(self, term: Any, model: LensModel, found: Reconstruction | None) -> Shown:
         """Figures on the frame of the image."""
         if found is None:
-            scene, figures, sheet = Scene.of(self.imaging, term, model), FIGURES, OVERVIEW_PANELS
+            scene, figures, panels = Scene.of(self.imaging, term, model), FIGURES, PANELS
         else:
-            scene, figures, sheet = pixel_scene(self.imaging, term, found), PIXEL_FIGURES, ()
+            scene, figures, panels = pixel_scene(self.imaging, term, found), PIXEL_FIGURES, PIXEL_PANELS
         made = {name: partial(figure, scene) for name, figure in figures.items()}
-        return Shown(made, planes_of(scene, self.imaging), sheet)
+        sheet = OVERVIEW_PANELS if found is None else ()
+        return Shown(made, planes_of(scene, self.imaging), panels_of(scene, panels), sheet)
 
     def describe(self) -> list[tuple[str, str]]:
         """That of the image."""

@@ -76,12 +76,13 @@ class NamedObservations(Observation):
 
     def shown(self, term: Any, model: Any, found: Reconstruction | None) -> Shown:
         """Figures and images of each, their names after its own."""
-        figures, planes = {}, []
+        figures, planes, panels = {}, [], {}
         for name, one in self.observations.items():
             shown = one.shown(term.terms[name], model[name], None)
             figures |= {f"{name}_{figure}": make for figure, make in shown.figures.items()}
+            panels |= {f"{name}_{panel}": draw for panel, draw in shown.panels.items()}
             planes += [dataclasses.replace(plane, name=f"{name}_{plane.name}") for plane in shown.planes]
-        return Shown(figures, tuple(planes))
+        return Shown(figures, tuple(planes), panels)
 
     def figure(self) -> Figure:
         """That of the first."""

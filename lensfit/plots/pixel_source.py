@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import AsinhNorm, LogNorm, Normalize
+from matplotlib.colors import AsinhNorm, Normalize
 from matplotlib.figure import Figure
 
 from lensfit.datasets import Imaging
@@ -14,7 +14,6 @@ from lensfit.lensing import (
     Field,
     critical_curves,
     image_positions,
-    magnification,
     mesh_field,
     source_field,
     unmasked_field,
@@ -25,6 +24,7 @@ from lensfit.likelihood.pixel_images import PixelImagingLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.plots.image_figures import (
     FIGURES,
+    PANELS,
     arcs,
     data,
     image_plane,
@@ -32,21 +32,19 @@ from lensfit.plots.image_figures import (
     model,
     residual,
     show_caustics,
-    show_critical_curves,
 )
-from lensfit.plots.panels import LIGHT, MASKED, SOURCE, finish, in_two_rows, legend, new_figure, note, show, single
+from lensfit.plots.mass_figures import magnification_map
+from lensfit.plots.panels import LIGHT, MASKED, SOURCE, in_two_rows, legend, new_figure, note, show, single
 from lensfit.plots.scene import PIXELS, AnyScene, ModelImages, Plane, Scene, VisibilityScene, seen_by
 from lensfit.plots.visibility_figures import (
     VISIBILITY_FIGURES,
+    VISIBILITY_PANELS,
     baselines,
     dirty,
     dirty_model,
     dirty_residual,
     sky,
 )
-
-LARGEST = 100.0
-"""Magnification at which the picture of it ends."""
 
 
 def pixel_plane(found: Reconstruction, field: Field) -> Plane:
@@ -100,16 +98,6 @@ def source_deviation(axes: Axes, scene: AnyScene) -> None:
     _with_caustics(axes, scene, "Its standard deviation")
 
 
-def magnification_map(axes: Axes, scene: AnyScene) -> None:
-    """|magnification| in the image plane, with the critical curves."""
-    x, y = scene.field.cells(PIXELS)
-    size = np.clip(np.abs(np.asarray(magnification(scene.model, x, y))), 1 / LARGEST, LARGEST)
-    show(axes, size, scene.field, LogNorm(0.1, LARGEST), LIGHT, "|\N{GREEK SMALL LETTER MU}|")
-    show_critical_curves(axes, scene)
-    finish(axes, "Magnification", scene.field)
-    legend(axes)
-
-
 def _with_caustics(axes: Axes, scene: AnyScene, title: str) -> None:
     mesh, deviation = _mesh(scene)
     axes.set_facecolor(MASKED)
@@ -131,11 +119,14 @@ def pixel_overview(scene: Scene) -> Figure:
     return in_two_rows(new_figure(13.2, 5.7), panels, scene)
 
 
+PIXEL_PANELS: dict[str, Callable[[Axes, Scene], None]] = PANELS | {
+    "source": source, "source_deviation": source_deviation,
+}  # fmt: skip
+"""Every panel of a fit of an image whose source is on pixels."""
 PIXEL_FIGURES: dict[str, Callable[[Scene], Figure]] = FIGURES | {
     "overview": pixel_overview,
     "source": partial(single, source),
     "source_deviation": partial(single, source_deviation),
-    "magnification": partial(single, magnification_map),
 }
 """Every figure of a fit of an image whose source is on pixels, by the name of its file."""
 
@@ -146,10 +137,13 @@ def pixel_visibility_overview(scene: VisibilityScene) -> Figure:
     return in_two_rows(new_figure(14.6, 6.2), panels, scene)
 
 
+PIXEL_VISIBILITY_PANELS: dict[str, Callable[[Axes, VisibilityScene], None]] = VISIBILITY_PANELS | {
+    "source": source, "source_deviation": source_deviation,
+}  # fmt: skip
+"""Every panel of a fit to visibilities whose source is on pixels."""
 PIXEL_VISIBILITY_FIGURES: dict[str, Callable[[VisibilityScene], Figure]] = VISIBILITY_FIGURES | {
     "overview": pixel_visibility_overview,
     "source": partial(single, source),
     "source_deviation": partial(single, source_deviation),
-    "magnification": partial(single, magnification_map),
 }
 """Every figure of a fit to visibilities whose source is on pixels, by the name of its file."""

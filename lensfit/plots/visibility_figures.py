@@ -13,7 +13,8 @@ from lensfit.datasets import ARCSEC, Interferometer
 from lensfit.lensing import Field, unmasked_field
 from lensfit.likelihood.calibration import Observations
 from lensfit.likelihood.interferometer import OVERSAMPLING, model_visibilities
-from lensfit.plots.image_figures import show_critical_curves, show_images, source_plane
+from lensfit.plots.image_figures import show_images, source_plane
+from lensfit.plots.mass_figures import convergence, magnification_map, show_critical_curves
 from lensfit.plots.panels import (
     LIGHT,
     OVER_NOISE,
@@ -24,6 +25,7 @@ from lensfit.plots.panels import (
     legend,
     new_figure,
     note,
+    scale_bar,
     show,
     single,
 )
@@ -37,6 +39,7 @@ BINS = 20
 def dirty(axes: Axes, scene: VisibilityScene) -> None:
     """The dirty image of the data."""
     _dirty(axes, scene, scene.dirty, "Dirty image")
+    scale_bar(axes, scene.field)
     note(axes, f"peak {scene.dirty.max():.3g} sigma")
 
 
@@ -110,15 +113,21 @@ def visibility_overview(scene: VisibilityScene) -> Figure:
     return in_two_rows(figure, (dirty, dirty_model, dirty_residual, sky, source_plane, baselines), scene)
 
 
+VISIBILITY_PANELS: dict[str, Callable[[Axes, VisibilityScene], None]] = {
+    "dirty": dirty,
+    "dirty_model": dirty_model,
+    "dirty_residual": dirty_residual,
+    "sky": sky,
+    "source": source_plane,
+    "convergence": convergence,
+    "magnification": magnification_map,
+    "visibilities": amplitudes,
+    "baselines": baselines,
+}
+"""Every panel of a fit to visibilities: a function of axes and a scene."""
 VISIBILITY_FIGURES: dict[str, Callable[[VisibilityScene], Figure]] = {
     "overview": visibility_overview,
-    "dirty": partial(single, dirty),
-    "dirty_model": partial(single, dirty_model),
-    "dirty_residual": partial(single, dirty_residual),
-    "sky": partial(single, sky),
-    "source": partial(single, source_plane),
-    "visibilities": partial(single, amplitudes),
-    "baselines": partial(single, baselines),
+    **{name: partial(single, panel) for name, panel in VISIBILITY_PANELS.items()},
 }
 """Every figure of a fit to visibilities, by the name of its file."""
 

@@ -107,7 +107,7 @@ LIVE = ("live.png", "live.gif")
 SLOPE_FIGURE, BESIDE_SLOPE = "slope", ("einstein_radius", "strength", "slope", "gamma1", "gamma2")
 _EVERY = {*FIGURES, *VISIBILITY_FIGURES, *PIXEL_FIGURES, *PIXEL_VISIBILITY_FIGURES, *SAMPLE_FIGURES, SLOPE_FIGURE}
 _TABLES = (RESULT, TABLE, MODEL, MAPS, CRITICAL, CAUSTICS, SOURCE, SAMPLES, CHAINS, REPORT, RECIPE)
-MADE = frozenset({*_TABLES, *LIVE, *(f"{name}.png" for name in _EVERY)})
+MADE = frozenset({*_TABLES, *LIVE, *(f"{name}.{ending}" for name in _EVERY for ending in ("png", "pdf"))})
 """What a run may write; of several data the names of figures begin with that of each."""
 
 
@@ -125,18 +125,21 @@ def write_results(
 
     A source on pixels gets source.fits: its brightness at the nodes and the standard deviation of that. A fit that
     has samples gets samples.ecsv, samples.h5 (for ArviZ), a corner and a trace figure as well. With `figures`
-    "overview" the other figures of the data, and the maps, are left out.
+    "overview" the other figures of the data, and the maps, are left out; with "pdf" each is a PDF as well.
     """
     found = problem.reconstruct(result.theta) if result.model.pixels() else None
     shown = observation.shown(problem.likelihood, result.model, found)
-    names = _draw_all(folder, shown) if figures == "all" else _draw_overview(folder, shown)
+    names = _draw_overview(folder, shown) if figures == "overview" else _draw_all(folder, shown)
+    if figures == "pdf":
+        for name in names:
+            shown.figures[name]().savefig(folder / f"{name}.pdf")
     if slope := slope_and_beside(problem):
         _draw(folder, SLOPE_FIGURE, slope_figure(result, slope))
         names.append(SLOPE_FIGURE)
     model_file(shown.planes, observation.frame, result).writeto(folder / MODEL)
     if found is not None:
         source_file(found, observation.frame.unit).writeto(folder / SOURCE)
-    if figures == "all":
+    if figures != "overview":
         _write_maps(folder, problem, observation, result, found)
     if result.samples is not None:
         for name, figure in SAMPLE_FIGURES.items():
