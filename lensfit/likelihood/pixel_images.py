@@ -224,15 +224,20 @@ class PixelImagingLikelihood(Evidence):
 
 
 def _light_of(image: ImagingLikelihood, seen: jax.Array, rest: LensModel) -> tuple[jax.Array, jax.Array]:
-    """See `HeldLight`: target (M,) and columns (K, M), at the pixels `seen` (M,), in the order of the amplitudes."""
-    columns = columns_of(image, rest).reshape(-1, image.shape[0] * image.shape[1])[:, seen]
-    return -image.residuals(rest).ravel()[seen], columns
+    """See `HeldLight`: target (M,) and columns (K, M), at the pixels `seen` (M,), in the order of the amplitudes; with
+    derivatives."""
+    return -image.residuals(rest).ravel()[seen], _at_pixels(columns_of(image, rest), seen)
 
 
 @compiled
 def light_of(space: Space, image: ImagingLikelihood, seen: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The same of a model without parameters."""
-    return _light_of(image, seen, space.build(jnp.zeros(0)))
+    rest = space.build(jnp.zeros(0))
+    return -image.residuals(rest).ravel()[seen], _at_pixels(image.columns(rest), seen)
+
+
+def _at_pixels(images: jax.Array, seen: jax.Array) -> jax.Array:
+    return images.reshape(len(images), images.shape[1] * images.shape[2])[:, seen]
 
 
 def _seen(image: ImagingLikelihood, rest: LensModel, lensed: jax.Array) -> Seen:
