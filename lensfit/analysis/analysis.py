@@ -424,7 +424,7 @@ class Kept:
     def coefficients(self) -> np.ndarray:
         """(n, n) of the splines of the source on pixels, of source.fits."""
         with open_images(self.folder / SOURCE) as images:
-            return images.array("COEFFICIENT")
+            return np.asarray(images.array("COEFFICIENT"), float)  # in the byte order of this machine
 
 
 def load(folder: str | Path) -> Analysis:

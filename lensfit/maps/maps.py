@@ -195,7 +195,7 @@ class Maps:
                     f"source.{name} is on pixels, and its brightness is no number of the model: take the maps of the "
                     "analysis, or give coefficients= of the reconstruction"
                 )
-            coefficients = jnp.asarray(self.coefficients)
+            coefficients = jnp.asarray(np.asarray(self.coefficients, float))
             found[name] = np.asarray(brightness_of(mesh, coefficients, jnp.asarray(x), jnp.asarray(y)))
         return found
 
