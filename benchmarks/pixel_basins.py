@@ -28,7 +28,8 @@ from population import hard, observed, ordinary
 from real_lenses import DATA, SIMULATED, SLACS
 
 from lensfit import ImagingLikelihood, PixelImagingLikelihood, Problem, analyse, load, read_imaging
-from lensfit.analysis.source_on_pixels import Arcs, Mesh, beside, pixel_model, pixel_source
+from lensfit.analysis.pixel_model import Arcs, Mesh, pixel_model, pixel_source
+from lensfit.analysis.source_on_pixels import beside
 from lensfit.datasets import Imaging
 from lensfit.errors import FitError
 from lensfit.fitters.optimum import ascend

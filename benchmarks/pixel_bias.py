@@ -12,7 +12,8 @@ import jax
 import numpy as np
 
 from lensfit import ImagingLikelihood, PixelImagingLikelihood, Problem, fit
-from lensfit.analysis.source_on_pixels import Arcs, Mesh, beside, pixel_model, pixel_source
+from lensfit.analysis.pixel_model import Arcs, Mesh, pixel_model, pixel_source
+from lensfit.analysis.source_on_pixels import beside
 from lensfit.fitters.optimum import optimum
 from lensfit.instruments import jwst_f150w
 from lensfit.simulate import simulate_imaging

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.analysis.analysis import Analysis
-from lensfit.analysis.source_on_pixels import Mesh, put_on_pixels
+from lensfit.analysis.pixel_model import Mesh
+from lensfit.analysis.source_on_pixels import put_on_pixels
 from lensfit.analysis.steps import with_time
 from lensfit.fitters.result import FitResult, Variant
 from lensfit.inversion.regularisation import regularisation

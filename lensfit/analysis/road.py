@@ -10,7 +10,8 @@ import jax
 
 from lensfit.analysis.analysis import Analysis, Model, Step
 from lensfit.analysis.auto_source import AutoSource
-from lensfit.analysis.source_on_pixels import Mesh, SourceOnPixels
+from lensfit.analysis.pixel_model import Mesh
+from lensfit.analysis.source_on_pixels import SourceOnPixels
 from lensfit.analysis.steps import Calibration, Companions, Posterior, Region, Search
 from lensfit.errors import ModelError
 from lensfit.fitters.base import Fitter

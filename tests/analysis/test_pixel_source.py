@@ -11,17 +11,9 @@ from run_files import PIXEL_FILES, SAMPLE_FILES
 import lensfit
 from lensfit import cli
 from lensfit.analysis import Analysis, Mesh, Search, SourceOnPixels
+from lensfit.analysis.pixel_model import Arcs, LightHeld, neighbour, pixel_model, pixel_source
 from lensfit.analysis.pixel_search import search
-from lensfit.analysis.source_on_pixels import (
-    Arcs,
-    LightHeld,
-    beside,
-    describe_neighbour,
-    describe_residuals,
-    neighbour,
-    pixel_model,
-    pixel_source,
-)
+from lensfit.analysis.source_on_pixels import beside, describe_neighbour, describe_residuals
 from lensfit.cli import main
 from lensfit.datasets import write_imaging
 from lensfit.errors import FitError, ModelError
