@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from lensfit import analysis, errors, priors, profiles, progress, standard
     from lensfit.analysis import Analysis, analyse, load, warm_up
     from lensfit.comparison import compare
+    from lensfit.coolest import read_coolest
+    from lensfit.cosmology import Redshifts
     from lensfit.datasets import (
         Imaging,
         Interferometer,
@@ -36,7 +38,9 @@ if TYPE_CHECKING:
     from lensfit.likelihood.interferometer import InterferometerLikelihood
     from lensfit.likelihood.pixel_images import PixelImagingLikelihood
     from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
+    from lensfit.maps import Maps
     from lensfit.model import LensModel, Models
+    from lensfit.population import population
     from lensfit.problem import Problem
     from lensfit.recipe import DataSection, read_recipe, write_recipe
     from lensfit.registry import fit, fitter
@@ -51,6 +55,8 @@ _MODULES = ("analysis", "errors", "priors", "profiles", "progress", "standard")
 _HOMES = {
     "lensfit.analysis": ("Analysis", "analyse", "load", "warm_up"),
     "lensfit.comparison": ("compare",),
+    "lensfit.coolest": ("read_coolest",),
+    "lensfit.cosmology": ("Redshifts",),
     "lensfit.datasets": (
         "Imaging", "Interferometer", "Visibilities", "read_imaging", "read_interferometer", "write_imaging",
         "write_interferometer",
@@ -63,7 +69,9 @@ _HOMES = {
     "lensfit.likelihood.interferometer": ("InterferometerLikelihood",),
     "lensfit.likelihood.pixel_images": ("PixelImagingLikelihood",),
     "lensfit.likelihood.pixel_visibilities": ("PixelInterferometerLikelihood",),
+    "lensfit.maps": ("Maps",),
     "lensfit.model": ("LensModel", "Models"),
+    "lensfit.population": ("population",),
     "lensfit.problem": ("Problem",),
     "lensfit.recipe": ("DataSection", "read_recipe", "write_recipe"),
     "lensfit.registry": ("fit", "fitter"),
@@ -86,12 +94,14 @@ __all__ = [
     "Interferometer",
     "InterferometerLikelihood",
     "LensModel",
+    "Maps",
     "Models",
     "Observations",
     "PixelImagingLikelihood",
     "PixelInterferometerLikelihood",
     "Problem",
     "Quantity",
+    "Redshifts",
     "Store",
     "Sum",
     "Trust",
@@ -105,9 +115,11 @@ __all__ = [
     "fit",
     "fitter",
     "load",
+    "population",
     "priors",
     "profiles",
     "progress",
+    "read_coolest",
     "read_imaging",
     "read_interferometer",
     "read_recipe",

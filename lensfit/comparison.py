@@ -29,6 +29,7 @@ from lensfit.problem import Problem
 from lensfit.progress import Progress, silent
 from lensfit.results.document import plain, write_json
 from lensfit.whole_files import replacing
+from lensfit.words import counted
 
 ARRIVED = 10.0
 """Chi2 above the best known optimum within which a run has arrived."""
@@ -79,12 +80,15 @@ class Run:
         return None if self.effective_samples is None else self.effective_samples / self.working
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Comparison:
     """All runs, each within `budget` CPU seconds, compilation not counted."""
 
     runs: tuple[Run, ...]
     budget: float
+
+    def __repr__(self) -> str:
+        return f"<Comparison of {counted(len(self.runs), 'run')} of {self.budget:g} CPU s each; best ln L {self.best}>"
 
     @property
     def best(self) -> float | None:

@@ -64,6 +64,13 @@ class LensModel:
         """The points (x, y) [arcsec] of the frame of the mass in the dataset's frame."""
         return (x, y) if self.alignment is None else self.alignment.seen(x, y)
 
+    def __repr__(self) -> str:
+        groups = {group: getattr(self, group) for group in GROUPS}
+        rows = [f"  {group}: {', '.join(f'{n} {type(p).__name__}' for n, p in profiles.items())}"
+                for group, profiles in groups.items() if profiles]  # fmt: skip
+        sky = f"{self.sky:.6g}" if np.isscalar(self.sky) else repr(self.sky)
+        return "\n".join(["<LensModel", *rows, f"  sky: {sky}>"])
+
     def deflection(self, x: Any, y: Any) -> tuple[Any, Any]:
         """Total deflection (alpha_x, alpha_y) [arcsec] at the points (x, y) [arcsec]."""
         ax, ay = 0 * x, 0 * y
@@ -80,6 +87,10 @@ class LensModel:
     def convergence(self, x: Any, y: Any) -> Any:
         """Total kappa at the points (x, y) [arcsec]."""
         return sum((p.convergence(x, y) for _, p in sorted(self.mass.items())), 0 * x)
+
+    def potential(self, x: Any, y: Any) -> Any:
+        """Total psi [arcsec^2] at the points (x, y) [arcsec]; a constant is left open."""
+        return sum((p.potential(x, y) for _, p in sorted(self.mass.items())), 0 * x)
 
     def _lights(self, x: Any, y: Any) -> list[tuple[LightProfile, Any, Any]]:
         x, y = self.placed(x, y)

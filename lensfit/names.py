@@ -23,8 +23,11 @@ MassModel: TypeAlias = Literal["sie", "epl"]
 """The main mass of a standard model: a singular isothermal ellipsoid, or an elliptical power law, its slope free."""
 MASSES: tuple[MassModel, ...] = get_args(MassModel)
 
-Figures: TypeAlias = Literal["all", "overview"]
-"""Which figures of a fit are drawn."""
+PRESETS = ("jwst_f150w",)
+"""Instruments that a simulation may name: functions of `lensfit.instruments`."""
+
+Figures: TypeAlias = Literal["all", "overview", "pdf"]
+"""Which figures of a fit are drawn: all, one, or all with a PDF beside each PNG."""
 FIGURE_CHOICES: tuple[Figures, ...] = get_args(Figures)
 
 NanPolicy: TypeAlias = Literal["error", "mask"]

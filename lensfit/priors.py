@@ -108,6 +108,9 @@ class Part:
         self.prior = prior
         self.index = index
 
+    def __repr__(self) -> str:
+        return f"{self.prior!r}.parts[{self.index}]"
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Part) and key(self) == key(other)
 
@@ -359,6 +362,9 @@ class Solved:
     def __init__(self, *, positive: bool = True, tag: str | None = None) -> None:
         self.positive = positive
         self.tag = _new_tag() if tag is None else tag
+
+    def __repr__(self) -> str:
+        return "Solved()" if self.positive else "Solved(positive=False)"
 
 
 def key(leaf: Prior | Part | Solved) -> tuple[str, int]:

@@ -15,6 +15,7 @@ from lensfit.model import LensModel, Models
 from lensfit.native import refuse_fork
 from lensfit.space import Space
 from lensfit.terms import Evidence, Residuals, Sum, Term
+from lensfit.words import counted
 
 
 class Problem:
@@ -50,6 +51,10 @@ class Problem:
         if backend == "jax":
             refuse_fork()
         self._by_numba = likelihood.by_numba(self.space) if backend == "numba" else None
+
+    def __repr__(self) -> str:
+        kind = type(self.likelihood).__name__
+        return f"<Problem of {counted(self.ndim, 'parameter')} and {kind}; .names says which>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Problem, (self.model, self.likelihood, self.backend)

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import Any, TypeVar, dataclass_transform
 
 import jax
+import numpy as np
+from jax.core import Tracer
 
 T = TypeVar("T")
 
@@ -18,6 +20,8 @@ def static(**kwargs: Any) -> Any:
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(static, dataclasses.field))
 def pytree(cls: type[T]) -> type[T]:
     """Make `cls` a frozen keyword-only dataclass and a JAX pytree; `static()` fields are its structure."""
+    if "__repr__" not in vars(cls):
+        setattr(cls, "__repr__", _as_text)  # noqa: B010 (or pyright sees another signature)
     made = dataclasses.dataclass(frozen=True, kw_only=True, eq=False)(cls)
     fields = dataclasses.fields(made)  # pyright: ignore[reportArgumentType]
     meta = [f.name for f in fields if f.metadata.get("static")]
@@ -38,6 +42,32 @@ def pytree(cls: type[T]) -> type[T]:
     # fields are equal, whatever their classes, and where their hashes meet jit runs the program of the other class.
     jax.tree_util.register_pytree_with_keys(made, flatten_with_keys, unflatten, flatten)
     return made
+
+
+LONGEST, FEW = 1000, 6
+"""Characters of an object as text, and numbers of an array that are shown; of more its type and shape are."""
+
+
+def _as_text(tree: Any) -> str:
+    fields = ", ".join(f"{f.name}={_short(getattr(tree, f.name))}" for f in dataclasses.fields(tree) if f.repr)
+    text = f"{type(tree).__qualname__}({fields})"
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 4]}...)"
+
+
+def _short(value: Any) -> str:
+    """A field as text, numbers to six digits and large arrays as their type and shape."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key!r}: {_short(item)}' for key, item in value.items())}}}"
+    if isinstance(value, np.integer):
+        return str(value)
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.6g}"
+    if isinstance(value, (np.ndarray, jax.Array)) and not isinstance(value, Tracer):
+        if value.ndim == 0:
+            return _short(value.item())
+        few = value.size <= FEW and value.ndim == 1
+        return f"[{', '.join(map(_short, np.asarray(value)))}]" if few else f"{value.dtype}{[*value.shape]}"
+    return repr(value)
 
 
 def replace(tree: T, **changes: Any) -> T:

@@ -19,6 +19,7 @@ from lensfit.results import read_document, replacing_listed
 from lensfit.results.derived import RADIUS
 from lensfit.results.document import RESULT
 from lensfit.verdict import Outcome
+from lensfit.words import counted
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1d21; --soft: #5b6270; --line: #d9dde3; --paper: #ffffff;
@@ -214,6 +215,7 @@ CAPTIONS = {
     "source with the caustics. Each band is scaled by its arcs, so that the source as a whole is white.",
     "colours": "Colour of the arcs in directions about the lens, corrected for the PSFs by the model; of the model's "
     "source, and of the lens light in the same pixels. One lensed source has its own colour in every image.",
+    "convergence": "Convergence: surface density over the critical one, with the critical curves.",
     "corner": "Posterior of the parameters of the mass: contours hold 68 and 95 % of the samples. Orange: best values.",
     "slope": "Posterior of Einstein radius, slope and shear: contours hold 68 and 95 %. Orange: best values; green: "
     "neighbouring models that count.",
@@ -286,7 +288,7 @@ def _page(folder: Path, result: dict[str, Any]) -> str:
         title=f"{text(result['trust']['word'])}: {text(name)}",
         style=STYLE,
         verdict=_verdict(result["trust"]),
-        heading=f"Lens model {text(name)}",
+        heading=_heading(name, result.get("cosmology")),
         summary=_summary(result),
         overview=_overview(folder, result),
         parameters=_parameters(result),
@@ -294,9 +296,30 @@ def _page(folder: Path, result: dict[str, Any]) -> str:
         checks=_checks(result["trust"]["checks"]) + (listed(result["notes"]) if result["notes"] else ""),
         variants=_variants(result),
         figures=_figures(folder, names[1:]),
-        data=_data(result["data"]),
+        data=_data(result["data"], result.get("cosmology")),
         provenance=_provenance(result),
     )
+
+
+def in_notebook(result: dict[str, Any], picture: bytes) -> str:
+    """Verdict, summary and numbers of a result.json, and a picture (PNG, empty for none), for Jupyter."""
+    trust = result["trust"]
+    image = base64.b64encode(picture).decode("ascii")
+    shown = f'<img style="max-width:100%" alt="overview" src="data:image/png;base64,{image}">' if picture else ""
+    reasons = listed(trust["reasons"]) if trust["reasons"] else ""
+    derived = f"<details><summary>derived quantities</summary>{_derived(result['derived'])}</details>"
+    return (
+        f"<div><p><b>{text(trust['headline'])}</b></p>{reasons}<p>{_summary(result)}</p>{shown}"
+        f"{_parameters(result)}{derived}</div>"
+    )
+
+
+def _heading(name: str, cosmology: dict[str, Any] | None) -> str:
+    """The name of the lens, and its redshifts where they are known."""
+    known = [f"z<sub>{word}</sub> = {number(cosmology[key])}" for word, key in
+             (("lens", "redshift_lens"), ("source", "redshift_source"))
+             if cosmology is not None and cosmology[key] is not None]  # fmt: skip
+    return ", ".join([f"Lens model {text(name)}", *known])
 
 
 def _verdict(trust: dict[str, Any]) -> str:
@@ -343,10 +366,10 @@ def _parameters(result: dict[str, Any]) -> str:
     if result["amplitudes"]:
         rows = [_parameter(name, found) for name, found in result["amplitudes"].items()]
         solved = table(("amplitude", *header[1:]), rows, numeric=(1, 2, 3, 4))
-        shown += f"<details><summary>{len(rows)} amplitudes, solved exactly</summary>{solved}</details>"
+        shown += f"<details><summary>{counted(len(rows), 'amplitude')}, solved exactly</summary>{solved}</details>"
     if result["fixed"]:
         items = [(name, numbers(value)) for name, value in result["fixed"].items()]
-        shown += f"<details><summary>{len(items)} fixed numbers</summary>{pairs(items)}</details>"
+        shown += f"<details><summary>{counted(len(items), 'fixed number')}</summary>{pairs(items)}</details>"
     return shown
 
 
@@ -449,8 +472,12 @@ def _overview(folder: Path, result: dict[str, Any]) -> str:
     return figure(folder, result["figures"][0], result["data"]["overview"])
 
 
-def _data(data: dict[str, Any]) -> str:
+def _data(data: dict[str, Any], cosmology: dict[str, Any] | None) -> str:
     items = [(label, text(told)) for label, told in data["described"]]
+    if cosmology is not None:
+        told = ", ".join(f"{name.replace('_', ' of the ')} {value}" for name, value in cosmology.items()
+                         if value is not None)  # fmt: skip
+        items.append(("redshifts", text(told)))
     items.append(("sha256 of the arrays", text(data["hash"])))
     items += [(s["role"], f"{text(s['path'])}<br>sha256 {text(s['sha256'])}") for s in data["sources"]]
     notes = data["notes"] or ["Nothing was changed."]

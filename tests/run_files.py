@@ -2,7 +2,8 @@
 
 from lensfit.plots import FIGURES, PIXEL_FIGURES, PIXEL_VISIBILITY_FIGURES, SAMPLE_FIGURES, VISIBILITY_FIGURES
 
-WRITTEN = ("manifest.json", "result.json", "parameters.ecsv", "model.fits", "recipe.toml", "report.html")
+MAP_FILES = ("maps.fits", "critical_curves.reg", "caustics.reg")
+WRITTEN = ("manifest.json", "result.json", "parameters.ecsv", "model.fits", "recipe.toml", "report.html", *MAP_FILES)
 """By every analysis."""
 
 

@@ -144,6 +144,25 @@ def test_slope(run):
     assert abs(slope - 1.7) < 4 * error
 
 
+def test_maps(run, tmp_path):
+    """The mean convergence within the Einstein radius of the mass is about one, as it should be."""
+    script, folder = command_of("maps.py")
+    assert folder == "[FOLDER]"
+    said = run(script, tmp_path / "made")
+    assert float(re.search(r"arcsec: (\S+)", said)[1]) == pytest.approx(1.0, abs=0.02)
+    assert 5 < float(re.search(r"source: (\S+)", said)[1]) < 30
+    assert float(re.search(r"it (\S+) Msun", said)[1]) == pytest.approx(3.6e11, rel=0.02)
+    assert files(tmp_path / "made") == {"maps.fits", "coolest.json", "critical_curves.reg"}
+
+
+def test_population(run, tmp_path):
+    script, figure = command_of("population.py")
+    assert figure == "[FIGURE.png]"
+    said = run(script, tmp_path / "made.png")
+    mean, up, down = map(float, re.search(r"^mean (\S+) \+(\S+) -(\S+),", said).groups())
+    assert abs(mean - 2.08) < 2.5 * max(up, down) and (tmp_path / "made.png").is_file()
+
+
 def test_own_fitter(run):
     (script,) = command_of("own_fitter.py")
     said = run(script)
@@ -186,8 +205,7 @@ def test_what_an_example_imports_is_there(script):
 def test_no_example_is_left_out():
     assert {p.name for p in EXAMPLES.iterdir() if p.is_file()} == {
         "fit_bands.py", "fit_image.py", "fit_image_and_visibilities.py", "fit_visibilities.py", "many_lenses.py",
-        "own_fitter.py", "pixelised_source.py",
-        "pool.py", "posterior.py", "slope.py",
+        "maps.py", "own_fitter.py", "pixelised_source.py", "pool.py", "population.py", "posterior.py", "slope.py",
         "recipe.toml", "simulate.toml", "no_source.toml", "three.toml",
     }  # fmt: skip
 

@@ -11,9 +11,24 @@ from made_run import made_problem, made_result, sky
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from lensfit.analysis import Analysis
 from lensfit.datasets import read_imaging
-from lensfit.plots import FIGURES, ModelImages, Scene, inspect_figure, position_angle, sky_axes
-from lensfit.plots.panels import round_ticks, stretch
+from lensfit.errors import ModelError
+from lensfit.lensing import Field
+from lensfit.maps import Maps
+from lensfit.plots import (
+    FIGURES,
+    PANELS,
+    ModelImages,
+    Scene,
+    inspect_figure,
+    new_figure,
+    position_angle,
+    sky_axes,
+)
+from lensfit.plots.mass_figures import KAPPAS
+from lensfit.plots.panels import framed, round_ticks, scale_bar, stretch
+from lensfit.plots.scene import PIXELS
 
 SLACS = Path(__file__).parents[2] / "shared/data/slacs/J0029-0055"
 
@@ -175,3 +190,54 @@ def test_ticks_are_few_and_hold_zero(top):
 def test_a_real_lens_is_inspected():
     imaging = read_imaging(SLACS, pixel_scale=0.05, nan="mask")
     inspect_figure(imaging.circular_mask(3.0)).canvas.draw()
+
+
+@pytest.fixture(scope="module")
+def done(mock):
+    imaging, problem = made_problem(mock.imaging)
+    return Analysis.of(problem, made_result(problem, mock.truth), imaging)
+
+
+def test_every_panel_is_drawn_on_axes_of_one_s_own(done):
+    assert set(PANELS) == set(FIGURES) - {"overview"}
+    figure = new_figure(12, 9)
+    for axes, name in zip(figure.subplots(3, 4).flat, PANELS, strict=False):
+        assert done.plot(name, axes) is figure
+        assert axes.get_title() and axes.get_xlabel()
+    figure.canvas.draw()
+    assert isinstance(done.plot("overview"), Figure)
+    with pytest.raises(ModelError, match="convergance: no panel; did you mean convergence"):
+        done.plot("convergance", figure.axes[0])
+    with pytest.raises(ModelError, match="nothing: no figure; there are overview"):
+        done.plot("nothing")
+
+
+def test_convergence_and_magnification_are_those_of_the_model(scene):
+    field, source = scene.field, {"shape": 2, "pixel_scale": 1.0, "center": (0, 0)}
+    maps = Maps.of(scene.model, shape=PIXELS, pixel_scale=2 * field.half_width / PIXELS, center=(field.x, field.y),
+                   source=source)  # fmt: skip
+    kappa = panels(FIGURES["convergence"](scene))["Convergence"].images[0].get_array()
+    np.testing.assert_allclose(kappa, np.clip(maps.convergence, *KAPPAS), rtol=1e-6)
+    mu = panels(FIGURES["magnification"](scene))["Magnification"].images[0].get_array()
+    inside = (abs(maps.magnification) > 0.02) & (abs(maps.magnification) < 50)
+    np.testing.assert_allclose(np.asarray(mu)[inside], abs(maps.magnification)[inside], rtol=1e-4)
+
+
+@pytest.mark.parametrize(("half", "length"), [(2.0, 1.0), (0.3, 0.1), (4.0, 2.0), (0.07, 0.02)])
+def test_a_scale_bar_has_a_round_length_and_says_it(half, length):
+    _, axes = framed(4, 4, (0.1, 0.1, 0.8, 0.8))
+    scale_bar(axes, Field(1.0, -2.0, half))
+    (bar,) = axes.lines
+    assert np.ptp(bar.get_xdata()) == pytest.approx(length) and axes.texts[0].get_text() == f'{length:g}"'
+    assert max(bar.get_xdata()) < 1.0 + half and min(bar.get_ydata()) > -2.0 - half
+
+
+def test_figures_are_pdf_too_where_that_is_asked_for(done, tmp_path):
+    done.save(tmp_path, "pdf")
+    made = {path.stem for path in tmp_path.glob("*.pdf")}
+    assert made == set(FIGURES) and (tmp_path / "source.pdf").read_bytes().startswith(b"%PDF")
+    page = (tmp_path / "report.html").read_text()
+    assert "Lens model" in page and "z<sub>lens" not in page
+    done.with_redshifts(0.5, 2.0).save(tmp_path, "overview")
+    assert "z<sub>lens</sub> = 0.5, z<sub>source</sub> = 2" in (tmp_path / "report.html").read_text()
+    assert not list(tmp_path.glob("*.pdf")), "figures of an earlier run go"

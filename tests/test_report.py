@@ -91,7 +91,7 @@ def test_the_page_needs_nothing_else(folder):
     assert "http://" not in text and "https://" not in text
     page = parsed(path)
     assert not {"script", "link", "iframe", "object"} & set(page.tags)
-    assert len(page.sources) == 10
+    assert len(page.sources) == 12
     for source in page.sources:
         assert base64.b64decode(source.removeprefix("data:image/png;base64,")).startswith(b"\x89PNG")
 

@@ -6,36 +6,49 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from types import FunctionType
 from typing import Any, Protocol, Self
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from lensfit.analysis.sections import paths_of, section_of, with_redshifts
+from lensfit.coolest import write_coolest
+from lensfit.cosmology import FIELDS, Redshifts
+from lensfit.datasets.array_files import open_images
+from lensfit.datasets.cutout import Frame, frame_of
 from lensfit.errors import DataError, FitError, ModelError
 from lensfit.fitters.result import FitResult
+from lensfit.maps import Maps
 from lensfit.model import LensModel, Models
 from lensfit.names import Figures, MassModel, Structure
-from lensfit.observations import Observation, Sections, by_name, observe, read
+from lensfit.observations import Observation, Sections, Shown, observe, read
+from lensfit.plots import png_of
 from lensfit.problem import Problem
 from lensfit.progress import Progress, shown
 from lensfit.recipe import OF_STANDARD, DataSection, FitSection, Recipe, read_recipe, write_recipe
 from lensfit.registry import fitters
-from lensfit.report import write_report
+from lensfit.report import in_notebook, write_report
 from lensfit.results import (
     Photometry,
     Quantity,
     derived_quantities,
     headline,
     photometry_of,
+    physical_quantities,
     read_result,
     renewing,
     write_results,
 )
-from lensfit.results.document import RESULT
-from lensfit.results.files import RECIPE, read_masks
+from lensfit.results.derived import Quantities
+from lensfit.results.document import RESULT, as_document
+from lensfit.results.files import MODEL, RECIPE, SOURCE, read_masks
 from lensfit.start_up import one_blas_thread
 from lensfit.verdict import Trust
+from lensfit.words import nearest
 
 logger = logging.getLogger("lensfit")
 
@@ -63,6 +76,7 @@ class Analysis:
         data: what the data were read from, as a recipe says it; None where a script gave them.
         fit: how it is fitted, as a recipe says it, the seed among it.
         road: what each step was and how many seconds it took.
+        redshifts: of lens and source with the cosmology, None where neither is known.
         posed: data and model as one problem, None before they are looked at so.
         parametric: the analysis whose source was put on pixels, None before that.
     """
@@ -73,6 +87,7 @@ class Analysis:
     data: Sections | None = None
     fit: FitSection = dataclasses.field(default_factory=FitSection)
     road: tuple[dict[str, Any], ...] = ()
+    redshifts: Redshifts | None = None
     posed: Problem | None = None
     parametric: Analysis | None = None
 
@@ -80,8 +95,18 @@ class Analysis:
 
     @classmethod
     def begin(
-        cls, data: Any, model: Model = None, *, mass: MassModel | None = None, light_bands: Structure | None = None,
-        source_bands: Structure | None = None, seed: int = 0, **reading: Any,
+        cls,
+        data: Any,
+        model: Model = None,
+        *,
+        mass: MassModel | None = None,
+        light_bands: Structure | None = None,
+        source_bands: Structure | None = None,
+        seed: int = 0,
+        redshift_lens: float | None = None,
+        redshift_source: float | None = None,
+        cosmology: str | None = None,
+        **reading: Any,
     ) -> Self:
         """Data and model, nothing chosen or fitted yet.
 
@@ -90,12 +115,15 @@ class Analysis:
                 `DataSection`, or a mapping of names to any of these; files of several images are named by these.
             model: see `Model`. mass: the main mass of a standard one, "sie" (by default) or "epl". light_bands,
                 source_bands: the shape of lens light and source of one in several bands, see `analyse`.
+            redshift_lens, redshift_source, cosmology: see `Redshifts`; what is not given is that of info.json.
             reading: of data from files, the fields of `DataSection`, as psf="psf.fits" or mask_radius=2.0.
 
         Raises:
             DataError: the data cannot be used. ModelError: a mass is named beside a model that is no standard one.
         """
-        section = _section(data, reading)
+        said: dict[str, Any] = dict(zip(FIELDS, (redshift_lens, redshift_source, cosmology), strict=True))
+        section = section_of(data, reading)
+        section, redshifts = with_redshifts(section, said)
         observation = observe(data) if section is None else read(section)
         standard = observation.default or None if model is None else model if isinstance(model, str) else None
         if mass is not None and standard is None:
@@ -104,7 +132,7 @@ class Analysis:
             raise ModelError("light_bands and source_bands are of a standard model, and the model given ties its own")
         observation.structured(light_bands, source_bands)
         asked = FitSection(seed=seed, standard=standard, mass=mass, light_bands=light_bands, source_bands=source_bands)
-        return cls(seen=observation, model=model, data=section, fit=asked)
+        return cls(seen=observation, model=model, data=section, fit=asked, redshifts=redshifts)
 
     @classmethod
     def of(cls, problem: Problem, result: FitResult, data: Any) -> Self:
@@ -188,11 +216,23 @@ class Analysis:
         return self.fitted.notes
 
     @cached_property
-    def derived(self) -> dict[str, Quantity]:
+    def derived(self) -> Quantities:
         """Quantities that follow from the parameters, by dotted name, with error, spread and total error."""
         if isinstance(self.seen, Kept):
-            return self.seen.derived
-        return derived_quantities(self.problem, self.observation, self.fitted)
+            found = Quantities(self.seen.derived)
+        else:
+            found = Quantities(derived_quantities(self.problem, self.observation, self.fitted))
+        return found | physical_quantities(found, self.fitted, self.redshifts)
+
+    def with_redshifts(
+        self, lens: float | None = None, source: float | None = None, cosmology: str | None = None
+    ) -> Analysis:
+        """The same with lengths, masses and velocities of these redshifts among its `derived`; see `Redshifts`.
+
+        Raises:
+            DataError: a redshift or the cosmology is none.
+        """
+        return self.changed(redshifts=Redshifts.of(lens, source, cosmology))
 
     @cached_property
     def photometry(self) -> Photometry | None:
@@ -212,25 +252,129 @@ class Analysis:
             result.trust.headline,
             *(f"  {reason}" for reason in result.trust.reasons),
             f"{'Einstein radius':<17}{self.einstein_radius}",
+            *(f"{word:<17}{quantity}" for word, quantity in self._physical.items()),
             f"{label:<17}{result.chi2:.1f} / {result.data_count} = {ratio:.3f}",
         ])  # fmt: skip
+
+    @property
+    def _physical(self) -> dict[str, Quantity]:
+        """What a summary says of the lens where redshifts are known, by its words."""
+        words = {"einstein_radius_kpc": "at the lens", "einstein_mass": "mass within",
+                 "velocity_dispersion": "dispersion"}  # fmt: skip
+        found: dict[str, Quantity] = {}
+        for name, quantity in self.derived.items() if self.redshifts is not None else ():
+            word = words.get(name.rpartition(".")[2])
+            if word is not None:
+                found.setdefault(word, quantity)
+        return found
 
     @property
     def counted(self) -> str:
         """What chi2 sums over."""
         return self.seen.document["data"]["counted"] if isinstance(self.seen, Kept) else self.seen.counted
 
+    def maps(
+        self,
+        data: str = "",
+        *,
+        shape: Any = None,
+        pixel_scale: float | None = None,
+        center: tuple[float, float] | None = None,
+        source: dict[str, Any] | None = None,
+    ) -> Maps:
+        """Convergence, deflection, potential, shear, magnification, light and source on a grid, see `Maps`.
+
+        Args:
+            data: of several data the name of those whose model is mapped; by default the first.
+            shape: (H, W) of the grid, or a number for both; pixel_scale: arcsec per pixel; center: (x, y) of its
+                middle [arcsec]. What is not given is that of the data.
+            source: the same of the source plane, as {"shape": 300, "pixel_scale": 0.005}.
+
+        Raises:
+            FitError: nothing was fitted yet. ModelError: no data have that name. DataError: the grid is none.
+        """
+        model, frame, unit, coefficients = self._mapped(data)
+        return Maps.of(model, shape=shape, pixel_scale=pixel_scale, center=center, source=source, frame=frame,
+                       unit=unit, coefficients=coefficients)  # fmt: skip
+
+    def plot(self, name: str, axes: Axes | None = None) -> Figure:
+        """Draw a panel, as "convergence", "source" or "residual", on axes of your own; give their figure.
+
+        Args:
+            name: that of its file in the run folder; of several data it begins with that of each.
+            axes: where it is drawn; without them a figure is made, of "overview" too.
+
+        Raises:
+            FitError: nothing was fitted yet. ModelError: no panel, or figure, has that name.
+        """
+        shown = self._shown
+        known = shown.figures if axes is None else shown.panels
+        if name not in known:
+            raise ModelError(f"{name}: no {'figure' if axes is None else 'panel'}; {nearest(name, known)}")
+        if axes is None:
+            return shown.figures[name]()
+        shown.panels[name](axes)
+        figure: Any = axes.figure
+        return figure
+
+    @cached_property
+    def _shown(self) -> Shown:
+        """The fit as its figures show it."""
+        result = self.fitted
+        found = self.problem.reconstruct(result.theta) if result.model.pixels() else None
+        return self.observation.shown(self.problem.likelihood, result.model, found)
+
+    def write_coolest(self, path: str | Path, data: str = "") -> Path:
+        """Write the model as a template of COOLEST, NAME.json, that other codes read; see `docs/coolest.md`.
+
+        data: of several data the name of those whose model is written.
+
+        Raises:
+            FitError: nothing was fitted yet. ModelError: the model holds what the standard has not.
+        """
+        return write_coolest(path, self.maps(data), self.redshifts, self.fitted)
+
+    def _mapped(self, data: str) -> tuple[LensModel, Frame, str | None, np.ndarray | None]:
+        """Model, frame and unit of the data of a name, and the coefficients of a source on pixels."""
+        result = self.fitted
+        kept = self.seen.frame() if isinstance(self.seen, Kept) and isinstance(result.model, LensModel) else None
+        if isinstance(self.seen, Kept) and kept is not None:
+            coefficients = self.seen.coefficients() if result.model.pixels() else None
+            return result.model, kept, self.seen.document["data"]["unit"], coefficients
+        frames = self.observation.frames
+        name = data or next(iter(frames))
+        if name not in frames:
+            raise ModelError(f"no data are called {data!r}: there are {', '.join(frames) or 'those of one dataset'}")
+        on = frames[name]
+        (model,) = (part for key, _, part in self.problem.parts(result.model) if key == name)
+        found = self.problem.reconstruct(result.theta) if model.pixels() else None
+        coefficients = None if found is None else np.asarray(found.coefficients)
+        return model, frame_of(on), on.unit, coefficients
+
     def __repr__(self) -> str:
         if self.result is None:
             return f"<Analysis of {self.observation.kind}, nothing fitted yet>"
         return f"<Analysis: {self.trust.word}, Einstein radius {self.einstein_radius}>"
+
+    def _repr_html_(self) -> str:
+        """Verdict, the overview as a picture, and the numbers, for Jupyter."""
+        if self.result is None:
+            return f"<p>{escape(repr(self))}</p>"
+        if isinstance(self.seen, Kept):
+            document = {**self.seen.document, "derived": {name: vars(q) | {"total": q.total} for name, q in
+                                                          self.derived.items()}}  # fmt: skip
+            picture = self.seen.folder / self.seen.document["figures"][0]
+            return in_notebook(document, picture.read_bytes() if picture.is_file() else b"")
+        document = as_document(self.result, self.problem, self.observation, self.derived, [], self.road, self.redshifts)
+        return in_notebook(document, png_of(next(iter(self._shown.figures.values()))()))
 
     # Kept
 
     def save(self, folder: str | Path, figures: Figures = "all") -> Path:
         """Write everything into a folder: result.json, tables, FITS files, samples, figures, recipe, report.
 
-        With `figures` "overview" only that figure of the data is drawn; saved again, an analysis gets the others.
+        With `figures` "overview" only that figure of the data is drawn and no maps are written; saved again, an
+        analysis gets them. With "pdf" each figure of the data is there as a PDF too.
 
         Files that an earlier run wrote and nobody changed go away, other files stay; all appear or none.
         `lensfit.load` reads them back.
@@ -244,7 +388,10 @@ class Analysis:
             raise DataError(f"{folder}: is a file; choose a folder")
         result, derived = self.fitted, self.derived
         with renewing(folder, RESULT) as made:
-            write_results(made, result, self.problem, self.observation, derived, self.road, figures, self.photometry)
+            write_results(
+                made, result, self.problem, self.observation, derived, self.road, figures, self.photometry,
+                self.redshifts,
+            )
             write_report(made)
             self._write_recipe(made / RECIPE, folder)
         return folder
@@ -280,6 +427,23 @@ class Kept:
         return made
 
 
+    def frame(self) -> Frame | None:
+        """The grid of the data as model.fits has it, None where the run does not say it; of several data None."""
+        about = self.document["data"]
+        if "shape" not in about or "origin" not in about:
+            return None
+        with open_images(self.folder / MODEL) as images:
+            wcs = images.wcs("MODEL") if "MODEL" in images.names else None
+        rows, columns = about["shape"]
+        x, y = about["origin"]
+        return Frame(shape=(rows, columns), pixel_scale=about["pixel_scale"], origin=(x, y), wcs=wcs)
+
+    def coefficients(self) -> np.ndarray:
+        """(n, n) of the splines of the source on pixels, of source.fits."""
+        with open_images(self.folder / SOURCE) as images:
+            return np.asarray(images.array("COEFFICIENT"), float)  # in the byte order of this machine
+
+
 def load(folder: str | Path) -> Analysis:
     """The analysis that `Analysis.save`, or `lensfit fit`, wrote into a folder; nothing in it is a pickle.
 
@@ -294,39 +458,6 @@ def load(folder: str | Path) -> Analysis:
     recipe = read_recipe(folder / RECIPE) if (folder / RECIPE).is_file() else Recipe()
     data = None if isinstance(recipe.data, DataSection) and recipe.data.path is None else recipe.data
     kept = Kept(folder, document, derived, data, result.model)
+    redshifts = Redshifts.stated(document.get("cosmology") or {})
     return Analysis(seen=kept, model=recipe.model, result=result, data=data, fit=recipe.fit,
-                    road=tuple(document["road"]))  # fmt: skip
-
-
-def paths_of(section: Sections) -> str:
-    """The files that a section names, as a message shows them."""
-    several = [section] if isinstance(section, DataSection) else section.values()
-    return ", ".join(str(one.path) for one in several)
-
-
-def _section(data: Any, reading: dict[str, Any]) -> Sections | None:
-    """What a recipe would say of data that are read from files, None where they are here already."""
-    several = isinstance(data, (list, tuple)) and bool(data) and all(isinstance(one, (str, Path)) for one in data)
-    if several:
-        data, reading = data[0], {"more": tuple(Path(one) for one in data[1:]), **reading}
-    if isinstance(data, Mapping) and data and all(isinstance(one, (str, Path, DataSection)) for one in data.values()):
-        return {str(name): _asked(one, reading) for name, one in data.items()}
-    if isinstance(data, (str, Path, DataSection)):
-        return by_name(_asked(data, reading))
-    if reading:
-        raise DataError(f"{', '.join(reading)}: can be given where the data are read from files")
-    return None
-
-
-def _asked(data: str | Path | DataSection, reading: dict[str, Any]) -> DataSection:
-    section = data if isinstance(data, DataSection) else DataSection(path=Path(data))
-    paths = {"noise", "psf", "mask"}
-    given = {k: Path(v) if k in paths and v is not None else _plain(v) for k, v in reading.items()}
-    return dataclasses.replace(section, **given)
-
-
-def _plain(value: Any) -> Any:
-    """A value without arrays and numbers of NumPy, as a recipe holds it."""
-    if isinstance(value, (np.ndarray, np.generic)):
-        value = value.tolist()
-    return tuple(_plain(item) for item in value) if isinstance(value, (list, tuple)) else value
+                    road=tuple(document["road"]), redshifts=redshifts)  # fmt: skip

@@ -23,6 +23,7 @@ from lensfit.recipe import DataSection
 from lensfit.registry import fitter as fitter_of
 from lensfit.registry import name_of
 from lensfit.start_up import keeps_programs
+from lensfit.words import counted
 
 logger = logging.getLogger("lensfit")
 
@@ -40,6 +41,9 @@ def analyse(
     mesh: Mesh | Mapping[str, Any] | None = None,
     steps: tuple[Step, ...] | None = None,
     progress: Progress | None = None,
+    redshift_lens: float | None = None,
+    redshift_source: float | None = None,
+    cosmology: str | None = None,
     **reading: Any,
 ) -> Analysis:
     """From data to a verdict, as `lensfit fit` goes.
@@ -66,6 +70,9 @@ def analyse(
             on pixels once the model is fitted. mesh: of pixels, a `Mesh`, or its fields.
         steps: the steps in place of those.
         progress: None shows a bar, `lensfit.progress.silent` nothing.
+        redshift_lens, redshift_source: where they are known (or in info.json beside the data) radii in kpc and pc, the
+            mass within the Einstein radius and the velocity dispersion are among the derived quantities.
+        cosmology: of astropy.cosmology by its name, "Planck18" by default, or as "H0=70, Om0=0.3".
         reading: of data from files, the fields of `lensfit.recipe.DataSection`, as psf="psf.fits".
 
     Returns:
@@ -74,9 +81,9 @@ def analyse(
     Raises:
         DataError: the data cannot be used. ModelError: the model or the mesh cannot. FitError: the fit failed.
     """
-    begun = prepare(
-        data, model, mass=mass, light_bands=light_bands, source_bands=source_bands, seed=seed, **reading
-    )
+    redshifts = {"redshift_lens": redshift_lens, "redshift_source": redshift_source, "cosmology": cosmology}
+    bands = {"light_bands": light_bands, "source_bands": source_bands}
+    begun = prepare(data, model, mass=mass, seed=seed, **bands, **redshifts, **reading)
     if steps is None:
         steps = standard_road(begun, fitter, source=source, mesh=mesh)
     return begun.along(steps, progress)
@@ -97,7 +104,7 @@ def prepare(
     for note in observation.notes:
         logger.info("data: %s", note)
     named = observation.default if model is None else model if isinstance(model, str) else "given"
-    logger.info("model %s: %d free parameters", named, begun.problem.ndim)
+    logger.info("model %s: %s", named, counted(begun.problem.ndim, "free parameter"))
     return begun
 
 

@@ -27,7 +27,8 @@ COMMANDS = {
     "fit-many": ("fit_many", "run"),
     "bench": ("bench", "run"),
     "warm-up": ("warm_up", "run"),
-    **{name: ("commands", name) for name in ("inspect", "report", "simulate", "compare")},
+    "population": ("population", "run"),
+    **{name: ("commands", name) for name in ("inspect", "report", "export", "simulate", "compare")},
 }
 """Of each command its module and function, imported when it is called."""
 HEAP = 100_000

@@ -1,4 +1,4 @@
-"""The short commands: inspect, report, simulate and compare."""
+"""The short commands: inspect, report, export, simulate and compare."""
 from __future__ import annotations
 
 import argparse
@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from lensfit.analysis import prepare
+from lensfit.analysis import load, prepare
 from lensfit.cli.ending import say
 from lensfit.cli.fit import as_options, data_section, read_asked
 from lensfit.cli.run_folder import Display, check_free, taken
@@ -46,6 +46,16 @@ def report(arguments: argparse.Namespace) -> int:
     except OSError as error:
         raise unwritable(arguments.folder, error) from error
     say(str(path))
+    return 0
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Write the model of a run in the format of another code, and print the path."""
+    path = arguments.out or arguments.folder / "coolest.json"
+    try:
+        say(str(load(arguments.folder).write_coolest(path)))
+    except OSError as error:
+        raise unwritable(path, error) from error
     return 0
 
 

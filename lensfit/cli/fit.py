@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import datetime
 import re
 import shlex
 import shutil
@@ -16,10 +17,11 @@ from lensfit.analysis import Analysis, prepare, standard_road
 from lensfit.cli.ending import complain, say
 from lensfit.cli.live import Live
 from lensfit.cli.run_folder import CHECKPOINT, NAME, Display, RunLog, check_free, check_resumable, logger, taken
+from lensfit.datasets.array_choice import Address
 from lensfit.errors import DataError, FitError, ModelError
 from lensfit.fitters.base import Fitter
 from lensfit.fitters.checkpoint import Store
-from lensfit.names import MESH_OPTIONS
+from lensfit.names import MESH_OPTIONS, Figures
 from lensfit.observations import Sections
 from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe
 from lensfit.registry import fitter
@@ -44,9 +46,18 @@ class Asked:
 
 def run(arguments: argparse.Namespace) -> int:
     """Fit, write the run folder, print the verdict: 0 where it is trusted, else 4."""
+    if arguments.out is None:
+        arguments.out = new_folder(arguments)
     with taken(arguments.out):
         _check_out(arguments)
         return _fit(arguments)
+
+
+def new_folder(arguments: argparse.Namespace) -> Path:
+    """runs/NAME-DATE for a run that names no folder: NAME of the data, or of the recipe that names them."""
+    first = Address.of(arguments.data[0]).file if arguments.data else arguments.model
+    name = re.sub(r"[^\w.+-]", "_", Path(first).resolve().name.partition(".")[0]) or "run"
+    return Path("runs") / f"{name}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
 
 
 def _fit(arguments: argparse.Namespace) -> int:
@@ -66,7 +77,7 @@ def _fit(arguments: argparse.Namespace) -> int:
         with Display(arguments.quiet) as display:
             live = Live(folder, begun, display) if arguments.live else None
             done = begun.along(steps, live or display)
-        _save(done, folder)
+        _save(done, folder, arguments.figures)
         if live is not None:
             live.finish(done)
         store.discard()
@@ -81,14 +92,14 @@ def _fit(arguments: argparse.Namespace) -> int:
     return 0 if done.trust.trusted else 4
 
 
-def _save(done: Analysis, folder: Path) -> None:
+def _save(done: Analysis, folder: Path, figures: Figures) -> None:
     """Write the run folder; where that cannot be, the results are kept among the temporary files, and that is told."""
     try:
-        done.save(folder)
+        done.save(folder, figures)
     except DataError as error:
         rescued = Path(tempfile.mkdtemp(prefix="lensfit-results-"))
         try:
-            done.save(rescued)
+            done.save(rescued, figures)
         except DataError:  # there is no room there either
             shutil.rmtree(rescued, ignore_errors=True)
             raise error from None

@@ -10,6 +10,7 @@ from lensfit.cli.ending import say
 from lensfit.cli.run_folder import RunLog
 from lensfit.survey import OPTIONS, Lines, analyse_many, read_catalogue
 from lensfit.survey.tables import ECSV
+from lensfit.words import counted
 
 logger = logging.getLogger("lensfit")
 
@@ -36,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.quiet:
         tally = survey.tally
         rest = tally.done - tally.trusted
-        say(f"{tally.total} lenses: {tally.trusted} trusted, {rest} not, {tally.failed} failed")
+        say(f"{counted(tally.total, 'lens', 'lenses')}: {tally.trusted} trusted, {rest} not, {tally.failed} failed")
         say(f"{'table':<17}{survey.folder / ECSV}")
         say(f"{'page':<17}{survey.index}")
     return 0 if survey.tally.done else 5

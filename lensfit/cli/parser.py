@@ -14,6 +14,7 @@ from lensfit.names import (
     MASSES,
     NAN_POLICIES,
     NOISE_MEANINGS,
+    PRESETS,
     REGULARISATIONS,
     SIDES,
     SIGNS,
@@ -42,6 +43,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     if arguments.command == "fit" and not arguments.data and arguments.model is None:
         parser.error("fit: no data; give DATA, or a --model file that names the data")
+    if arguments.command == "fit" and arguments.out is None and (arguments.resume or arguments.overwrite):
+        parser.error("fit: --resume and --overwrite are about a run folder; name it as --out")
     return arguments
 
 
@@ -56,8 +59,10 @@ def _make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_fit(commands)
     _add_fit_many(commands)
+    _add_population(commands)
     _add_inspect(commands)
     _add_report(commands)
+    _add_export(commands)
     _add_simulate(commands)
     _add_compare(commands)
     _add_bench(commands)
@@ -82,7 +87,7 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
     _add_pixel_options(parser)
     parser.add_argument("--fitter", metavar="NAME", help="staged, lm, emcee, dynesty, ...; default: staged")
     parser.add_argument("--seed", metavar="N", type=_seed, help="same seed, same result; default: 0")
-    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="run folder, new or empty")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="run folder, new or empty; default: runs/NAME-DATE")
     folder = parser.add_mutually_exclusive_group()
     folder.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run in DIR")
     folder.add_argument("--resume", action="store_true", help="go on with the interrupted run in DIR")
@@ -90,6 +95,8 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
         "--live", action="store_true",
         help="draw data, model and residual into DIR/live.png while the fit runs, leave live.gif of how it converged",
     )
+    parser.add_argument("--figures", choices=FIGURE_CHOICES, default="all",
+                        help="all, the overview alone (and no maps), or all with a PDF beside each; default: all")
     parser.add_argument("--quiet", action="store_true", help="no progress, nothing on standard output")
 
 
@@ -126,6 +133,15 @@ def _add_pixel_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--positive", action="store_const", const=True, help="keep the source from being negative")
 
 
+def _add_population(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "population", "mean and intrinsic scatter of a parameter over many lenses")
+    parser.add_argument("folder", metavar="DIR", type=Path, help="of fit-many, or with a run folder a lens")
+    parser.add_argument("--parameter", metavar="NAME", default="slope", help="dotted, or its last part; default: slope")
+    parser.add_argument("--no-outliers", action="store_true", help="all lenses are of the population")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="folder of its files; default: population in DIR")
+    parser.add_argument("--quiet", action="store_true", help="nothing on standard output")
+
+
 def _add_inspect(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "inspect", "show what is understood of data before they are fitted")
     parser.add_argument("data", metavar="DATA", type=Path, nargs="+", help="file or folder, several of visibilities")
@@ -138,8 +154,17 @@ def _add_report(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("folder", metavar="DIR", type=Path, help="run folder that `lensfit fit` or Analysis.save wrote")
 
 
+def _add_export(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "export", "write the model of a run in a format that other codes read")
+    parser.add_argument("folder", metavar="RUN", type=Path, help="run folder that `lensfit fit` or Analysis.save wrote")
+    form = parser.add_mutually_exclusive_group(required=True)
+    form.add_argument("--coolest", action="store_true", help="a template of COOLEST")
+    parser.add_argument("--out", metavar="FILE.json", type=Path, help="default: coolest.json in RUN")
+
+
 def _add_simulate(commands: argparse._SubParsersAction) -> None:
-    parser = _command(commands, "simulate", "observe a model: data with noise, and truth.json")
+    told = f"observe a model: data with noise, and truth.json; presets of [instrument]: {', '.join(PRESETS)}"
+    parser = _command(commands, "simulate", told)
     parser.add_argument("model", metavar="MODEL.toml", type=Path, help="recipe of numbers with [instrument]")
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder, new or empty")
     parser.add_argument("--seed", metavar="N", type=_seed, default=0, help="of the noise; default: 0")
@@ -223,6 +248,12 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--noise-scale", metavar="F", type=_scale,
         help="multiply the noise, and take it as it is then; auto: by what the scatter of visibilities says",
+    )
+    group = parser.add_argument_group("redshifts, for lengths, masses and velocities")
+    group.add_argument("--redshift-lens", metavar="Z", type=_seconds, help="default: that of info.json, if it has one")
+    group.add_argument("--redshift-source", metavar="Z", type=_seconds, help="likewise")
+    group.add_argument(
+        "--cosmology", metavar="NAME", help='of astropy.cosmology, or "H0=70, Om0=0.3"; default: Planck18'
     )
     group = parser.add_argument_group("visibilities")
     group.add_argument("--sign", type=int, choices=SIGNS, help="of V = sum I exp(sign 2 pi i (u l + v m))")

@@ -4,6 +4,7 @@ from lensfit.datasets.cutout import disc
 from lensfit.datasets.dataset import Dataset, annular_mask, circular_mask, pixel_centers
 from lensfit.datasets.field import FieldObject, FieldTable, arcs_signal, find_field, fine_image
 from lensfit.datasets.imaging import Imaging, blocks
+from lensfit.datasets.info_file import stated_in
 from lensfit.datasets.interferometer import Interferometer, least_field
 from lensfit.datasets.masks import USED_AS_IT_IS, brightest_place, leaves_a_region
 from lensfit.datasets.noise import level_of_sky
@@ -46,6 +47,7 @@ __all__ = [
     "read_imaging",
     "read_interferometer",
     "read_psf",
+    "stated_in",
     "write_imaging",
     "write_interferometer",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
 
-from lensfit.datasets.dataset import Source, check_shapes, circular_mask, native, pixel_axes, place
+from lensfit.datasets.dataset import Dataset, Source, check_shapes, circular_mask, native, pixel_axes, place
 from lensfit.datasets.masks import USED_AS_IT_IS, asked_about, leaves_a_region, left_out
 from lensfit.datasets.noise import standard_deviations
 from lensfit.datasets.sky import deviation, differences
@@ -105,6 +105,11 @@ class Frame:
             origin=(self.origin[0] + x * self.pixel_scale, self.origin[1] + y * self.pixel_scale),
             wcs=None if self.wcs is None else self.wcs.slice(part),
         )
+
+
+def frame_of(data: Dataset) -> Frame:
+    """Where the pixels of a dataset's image grid lie."""
+    return Frame(shape=data.shape, pixel_scale=data.pixel_scale, origin=data.origin, wcs=data.wcs)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import Any, Self, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias
 
 import numpy as np
 from astropy.io import fits
@@ -60,6 +60,11 @@ class Dataset(ABC):
     def document(self) -> dict[str, Any]:
         """What result.json says of the data: numbers, strings, lists, tuples and dicts alone."""
 
+    def __repr__(self) -> str:
+        rows, columns = self.shape
+        said = f"{rows} x {columns} pixels of {self.pixel_scale:.6g} arcsec, {np.count_nonzero(~self.mask)} used"
+        return f"<{type(self).__name__}: {said}, {self.unit_label}; .describe() says more>"
+
     @property
     def shape(self) -> tuple[int, int]:
         """(H, W) in pixels."""
@@ -114,15 +119,29 @@ class Dataset(ABC):
 
     def frame_header(self) -> fits.Header:
         """The WCS of the grid as a FITS header, or offsets from the origin of x and y in arcsec."""
-        if self.wcs is not None:
-            return self.wcs.to_header(relax=True)
-        header = fits.Header()
-        for axis, side, origin in zip((1, 2), self.shape[::-1], self.origin, strict=True):
-            header[f"CRPIX{axis}"] = (side + 1) / 2
-            header[f"CRVAL{axis}"] = origin
-            header[f"CDELT{axis}"] = self.pixel_scale
-            header[f"CUNIT{axis}"] = "arcsec"
-        return header
+        return self.wcs.to_header(relax=True) if self.wcs is not None else offset_header(self)
+
+
+class OnGrid(Protocol):
+    """Anything with pixels: shape (H, W), arcsec per pixel, (x, y) of the middle [arcsec]."""
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+    @property
+    def pixel_scale(self) -> float: ...
+    @property
+    def origin(self) -> tuple[float, float]: ...
+
+
+def offset_header(grid: OnGrid) -> fits.Header:
+    """Offsets x and y in arcsec of a grid without celestial coordinates."""
+    header = fits.Header()
+    for axis, side, origin in zip((1, 2), grid.shape[::-1], grid.origin, strict=True):
+        header[f"CRPIX{axis}"] = (side + 1) / 2
+        header[f"CRVAL{axis}"] = origin
+        header[f"CDELT{axis}"] = grid.pixel_scale
+        header[f"CUNIT{axis}"] = "arcsec"
+    return header
 
 
 def pixel_centers(

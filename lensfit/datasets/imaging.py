@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from astropy.wcs import WCS
 
-from lensfit.datasets.cutout import Frame, Place, cut_note, window
+from lensfit.datasets.cutout import Frame, Place, cut_note, frame_of, window
 from lensfit.datasets.dataset import (
     ARGUMENT,
     LARGEST,
@@ -34,9 +34,10 @@ from lensfit.datasets.psf import check_psf_fits, checked_psf, fwhm, narrower_tha
 from lensfit.datasets.psf_resampling import rebinned_psf
 from lensfit.errors import DataError
 from lensfit.names import NAN_POLICIES, NanPolicy, NoiseIs
+from lensfit.words import counted
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Imaging(Dataset):
     """One image of a lens, made by `from_arrays`; unmasked data are finite and unmasked noise is > 0.
 
@@ -135,7 +136,7 @@ class Imaging(Dataset):
     @property
     def frame(self) -> Frame:
         """Where its pixels lie."""
-        return Frame(shape=self.shape, pixel_scale=self.pixel_scale, origin=self.origin, wcs=self.wcs)
+        return frame_of(self)
 
     @property
     def hash(self) -> str:
@@ -181,6 +182,7 @@ class Imaging(Dataset):
         return {
             "shape": self.shape,
             "pixel_scale": self.pixel_scale,
+            "origin": self.origin,
             "unit": self.unit,
             "pixels_used": int(np.count_nonzero(~self.mask)),
             "psf_shape": self.psf.shape,
@@ -333,7 +335,7 @@ def check_squares(data: np.ndarray, noise: np.ndarray, used: np.ndarray, sources
 def _masked(mask: np.ndarray, bad: np.ndarray, reason: str, notes: list[str]) -> np.ndarray:
     new = bad & ~mask
     if new.any():
-        notes.append(f"{np.count_nonzero(new)} pixels masked: {reason}")
+        notes.append(f"{counted(int(np.count_nonzero(new)), 'pixel')} masked: {reason}")
     return mask | new
 
 

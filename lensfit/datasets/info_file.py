@@ -105,5 +105,8 @@ KINDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "mask_is": ('"masked" or "used"', _mask_is),
     "wavelength": ("a number of metres", _number),
     "primary_beam": ("a number of arcsec", _number),
+    "redshift_lens": ("a redshift", _number),
+    "redshift_source": ("a redshift", _number),
+    "cosmology": ("the name of a cosmology", _text),
 }
 """Of each name what it states, in words, and the function that takes it."""

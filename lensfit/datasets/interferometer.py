@@ -27,7 +27,7 @@ MOST_PIXELS = 2**24
 """Pixels of the largest image grid."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Interferometer(Dataset):
     """Visibilities and the pixels of the sky that may emit, made by `of` or `from_arrays`.
 

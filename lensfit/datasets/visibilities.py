@@ -9,6 +9,7 @@ import numpy as np
 from lensfit.datasets.dataset import LARGEST, MASKING_NOISE, Source, place, visible_notes
 from lensfit.errors import DataError
 from lensfit.names import SIDES, SIGNS, East, Sign
+from lensfit.words import counted
 
 NanRows: TypeAlias = Literal["error", "drop"]
 
@@ -20,7 +21,7 @@ FIELD = 0.3
 """Fringes of the shortest baseline that the field has to hold: half the largest structure it records."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Visibilities:
     """V_k = sum_m I_m exp(-2 pi i (u_k x_m + v_k y_m)) with x to the right, y up, both in radians.
 
@@ -107,6 +108,9 @@ class Visibilities:
 
     def __len__(self) -> int:
         return len(self.u)
+
+    def __repr__(self) -> str:
+        return f"<{counted(len(self), 'visibility', 'visibilities')} on baselines up to {self.longest:.4g} wavelengths>"
 
     @property
     def longest(self) -> float:

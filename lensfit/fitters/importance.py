@@ -16,6 +16,7 @@ from lensfit.fitters.result import Clock, FitResult, Samples, result_of
 from lensfit.problem import Problem
 from lensfit.terms import Term
 from lensfit.verdict import Check, Trust
+from lensfit.words import counted
 
 FIRST = 1000
 """Draws from a new proposal before it is judged, by them alone: those before it have been used to choose it."""
@@ -221,7 +222,7 @@ class Importance:
                 "distribution for weighted draws. Run nuts from the same start: fit(problem, 'nuts', start=...)"
             )
         enough = weighted.effective >= self.effective_samples
-        worth = f"{weighted.effective:.0f} effective samples of {len(last.z)} draws"
+        worth = f"{weighted.effective:.0f} effective samples of {counted(len(last.z), 'draw')}"
         finding = f"Pareto k of the weights is {k:.2f} (at most {weighted.limit:.2f}); {worth}"
         short = () if enough else (f"{worth}, {self.effective_samples} asked: raise draws, or run nuts",)
         return result_of(

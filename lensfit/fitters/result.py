@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from html import escape
 from typing import Any
 
 import jax.numpy as jnp
@@ -14,6 +15,7 @@ from lensfit.fitters.laplace import Laplace, laplace, values_at
 from lensfit.model import LensModel
 from lensfit.problem import Problem
 from lensfit.verdict import Trust
+from lensfit.words import counted, nearest, number_text
 
 DRAWS = 128
 """Samples over which the scatter of the solved amplitudes is measured."""
@@ -50,7 +52,7 @@ class Search:
     other: np.ndarray
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class FitResult:
     """What a fitter found; arrays follow the order of `names`, values in `units`.
 
@@ -110,7 +112,39 @@ class FitResult:
             return float(self.theta[self.names.index(name)])
         if name in self.amplitude_names:
             return float(self.amplitudes[self.amplitude_names.index(name)])
-        raise KeyError(f"{name}: the fit has {', '.join(self.names + self.amplitude_names)}")
+        raise KeyError(f"{name}: no parameter of the fit; {nearest(name, self.names + self.amplitude_names)}")
+
+    def __repr__(self) -> str:
+        ratio = f"chi2 {self.chi2:.1f} / {self.data_count} = {self.chi2 / self.data_count:.3f}"
+        known = [counted(len(self.names), "parameter"), ratio]
+        known += [] if self.samples is None else [counted(len(self.samples), "sample")]
+        return f"<FitResult of {self.fitter}: {self.trust.word}, {', '.join(known)}>"
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """(name, value +- total error to its digits, unit) of each parameter, then of each solved amplitude."""
+        spread = np.where(np.isnan(self.spread), 0.0, self.spread)
+        found = zip(self.names, self.theta, np.hypot(self.errors, spread), self.units, strict=True)
+        solved = zip(self.amplitude_names, self.amplitudes, self.amplitude_errors, strict=True)
+        every = [*found, *((name, value, error, "data unit") for name, value, error in solved)]
+        return [(name, f"{number_text(value, error)} +- {error:.2g}", unit) for name, value, error, unit in every]
+
+    def summary(self) -> str:
+        """Verdict with its reasons, chi2, and all parameters with their total errors, one a line."""
+        ratio = f"chi2 {self.chi2:.1f} / {self.data_count} = {self.chi2 / self.data_count:.3f}"
+        rows = self.rows()
+        width = max((len(name) for name, _, _ in rows), default=0)
+        return "\n".join([
+            self.trust.headline,
+            *(f"  {reason}" for reason in self.trust.reasons),
+            f"{ratio}, ln L {self.log_likelihood:.1f}, {self.fitter} in {self.seconds:.1f} s",
+            *(f"{name:<{width}}  {number} {unit}".rstrip() for name, number, unit in rows),
+        ])  # fmt: skip
+
+    def _repr_html_(self) -> str:
+        """The summary as a table, for Jupyter."""
+        cells = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in self.rows())
+        about = escape(repr(self).strip("<>"))
+        return f"<p><b>{escape(self.trust.headline)}</b><br>{about}</p><table>{cells}</table>"
 
 
 @dataclasses.dataclass(frozen=True)

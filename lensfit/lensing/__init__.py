@@ -28,6 +28,7 @@ from lensfit.lensing.lens_equation import (
     unmasked_field,
     whole_field,
 )
+from lensfit.lensing.source_plane import mesh_field, source_field, within_mesh
 
 __all__ = [
     "Cells",
@@ -48,9 +49,12 @@ __all__ = [
     "magnification",
     "main_critical_curve",
     "mean_images",
+    "mesh_field",
+    "source_field",
     "source_magnification",
     "traced",
     "unlensed",
     "unmasked_field",
     "whole_field",
+    "within_mesh",
 ]

@@ -21,7 +21,7 @@ CUT_RADIUS = 1e-4
 TANGENTIAL, RADIAL = 0, 1
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class CriticalCurves:
     """Curves as (N, 2) arrays of x, y [arcsec]; a closed one ends where it starts.
 
@@ -35,6 +35,9 @@ class CriticalCurves:
     tangential_caustics: tuple[np.ndarray, ...]
     radial_caustics: tuple[np.ndarray, ...]
     cuts: tuple[np.ndarray, ...]
+
+    def __repr__(self) -> str:
+        return f"<CriticalCurves: {len(self.tangential)} tangential, {len(self.radial)} radial, with their caustics>"
 
     @property
     def main(self) -> np.ndarray:

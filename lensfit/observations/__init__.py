@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lensfit import datasets as files
+from lensfit.cosmology import FIELDS
 from lensfit.datasets import Imaging, Interferometer
 from lensfit.errors import DataError
 from lensfit.likelihood.calibration import Observations
@@ -27,7 +28,7 @@ KINDS: dict[type, Callable[..., Observation]] = {
 """What makes the observation of a dataset, by its class."""
 TOGETHER = Interferometer
 """Of which several without names are data of one observation."""
-NO_READER_S = {"path", "more", "antenna_phases"}
+NO_READER_S = {"path", "more", "antenna_phases", *FIELDS}
 """What a recipe says of data that is not for their reader."""
 
 

@@ -16,9 +16,19 @@ from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
 from lensfit.names import IMAGE_MODELS, MassModel
 from lensfit.observations.companions import Companion, find_companions, leave_out
-from lensfit.observations.observation import Observation, Shown, planes_of
+from lensfit.observations.observation import Observation, Shown, panels_of, planes_of
 from lensfit.observations.region import add_note, choose_mask, see_field
-from lensfit.plots import FIGURES, OVERVIEW_PANELS, PIXEL_FIGURES, Glance, Scene, inspect_figure, pixel_scene
+from lensfit.plots import (
+    FIGURES,
+    OVERVIEW_PANELS,
+    PANELS,
+    PIXEL_FIGURES,
+    PIXEL_PANELS,
+    Glance,
+    Scene,
+    inspect_figure,
+    pixel_scene,
+)
 from lensfit.recipe import DataSection
 from lensfit.standard import STANDARD, with_galaxies
 
@@ -108,7 +118,7 @@ class ImageObservation(Observation):
         """Figures on the frame of the image."""
         if found is None:
             return self.drawn(self.scene(term, model))
-        return self.drawn(pixel_scene(self.imaging, term, found), PIXEL_FIGURES, ())
+        return self.drawn(pixel_scene(self.imaging, term, found), PIXEL_FIGURES, PIXEL_PANELS, ())
 
     def scene(self, term: Any, model: LensModel) -> Scene:
         """What the figures of a fitted model of numbers show."""
@@ -116,11 +126,11 @@ class ImageObservation(Observation):
 
     def drawn(
         self, scene: Scene, figures: Mapping[str, Callable[[Scene], Figure]] = FIGURES,
-        sheet: tuple[str, ...] = OVERVIEW_PANELS,
+        panels: Mapping[str, Any] = PANELS, sheet: tuple[str, ...] = OVERVIEW_PANELS,
     ) -> Shown:
-        """The figures and images of a scene."""
+        """The figures, panels and images of a scene."""
         made = {name: partial(figure, scene) for name, figure in figures.items()}
-        return Shown(made, planes_of(scene, self.imaging), sheet)
+        return Shown(made, planes_of(scene, self.imaging), panels_of(scene, panels), sheet)
 
     def describe(self) -> list[tuple[str, str]]:
         """That of the image."""

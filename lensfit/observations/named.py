@@ -183,13 +183,14 @@ class NamedObservations(Observation):
         images = self._images if len(self._images) > 1 else {}
         scenes = {name: one.scene(term.terms[name], model[name]) for name, one in images.items()}
         colours = colours_of([(name, term.terms[name], model[name]) for name in scenes])
-        figures, planes = band_figures(scenes, colours) if scenes else {}, []
+        figures, planes, panels = band_figures(scenes, colours) if scenes else {}, [], {}
         for name, one in self.observations.items():
             scene = scenes.get(name)
             shown = one.shown(term.terms[name], model[name], None) if scene is None else images[name].drawn(scene)
             figures |= {f"{name}_{figure}": make for figure, make in shown.figures.items()}
+            panels |= {f"{name}_{panel}": draw for panel, draw in shown.panels.items()}
             planes += [dataclasses.replace(plane, name=f"{name}_{plane.name}") for plane in shown.planes]
-        return Shown(figures, tuple(planes))
+        return Shown(figures, tuple(planes), panels)
 
     def figure(self) -> Figure:
         """That of the first."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lensfit.datasets import Dataset
@@ -36,12 +37,23 @@ class Plane:
 class Shown:
     """A fit as its files show it: figures by the name of their file, the overview first, and images.
 
-    sheet: the figures whose panels, side by side, are the first figure, which then need not be drawn itself.
+    panels: those of one scene, by name, each drawn on axes that are given. sheet: the figures whose panels, side by
+    side, are the first figure, which then need not be drawn itself.
     """
 
     figures: Mapping[str, Callable[[], Figure]]
     planes: tuple[Plane, ...]
+    panels: Mapping[str, Callable[[Axes], None]]
     sheet: tuple[str, ...] = ()
+
+
+def panels_of(scene: Any, panels: Mapping[str, Callable[[Axes, Any], None]]) -> dict[str, Callable[[Axes], None]]:
+    """The panels of a scene."""
+
+    def on(panel: Callable[[Axes, Any], None]) -> Callable[[Axes], None]:
+        return lambda axes: panel(axes, scene)
+
+    return {name: on(panel) for name, panel in panels.items()}
 
 
 def planes_of(scene: AnyScene, frame: Dataset) -> tuple[Plane, ...]:

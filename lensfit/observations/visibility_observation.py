@@ -18,11 +18,13 @@ from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
 from lensfit.names import VISIBILITY_MODELS
 from lensfit.observations.elsewhere import Unlensed, take_out
-from lensfit.observations.observation import Observation, Shown, planes_of
+from lensfit.observations.observation import Observation, Shown, panels_of, planes_of
 from lensfit.observations.window import choose_window, look_at_window
 from lensfit.plots import (
     PIXEL_VISIBILITY_FIGURES,
+    PIXEL_VISIBILITY_PANELS,
     VISIBILITY_FIGURES,
+    VISIBILITY_PANELS,
     VisibilityScene,
     inspect_visibilities,
     pixel_visibility_scene,
@@ -151,10 +153,12 @@ class VisibilityObservation(Observation):
         """Dirty images, sky, source and residuals by baseline."""
         if found is None:
             scene, figures = VisibilityScene.of(self.observations, model), VISIBILITY_FIGURES
+            panels = VISIBILITY_PANELS
         else:
             scene, figures = pixel_visibility_scene(self.observations, found), PIXEL_VISIBILITY_FIGURES
+            panels = PIXEL_VISIBILITY_PANELS
         made = {name: partial(figure, scene) for name, figure in figures.items()}
-        return Shown(made, planes_of(scene, self.frame))
+        return Shown(made, planes_of(scene, self.frame), panels_of(scene, panels))
 
     def describe(self) -> list[tuple[str, str]]:
         """That of all datasets."""

@@ -10,6 +10,7 @@ from matplotlib.colors import AsinhNorm, Normalize
 from matplotlib.figure import Figure
 
 from lensfit.lensing import centers
+from lensfit.plots.mass_figures import convergence, magnification_map, show_critical_curves
 from lensfit.plots.panels import (
     LIGHT,
     OVER_NOISE,
@@ -24,6 +25,7 @@ from lensfit.plots.panels import (
     new_figure,
     note,
     outlined,
+    scale_bar,
     show,
     single,
     stretch,
@@ -35,6 +37,7 @@ def data(axes: Axes, scene: Scene | Glance) -> None:
     """The data."""
     _sky_image(axes, scene, np.where(scene.imaging.mask, np.nan, scene.imaging.data), _scale(scene), "Data")
     compass(axes, scene.imaging.wcs, scene.field)
+    scale_bar(axes, scene.field)
 
 
 def model(axes: Axes, scene: Scene | Glance) -> None:
@@ -75,13 +78,6 @@ def image_plane(axes: Axes, scene: Scene) -> None:
     legend(axes, "upper right")  # the corners are masked
 
 
-def show_critical_curves(axes: Axes, scene: AnyScene) -> None:
-    """The critical curves."""
-    curves = scene.plane.curves
-    outlined(axes, _seen(scene, curves.tangential), scene.field, "tangential critical curve", "-")
-    outlined(axes, _seen(scene, curves.radial), scene.field, "radial critical curve", "--")
-
-
 def show_images(axes: Axes, scene: AnyScene) -> None:
     """The images of the source's centre, and the centres of the masses."""
     for parity, marker, word in ((1, "o", "minimum (+)"), (-1, "s", "saddle (\N{MINUS SIGN})")):
@@ -104,6 +100,7 @@ def source_plane(axes: Axes, scene: AnyScene) -> None:
     norm = AsinhNorm(linear_width=0.1 * peak, vmin=0, vmax=peak) if peak > 0 else Normalize(0, 1)
     show(axes, image, scene.plane.source_field, norm, SOURCE, scene.unit)
     show_caustics(axes, scene, "Source plane")
+    scale_bar(axes, scene.plane.source_field)
     legend(axes)
 
 
@@ -130,16 +127,23 @@ def overview(scene: Scene) -> Figure:
 
 
 def profile_figure(scene: Scene) -> Figure:
-    """Mean brightness in rings about the lens: data with its 1-sigma error, model, lens light, source."""
+    """The panel `profile` alone."""
     figure, axes = framed(6.2, 4.4, (0.12, 0.12, 0.85, 0.8))
+    profile(axes, scene)
+    return figure
+
+
+def profile(axes: Axes, scene: Scene) -> None:
+    """Mean brightness in rings about the lens: data with its 1-sigma error, model, lens light, source."""
     images, (radius, mean, count) = scene.images, _rings(scene)
     r, data = mean(radius), mean(scene.imaging.data)
     error = np.sqrt(mean(scene.imaging.noise**2) / count)
-    axes.fill_between(r, data - error, data + error, color="0.75", label=f"data, 1 {SIGMA}", lw=0)
-    axes.plot(r, data, ".", color="black", ms=4, label="data")
-    axes.set_yscale("log", nonpositive="mask")
     low = float(np.median(error))
     least = 0.3 * low
+    below, above = (np.maximum(data + sign * error, 0.1 * least) for sign in (-1, 1))  # a logarithm has no less
+    axes.fill_between(r, below, above, color="0.75", label=f"data, 1 {SIGMA}", lw=0)
+    axes.plot(r, data, ".", color="black", ms=4, label="data")
+    axes.set_yscale("log", nonpositive="mask")
     _plot_arcs(axes, r, mean(np.where(scene.imaging.mask, 0.0, images.arcs)), error, least)
     for values, colour, style, word in (
         (images.model, "#0072b2", "-", "model"),
@@ -153,19 +157,25 @@ def profile_figure(scene: Scene) -> Figure:
     axes.set_title("Radial profile", fontsize=10)
     axes.tick_params(labelsize=8, which="both", direction="in")
     axes.legend(fontsize=8, frameon=False)
-    return figure
 
 
+PANELS: dict[str, Callable[[Axes, Scene], None]] = {
+    "data": data,
+    "model": model,
+    "residual": residual,
+    "lens_light": lens_light,
+    "arcs": arcs,
+    "lensed_source": lensed_source,
+    "image_plane": image_plane,
+    "source": source_plane,
+    "convergence": convergence,
+    "magnification": magnification_map,
+    "profile": profile,
+}
+"""Every panel of a fit: a function of axes and a scene."""
 FIGURES: dict[str, Callable[[Scene], Figure]] = {
     "overview": overview,
-    "data": partial(single, data),
-    "model": partial(single, model),
-    "residual": partial(single, residual),
-    "lens_light": partial(single, lens_light),
-    "arcs": partial(single, arcs),
-    "lensed_source": partial(single, lensed_source),
-    "image_plane": partial(single, image_plane),
-    "source": partial(single, source_plane),
+    **{name: partial(single, panel) for name, panel in PANELS.items()},
     "profile": profile_figure,
 }
 """Every figure of a fit, by the name of its file."""

@@ -11,6 +11,7 @@ from lensfit.datasets.cutout import Frame, window
 from lensfit.datasets.dataset import MASKING_NOISE
 from lensfit.lensing import Field, unmasked_field
 from lensfit.plots.panels import LIGHT, MASKED, SIGMA, SOURCE, compass, finish, legend, new_figure, note, show, stretch
+from lensfit.words import counted
 
 MOST = 1500
 """Most pixels along a side that are drawn; those of a larger image are averaged."""
@@ -68,7 +69,7 @@ def _region(axes: Axes, imaging: Imaging, good: np.ndarray) -> None:
     seen, frame = _thinned(ratio, imaging.frame.cut(part))
     show(axes, seen, frame, stretch(seen, 1.0), LIGHT, f"data / {SIGMA}")
     finish(axes, "Region used: signal over noise", field)
-    note(axes, f"{np.count_nonzero(good)} pixels used, peak {np.nanmax(ratio):.3g}")
+    note(axes, f"{counted(int(np.count_nonzero(good)), 'pixel')} used, peak {np.nanmax(ratio):.3g}")
     compass(axes, imaging.wcs, field)
     axes.set_facecolor(MASKED)  # beyond the image
 

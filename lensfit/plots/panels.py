@@ -1,6 +1,7 @@
 """The grammar of a panel: an image in arcsec with its colour bar, its masked pixels and its compass."""
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +22,8 @@ from lensfit.datasets.cutout import Frame
 from lensfit.lensing import Field
 
 MASKED = "#c4c4c4"
+BAR = 0.55
+"""The longest scale bar, in units of half the width of a panel."""
 DPI = 180
 FINE_DPI = 240
 """Of figures of one panel: two of their pixels are one of a sheet, along each axis."""
@@ -46,6 +49,13 @@ def pixels_of(figure: Figure, share: float = 1.0) -> np.ndarray:
     canvas: Any = figure.canvas
     canvas.draw()
     return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
+
+
+def png_of(figure: Figure) -> bytes:
+    """A figure drawn, as the content of a PNG file."""
+    made = io.BytesIO()
+    imsave(made, pixels_of(figure), format="png")
+    return made.getvalue()
 
 
 def write_png(path: Path, pixels: np.ndarray) -> None:
@@ -148,6 +158,17 @@ def compass(axes: Axes, wcs: WCS | None, field: Field) -> None:
         tip, place = start + length * vector, start + 1.35 * length * vector
         axes.annotate("", tuple(tip), tuple(start), arrowprops=arrow | {"path_effects": _outline()})
         axes.text(place[0], place[1], letter, text, path_effects=_outline())
+
+
+def scale_bar(axes: Axes, field: Field) -> None:
+    """A bar of a round length in the lower right corner, with that length [arcsec]."""
+    digits = 10.0 ** np.floor(np.log10(BAR * field.half_width))
+    length = max(digit * digits for digit in (1, 2, 5) if digit * digits <= BAR * field.half_width)
+    right, low = field.x + 0.9 * field.half_width, field.y - 0.86 * field.half_width
+    axes.plot([right - length, right], [low, low], color="white", lw=2.0, solid_capstyle="butt",
+              path_effects=_outline())  # fmt: skip
+    text = {"color": "white", "fontsize": 7.5, "ha": "center", "va": "top"}
+    axes.text(right - length / 2, low - 0.03 * field.half_width, f'{length:g}"', path_effects=_outline(), **text)
 
 
 def sky_axes(wcs: WCS) -> tuple[np.ndarray, np.ndarray]:

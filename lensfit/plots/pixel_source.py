@@ -6,16 +6,25 @@ from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import AsinhNorm, LogNorm, Normalize
+from matplotlib.colors import AsinhNorm, Normalize
 from matplotlib.figure import Figure
 
 from lensfit.datasets import Imaging
-from lensfit.lensing import Field, critical_curves, image_positions, magnification, unmasked_field
+from lensfit.lensing import (
+    Field,
+    critical_curves,
+    image_positions,
+    mesh_field,
+    source_field,
+    unmasked_field,
+    within_mesh,
+)
 from lensfit.likelihood.calibration import Observations
 from lensfit.likelihood.pixel_images import PixelImagingLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.plots.image_figures import (
     FIGURES,
+    PANELS,
     arcs,
     data,
     image_plane,
@@ -23,12 +32,13 @@ from lensfit.plots.image_figures import (
     model,
     residual,
     show_caustics,
-    show_critical_curves,
 )
-from lensfit.plots.panels import LIGHT, MASKED, SOURCE, finish, in_two_rows, legend, new_figure, note, show, single
+from lensfit.plots.mass_figures import magnification_map
+from lensfit.plots.panels import LIGHT, MASKED, SOURCE, in_two_rows, legend, new_figure, note, show, single
 from lensfit.plots.scene import PIXELS, AnyScene, ModelImages, Plane, Scene, VisibilityScene, seen_by
 from lensfit.plots.visibility_figures import (
     VISIBILITY_FIGURES,
+    VISIBILITY_PANELS,
     baselines,
     dirty,
     dirty_model,
@@ -36,29 +46,21 @@ from lensfit.plots.visibility_figures import (
     sky,
 )
 
-LARGEST = 100.0
-"""Magnification at which the picture of it ends."""
-MARGIN = 1.15
-"""The picture of the source plane over the square about mesh and caustics."""
-
 
 def pixel_plane(found: Reconstruction, field: Field) -> Plane:
     """What a reconstruction looks like in a field of the image plane; the source's field holds mesh and caustics."""
     curves = critical_curves(found.model, field)
     x, y = np.asarray(found.x), np.asarray(found.y)
-    step = x[1] - x[0]
-    mesh = Field(float(x.mean()), float(y.mean()), 0.5 * float(np.ptp(x) + step))
     row, column = np.unravel_index(np.argmax(found.brightness), found.brightness.shape)
-    source_field = _around(mesh, curves.tangential_caustics)
-    across, up = source_field.cells(PIXELS)
-    beyond = 0.5 * found.source.order * step  # where the outer splines end
-    inside = np.maximum(np.abs(across - mesh.x), np.abs(up - mesh.y)) < mesh.half_width + beyond
+    shown = source_field(found.model, curves, field)
+    across, up = shown.cells(PIXELS)
+    inside = within_mesh(found.source, across, up)
     return Plane(
         curves=curves,
         positions=tuple(image_positions(found.model, float(x[column]), float(y[row]), field)),
-        source_field=source_field,
+        source_field=shown,
         source_plane=np.where(inside, np.asarray(found.at(across, up)), np.nan),
-        mesh_field=mesh,
+        mesh_field=mesh_field(found.source),
         deviation=np.asarray(found.deviation),
     )
 
@@ -79,15 +81,6 @@ def pixel_visibility_scene(observations: Observations, found: Reconstruction) ->
     return VisibilityScene(model=found.model, plane=plane, **images)
 
 
-def _around(mesh: Field, curves: tuple[np.ndarray, ...]) -> Field:
-    """The square about the mesh and some curves (N, 2), with a margin."""
-    corners = np.array([mesh.x, mesh.y]) + mesh.half_width * np.array([[-1.0, -1.0], [1.0, 1.0]])
-    points = np.concatenate([corners, *curves])
-    low, high = points.min(axis=0), points.max(axis=0)
-    middle = (low + high) / 2
-    return Field(float(middle[0]), float(middle[1]), 0.5 * MARGIN * float((high - low).max()))
-
-
 def source(axes: Axes, scene: AnyScene) -> None:
     """The source as it was reconstructed, NaN beyond the mesh, with the caustics."""
     image = scene.scale * scene.plane.source_plane
@@ -103,16 +96,6 @@ def source_deviation(axes: Axes, scene: AnyScene) -> None:
     shown = scene.scale * deviation
     show(axes, shown, mesh, Normalize(0, float(shown.max()) or 1.0), LIGHT, scene.unit)
     _with_caustics(axes, scene, "Its standard deviation")
-
-
-def magnification_map(axes: Axes, scene: AnyScene) -> None:
-    """|magnification| in the image plane, with the critical curves."""
-    x, y = scene.field.cells(PIXELS)
-    size = np.clip(np.abs(np.asarray(magnification(scene.model, x, y))), 1 / LARGEST, LARGEST)
-    show(axes, size, scene.field, LogNorm(0.1, LARGEST), LIGHT, "|\N{GREEK SMALL LETTER MU}|")
-    show_critical_curves(axes, scene)
-    finish(axes, "Magnification", scene.field)
-    legend(axes)
 
 
 def _with_caustics(axes: Axes, scene: AnyScene, title: str) -> None:
@@ -136,11 +119,14 @@ def pixel_overview(scene: Scene) -> Figure:
     return in_two_rows(new_figure(13.2, 5.7), panels, scene)
 
 
+PIXEL_PANELS: dict[str, Callable[[Axes, Scene], None]] = PANELS | {
+    "source": source, "source_deviation": source_deviation,
+}  # fmt: skip
+"""Every panel of a fit of an image whose source is on pixels."""
 PIXEL_FIGURES: dict[str, Callable[[Scene], Figure]] = FIGURES | {
     "overview": pixel_overview,
     "source": partial(single, source),
     "source_deviation": partial(single, source_deviation),
-    "magnification": partial(single, magnification_map),
 }
 """Every figure of a fit of an image whose source is on pixels, by the name of its file."""
 
@@ -151,10 +137,13 @@ def pixel_visibility_overview(scene: VisibilityScene) -> Figure:
     return in_two_rows(new_figure(14.6, 6.2), panels, scene)
 
 
+PIXEL_VISIBILITY_PANELS: dict[str, Callable[[Axes, VisibilityScene], None]] = VISIBILITY_PANELS | {
+    "source": source, "source_deviation": source_deviation,
+}  # fmt: skip
+"""Every panel of a fit to visibilities whose source is on pixels."""
 PIXEL_VISIBILITY_FIGURES: dict[str, Callable[[VisibilityScene], Figure]] = VISIBILITY_FIGURES | {
     "overview": pixel_visibility_overview,
     "source": partial(single, source),
     "source_deviation": partial(single, source_deviation),
-    "magnification": partial(single, magnification_map),
 }
 """Every figure of a fit to visibilities whose source is on pixels, by the name of its file."""

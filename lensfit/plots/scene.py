@@ -18,6 +18,7 @@ from lensfit.lensing import (
     centers,
     critical_curves,
     image_positions,
+    source_field,
     unlensed,
     unmasked_field,
 )
@@ -30,8 +31,6 @@ Planes = tuple[tuple[str, np.ndarray, str | None, str], ...]
 """Name, image (H, W), unit and meaning of each."""
 PIXELS = 400
 """Pixels along a side of the picture of the source plane."""
-FAINT = 0.03
-"""Share of the source's peak down to which the picture of the source plane must reach."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -97,12 +96,12 @@ class Plane:
     def of(cls, model: LensModel, field: Field) -> Plane:
         """Of a model of numbers in a field of the image plane."""
         curves = critical_curves(model, field)
-        source_field = _source_field(model, curves, field)
+        seen = source_field(model, curves, field)
         return cls(
             curves=curves,
             positions=tuple(_positions(model, field)),
-            source_field=source_field,
-            source_plane=brightness_at(unlensed(model), *source_field.cells(PIXELS)),
+            source_field=seen,
+            source_plane=brightness_at(unlensed(model), *seen.cells(PIXELS)),
         )
 
 
@@ -251,16 +250,3 @@ def _positions(model: LensModel, field: Field) -> list[Image]:
     x, y = np.array(places).T
     best = int(np.argmax(brightness_at(unlensed(model), x, y)))
     return image_positions(model, float(x[best]), float(y[best]), field)
-
-
-def _source_field(model: LensModel, curves: CriticalCurves, field: Field) -> Field:
-    """The square about the source and the tangential caustics."""
-    x, y = field.cells(PIXELS)
-    light = brightness_at(unlensed(model), x, y)
-    bright = light > FAINT * light.max()
-    points = np.concatenate([np.stack([x[bright], y[bright]], -1), *curves.tangential_caustics])
-    if not len(points):
-        return field
-    low, high = points.min(axis=0), points.max(axis=0)
-    middle, half = (low + high) / 2, 0.6 * float((high - low).max())
-    return Field(float(middle[0]), float(middle[1]), half)

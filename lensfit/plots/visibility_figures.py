@@ -13,7 +13,8 @@ from lensfit.datasets import ARCSEC, Interferometer
 from lensfit.lensing import Field, unmasked_field
 from lensfit.likelihood.calibration import Observations
 from lensfit.likelihood.interferometer import OVERSAMPLING, model_visibilities
-from lensfit.plots.image_figures import show_critical_curves, show_images, source_plane
+from lensfit.plots.image_figures import show_images, source_plane
+from lensfit.plots.mass_figures import convergence, magnification_map, show_critical_curves
 from lensfit.plots.panels import (
     LIGHT,
     OVER_NOISE,
@@ -24,10 +25,12 @@ from lensfit.plots.panels import (
     legend,
     new_figure,
     note,
+    scale_bar,
     show,
     single,
 )
 from lensfit.plots.scene import VisibilityScene
+from lensfit.words import counted
 
 BINS = 20
 """Bins of baseline length, each with as many visibilities."""
@@ -36,6 +39,7 @@ BINS = 20
 def dirty(axes: Axes, scene: VisibilityScene) -> None:
     """The dirty image of the data."""
     _dirty(axes, scene, scene.dirty, "Dirty image")
+    scale_bar(axes, scene.field)
     note(axes, f"peak {scene.dirty.max():.3g} sigma")
 
 
@@ -109,15 +113,21 @@ def visibility_overview(scene: VisibilityScene) -> Figure:
     return in_two_rows(figure, (dirty, dirty_model, dirty_residual, sky, source_plane, baselines), scene)
 
 
+VISIBILITY_PANELS: dict[str, Callable[[Axes, VisibilityScene], None]] = {
+    "dirty": dirty,
+    "dirty_model": dirty_model,
+    "dirty_residual": dirty_residual,
+    "sky": sky,
+    "source": source_plane,
+    "convergence": convergence,
+    "magnification": magnification_map,
+    "visibilities": amplitudes,
+    "baselines": baselines,
+}
+"""Every panel of a fit to visibilities: a function of axes and a scene."""
 VISIBILITY_FIGURES: dict[str, Callable[[VisibilityScene], Figure]] = {
     "overview": visibility_overview,
-    "dirty": partial(single, dirty),
-    "dirty_model": partial(single, dirty_model),
-    "dirty_residual": partial(single, dirty_residual),
-    "sky": partial(single, sky),
-    "source": partial(single, source_plane),
-    "visibilities": partial(single, amplitudes),
-    "baselines": partial(single, baselines),
+    **{name: partial(single, panel) for name, panel in VISIBILITY_PANELS.items()},
 }
 """Every figure of a fit to visibilities, by the name of its file."""
 
@@ -127,7 +137,8 @@ def inspect_visibilities(observations: Observations) -> Figure:
     figure = new_figure(9.6, 8.0)
     (coverage, real), (image, beam) = figure.subplots(2, 2)
     for number, data in enumerate(observations.datasets):
-        table, word = data.visibilities, f"dataset {number + 1}: {len(data.visibilities)} visibilities"
+        table, many = data.visibilities, counted(len(data.visibilities), "visibility", "visibilities")
+        word = f"dataset {number + 1}: {many}"
         u, v = np.concatenate([table.u, -table.u]) / 1e3, np.concatenate([table.v, -table.v]) / 1e3
         coverage.plot(u, v, ".", ms=1.0, color=f"C{number}", label=word, rasterized=True)
         length, value, error = real_parts(data, table.values)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lensfit import instruments
+from lensfit import instruments, names
 from lensfit.datasets import read_psf
 from lensfit.errors import ModelError
 from lensfit.instruments import Instrument
@@ -48,7 +48,7 @@ LONGEST = 2**21
 MANY_PARTS = re.compile(r"""(?:\.[ \t]*(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*){40}""")
 OF_STANDARD = ("standard", "mass", "light_bands", "source_bands")
 """What [fit] says of a standard model."""
-PRESETS = {"jwst_f150w": instruments.jwst_f150w}
+PRESETS = {name: getattr(instruments, name) for name in names.PRESETS}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,6 +57,7 @@ class DataSection:
 
     more: further visibilities of the same lens, fitted jointly.
     antenna_phases: fit them with the model.
+    redshift_lens, redshift_source, cosmology: see `lensfit.cosmology.Redshifts`.
 
     In a file, paths are relative to the folder that the recipe lies in.
     """
@@ -84,6 +85,9 @@ class DataSection:
     primary_beam: float | None = None
     field: str | None = None
     noise_scale: NoiseScale | None = None
+    redshift_lens: float | None = None
+    redshift_source: float | None = None
+    cosmology: str | None = None
     antenna_phases: bool = False
 
 
@@ -322,6 +326,9 @@ READERS: dict[type, dict[str, values.Reader]] = {
         "primary_beam": values.number,
         "field": values.label,
         "noise_scale": values.number_or("auto"),
+        "redshift_lens": values.number,
+        "redshift_source": values.number,
+        "cosmology": values.text,
         "antenna_phases": values.boolean,
     },
     FitSection: {

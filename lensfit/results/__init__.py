@@ -4,6 +4,7 @@ from lensfit.results.document import read_document, read_result
 from lensfit.results.files import source_file, write_results
 from lensfit.results.manifest import check_run, enlist, renewing, replacing_listed
 from lensfit.results.photometry import Photometry, photometry_of
+from lensfit.results.physical import physical_quantities
 
 __all__ = [
     "Photometry",
@@ -13,6 +14,7 @@ __all__ = [
     "enlist",
     "headline",
     "photometry_of",
+    "physical_quantities",
     "read_document",
     "read_result",
     "renewing",

@@ -28,6 +28,7 @@ from lensfit.observations import Observation
 from lensfit.plots import position_angle
 from lensfit.problem import Problem
 from lensfit.pytree import replace
+from lensfit.words import nearest, number_text
 
 WIDER = 3.0
 """How much wider than the unmasked field fluxes are summed."""
@@ -76,13 +77,6 @@ class Quantity:
         return f"{number_text(self.value, self.total)} +- {self.total:.2g} {self.unit} ({both})"
 
 
-def number_text(value: float, error: float) -> str:
-    """A number to two digits of its error, to five where that is unknown."""
-    if not (np.isfinite(error) and error > 0 and np.isfinite(value)):
-        return f"{value:.5g}"
-    return f"{value:.{min(max(0, 1 - int(np.floor(np.log10(error)))), 12)}f}"
-
-
 WORDS = {
     "axis_ratio": ("", "minor over major axis"),
     "position_angle": ("deg", "major axis, counter-clockwise from +x"),
@@ -96,8 +90,27 @@ WORDS = {
     "source_flux": ("summed over pixels", "flux of the source without the lens"),
     "lensed_source_flux": ("summed over pixels", "flux of the lensed source"),
     "lens_flux": ("summed over pixels", "flux of the lens light"),
+    "critical_surface_density": ("Msun / kpc2", "Sigma_cr, of the redshifts and the cosmology"),
+    "einstein_radius_kpc": ("kpc", "effective Einstein radius at the lens"),
+    "einstein_mass": ("Msun", "projected mass within the effective Einstein radius: pi R_E^2 Sigma_cr"),
+    "velocity_dispersion": ("km/s", "of the isothermal sphere with the effective Einstein radius"),
+    "effective_radius_pc": ("pc", "effective radius at the source"),
+    "sigma_pc": ("pc", "width of the Gaussian at the source"),
+    "source_half_light_radius_pc": ("pc", "half-light radius at the source"),
+    "effective_radius_kpc": ("kpc", "effective radius at the lens"),
+    "sigma_kpc": ("kpc", "width of the Gaussian at the lens"),
 }
 """Unit and meaning of each derived quantity, by the last part of its name."""
+
+
+class Quantities(dict[str, Quantity]):
+    """Derived quantities by dotted name; of a name that is none the error says which is nearest."""
+
+    def __missing__(self, name: str) -> Quantity:
+        raise KeyError(f"{name}: no derived quantity; {nearest(name, self)}")
+
+    def __or__(self, other: Any) -> Quantities:
+        return Quantities({**self, **other})
 
 
 def headline(derived: dict[str, Quantity]) -> Quantity:

@@ -14,6 +14,7 @@ import numpy as np
 from astropy.table import Column, Table
 
 from lensfit import version
+from lensfit.cosmology import Redshifts
 from lensfit.errors import DataError
 from lensfit.fitters.diagnostics import Diagnostics
 from lensfit.fitters.result import Basin, FitResult, Search, Variant
@@ -45,6 +46,7 @@ def as_document(
     derived: dict[str, Quantity],
     figures: list[str],
     road: tuple[dict[str, Any], ...],
+    redshifts: Redshifts | None = None,
 ) -> dict[str, Any]:
     """The content of result.json: numbers, strings, lists and dicts alone, None where a number is unknown."""
     document = _of_result(result)
@@ -54,6 +56,7 @@ def as_document(
         "fixed": _fixed(problem),
         "derived": {name: _quantity(quantity) for name, quantity in derived.items()},
         "data": observation.document(),
+        "cosmology": None if redshifts is None else redshifts.document(),
         "road": road,
         "figures": figures,
         "provenance": _provenance() | result.provenance,

@@ -11,10 +11,13 @@ from astropy.io import fits
 from matplotlib.figure import Figure
 
 from lensfit import version
+from lensfit.cosmology import Redshifts
 from lensfit.datasets import Dataset
 from lensfit.datasets.array_files import open_images
+from lensfit.datasets.cutout import frame_of
 from lensfit.fitters.result import FitResult
 from lensfit.likelihood.reconstruction import Reconstruction
+from lensfit.maps import Maps
 from lensfit.names import Figures
 from lensfit.observations import Observation, Plane, Shown
 from lensfit.plots import (
@@ -100,14 +103,15 @@ def _variable(group: h5py.Group, name: str, values: Any) -> h5py.Dataset:
 
 
 TABLE, MODEL, SOURCE, CHAINS = "parameters.ecsv", "model.fits", "source.fits", "samples.h5"
+MAPS, CRITICAL, CAUSTICS = "maps.fits", "critical_curves.reg", "caustics.reg"
 REPORT, RECIPE, PHOTOMETRY = "report.html", "recipe.toml", "photometry.ecsv"
 OVERVIEW = "overview"
 LIVE = ("live.png", "live.gif")
 SLOPE_FIGURE, BESIDE_SLOPE = "slope", ("einstein_radius", "strength", "slope", "gamma1", "gamma2")
 _OF_DATA = {*BAND_FIGURES, COLOURS, *FIGURES, *VISIBILITY_FIGURES, *PIXEL_FIGURES, *PIXEL_VISIBILITY_FIGURES}
 _EVERY = {*_OF_DATA, *SAMPLE_FIGURES, SLOPE_FIGURE}
-_TABLES = (RESULT, TABLE, MODEL, SOURCE, SAMPLES, CHAINS, REPORT, RECIPE, PHOTOMETRY)
-MADE = frozenset({*_TABLES, *LIVE, *(f"{name}.png" for name in _EVERY)})
+_TABLES = (RESULT, TABLE, MODEL, MAPS, CRITICAL, CAUSTICS, SOURCE, SAMPLES, CHAINS, REPORT, RECIPE, PHOTOMETRY)
+MADE = frozenset({*_TABLES, *LIVE, *(f"{name}.{ending}" for name in _EVERY for ending in ("png", "pdf"))})
 """What a run may write; of several data the names of figures begin with that of each."""
 
 
@@ -120,34 +124,55 @@ def write_results(
     road: tuple[dict[str, Any], ...] = (),
     figures: Figures = "all",
     photometry: Photometry | None = None,
+    redshifts: Redshifts | None = None,
 ) -> None:
-    """Write result.json, parameters.ecsv, model.fits and the figures (PNG) of a fit into an existing folder.
+    """Write result.json, parameters.ecsv, model.fits, maps and the figures (PNG) of a fit into an existing folder.
 
     A source on pixels gets source.fits: its brightness at the nodes and the standard deviation of that. A fit that
     has samples gets samples.ecsv, samples.h5 (for ArviZ), a corner and a trace figure as well. With `figures`
-    "overview" the other figures of the data are left out. Several data have photometry.ecsv.
+    "overview" the other figures of the data, and the maps, are left out; with "pdf" each is a PDF as well. Several data
+    have photometry.ecsv.
     """
     found = problem.reconstruct(result.theta) if result.model.pixels() else None
     shown = observation.shown(problem.likelihood, result.model, found)
-    names = _draw_all(folder, shown) if figures == "all" else _draw_overview(folder, shown)
+    names = _draw_overview(folder, shown) if figures == "overview" else _draw_all(folder, shown)
+    if figures == "pdf":
+        for name in names:
+            shown.figures[name]().savefig(folder / f"{name}.pdf")
     if slope := slope_and_beside(problem):
         _draw(folder, SLOPE_FIGURE, slope_figure(result, slope))
         names.append(SLOPE_FIGURE)
     model_file(shown.planes, observation.frame, result).writeto(folder / MODEL)
     if found is not None:
         source_file(found, observation.frame.unit).writeto(folder / SOURCE)
+    if figures != "overview":
+        _write_maps(folder, problem, observation, result, found)
     if result.samples is not None:
         for name, figure in SAMPLE_FIGURES.items():
             _draw(folder, name, figure(result))
         names += SAMPLE_FIGURES
         samples_table(result).write(folder / SAMPLES, format="ascii.ecsv")
         write_inference_data(folder / CHAINS, problem, result)
-    document = as_document(result, problem, observation, derived, [f"{name}.png" for name in names], road)
+    document = as_document(result, problem, observation, derived, [f"{name}.png" for name in names], road, redshifts)
     if photometry is not None:
         document["photometry"] = plain(photometry.document())
         photometry.table().write(folder / PHOTOMETRY, format="ascii.ecsv")
     as_table(document).write(folder / TABLE, format="ascii.ecsv")
     write_json(folder / RESULT, document)
+
+
+def _write_maps(
+    folder: Path, problem: Problem, observation: Observation, result: FitResult, found: Reconstruction | None
+) -> None:
+    """maps.fits and the curves as regions; of several data the names begin with that of each."""
+    coefficients = None if found is None else np.asarray(found.coefficients)
+    for name, _, model in problem.parts(result.model):
+        data, start = observation.frames[name], f"{name}_" if name else ""
+        maps = Maps.of(model, frame=frame_of(data), unit=data.unit, coefficients=coefficients)
+        maps.write(folder / f"{start}{MAPS}")
+        if model.mass:
+            maps.write_regions(folder / f"{start}{CRITICAL}")
+            maps.write_regions(folder / f"{start}{CAUSTICS}", "source")
 
 
 def _draw_all(folder: Path, shown: Shown) -> list[str]:

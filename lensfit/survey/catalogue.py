@@ -276,10 +276,11 @@ def _word(value: Any, where: str) -> Any:
 
 
 _MAKERS: dict[str, Callable[[Any, str], Any]] = {
-    **dict.fromkeys(("cutout", "mask_radius", "pixel_scale", "wavelength", "primary_beam", "noise_scale"), _number),
+    **dict.fromkeys(("cutout", "mask_radius", "pixel_scale", "wavelength", "primary_beam", "noise_scale",
+                     "redshift_lens", "redshift_source"), _number),
     **dict.fromkeys(("plane", "sign", "mesh_pixels"), _whole),
     **dict.fromkeys(("center", "center_sky"), _pair),
     **dict.fromkeys(("psf_center", "antenna_phases", "positive"), _truth),
-    **dict.fromkeys(("path", "noise", "psf", "mask", "model", "field"), _word),
+    **dict.fromkeys(("path", "noise", "psf", "mask", "model", "field", "cosmology"), _word),
     "more": _list,
 }

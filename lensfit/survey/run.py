@@ -32,6 +32,7 @@ from lensfit.survey.samples import write_samples
 from lensfit.survey.tables import write_tables
 from lensfit.survey.tally import Lines, SurveyProgress, Tally
 from lensfit.whole_files import unwritable
+from lensfit.words import counted
 
 SAMPLES = "samples.h5"
 LOOK = 0.2
@@ -43,7 +44,7 @@ SHARE, SOONEST = 0.02, 5.0
 logger = logging.getLogger("lensfit")
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
 class Survey:
     """What came of a run.
 
@@ -56,6 +57,9 @@ class Survey:
     folder: Path
     table: Table
     tally: Tally
+
+    def __repr__(self) -> str:
+        return f"<Survey in {self.folder}: {self.tally}>"
 
     @property
     def index(self) -> Path:
@@ -125,7 +129,8 @@ def analyse_many(
                     raise
         table = run.finish()
     if run.waiting:
-        raise KeyboardInterrupt(f"{len(run.waiting)} lenses wait; the same command goes on with them")
+        waiting = counted(len(run.waiting), "lens waits", "lenses wait")
+        raise KeyboardInterrupt(f"{waiting}; the same command goes on with them")
     return Survey(folder=job.out, table=table, tally=run.tally)
 
 

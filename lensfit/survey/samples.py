@@ -16,7 +16,7 @@ from lensfit.whole_files import replacing
 def write_samples(path: Path, folders: Iterable[Path]) -> int:
     """Gather samples.h5 of run folders under the name of each; the number of lenses that have one.
 
-    `arviz.InferenceData.from_netcdf(path, base_group=NAME)` reads one, `xarray.open_datatree(path)` all. No file is
+    `xarray.open_dataset(path, group=f"{NAME}/posterior")` reads one, `xarray.open_datatree(path)` all. No file is
     written where no lens has samples.
 
     Raises:

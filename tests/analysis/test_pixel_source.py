@@ -285,6 +285,20 @@ def test_a_mesh_and_its_neighbours_of_any_regularisation(kind, imaging, smooth):
         assert reached.solution.chi2 < 1.3 * found.solution.chi2
 
 
+def test_maps_show_the_source_that_was_reconstructed(done, imaging, tmp_path):
+    found = done.problem.reconstruct(done.result.theta)
+    mesh = {"shape": len(found.x), "pixel_scale": float(found.x[1] - found.x[0]),
+            "center": (float(found.x.mean()), float(found.y.mean()))}  # fmt: skip
+    for maps in (done.maps(source=mesh), lensfit.load(done.save(tmp_path)).maps(source=mesh)):
+        (name,) = maps.source
+        np.testing.assert_allclose(maps.source[name], found.brightness, atol=1e-9 * float(found.brightness.max()))
+        assert maps.convergence.shape == imaging.shape
+        used = ~imaging.mask
+        blurred = np.asarray(found.seen[0].lensed)
+        assert maps.lensed_source[name][used].sum() == pytest.approx(blurred.sum(), rel=0.02)
+    assert np.isnan(done.maps(source=mesh | {"shape": 60}).source[name]).any(), "beyond the mesh"
+
+
 def test_nothing_lensed_is_an_error(smooth):
     problem, result = smooth
     with pytest.raises(FitError, match="nothing to put on pixels"):

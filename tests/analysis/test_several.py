@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from documents import quantities, same
-from run_files import VISIBILITY_FILES, WRITTEN
+from run_files import MAP_FILES, VISIBILITY_FILES, WRITTEN
 
 import lensfit
 from lensfit import cli
@@ -93,8 +93,10 @@ def test_the_first_one_heads_and_each_has_its_quantities(done):
 def test_files_of_all_of_them(done, tmp_path):
     done.save(tmp_path)
     figures = [f"F150W_{name}.png" for name in FIGURES] + [f"alma_{name}.png" for name in VISIBILITY_FIGURES]
-    written = {*WRITTEN, "photometry.ecsv"}
-    assert {path.name for path in tmp_path.iterdir()} == written | set(figures)
+    written = {*WRITTEN, "photometry.ecsv"} - set(MAP_FILES)
+    maps = {f"{name}_{file}" for name in ("F150W", "alma") for file in MAP_FILES}
+    assert {path.name for path in tmp_path.iterdir()} == written | maps | set(figures)
+    assert done.maps("alma").unit == "Jy / pixel" and done.maps().frame.shape == done.observation.frame.shape
     page = (tmp_path / "report.html").read_text()
     assert "F150W pixels" in page and "alma baselines" in page and "missing" not in page
     loaded = lensfit.load(tmp_path)

@@ -23,7 +23,7 @@ from lensfit.start_up import setup
     [
         [],
         ["fti"],
-        ["fit", "data"],
+        ["fit", "data", "--resume"],
         ["fit", "--out", "run"],
         ["fit", "data", "--out", "run", "--model", "m.toml", "--standard", "flexible"],
         ["fit", "data", "--out", "run", "--standard", "spherical"],
@@ -35,6 +35,8 @@ from lensfit.start_up import setup
         ["inspect"],
         ["inspect", "data", "--out", "data.fits"],
         ["report"],
+        ["export", "run"],
+        ["population"],
         ["simulate", "m.toml"],
     ],
 )

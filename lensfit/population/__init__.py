@@ -1,0 +1,18 @@
+"""From the posteriors of single lenses to the mean and the intrinsic scatter of a population."""
+from lensfit.population.figure import draw_hyperparameters, draw_lenses, population_figure
+from lensfit.population.inference import Hyper, Population, infer
+from lensfit.population.population import Populations, population
+from lensfit.population.posteriors import LensPosterior, read_posteriors
+
+__all__ = [
+    "Hyper",
+    "LensPosterior",
+    "Population",
+    "Populations",
+    "draw_hyperparameters",
+    "draw_lenses",
+    "infer",
+    "population",
+    "population_figure",
+    "read_posteriors",
+]
