@@ -8,9 +8,10 @@ from typing import Any
 
 import jax
 
-from lensfit.analysis.analysis import Analysis, Model, Step, paths_of
+from lensfit.analysis.analysis import Analysis, Model, Step
 from lensfit.analysis.auto_source import AutoSource
 from lensfit.analysis.pixel_model import Mesh
+from lensfit.analysis.sections import paths_of
 from lensfit.analysis.source_on_pixels import SourceOnPixels
 from lensfit.analysis.steps import Calibration, Companions, Posterior, Region, Search
 from lensfit.errors import ModelError
