@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lensfit.analysis.sections import paths_of, section_of, with_redshifts
+from lensfit.analysis.sections import paths_of, section_of, stating, with_redshifts
 from lensfit.coolest import write_coolest
 from lensfit.cosmology import FIELDS, Redshifts
 from lensfit.datasets.array_files import open_images
@@ -219,7 +219,9 @@ class Analysis:
     def derived(self) -> Quantities:
         """Quantities that follow from the parameters, by dotted name, with error, spread and total error."""
         if isinstance(self.seen, Kept):
-            found = Quantities(self.seen.derived)
+            kept = self.seen.derived
+            before = physical_quantities(kept, self.fitted, Redshifts.stated(self.seen.document.get("cosmology") or {}))
+            found = Quantities({name: quantity for name, quantity in kept.items() if name not in before})
         else:
             found = Quantities(derived_quantities(self.problem, self.observation, self.fitted))
         return found | physical_quantities(found, self.fitted, self.redshifts)
@@ -232,7 +234,8 @@ class Analysis:
         Raises:
             DataError: a redshift or the cosmology is none.
         """
-        return self.changed(redshifts=Redshifts.of(lens, source, cosmology))
+        redshifts = Redshifts.of(lens, source, cosmology)
+        return self.changed(redshifts=redshifts, data=stating(self.data, redshifts))
 
     @cached_property
     def photometry(self) -> Photometry | None:
@@ -341,12 +344,11 @@ class Analysis:
         if isinstance(self.seen, Kept) and kept is not None:
             coefficients = self.seen.coefficients() if result.model.pixels() else None
             return result.model, kept, self.seen.document["data"]["unit"], coefficients
-        frames = self.observation.frames
-        name = data or next(iter(frames))
+        frames, parts = self.observation.frames, {key: m for key, _, m in self.problem.parts(result.model)}
+        name = data or next((key for key, m in parts.items() if m.alignment is None), next(iter(frames)))
         if name not in frames:
             raise ModelError(f"no data are called {data!r}: there are {', '.join(frames) or 'those of one dataset'}")
-        on = frames[name]
-        (model,) = (part for key, _, part in self.problem.parts(result.model) if key == name)
+        on, model = frames[name], parts[name]
         found = self.problem.reconstruct(result.theta) if model.pixels() else None
         coefficients = None if found is None else np.asarray(found.coefficients)
         return model, frame_of(on), on.unit, coefficients

@@ -24,10 +24,14 @@ def with_redshifts(section: Sections | None, said: dict[str, Any]) -> tuple[Sect
     known = {name: next((some[name] for some in (said, *recipes, *stated) if some.get(name) is not None), None)
              for name in FIELDS}  # fmt: skip
     redshifts = Redshifts.stated(known)
-    if redshifts is None or section is None:
-        return section, redshifts
-    told = {name: dataclasses.replace(one, **redshifts.document()) for name, one in named.items()}
-    return (told if isinstance(section, Mapping) else told[""]), redshifts
+    return section if redshifts is None else stating(section, redshifts), redshifts
+
+
+def stating(section: Sections | None, redshifts: Redshifts) -> Sections | None:
+    """Sections that state these redshifts."""
+    if section is None or isinstance(section, DataSection):
+        return section and dataclasses.replace(section, **redshifts.document())
+    return {name: dataclasses.replace(one, **redshifts.document()) for name, one in section.items()}
 
 
 def paths_of(section: Sections) -> str:

@@ -205,7 +205,7 @@ def _neighbours(
     for number, (name, changed) in enumerate(meshes.items()):
         source, strength = neighbour(base, changed, found)
         other = held.with_source(source)
-        theta = np.where([n == STRENGTH for n in first.names], strength, beside(other.whole, first))
+        theta = np.where([n == STRENGTH for n in other.whole.names], strength, beside(other.whole, first))
         told = _part(progress, name, 0.5 + 0.25 * number)
         end = ascend(other.bare.space, near, np.asarray(other.bare.to_z(theta)), told=told)
         every = cast(Evidence, other.bare.likelihood)

@@ -226,8 +226,7 @@ def finish(space: Space, likelihood: Evidence, end: Climb) -> tuple[Climb, Bend]
             beside = _beside(space, likelihood, z, vectors[:, values <= 0], smooth)
             evaluations += 1 + 2 * int(np.sum(values <= 0))
             if beside.log_posterior > value + SETTLED:
-                z, value = beside.z, float(beside.log_posterior)
-                continue
+                z, value, slope = beside.z, float(beside.log_posterior), np.asarray(beside.slope)
             found = dataclasses.replace(found, curvature=smooth)
             values, vectors = np.linalg.eigh(smooth)
         inverse = vectors / np.maximum(np.abs(values), 1.0) @ vectors.T
@@ -238,7 +237,7 @@ def finish(space: Space, likelihood: Evidence, end: Climb) -> tuple[Climb, Bend]
                 break
             z, value, slope = there.z, float(there.log_posterior), np.asarray(there.slope)
         promise = 0.5 * float(slope @ inverse @ slope)
-        arrived = promise < SMALL or max(promise, value - before) < SETTLED
+        arrived = bool(values[0] > 0) and (promise < SMALL or max(promise, value - before) < SETTLED)
         if arrived:
             break
     return Climb(z, value, evaluations, arrived), dataclasses.replace(found, slope=-slope)

@@ -113,8 +113,10 @@ class PixelImagingLikelihood(Evidence):
     def within(self, *regions: np.ndarray) -> PixelImagingLikelihood:
         """See `Evidence.within`."""
         sub_pixels = round(np.sqrt(self.rays[0].x.shape[1]))
-        rays = tuple(_rays(image, sub_pixels, region) for image, region in zip(self.images, regions, strict=True))
-        return replace(self, rays=rays)
+        triples = zip(self.images, self.rays, regions, strict=True)
+        rays = [(_rays(image, sub_pixels, region), old) for image, old, region in triples]
+        same = ((new, old.seen, old.inverse_noise) for new, old in rays)  # as many as light that is held has
+        return replace(self, rays=tuple(replace(new, seen=s, inverse_noise=i) for new, s, i in same))
 
     def __call__(self, model: LensModel) -> jax.Array:
         """ln evidence of a model whose leaves are numbers or `Solved`."""

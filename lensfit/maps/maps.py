@@ -81,11 +81,16 @@ class Maps:
             unit: of brightness. coefficients: of a source on pixels.
 
         Raises:
-            ModelError: the model has no mass, or holds priors. DataError: the grid is none.
+            ModelError: the model has no mass, holds priors, or has an alignment. DataError: the grid is none.
         """
         if not isinstance(model, LensModel) or any(not isinstance(v, (int, float, np.ndarray, np.generic, jax.Array))
                                                    for v in jax.tree.leaves(model)):  # fmt: skip
             raise ModelError("maps are of a LensModel of numbers: give the model of a result, as result.model")
+        if model.alignment is not None:
+            raise ModelError(
+                "maps are drawn in the frame of the mass, and these data have one of their own: take the maps of the "
+                "data that have no alignment, or leave it out of the model"
+            )
         if frame is None:
             if shape is None or pixel_scale is None:
                 raise ModelError("maps of a model alone: give shape= (H, W) and pixel_scale= [arcsec]")

@@ -1,7 +1,7 @@
 """Figures of an image and of a fit to it. A panel is a function of (axes, scene), a figure of the scene."""
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -86,11 +86,6 @@ def show_images(axes: Axes, scene: AnyScene) -> None:
             axes.plot(*zip(*found, strict=True), marker, ms=6, mfc="none", mec="cyan", mew=1.4, label=word)
     for place in centers(scene.model.mass).values():
         axes.plot(*scene.model.seen(*place), "+", color="white", ms=7)
-
-
-def _seen(scene: AnyScene, curves: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Curves (N, 2) of the frame of the mass in that of the data."""
-    return [np.stack(scene.model.seen(*curve.T), -1) for curve in curves]
 
 
 def source_plane(axes: Axes, scene: AnyScene) -> None:

@@ -1,6 +1,8 @@
 """Panels of the mass of a fit, whatever its data: convergence and magnification in the image plane."""
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
@@ -39,10 +41,16 @@ def magnification_map(axes: Axes, scene: AnyScene) -> None:
 def show_critical_curves(axes: Axes, scene: AnyScene) -> None:
     """The critical curves."""
     curves = scene.plane.curves
-    outlined(axes, curves.tangential, scene.field, "tangential critical curve", "-")
-    outlined(axes, curves.radial, scene.field, "radial critical curve", "--")
+    outlined(axes, _seen(scene, curves.tangential), scene.field, "tangential critical curve", "-")
+    outlined(axes, _seen(scene, curves.radial), scene.field, "radial critical curve", "--")
+
+
+def _seen(scene: AnyScene, curves: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Curves (N, 2) of the frame of the mass in that of the data."""
+    return [np.stack(scene.model.seen(*curve.T), -1) for curve in curves]
 
 
 def _jacobian(scene: AnyScene) -> np.ndarray:
-    """A (PIXELS, PIXELS, 2, 2) over the field."""
-    return in_chunks(traced, scene.model.only(), *scene.field.cells(PIXELS))[1]
+    """A (PIXELS, PIXELS, 2, 2) over the field, in the frame of the mass: its trace and determinant are those of any."""
+    x, y = scene.model.placed(*scene.field.cells(PIXELS))
+    return in_chunks(traced, scene.model.only(), np.asarray(x), np.asarray(y))[1]

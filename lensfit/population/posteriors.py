@@ -161,11 +161,12 @@ def of_lens(name: str, result: FitResult, parameter: str, interim: Prior) -> Len
              "error": float(np.hypot(error, spread))}  # fmt: skip
     if result.samples is None and isinstance(interim, Normal):
         mean, width = float(interim.mean), float(interim.sigma)  # pyright: ignore[reportArgumentType]
-        if not error < TELLS * width:
+        told = error / result.widened  # data and prior together, the noise as stated; the prior is not widened
+        if not told < TELLS * width:
             return None
-        precision = error**-2 - width**-2
-        middle = (value / error**2 - mean / width**2) / precision
-        return LensPosterior(**about, gauss=(middle, precision**-0.5))
+        precision = told**-2 - width**-2
+        middle = (value / told**2 - mean / width**2) / precision
+        return LensPosterior(**about, gauss=(middle, result.widened * precision**-0.5))
     if not np.isfinite(error) and result.samples is None:
         return None
     points = _points(result, k, value, error)

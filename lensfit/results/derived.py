@@ -168,7 +168,8 @@ def _of_part(
     if best.pixels():
         found |= _known(lambda theta: _of_pixels(problem, theta), result, [])
     found |= _known(lambda theta: _shapes(model(theta)), result, _variants(lambda _: _shapes, result, name))
-    return _in_words(found, frame)
+    turned = 0.0 if best.alignment is None else float(best.alignment.angle)
+    return _in_words(found, frame, turned)
 
 
 def _variants(measure: Measure, result: FitResult, name: str) -> list[Values]:
@@ -197,8 +198,9 @@ def _change(name: str, change: Any) -> Any:
     return (change + 90) % 180 - 90 if name.endswith("_angle") else change
 
 
-def _in_words(found: dict[str, tuple[float, float, float]], frame: Dataset) -> dict[str, Quantity]:
-    """With units and meaning; fluxes in the unit of the data, angles from North too where the sky is known."""
+def _in_words(found: dict[str, tuple[float, float, float]], frame: Dataset, turned: float) -> dict[str, Quantity]:
+    """With units and meaning; fluxes in the unit of the data, angles from North too where the sky is known, the frame
+    `turned` [deg] against that of the mass."""
     made = {}
     for name, (value, error, spread) in found.items():
         word = name.rpartition(".")[2]
@@ -209,7 +211,7 @@ def _in_words(found: dict[str, tuple[float, float, float]], frame: Dataset) -> d
         angle = name.endswith("_angle")
         made[name] = Quantity(value % 180 if angle else value, error, unit, meaning, spread)
         if angle and frame.wcs is not None:
-            sky = position_angle(frame.wcs, value)
+            sky = position_angle(frame.wcs, value + turned)
             made[f"{name}_sky"] = Quantity(sky, error, *WORDS[f"{word}_sky"], spread)
     return made
 

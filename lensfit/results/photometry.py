@@ -164,7 +164,7 @@ def _covariance(problem: Problem, result: FitResult, fluxes: _Fluxes) -> np.ndar
             continue
         step = STEP * error * (np.arange(len(errors)) == k)
         slopes[:, k] = (at(result.theta + step) - at(result.theta - step)) / (2 * STEP * error)
-    return slopes @ result.covariance @ slopes.T + _of_amplitudes(problem, result, fluxes)
+    return slopes @ result.covariance @ slopes.T + result.widened**2 * _of_amplitudes(problem, result, fluxes)
 
 
 def _of_amplitudes(problem: Problem, result: FitResult, fluxes: _Fluxes) -> np.ndarray:

@@ -40,7 +40,8 @@ def slopes_of(problem: Problem, result: FitResult) -> tuple[Slope, ...]:
     for k in places(problem):
         steps = np.outer([1.0, -1.0], np.arange(problem.ndim) == k)
         above, below = np.asarray(problem.to_theta(steps))[:, k]
-        found.append(Slope(problem.names[k], float(result.theta[k]), float(result.errors[k]), 0.5 * (above - below)))
+        share = float(result.errors[k]) / result.widened  # the prior's width is not widened
+        found.append(Slope(problem.names[k], float(result.theta[k]), share, 0.5 * (above - below)))
     return tuple(found)
 
 
