@@ -44,7 +44,7 @@ def test_result_is_strict_json(run):
 def test_result_holds_every_number(run):
     folder, imaging, problem, result = run
     document = read_document(folder)
-    assert (document["schema"], document["version"]) == ("lensfit.result", 3)
+    assert (document["schema"], document["version"]) == ("lensfit.result", 4)
     assert tuple(document["parameters"]) == problem.names
     radius = document["parameters"]["mass.sie.einstein_radius"]
     index = problem.names.index("mass.sie.einstein_radius")

@@ -268,7 +268,8 @@ def _fluxes(field: Field, **fineness: Any) -> Measure:
         def measured(model: LensModel) -> Values:
             found = {name: fluxes[name](part(model)) for name, part in parts.items()}
             if analytic:
-                found["source_magnification"] = found["lensed_source_flux"] / found["source_flux"]
+                dark = found["source_flux"] == 0  # in a neighbour that has no source in this one of several data
+                found["source_magnification"] = np.nan if dark else found["lensed_source_flux"] / found["source_flux"]
             return found
 
         return measured

@@ -164,8 +164,8 @@ def write_results(
 def _write_maps(
     folder: Path, problem: Problem, observation: Observation, result: FitResult, found: Reconstruction | None
 ) -> None:
-    """maps.fits and the curves as regions, of data in whose frame the mass is; of several data the names begin with that
-    of each."""
+    """maps.fits and the curves as regions, of data in whose frame the mass is; of several data the names begin with
+    that of each."""
     coefficients = None if found is None else np.asarray(found.coefficients)
     for name, _, model in problem.parts(result.model):
         if model.alignment is not None:

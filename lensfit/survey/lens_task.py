@@ -53,7 +53,8 @@ def fitted(lens: Lens, seed: int) -> Analysis:
         chosen = fitter(fit.fitter)
     except FitError as error:
         raise ModelError(f"{lens.name}: fitter: {error}") from error
-    begun = prepare(data, recipe.model or fit.standard, mass=fit.mass, seed=fit.seed)
+    bands = {"light_bands": fit.light_bands, "source_bands": fit.source_bands}
+    begun = prepare(data, recipe.model or fit.standard, mass=fit.mass, seed=fit.seed, **bands)
     steps = standard_road(begun, chosen, source=fit.source, mesh=fit.mesh)
     return begun.along(steps, Stages())
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from astropy.wcs import WCS
 from documents import quantities
-from run_files import WRITTEN
+from run_files import MAP_FILES, WRITTEN
 
 import lensfit
 from lensfit.alignment import Alignment
@@ -235,7 +235,12 @@ def test_a_run_folder_goes_round(done, data, tmp_path):
     assert document["figures"][:3] == [f"{name}.png" for name in (*BAND_FIGURES, COLOURS)]
     figures = {f"{name}_{figure}.png" for name in BANDS for figure in FIGURES}
     figures |= {f"{name}.png" for name in (*BAND_FIGURES, COLOURS)}
-    assert {path.name for path in (tmp_path / "run").iterdir()} == {*WRITTEN, "photometry.ecsv"} | figures
+    maps = {f"VIS_{file}" for file in MAP_FILES}  # in the frame of the mass, which the other band is shifted against
+    written = {*WRITTEN, "photometry.ecsv"} - {*MAP_FILES} | maps
+    assert {path.name for path in (tmp_path / "run").iterdir()} == written | figures
+    assert done.maps().frame.shape == done.observation.frames["VIS"].shape
+    with pytest.raises(ModelError, match="maps are drawn in the frame of the mass"):
+        done.maps("J")
     page = (tmp_path / "run" / "report.html").read_text()
     assert "Photometry" in page and "missing" not in page
     loaded = lensfit.load(tmp_path / "run")

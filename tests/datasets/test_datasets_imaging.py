@@ -99,8 +99,8 @@ def test_nan_can_be_masked_on_request():
     image = imaging(data=data, noise=noise, mask=None, nan="mask")
     assert np.argwhere(image.mask).tolist() == [[3, 5], [8, 8]]
     assert image.data[3, 5] == 0 and image.noise[8, 8] == 1e8
-    assert "1 pixels masked: data NaN or infinite" in image.notes
-    assert "1 pixels masked: noise NaN or infinite" in image.notes
+    assert "1 pixel masked: data NaN or infinite" in image.notes
+    assert "1 pixel masked: noise NaN or infinite" in image.notes
 
 
 def test_masked_pixels_may_be_bad_and_become_safe(arrays):

@@ -185,7 +185,6 @@ def test_a_dark_field_is_refused(folders):
 @pytest.mark.parametrize(
     "arguments, code, message",
     [
-        (["RUN", "IMAGE"], 3, "no visibilities, and only visibilities can be fitted together"),
         (["RUN", "--mask-radius", 2], 3, "--mask-radius can be given for images alone"),
         (["RUN", "--standard", "parametric"], 3, "is not for visibilities: use one_source or"),
         (["IMAGE", "--standard", "one_source"], 3, "is not for images: use parametric or flexible"),
