@@ -53,8 +53,8 @@ def fitted(lens: Lens, seed: int) -> Analysis:
         chosen = fitter(fit.fitter)
     except FitError as error:
         raise ModelError(f"{lens.name}: fitter: {error}") from error
-    bands = {"light_bands": fit.light_bands, "source_bands": fit.source_bands}
-    begun = prepare(data, recipe.model or fit.standard, mass=fit.mass, seed=fit.seed, **bands)
+    begun = prepare(data, recipe.model or fit.standard, mass=fit.mass, light_bands=fit.light_bands,
+                    source_bands=fit.source_bands, seed=fit.seed)  # fmt: skip
     steps = standard_road(begun, chosen, source=fit.source, mesh=fit.mesh)
     return begun.along(steps, Stages())
 
