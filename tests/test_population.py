@@ -35,6 +35,7 @@ def lens(k, true, error, interim, sampled, rng, trusted=True):
         middle, width = (seen * error**-2 + interim.mean * interim.sigma**-2) / precision, precision**-0.5
     samples = middle + width * rng.normal(size=(1000, 1)) if sampled else None
     result = SimpleNamespace(
+        widened=1.0,
         names=(NAME,), theta=np.array([middle]), errors=np.array([width]), spread=np.array([np.nan]), samples=samples,
         weights=np.full(1000, 1e-3) if sampled else None, trust=SimpleNamespace(trusted=trusted),
     )  # fmt: skip

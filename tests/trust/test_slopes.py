@@ -40,6 +40,7 @@ def fitted(problem, error=0.04):
     errors[k] = error
     others = (variant(problem, "as fitted"), variant(problem, "two sources", **{NAME: 1.8}))
     return types.SimpleNamespace(
+        widened=1.0,
         theta=theta, errors=errors, covariance=np.diag(errors**2), names=problem.names, samples=None, weights=None,
         variants=others, units=("",) * problem.ndim, symbols=("s",) * problem.ndim,
     )  # fmt: skip
