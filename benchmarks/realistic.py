@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,10 @@ from typing import Any
 import numpy as np
 import realistic_lenses
 from astropy.table import Table
+from survey import LENSFIT
 
 import lensfit
 
-LENSFIT = (sys.executable, "-c", "import sys; from lensfit.cli import main; sys.exit(main())")
 RIGHT, ERRORS, WRONG = 0.03, 3.0, 0.2
 SLOPE_KNOWN = 0.2
 SIGNAL = (30.0, 53.0)

@@ -44,7 +44,7 @@ from lensfit.results import (
     write_results,
 )
 from lensfit.results.derived import Quantities
-from lensfit.results.document import RESULT, as_document
+from lensfit.results.document import RESULT, as_document, row_of
 from lensfit.results.files import MODEL, RECIPE, SOURCE, read_masks
 from lensfit.start_up import one_blas_thread
 from lensfit.verdict import Trust
@@ -363,8 +363,7 @@ class Analysis:
         if self.result is None:
             return f"<p>{escape(repr(self))}</p>"
         if isinstance(self.seen, Kept):
-            document = {**self.seen.document, "derived": {name: vars(q) | {"total": q.total} for name, q in
-                                                          self.derived.items()}}  # fmt: skip
+            document = self.seen.document | {"derived": {name: row_of(q) for name, q in self.derived.items()}}
             picture = self.seen.folder / self.seen.document["figures"][0]
             return in_notebook(document, picture.read_bytes() if picture.is_file() else b"")
         document = as_document(self.result, self.problem, self.observation, self.derived, [], self.road, self.redshifts)
@@ -427,7 +426,6 @@ class Kept:
         if made.document()["hash"] != self.document["data"]["hash"]:
             raise DataError(f"{paths_of(self.data)}: holds other data than those that were fitted")
         return made
-
 
     def frame(self) -> Frame | None:
         """The grid of the data as model.fits has it, None where the run does not say it; of several data None."""

@@ -54,7 +54,7 @@ def as_document(
         row["unit"] = observation.frame.unit or UNIT if row["unit"] == UNIT else row["unit"]
     document |= {
         "fixed": _fixed(problem),
-        "derived": {name: _quantity(quantity) for name, quantity in derived.items()},
+        "derived": {name: row_of(quantity) for name, quantity in derived.items()},
         "data": observation.document(),
         "cosmology": None if redshifts is None else redshifts.document(),
         "road": road,
@@ -204,7 +204,8 @@ def _rows(names: tuple[str, ...], **columns: Any) -> dict[str, Any]:
     return {name: dict(zip(columns, row, strict=True)) for name, row in zip(names, rows, strict=True)}
 
 
-def _quantity(quantity: Quantity) -> dict[str, Any]:
+def row_of(quantity: Quantity) -> dict[str, Any]:
+    """A derived quantity as result.json has it."""
     return vars(quantity) | {"total": quantity.total}
 
 

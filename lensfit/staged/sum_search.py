@@ -139,7 +139,6 @@ def alone_name(name: str) -> str:
     return f"{name} alone"
 
 
-
 def leading(terms: Sum, models: Models) -> str:
     """The name of the term that a search begins with: of those in whose frame the mass is that whose data stand out
     most."""
