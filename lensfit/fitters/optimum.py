@@ -37,9 +37,9 @@ MEMORY = 20
 SMALL_GAIN = 0.01
 """Gain in ln posterior over PATIENCE steps that is none."""
 PATIENCE = 5
-NEAR, SMALL, SETTLED = 0.3, 0.005, 0.1
-"""Gain in ln posterior of a damped Newton step that ends an ascent; what one with the exact curvature may promise where
-it has arrived; and gain of a whole round of them that is none."""
+NEAR, SMALL = 0.3, 0.005
+"""Gain in ln posterior of a damped Newton step that ends an ascent, and what one with the exact curvature may promise
+where it has arrived."""
 ROUNDS, FINISHING, FEW_HALVINGS = 3, 12, 8
 """How often the exact curvature is looked at, steps with each, and how often each is halved, at most."""
 FIRST_DAMPING, LONGEST = 0.1, 1.0
@@ -209,46 +209,23 @@ def ascend(
 
 def finish(space: Space, likelihood: Evidence, end: Climb) -> tuple[Climb, Bend]:
     """The end of an ascent taken to the optimum by steps with the exact curvature; and that curvature, with the slope
-    where it ends. It has arrived where one more step promises less than SMALL, or both it promises and a whole round of
-    steps gained less than SETTLED.
-
-    Where rays cross the edges of a mesh an evidence is rough on a scale far below its errors, and its differences may
-    bend upwards there. If the density is not higher an error away along such a direction, the curvature is taken to be
-    that of Gauss and Newton.
-    """
+    where it ends. It has arrived where one more step promises less than SMALL and the density falls all around."""
     z, value, slope, evaluations, arrived = end.z, end.log_posterior, np.zeros(len(end.z)), end.evaluations, False
     for _ in range(ROUNDS):
-        before, found = value, bend(space, likelihood, z)
+        found = bend(space, likelihood, z)
         slope, evaluations = -found.slope, evaluations + found.evaluations
         values, vectors = np.linalg.eigh(found.curvature)
-        if values[0] <= 0:
-            smooth = approximate_curvature(space, likelihood, height(space, likelihood, jnp.asarray(z)))
-            beside = _beside(space, likelihood, z, vectors[:, values <= 0], smooth)
-            evaluations += 1 + 2 * int(np.sum(values <= 0))
-            if beside.log_posterior > value + SETTLED:
-                z, value, slope = beside.z, float(beside.log_posterior), np.asarray(beside.slope)
-            found = dataclasses.replace(found, curvature=smooth)
-            values, vectors = np.linalg.eigh(smooth)
-        inverse = vectors / np.maximum(np.abs(values), 1.0) @ vectors.T
+        inverse = vectors / np.maximum(np.abs(values), 1.0) @ vectors.T  # also downhill where it bends the wrong way
         for _ in range(FINISHING):
             there, tried = _higher(space, likelihood, z, value, slope, inverse @ slope)
             evaluations += tried
             if there is None:
                 break
-            z, value, slope = there.z, float(there.log_posterior), np.asarray(there.slope)
-        promise = 0.5 * float(slope @ inverse @ slope)
-        arrived = bool(values[0] > 0) and (promise < SMALL or max(promise, value - before) < SETTLED)
+            z, value, slope = there.z, there.log_posterior, np.asarray(there.slope)
+        arrived = 0.5 * float(slope @ inverse @ slope) < SMALL and bool(values[0] > 0)
         if arrived:
             break
     return Climb(z, value, evaluations, arrived), dataclasses.replace(found, slope=-slope)
-
-
-def _beside(space: Space, likelihood: Any, z: np.ndarray, along: np.ndarray, smooth: np.ndarray) -> Height:
-    """The highest of the points an error of the smooth curvature (n, n) away from z (n,), either way along each of the
-    directions (n, m)."""
-    steps = along / np.sqrt(np.maximum(np.sum(along * (smooth @ along), 0), 1.0))
-    points = [_at(space, likelihood, z + way * step) for step in steps.T for way in (1, -1)]
-    return max(points, key=lambda there: there.log_posterior)
 
 
 def _higher(
