@@ -290,6 +290,10 @@ class Evidence(Term):
         """
         return self
 
+    def coarser(self) -> Evidence:
+        """The same of fewer data, for a search; itself where that saves nothing."""
+        return self
+
     @abstractmethod
     def lensed(self, model: Any, coefficients: jax.Array) -> tuple[jax.Array, ...]:
         """The source of these coefficients (S,) as it is lensed, before the instrument: (H, W) for each of `grids`."""

@@ -33,8 +33,8 @@ Extent = Callable[[object], tuple[float, float, float]]
 @dataclasses.dataclass(frozen=True)
 class Reached:
     """How far a search came: from which start, the end of its steps, the ends of all others that may be right (of
-    all, where none may be), the end of the other search, whether the end may be right, the regions (H, W) of
-    each image from which a mesh is reached from any of the starts, and the term that follows rays only there."""
+    all, where none may be), the end of the other search, whether the end may be right, and the regions (H, W)
+    of each image from which a mesh is reached from any of the starts."""
 
     start: Start
     end: Climb
@@ -42,7 +42,6 @@ class Reached:
     other: Climb
     plausible: bool
     regions: tuple[np.ndarray, ...]
-    near: Evidence
 
     @property
     def rank(self) -> tuple[bool, float]:
@@ -62,7 +61,7 @@ class Reached:
 
         best, *others = sorted(map(on, (self.end, *self.ends)), key=_rank, reverse=True)
         ends = tuple(one.end for one in others if one.plausible == best.plausible)
-        return Reached(self.start, best.end, ends, on(self.other).end, best.plausible, self.regions, near)
+        return Reached(self.start, best.end, ends, on(self.other).end, best.plausible, self.regions)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -120,7 +119,7 @@ def search(problem: Problem, result: FitResult, extent: Extent, prefix: str) -> 
     found, again = (_ends(problem, near, some, plausible) for some in inside)
     best, other = sorted((found[0], again[0]), key=_rank, reverse=True)
     ends = [one.end for one in (*found, *again) if one.plausible == best.plausible and one is not best]
-    return Reached(best.start, best.end, tuple(ends), other.end, best.plausible, regions, near)
+    return Reached(best.start, best.end, tuple(ends), other.end, best.plausible, regions)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -24,7 +24,7 @@ from lensfit.analysis.pixel_model import (
     pixel_model,
     pixel_source,
 )
-from lensfit.analysis.pixel_search import Reached, search
+from lensfit.analysis.pixel_search import MARGIN, Reached, search
 from lensfit.errors import ModelError
 from lensfit.fitters.laplace import Bend, height, laplace
 from lensfit.fitters.optimum import Climb, ascend, finish
@@ -35,6 +35,7 @@ from lensfit.model import LensModel
 from lensfit.problem import Problem
 from lensfit.profiles import PixelSource
 from lensfit.progress import Progress
+from lensfit.pytree import replace
 from lensfit.staged.second_source import ONE_SOURCE, TWO_SOURCES
 from lensfit.terms import Evidence
 from lensfit.trust import examine
@@ -90,7 +91,7 @@ def put_on_pixels(candidates: tuple[Analysis, ...], mesh: Mesh, progress: Progre
     coarser = Mesh(pixels=mesh.coarser().pixels, order=mesh.order)
     source, rough = (pixel_source(m, arcs, first.fitted.model) for m in (mesh, coarser))
     held = [_held(before, source) for before in candidates]
-    coarse = [one.with_source(rough).bare for one in held]
+    coarse = [_coarser(one.whole, rough) for one in held]
     extent = lambda mass: extent_of(arcs, cast(LensModel, mass))  # noqa: E731
     found = search(coarse[0], first.fitted, extent, f"source.{NAME}")
     logger.info("source on pixels: ln posterior %.1f from %s", found.end.log_posterior, found.start.name)
@@ -99,7 +100,7 @@ def put_on_pixels(candidates: tuple[Analysis, ...], mesh: Mesh, progress: Progre
         reached.append(found.seen_by(coarse[0], problem, before.fitted))
         logger.info("source on pixels: ln posterior %.1f with other light", reached[-1].end.log_posterior)
     best = max(range(len(candidates)), key=lambda k: reached[k].rank)
-    before, begun = candidates[best], _begun(held[best].whole, coarse[best], reached[best])
+    before, begun = candidates[best], _begun(held[best], coarse[best], reached[best])
     result = fit_on_pixels(held[best], before.fitted, mesh, clock, progress, begun)
     asked = {f.name: getattr(mesh, f.name) for f in dataclasses.fields(mesh) if getattr(mesh, f.name) != f.default}
     section = dataclasses.replace(before.fit, source="pixels", mesh=asked or None)
@@ -112,8 +113,15 @@ def _held(before: Analysis, source: PixelSource) -> LightHeld:
     return LightHeld.of(Problem(model, before.observation.term(model)))
 
 
-def _begun(problem: Problem, coarse: Problem, reached: Reached) -> Begun:
+def _coarser(problem: Problem, source: PixelSource) -> Problem:
+    """The problem of a search: on binned data and another mesh, light held."""
+    model = replace(problem.model, source={NAME: source})
+    return LightHeld.of(Problem(model, cast(Evidence, problem.likelihood).coarser())).bare
+
+
+def _begun(held: LightHeld, coarse: Problem, reached: Reached) -> Begun:
     """Where the problem begins, from what was reached on a coarse mesh."""
+    problem = held.whole
     middle = np.asarray(problem.to_theta(np.zeros(problem.ndim)))
 
     def there(end: Climb) -> np.ndarray:
@@ -122,7 +130,9 @@ def _begun(problem: Problem, coarse: Problem, reached: Reached) -> Begun:
         return np.array([values.get(name, m) for name, m in zip(problem.names, middle, strict=True)])
 
     basins = tuple(Basin(there(end), -2 * end.log_posterior) for end in (reached.end, *reached.ends))
-    return Begun(basins[0].theta, reached.near, Search(basins, there(reached.other)))
+    every = cast(Evidence, held.bare.likelihood)
+    regions = every.reach(held.bare.space.build(jnp.asarray(basins[0].theta)), MARGIN)
+    return Begun(basins[0].theta, every.within(*regions), Search(basins, there(reached.other)))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -98,6 +98,13 @@ class PixelImagingLikelihood(Evidence):
             width=jnp.asarray(WIDTH * largest if width is None else float(width)),
         )
 
+    def coarser(self) -> PixelImagingLikelihood:
+        """The data binned 2x2, with as many rays a pixel."""
+        sub_pixels = round(np.sqrt(self.rays[0].x.shape[1]))
+        binned = (image.observed().binned(2) for image in self.images)
+        made = PixelImagingLikelihood.of(*binned, sub_pixels=sub_pixels, width=float(self.width))
+        return replace(made, engine=self.engine)
+
     def reach(self, model: LensModel, margin: float) -> tuple[np.ndarray, ...]:
         """See `Evidence.reach`; a pixel counts with any of its rays, and so do its neighbours."""
         source, _ = pixels_of(model)
