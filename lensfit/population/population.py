@@ -78,7 +78,7 @@ class Populations:
                 **{word: _document(one) for word, one in self.found.items()}}  # fmt: skip
 
 
-def population(
+def fit_population(
     folder: str | Path, parameter: str = "slope", *, interim: Prior | None = None, outliers: bool = True
 ) -> Populations:
     """Mean and intrinsic scatter of a parameter over the lenses of a folder, trusted alone and all.
