@@ -1,17 +1,20 @@
 # make fit    fit the mock lens in data/jwst_mock; the report is runs/jwst_mock/report.html
 # make test   every check that guards the project, programs compiled quickly
 # make test-all  the slow tests too, programs compiled as they are for users
+# make docs   the site, with its notebooks run: build/site/index.html
+# make links  links to other sites, which needs a network
 # make clean  remove what these made
 # Another Python than python3: make fit PYTHON=python3.12
 
 PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/pytest -n 2 --cpu-seconds folder
+SPHINX := $(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --doctree-dir build/doctrees
 RUN := runs/jwst_mock
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: fit test test-all clean
+.PHONY: fit test test-all docs links clean
 
 fit: .venv/installed
 	$(BIN)/lensfit fit data/jwst_mock --out $(RUN) --overwrite
@@ -25,9 +28,20 @@ test: .venv/installed-dev
 test-all: .venv/installed-dev
 	XLA_FLAGS= $(PYTEST) -m "slow or not slow"
 
+docs: .venv/installed-docs
+	$(SPHINX) --builder html docs build/site
+	@echo build/site/index.html
+
+links: .venv/installed-docs
+	$(SPHINX) --builder linkcheck docs build/links
+
 .venv/installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
+
+.venv/installed-docs: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	touch $@ .venv/installed
 
 .venv/installed-dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
@@ -39,6 +53,6 @@ $(BIN)/python:
 	$(PYTHON) -m venv .venv
 
 clean:
-	rm -rf .venv build dist lensfit.egg-info $(RUN) .pytest_cache .ruff_cache .hypothesis \
+	rm -rf .venv build dist docs/made lensfit.egg-info $(RUN) .pytest_cache .ruff_cache .hypothesis \
 		.import_linter_cache .grimp_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

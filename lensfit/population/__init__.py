@@ -11,8 +11,8 @@ __all__ = [
     "Populations",
     "draw_hyperparameters",
     "draw_lenses",
-    "infer",
     "fit_population",
+    "infer",
     "population_figure",
     "read_posteriors",
 ]

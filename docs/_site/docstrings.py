@@ -1,0 +1,28 @@
+"""Docstrings of lensfit, which are plain text, made ready for Sphinx: what they write is what a reader sees."""
+
+import re
+from typing import Any
+
+from sphinx.application import Sphinx
+
+CODE = re.compile(r"(`[^`]*`)")
+MARKS = re.compile(r"([|*]|(?<=\w)_(?=\W|$))")
+BLOCK = re.compile(r":\n((?: {4,}\S.*\n)+)")
+
+
+def plain(app: Sphinx, kind: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
+    """Escape the marks of reStructuredText outside of code, before sections such as `Args:` are read.
+
+    Indented lines of a module's docstring are formulas, each on a line of its own.
+    """
+    parts = CODE.split("\n".join(lines))
+    parts[::2] = [MARKS.sub(r"\\\1", part) for part in parts[::2]]
+    text = "".join(parts)
+    lines[:] = (BLOCK.sub(r"::\n\n\1\n", text) if kind == "module" else text).split("\n")
+
+
+def readable(
+    app: Sphinx, kind: str, name: str, value: Any, options: Any, signature: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    """A signature that Python's grammar takes, so that Sphinx can lay it out: defaults that are made show as `...`."""
+    return re.sub(r"<[^<>]*>", "...", signature) if signature else signature, returned
