@@ -14,7 +14,7 @@ copyright = author
 release = version = __version__
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "_site"]
-exclude_patterns = ["_site", "_static", "**/.ipynb_checkpoints"]
+exclude_patterns = ["_site", "paper", "_static", "**/.ipynb_checkpoints"]
 suppress_warnings = ["myst.header"]  # CHANGELOG.md and others begin below a title of their own
 
 myst_enable_extensions = ["attrs_inline", "colon_fence"]

@@ -35,7 +35,7 @@ def modules(docs: Path) -> dict[str, set[str]]:
     texts = [block for page in sorted(docs.rglob("*.md")) for block in PYTHON.findall(page.read_text(encoding="utf-8"))]
     texts += [example.read_text(encoding="utf-8") for example in sorted((docs.parent / "examples").glob("*.py"))]
     for text in texts:
-        for node in ast.walk(ast.parse(re.sub(r"^[%!].*$", "", text, flags=re.M))):
+        for node in ast.walk(ast.parse(re.sub(r"^[%!:].*$", "", text, flags=re.M))):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lensfit."):
                 found.setdefault(str(node.module), set()).update(alias.name for alias in node.names)
     return found

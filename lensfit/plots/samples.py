@@ -1,7 +1,7 @@
 """Corner and trace of the parameters of the mass: of posterior samples, and of the normal posterior of any fit."""
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,8 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
+from lensfit.errors import ModelError
 from lensfit.fitters.result import FitResult
 from lensfit.plots.panels import new_figure
+from lensfit.words import nearest
 
 MOST = 8
 """Parameters that a figure shows at most."""
@@ -25,9 +27,20 @@ DRAWS = 50_000
 FILLS = ["#cfe2ef", "#8fbddb"]
 
 
-def corner_figure(result: FitResult) -> Figure:
-    """One- and two-dimensional posteriors of the parameters of the mass, the best values marked."""
-    return _corner(result, *_shown(result))
+def corner_figure(result: FitResult, names: Sequence[str] = ()) -> Figure:
+    """One- and two-dimensional posteriors, the best values marked; contours hold 68 and 95 % of the samples.
+
+    Args:
+        result: of a fitter that samples.
+        names: of the parameters, as `mass.sie.einstein_radius`; without them those of the mass, 8 at most.
+
+    Returns:
+        The figure, a row and a column for each parameter, in its unit.
+
+    Raises:
+        ModelError: the fit has no samples, or no parameter of a name.
+    """
+    return _corner(result, *_shown(result, names))
 
 
 def slope_figure(result: FitResult, chosen: list[int]) -> Figure:
@@ -104,10 +117,16 @@ SAMPLE_FIGURES: dict[str, Callable[[FitResult], Figure]] = {"corner": corner_fig
 """Every figure of a fit that has samples, by the name of its file."""
 
 
-def _shown(result: FitResult) -> tuple[list[int], np.ndarray, np.ndarray]:
+def _shown(result: FitResult, names: Sequence[str] = ()) -> tuple[list[int], np.ndarray, np.ndarray]:
     """Which parameters are shown, their samples (S, k), and the weights (S,)."""
     if result.samples is None or result.weights is None:
-        raise ValueError(f"{result.fitter}: this fit has no samples")
+        raise ModelError(f"{result.fitter}: this fit has no samples; fit with importance, nuts or a nested sampler")
+    for name in names:
+        if name not in result.names:
+            raise ModelError(f"{name}: no parameter of the fit; {nearest(name, result.names)}")
+    if names:
+        named = [result.names.index(name) for name in names]
+        return named, result.samples[:, named], result.weights
     mass = [k for k, name in enumerate(result.names) if name.startswith("mass.")]
     chosen = (mass or list(range(len(result.names))))[:MOST]
     return chosen, result.samples[:, chosen], result.weights
