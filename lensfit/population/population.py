@@ -89,6 +89,9 @@ def fit_population(
         interim: the prior that the fits had, by default that of each run's recipe.
         outliers: whether some lenses may be of no population.
 
+    Returns:
+        The population of all lenses and that of the trusted ones, with their draws; `save` writes them.
+
     Raises:
         DataError: no run is there. ModelError: no lens has the parameter. FitError: fewer than three have.
     """
