@@ -30,7 +30,7 @@ METHODS = {
 def sections(thing):
     """Section of a docstring -> its text."""
     text = (inspect.getdoc(thing) or "") + "\n"
-    return {name: body for name, body in SECTION.findall(text)}
+    return dict(SECTION.findall(text))
 
 
 def told(body):

@@ -1,11 +1,14 @@
 """What the site has beside the pages of docs/: the files around them, the examples, the reference, the contents."""
 
-from pathlib import Path
-from typing import Any
+from __future__ import annotations
 
-from sphinx.application import Sphinx
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from _site import contents, docstrings, links, outside, reference
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 
 def _write(app: Sphinx) -> None:

@@ -1,9 +1,12 @@
 """Docstrings of lensfit, which are plain text, made ready for Sphinx: what they write is what a reader sees."""
 
-import re
-from typing import Any
+from __future__ import annotations
 
-from sphinx.application import Sphinx
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 CODE = re.compile(r"(`[^`]*`)")
 MARKS = re.compile(r"([|*]|(?<=\w)_(?=\W|$))")
