@@ -23,7 +23,7 @@ myst_links_external_new_tab = False
 
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(HERE.parent / "build" / "notebooks")
-nb_execution_timeout = 600
+nb_execution_timeout = 1800  # of a cell; seconds, on a machine that is shared
 nb_execution_raise_on_error = True
 nb_merge_streams = True
 
