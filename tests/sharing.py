@@ -17,7 +17,10 @@ FIRST = ("tests/staged", "tests/analysis", "tests/fitters", "tests/cli", "tests/
 LAST = ("tests/test_examples.py", "tests/test_docs.py")
 """Whose tests are processes of their own: they find the kernels of all others, and any process may take the next."""
 TOGETHER = (
-    ("tests/staged/test_trust.py", "tests/analysis/test_companions.py", "tests/analysis/test_pixel_source.py"),
+    (
+        "tests/staged/test_trust.py", "tests/analysis/test_companions.py", "tests/analysis/test_pixel_source.py",
+        "tests/analysis/test_auto_source.py",
+    ),
     ("tests/staged/test_relit.py", "tests/analysis/test_road.py"),
     ("tests/profiles",),
     ("tests/inversion",),

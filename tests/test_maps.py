@@ -164,6 +164,8 @@ def test_a_loaded_run_has_the_same_maps_without_its_data(run):
         dataclasses.replace(here, result=None).maps()
     with pytest.raises(ModelError, match="no data are called 'hst'"):
         here.maps("hst")
+    with pytest.raises(ModelError, match="no data are called 'hst': this run is of one dataset"):
+        loaded.maps("hst")
 
 
 def test_regions_are_the_curves_on_the_sky(run, tmp_path):

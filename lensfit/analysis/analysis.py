@@ -350,6 +350,8 @@ class Analysis:
         result = self.fitted
         kept = self.seen.frame() if isinstance(self.seen, Kept) and isinstance(result.model, LensModel) else None
         if isinstance(self.seen, Kept) and kept is not None:
+            if data:
+                raise ModelError(f"no data are called {data!r}: this run is of one dataset, which has no name")
             coefficients = self.seen.coefficients() if result.model.pixels() else None
             return result.model, kept, self.seen.document["data"]["unit"], coefficients
         frames, parts = self.observation.frames, {key: m for key, _, m in self.problem.parts(result.model)}

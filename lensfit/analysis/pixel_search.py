@@ -33,20 +33,36 @@ Extent = Callable[[object], tuple[float, float, float]]
 @dataclasses.dataclass(frozen=True)
 class Reached:
     """How far a search came: from which start, the end of its steps, the ends of all that may be right or, where none
-    may be, of the best (see `search`), the end of the other search, whether the end may be right, and the term that
-    follows rays only where a mesh is reached from any of the starts."""
+    may be, of the best (see `search`), the end of the other search, whether the end may be right, the regions (H, W) of
+    each image from which a mesh is reached from any of the starts, and the term that follows rays only there."""
 
     start: Start
     end: Climb
     ends: tuple[Climb, ...]
     other: Climb
     plausible: bool
+    regions: tuple[np.ndarray, ...]
     near: Evidence
 
     @property
     def rank(self) -> tuple[bool, float]:
         """Large is good: what may be right first, then by ln posterior."""
         return self.plausible, self.end.log_posterior
+
+    def seen_by(self, before: Problem, problem: Problem, result: FitResult) -> Reached:
+        """The same ends of the problem `before`, each followed on in another one whose parameters have the same names,
+        as with other lens light."""
+        near = cast(Evidence, problem.likelihood).within(*self.regions)
+        plausible = _Plausible.of(problem, result)
+
+        def on(end: Climb) -> _End:
+            z = np.asarray(problem.to_z(before.to_theta(end.z)))
+            there = ascend(problem.space, near, z, MORE)
+            return _End(self.start, there, plausible(there))
+
+        best, *others = sorted(map(on, (self.end, *self.ends)), key=_rank, reverse=True)
+        ends = tuple(one.end for one in others if one.plausible)
+        return Reached(self.start, best.end, ends, on(self.other).end, best.plausible, self.regions, near)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -98,12 +114,13 @@ def search(problem: Problem, result: FitResult, extent: Extent, prefix: str) -> 
         raise FitError(f"a source on pixels has nowhere to begin: these lie outside the priors of the mass: {tried}")
     term = cast(Evidence, problem.likelihood)
     reached = [term.reach(problem.space.build(problem.to_theta(z)), MARGIN) for some in inside for _, z in some]
-    near = term.within(*(np.any(regions, axis=0) for regions in zip(*reached, strict=True)))
+    regions = tuple(np.any(some, axis=0) for some in zip(*reached, strict=True))
+    near = term.within(*regions)
     plausible = _Plausible.of(problem, result)
     found, again = (_ends(problem, near, some, plausible) for some in inside)
     best, other = sorted((found[0], again[0]), key=_rank, reverse=True)
     ends = [one.end for one in (*found, *again) if one.plausible and one is not best]
-    return Reached(best.start, best.end, tuple(ends), other.end, best.plausible, near)
+    return Reached(best.start, best.end, tuple(ends), other.end, best.plausible, regions, near)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -33,6 +33,7 @@ from lensfit.lensing import einstein_radius_of, whole_field
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
 from lensfit.problem import Problem
+from lensfit.profiles import PixelSource
 from lensfit.progress import Progress
 from lensfit.staged.second_source import ONE_SOURCE, TWO_SOURCES
 from lensfit.terms import Evidence
@@ -76,43 +77,53 @@ class SourceOnPixels:
 
 def put_on_pixels(candidates: tuple[Analysis, ...], mesh: Mesh, progress: Progress) -> Analysis:
     """The one of several parametric analyses with its source on pixels from which a coarse mesh reaches the highest ln
-    evidence: the light keeps the shape that it has there. Errors as `SourceOnPixels` has."""
+    evidence: the light keeps the shape that it has there. Errors as `SourceOnPixels` has.
+
+    The optimum is looked for with the light of the first; where that came to, the others' light is tried."""
     clock = Clock.start()
     mesh.check()
-    begun = []
-    for number, before in enumerate(candidates):
-        start, parametric = before.fitted, before.problem
-        if not isinstance(parametric.model, LensModel):
-            raise ModelError("a source on pixels is for one dataset, and these are several with names")
-        progress("source on a coarse mesh", np.nan, 0.3 * number / len(candidates))
-        arcs = Arcs.of(parametric.likelihood, start.model)
-        model = pixel_model(parametric.model, start, pixel_source(mesh, arcs, start.model))
-        held = LightHeld.of(Problem(model, before.observation.term(model)))
-        begun.append((before, held, searched(held, start, mesh, arcs)))
-    before, held, (_, chosen) = max(begun, key=lambda one: one[2][0].rank)
-    result = fit_on_pixels(held, before.fitted, mesh, clock, progress, chosen)
+    first, *others = candidates
+    if not isinstance(first.problem.model, LensModel):
+        raise ModelError("a source on pixels is for one dataset, and these are several with names")
+    progress("source on a coarse mesh", np.nan, 0.0)
+    arcs = Arcs.of(first.problem.likelihood, first.fitted.model)
+    coarser = Mesh(pixels=mesh.coarser().pixels, order=mesh.order)
+    source, rough = (pixel_source(m, arcs, first.fitted.model) for m in (mesh, coarser))
+    held = [_held(before, source) for before in candidates]
+    coarse = [one.with_source(rough).bare for one in held]
+    extent = lambda mass: extent_of(arcs, cast(LensModel, mass))  # noqa: E731
+    found = search(coarse[0], first.fitted, extent, f"source.{NAME}")
+    logger.info("source on pixels: ln posterior %.1f from %s", found.end.log_posterior, found.start.name)
+    reached = [found]
+    for before, problem in zip(others, coarse[1:], strict=True):
+        reached.append(found.seen_by(coarse[0], problem, before.fitted))
+        logger.info("source on pixels: ln posterior %.1f with other light", reached[-1].end.log_posterior)
+    best = max(range(len(candidates)), key=lambda k: reached[k].rank)
+    before, begun = candidates[best], _begun(held[best].whole, coarse[best], reached[best])
+    result = fit_on_pixels(held[best], before.fitted, mesh, clock, progress, begun)
     asked = {f.name: getattr(mesh, f.name) for f in dataclasses.fields(mesh) if getattr(mesh, f.name) != f.default}
     section = dataclasses.replace(before.fit, source="pixels", mesh=asked or None)
-    return before.changed(posed=held.whole, result=result, parametric=before, fit=section)
+    return before.changed(posed=held[best].whole, result=result, parametric=before, fit=section)
 
 
-def searched(held: LightHeld, start: FitResult, mesh: Mesh, arcs: Arcs) -> tuple[Reached, Begun]:
-    """What is reached from the best of several masses, each tried for some steps on a coarse mesh; and the same for the
-    problem."""
-    coarse, problem = Mesh(pixels=mesh.coarser().pixels, order=mesh.order), held.whole
-    smaller = held.with_source(pixel_source(coarse, arcs, start.model)).bare
-    reached = search(smaller, start, lambda mass: extent_of(arcs, cast(LensModel, mass)), f"source.{NAME}")
-    logger.info("source on pixels: ln posterior %.1f from %s", reached.end.log_posterior, reached.start.name)
+def _held(before: Analysis, source: PixelSource) -> LightHeld:
+    """The problem of a source on pixels with the light of a parametric analysis of one dataset."""
+    model = pixel_model(cast(LensModel, before.problem.model), before.fitted, source)
+    return LightHeld.of(Problem(model, before.observation.term(model)))
+
+
+def _begun(problem: Problem, coarse: Problem, reached: Reached) -> Begun:
+    """Where the problem begins, from what was reached on a coarse mesh."""
     middle = np.asarray(problem.to_theta(np.zeros(problem.ndim)))
 
     def there(end: Climb) -> np.ndarray:
-        values = dict(zip(smaller.names, np.asarray(smaller.to_theta(end.z)).tolist(), strict=True))
+        values = dict(zip(coarse.names, np.asarray(coarse.to_theta(end.z)).tolist(), strict=True))
         values.pop(STRENGTH)  # it means another thing on another mesh
         return np.array([values.get(name, m) for name, m in zip(problem.names, middle, strict=True)])
 
     basins = tuple(Basin(there(end), -2 * end.log_posterior) for end in (reached.end, *reached.ends))
     found = Search(basins, there(reached.other)) if reached.plausible else None
-    return reached, Begun(basins[0].theta, reached.near, found)
+    return Begun(basins[0].theta, reached.near, found)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

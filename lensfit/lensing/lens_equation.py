@@ -108,13 +108,7 @@ def in_chunks(function: Callable[..., Any], model: LensModel, x: Any, y: Any) ->
 
 def centers(profiles: dict[str, Any]) -> dict[str, np.ndarray]:
     """The centre (2,) [arcsec] of each profile that has one, by its name."""
-    found = {}
-    for name, profile in sorted(profiles.items()):
-        fields = dataclasses.fields(profile)
-        roles = {f.metadata.get("role"): getattr(profile, f.name) for f in fields}
-        if {"center_x", "center_y"} <= roles.keys():
-            found[name] = np.array([roles["center_x"], roles["center_y"]], float)
-    return found
+    return {name: np.array(p.center, float) for name, p in sorted(profiles.items()) if p.center is not None}
 
 
 def corners(x: np.ndarray, y: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray]:

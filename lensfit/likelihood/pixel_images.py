@@ -24,6 +24,7 @@ from lensfit.likelihood.reconstruction import (
     columns_of,
     lensed_image,
     pixels_of,
+    ray_ends,
     reconstruction,
 )
 from lensfit.model import LensModel
@@ -116,7 +117,7 @@ class PixelImagingLikelihood(Evidence):
 
     def _reach(self, k: int, model: LensModel, source: PixelSource, margin: float) -> np.ndarray:
         rays, middle = self.rays[k], (source.pixels - 1) / 2
-        u, v = source.position(*model.source_position(rays.x, rays.y))
+        u, v = source.position(*ray_ends(model, rays.x, rays.y))
         away = np.maximum(np.abs(np.asarray(u) - middle), np.abs(np.asarray(v) - middle))
         region = np.zeros(rays.shape, bool)
         region.ravel()[np.asarray(rays.pixels)[(away < margin * (middle + source.order)).any(-1)]] = True
@@ -177,7 +178,7 @@ class PixelImagingLikelihood(Evidence):
     def _normal(self, k: int, model: LensModel, source: PixelSource, rest: LensModel) -> Normal:
         rays = self.rays[k]
         target, columns = self._light(k, rest)
-        u, v = source.position(*model.source_position(rays.x, rays.y))
+        u, v = source.position(*ray_ends(model, rays.x, rays.y))
         curvature, vector = normal(rays, u, v, columns, target, (source.pixels, source.order), self.engine)
         return Normal(
             curvature=curvature, vector=vector, constant=target @ target, log_norm=self.images[k].log_norm
@@ -204,7 +205,7 @@ class PixelImagingLikelihood(Evidence):
         rows = whitened.reshape(len(more), -1)[:, rays.seen]
         _, columns = self._light(k, rest)
         back = convolve(whitened * image.inverse_noise, jnp.conj(image.transfer)).reshape(len(more), -1)[:, rays.pixels]
-        u, v = source.position(*model.source_position(rays.x, rays.y))
+        u, v = source.position(*ray_ends(model, rays.x, rays.y))
         indices, weights = entries(u, v, source.pixels, source.order, self.engine)
         shares = weights[..., None] * back.T[:, None]
         of_source = jnp.zeros((source.pixels**2, len(more))).at[indices].add(shares)

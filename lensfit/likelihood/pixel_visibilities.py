@@ -20,6 +20,7 @@ from lensfit.likelihood.reconstruction import (
     columns_of,
     lensed_image,
     pixels_of,
+    ray_ends,
     reconstruction,
 )
 from lensfit.model import LensModel
@@ -133,7 +134,7 @@ class PixelInterferometerLikelihood(Evidence):
 
     def mapping(self, model: LensModel, source: PixelSource) -> MappingMatrix:
         """T: what the antennas see of unit coefficients [Jy/pixel]."""
-        u, v = source.position(*model.source_position(self.x, self.y))
+        u, v = source.position(*ray_ends(model, self.x, self.y))
         indices, weights = entries(u, v, source.pixels, source.order, "native")
         response = jnp.ravel(self.visibilities.response)[self.pixels]
         return MappingMatrix(

@@ -24,7 +24,7 @@ from lensfit.plots.pixel_source import (
     pixel_visibility_overview,
     pixel_visibility_scene,
 )
-from lensfit.plots.samples import SAMPLE_FIGURES, corner_figure, slope_figure, trace_figure
+from lensfit.plots.samples import SAMPLE_FIGURES, corner_figure, trace_figure
 from lensfit.plots.scene import Glance, ModelImages, Scene, VisibilityScene
 from lensfit.plots.visibility_figures import (
     VISIBILITY_FIGURES,
@@ -71,7 +71,6 @@ __all__ = [
     "sheet",
     "single",
     "sky_axes",
-    "slope_figure",
     "trace_figure",
     "visibility_overview",
     "write_png",

@@ -9,10 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
-from lensfit.errors import ModelError
 from lensfit.fitters.result import FitResult
 from lensfit.plots.panels import new_figure
-from lensfit.words import nearest
+from lensfit.words import nearest, number_text
 
 MOST = 8
 """Parameters that a figure shows at most."""
@@ -28,44 +27,20 @@ FILLS = ["#cfe2ef", "#8fbddb"]
 
 
 def corner_figure(result: FitResult, names: Sequence[str] = ()) -> Figure:
-    """One- and two-dimensional posteriors, the best values marked; contours hold 68 and 95 % of the samples.
+    """One- and two-dimensional posteriors of parameters, their medians with intervals of 68 percent above them.
+
+    Best values are marked, and so are the neighbouring models where names are given. A fit without samples is shown as
+    the normal distribution of its covariance.
 
     Args:
-        result: of a fitter that samples.
-        names: of the parameters, as `mass.sie.einstein_radius`; without them those of the mass, 8 at most.
-
-    Returns:
-        The figure, a row and a column for each parameter, in its unit.
+        names: of the parameters that are shown; by default those of the mass, at most MOST.
 
     Raises:
-        ModelError: the fit has no samples, or no parameter of a name.
+        KeyError: a name that no parameter has.
     """
-    return _corner(result, *_shown(result, names))
-
-
-def slope_figure(result: FitResult, chosen: list[int]) -> Figure:
-    """The same of the parameters `chosen`, as Einstein radius, slope and shear; the neighbouring models are marked.
-
-    A fit without samples is shown as the normal distribution of its covariance.
-    """
-    samples, weights = result.samples, result.weights
-    if samples is None or weights is None:
-        rng, middle = np.random.default_rng(0), np.zeros(len(chosen))
-        drawn = rng.multivariate_normal(middle, _inner(result, chosen), DRAWS, check_valid="ignore")
-        return _corner(result, chosen, result.theta[chosen] + drawn, np.ones(DRAWS), others=True)
-    return _corner(result, chosen, samples[:, chosen], weights, others=True)
-
-
-def _inner(result: FitResult, chosen: list[int]) -> np.ndarray:
-    """The covariance (k, k) of the parameters chosen, zero where it is not known."""
-    return np.nan_to_num(result.covariance[np.ix_(chosen, chosen)])
-
-
-def _corner(
-    result: FitResult, chosen: list[int], samples: np.ndarray, weights: np.ndarray, others: bool = False
-) -> Figure:
-    names = [result.names[k] for k in chosen]
-    marks = [[v.values.get(n, np.nan) for n in names] for v in result.variants[1:] if v.counts] if others else []
+    chosen = [_place(result, name) for name in names] or _shown(result)
+    samples, weights = _samples(result, chosen)
+    marks = [[v.values.get(n, np.nan) for n in names] for v in result.variants[1:] if v.counts] if names else []
     beside = np.array(marks).reshape(-1, len(chosen))
     limits = [_limits(samples[:, k], weights, beside[:, k]) for k in range(len(chosen))]
     size = len(chosen)
@@ -79,6 +54,7 @@ def _corner(
                 continue
             if column == row:
                 _histogram(axes, samples[:, row], weights, limits[row])
+                axes.set_title(_interval(result, chosen[row], samples[:, row], weights), fontsize=7)
             else:
                 _contours(axes, samples[:, [column, row]], weights, (limits[column], limits[row]))
                 axes.axhline(result.theta[chosen[row]], color=BEST, lw=0.7)
@@ -90,9 +66,18 @@ def _corner(
     return figure
 
 
+def _interval(result: FitResult, k: int, values: np.ndarray, weights: np.ndarray) -> str:
+    """The median of a parameter's samples, and how far from there 68 percent of them reach on each side."""
+    low, middle, high = np.quantile(values, [0.16, 0.5, 0.84], weights=weights, method="inverted_cdf")
+    least = min(high - middle, middle - low)
+    digits = [number_text(float(number), float(least)) for number in (middle, high - middle, middle - low)]
+    return f"${result.symbols[k]} = {digits[0]}^{{+{digits[1]}}}_{{-{digits[2]}}}$"
+
+
 def trace_figure(result: FitResult) -> Figure:
     """The parameters of the mass along the chains, one colour each; of weighted samples the weight is the size."""
-    chosen, samples, weights = _shown(result)
+    chosen = _shown(result)
+    samples, weights = _samples(result, chosen)
     figure = new_figure(8.5, 1.15 * len(chosen) + 0.9)
     chains = 1 if result.diagnostics is None else result.diagnostics.chains
     equal = bool(np.ptp(weights) < 1e-9 * weights.max())
@@ -117,19 +102,27 @@ SAMPLE_FIGURES: dict[str, Callable[[FitResult], Figure]] = {"corner": corner_fig
 """Every figure of a fit that has samples, by the name of its file."""
 
 
-def _shown(result: FitResult, names: Sequence[str] = ()) -> tuple[list[int], np.ndarray, np.ndarray]:
-    """Which parameters are shown, their samples (S, k), and the weights (S,)."""
-    if result.samples is None or result.weights is None:
-        raise ModelError(f"{result.fitter}: this fit has no samples; fit with importance, nuts or a nested sampler")
-    for name in names:
-        if name not in result.names:
-            raise ModelError(f"{name}: no parameter of the fit; {nearest(name, result.names)}")
-    if names:
-        named = [result.names.index(name) for name in names]
-        return named, result.samples[:, named], result.weights
+def _shown(result: FitResult) -> list[int]:
+    """Which parameters are shown where nobody says."""
     mass = [k for k, name in enumerate(result.names) if name.startswith("mass.")]
-    chosen = (mass or list(range(len(result.names))))[:MOST]
-    return chosen, result.samples[:, chosen], result.weights
+    return (mass or list(range(len(result.names))))[:MOST]
+
+
+def _place(result: FitResult, name: str) -> int:
+    """Number of the parameter of a name."""
+    if name not in result.names:
+        raise KeyError(f"{name}: no parameter of the fit; {nearest(name, result.names)}")
+    return result.names.index(name)
+
+
+def _samples(result: FitResult, chosen: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Samples (S, k) of the parameters chosen and their weights (S,); of a fit that has none, draws from the normal
+    distribution of its covariance, zero where that is not known."""
+    if result.samples is not None and result.weights is not None:
+        return result.samples[:, chosen], result.weights
+    inner = np.nan_to_num(result.covariance[np.ix_(chosen, chosen)])
+    drawn = np.random.default_rng(0).multivariate_normal(np.zeros(len(chosen)), inner, DRAWS, check_valid="ignore")
+    return result.theta[chosen] + drawn, np.ones(DRAWS)
 
 
 def _limits(values: np.ndarray, weights: np.ndarray, beside: Any = ()) -> tuple[float, float]:

@@ -32,6 +32,14 @@ class Profile:
 
     formula: ClassVar[Callable[..., Any]]
 
+    @property
+    def center(self) -> tuple[Any, Any] | None:
+        """Its centre (x, y) [arcsec], None where it has none."""
+        roles = {f.metadata.get("role"): f.name for f in dataclasses.fields(self)}  # pyright: ignore[reportArgumentType]
+        if "center_x" not in roles or "center_y" not in roles:
+            return None
+        return getattr(self, roles["center_x"]), getattr(self, roles["center_y"])
+
     def _numbers(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # pyright: ignore[reportArgumentType]
 

@@ -28,10 +28,10 @@ from lensfit.plots import (
     PIXEL_VISIBILITY_FIGURES,
     SAMPLE_FIGURES,
     VISIBILITY_FIGURES,
+    corner_figure,
     halved,
     pixels_of,
     sheet,
-    slope_figure,
     write_png,
 )
 from lensfit.problem import Problem
@@ -140,7 +140,7 @@ def write_results(
         for name in names:
             shown.figures[name]().savefig(folder / f"{name}.pdf")
     if slope := slope_and_beside(problem):
-        _draw(folder, SLOPE_FIGURE, slope_figure(result, slope))
+        _draw(folder, SLOPE_FIGURE, corner_figure(result, [result.names[k] for k in slope]))
         names.append(SLOPE_FIGURE)
     model_file(shown.planes, observation.frame, result).writeto(folder / MODEL)
     if found is not None:

@@ -40,7 +40,7 @@ def examine(
     about = ABOUT_THE_DATA
     if is_lens(problem, result):
         result, facts = gather(problem, result, parametric)
-        alone = tuple(str(slope) for slope in facts.slopes if slope.prior_alone)
+        alone = tuple(str(s) for s in facts.slopes if s.prior_alone and str(s) not in result.notes)
         result = dataclasses.replace(result, notes=(*result.notes, *alone))
         checks = [*own, *answers(facts)]
         if facts.against is not None and abs(facts.against.radius - 1) < AGREE:

@@ -35,7 +35,7 @@ def searched(source):
     lens = LensModel(light={"bulge": BULGE}, mass=MASS, source=source)
     instrument = Instrument(pixel_scale=0.05, psf=gaussian_psf(0.1, 0.05, 11), exposure_time=500.0, gain=1.0, sky=0.1,
                             read_noise=5.0, unit="e/s")  # fmt: skip
-    imaging = simulate_imaging(lens, instrument, (56, 56), seed=3).circular_mask(1.3)
+    imaging = simulate_imaging(lens, instrument, (60, 60), seed=3).circular_mask(1.4)  # as in test_pixel_source.py
     return Analysis.begin(imaging, parametric, seed=1).then(Search(), silent)
 
 
@@ -79,7 +79,7 @@ def test_a_second_source_needs_a_search(two):
 
 def test_pixels_where_profiles_leave_more():
     before = searched({"disc": DISC, **KNOTS})
-    done = before.then(AutoSource(Mesh(pixels=20)), silent)
+    done = before.then(AutoSource(Mesh(pixels=16)), silent)
     assert done.fit.source == "pixels" and done.parametric is not None
     assert any("the source on pixels lowered Akaike's criterion" in note for note in done.notes)
     field = whole_field(before.problem.likelihood.grids[0])

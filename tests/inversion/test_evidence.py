@@ -256,3 +256,21 @@ def test_a_system_that_is_not_positive_definite():
     assert np.isnan(evidence(likelihood, broken))
     with pytest.raises(ModelError, match="a ray of the lens model"):
         likelihood(broken)
+
+
+@pytest.mark.parametrize("axis", ["center_x", "center_y"])
+def test_smooth_where_a_centre_of_mass_passes_a_ray(axis):
+    """On a mesh that reaches to the Einstein radius: neighbours of the centre are sent to opposite sides."""
+    data = dense.observed("none")
+    likelihood = PixelImagingLikelihood.of(data, width=WIDTH)
+    place = {"center_x": float(data.x[9, 11]) + 0.025, "center_y": float(data.y[9, 11]) + 0.025}
+
+    def at(step):
+        moved = replace(dense.MASS["sie"], **place | {axis: place[axis] + step})
+        source = {"pixels": dense.pixel_source(half_width=1.2)}
+        return LensModel(light={}, mass=dense.MASS | {"sie": moved}, source=source)
+
+    steps = np.array([-2e-4, -1e-4, 1e-4, 2e-4])  # the ray lies between the second and the third
+    values = np.array([float(evidence(likelihood, at(step))) for step in steps])
+    slopes = np.diff(values) / np.diff(steps)
+    assert abs(values[2] - values[1]) < 0.01 and abs(slopes[1] - (slopes[0] + slopes[2]) / 2) < 1.0

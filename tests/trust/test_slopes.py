@@ -7,7 +7,7 @@ import pytest
 from small_fits import model, numbers, observed, posed
 
 from lensfit.fitters.result import Variant
-from lensfit.plots import slope_figure
+from lensfit.plots import corner_figure
 from lensfit.priors import Normal
 from lensfit.profiles import EPL
 from lensfit.pytree import replace
@@ -71,7 +71,12 @@ def test_the_figure_shows_einstein_radius_and_slope_with_the_neighbours(sampled,
     if sampled:
         result.samples = result.theta + 0.01 * np.random.default_rng(0).standard_normal((400, problem.ndim))
         result.weights = np.ones(400)
-    figure = slope_figure(result, chosen)
+    figure = corner_figure(result, [problem.names[k] for k in chosen])
+    assert [axes.get_title().partition(" = ")[0] for axes in figure.axes if axes.get_title()] == [
+        f"${result.symbols[k]}" for k in chosen
+    ]  # fmt: skip
+    with pytest.raises(KeyError, match=r"did you mean .*slope"):
+        corner_figure(result, ["mass.epl.slop"])
     below = figure.axes[2]
     (marks,) = [line for line in below.lines if line.get_marker() == "x"]
     assert marks.get_ydata() == pytest.approx([1.8])
