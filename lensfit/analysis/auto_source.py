@@ -80,7 +80,7 @@ class AutoSource:
         logger.info("source: chi2 on the arcs is %.0f above noise", excess)
         if excess <= 2 * FEWEST:
             return settled
-        fits = (settled, analysis) if gain > SUPPORT else (settled,)
+        fits = (analysis, settled) if gain > SUPPORT else (settled,)
         on_pixels = put_on_pixels(fits, self.mesh, part(progress, 0.3, 0.7))
         found = on_pixels.problem.reconstruct(on_pixels.fitted.theta)
         inflation = _inflation(image.arcs, -np.asarray(found.seen[0].residuals))

@@ -36,8 +36,9 @@ FAINT = 1.0
 """Signal over noise of a pixel, smoothed by one pixel, above which the lensed source is seen."""
 BRIGHT = 0.1
 """Share of the brightest pixel of a sky above which a pixel counts, of visibilities."""
-INSIDE = 0.9
-"""Share of these pixels whose rays fall on the mesh."""
+INSIDE = 0.98
+"""Share of the squared signal over noise of these pixels whose rays fall on the mesh. A faint halo that covers many
+pixels, often light of the lens that a second profile took up, so makes it no wider."""
 CENTER_WIDTH, SIZE_WIDTH, STRENGTH_WIDTH = 0.3, 0.3, 2.0
 """Widths of the priors: of the centre in half-widths, of ln half-width, and of the strength in powers of ten."""
 LENGTH, LENGTH_WIDTH = 0.3, 0.7
@@ -147,7 +148,8 @@ def extent_of(arcs: Arcs, model: LensModel) -> tuple[float, float, float]:
     """Centre (x, y) and half-width [arcsec] of the square that most of the arcs come from."""
     beta = np.asarray(model.source_position(arcs.x, arcs.y))
     x, y = (float(np.average(b, weights=arcs.weight)) for b in beta)
-    return x, y, float(np.quantile(np.maximum(abs(beta[0] - x), abs(beta[1] - y)), INSIDE))
+    away = np.maximum(abs(beta[0] - x), abs(beta[1] - y))
+    return x, y, float(np.quantile(away, INSIDE, weights=arcs.weight, method="inverted_cdf"))
 
 
 def neighbour(source: PixelSource, mesh: Mesh, found: Reconstruction) -> tuple[PixelSource, float]:

@@ -32,8 +32,8 @@ Extent = Callable[[object], tuple[float, float, float]]
 
 @dataclasses.dataclass(frozen=True)
 class Reached:
-    """How far a search came: from which start, the end of its steps, the ends of all that may be right or, where none
-    may be, of the best (see `search`), the end of the other search, whether the end may be right, the regions (H, W) of
+    """How far a search came: from which start, the end of its steps, the ends of all others that may be right (of
+    all, where none may be), the end of the other search, whether the end may be right, the regions (H, W) of
     each image from which a mesh is reached from any of the starts, and the term that follows rays only there."""
 
     start: Start
@@ -61,7 +61,7 @@ class Reached:
             return _End(self.start, there, plausible(there))
 
         best, *others = sorted(map(on, (self.end, *self.ends)), key=_rank, reverse=True)
-        ends = tuple(one.end for one in others if one.plausible)
+        ends = tuple(one.end for one in others if one.plausible == best.plausible)
         return Reached(self.start, best.end, ends, on(self.other).end, best.plausible, self.regions, near)
 
 
@@ -119,7 +119,7 @@ def search(problem: Problem, result: FitResult, extent: Extent, prefix: str) -> 
     plausible = _Plausible.of(problem, result)
     found, again = (_ends(problem, near, some, plausible) for some in inside)
     best, other = sorted((found[0], again[0]), key=_rank, reverse=True)
-    ends = [one.end for one in (*found, *again) if one.plausible and one is not best]
+    ends = [one.end for one in (*found, *again) if one.plausible == best.plausible and one is not best]
     return Reached(best.start, best.end, tuple(ends), other.end, best.plausible, regions, near)
 
 

@@ -122,18 +122,17 @@ def _begun(problem: Problem, coarse: Problem, reached: Reached) -> Begun:
         return np.array([values.get(name, m) for name, m in zip(problem.names, middle, strict=True)])
 
     basins = tuple(Basin(there(end), -2 * end.log_posterior) for end in (reached.end, *reached.ends))
-    found = Search(basins, there(reached.other)) if reached.plausible else None
-    return Begun(basins[0].theta, reached.near, found)
+    return Begun(basins[0].theta, reached.near, Search(basins, there(reached.other)))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Begun:
     """Where a source on pixels begins: theta (n,), the term that follows rays only where they may be lensed source, and
-    what the searches on the coarse mesh found, if they came to a place that may be right."""
+    what the searches on the coarse mesh found."""
 
     theta: np.ndarray
     near: Evidence
-    search: Search | None
+    search: Search
 
 
 def fit_on_pixels(
@@ -149,8 +148,7 @@ def fit_on_pixels(
         problem, theta, fitter="pixels", clock=clock, converged=end.arrived, evaluations=end.evaluations,
         gradients=end.evaluations, curvature=held.of_whole(laplace(bare.space, bare.likelihood, theta, found)),
     )  # fmt: skip
-    if begun.search is not None:
-        first = dataclasses.replace(first, search=_on_fine_mesh(problem, begun, begun.search, theta))
+    first = dataclasses.replace(first, search=_on_fine_mesh(problem, begun, theta))
     found = problem.reconstruct(theta)
     radius = einstein_radius_of(start.model.only(), whole_field(problem.likelihood.grids[0]))
     told = f"parametric fit: Einstein radius {radius:.4f} arcsec, chi2 {start.chi2:.1f}"
@@ -167,10 +165,10 @@ def fit_on_pixels(
     return examine(problem, result, parametric=start)
 
 
-def _on_fine_mesh(problem: Problem, begun: Begun, coarse: Search, theta: np.ndarray) -> Search:
+def _on_fine_mesh(problem: Problem, begun: Begun, theta: np.ndarray) -> Search:
     """What was found on the coarse mesh, the best end at theta (n,) of the fine one; so is the other search's where
     both ended at one place there."""
-    field = whole_field(problem.likelihood.grids[0])
+    field, coarse = whole_field(problem.likelihood.grids[0]), begun.search
     here, there = (einstein_radius_of(problem.space.build(z).only(), field) for z in (begun.theta, coarse.other))
     basins = (dataclasses.replace(coarse.basins[0], theta=theta), *coarse.basins[1:])
     return Search(basins, theta if abs(there / here - 1) < AGREE else coarse.other)

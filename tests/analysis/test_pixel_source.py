@@ -11,7 +11,7 @@ from run_files import PIXEL_FILES, SAMPLE_FILES
 import lensfit
 from lensfit import cli
 from lensfit.analysis import Analysis, Mesh, Search, SourceOnPixels
-from lensfit.analysis.pixel_model import Arcs, LightHeld, neighbour, pixel_model, pixel_source
+from lensfit.analysis.pixel_model import Arcs, LightHeld, extent_of, neighbour, pixel_model, pixel_source
 from lensfit.analysis.pixel_search import search
 from lensfit.analysis.source_on_pixels import beside, describe_neighbour, describe_residuals
 from lensfit.cli import main
@@ -113,6 +113,16 @@ def test_a_wrong_basin_is_told_by_the_source_alone(done, imaging, smooth, factor
     found = begun.reconstruct(begun.to_theta(end.z))
     assert abs(found.model.mass["sie"].einstein_radius / RADIUS - 1) > 0.2
     assert not questions.multiple_images(of_images_on_pixels(begun.likelihood, found).images)[0]
+
+
+def test_a_faint_halo_makes_no_mesh_wider():
+    rng = np.random.default_rng(0)
+    near, far = rng.uniform(-0.3, 0.3, (2, 400)), rng.uniform(-2.0, 2.0, (2, 4000))
+    unlensed = LensModel(light={}, mass={}, source={})
+    without = extent_of(Arcs(*near, np.full(400, 100.0)), unlensed)
+    weight = np.append(np.full(400, 100.0), np.full(4000, 0.1))
+    assert extent_of(Arcs(*np.hstack([near, far]), weight), unlensed) == pytest.approx(without, abs=0.02)
+    assert 0.28 < without[2] < 0.32
 
 
 def test_mean_number_of_images_is_that_of_the_points_of_the_source(done):
