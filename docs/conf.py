@@ -15,7 +15,10 @@ release = version = __version__
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "_site"]
 exclude_patterns = ["_site", "paper", "_static", "**/.ipynb_checkpoints"]
-suppress_warnings = ["myst.header"]  # CHANGELOG.md and others begin below a title of their own
+suppress_warnings = [
+    "myst.header",  # CHANGELOG.md and others begin below a title of their own
+    "ref.python",  # fields of one name in several classes, as `shape`: any of them may be meant
+]
 
 myst_enable_extensions = ["attrs_inline", "colon_fence"]
 myst_heading_anchors = 4
