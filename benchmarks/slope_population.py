@@ -16,7 +16,7 @@ from population import _draw, observed
 
 import lensfit
 from lensfit.analysis import Analysis
-from lensfit.population import population
+from lensfit.population import fit_population
 from lensfit.priors import Normal
 from lensfit.profiles import EPL
 from lensfit.progress import silent
@@ -54,7 +54,7 @@ def fit(out: Path, k: int) -> None:
 
 def compare(out: Path) -> None:
     """What the fits say beside what the lenses were drawn with."""
-    found = population(out, "slope")
+    found = fit_population(out, "slope")
     print(found.summary())
     for word, one in found.found.items():
         true = np.array([float(truth(int(lens.name.removeprefix("lens"))).mass["epl"].slope) for lens in one.lenses])

@@ -9,7 +9,7 @@ import numpy as np
 from lensfit.population import LensPosterior, infer, population_figure
 
 MEAN, SCATTER, COUNT = 2.08, 0.16, 80
-"""Of the population that the slopes are drawn from. Of lenses that were fitted: lensfit.population("DIR", "slope")."""
+"""Of the population that slopes are drawn from. Of fitted lenses: lensfit.fit_population("DIR", "slope")."""
 
 if __name__ == "__main__":
     rng = np.random.default_rng(3)

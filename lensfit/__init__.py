@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
     from lensfit.maps import Maps
     from lensfit.model import LensModel, Models
-    from lensfit.population import population
+    from lensfit.population import fit_population
     from lensfit.problem import Problem
     from lensfit.recipe import DataSection, read_recipe, write_recipe
     from lensfit.registry import fit, fitter
@@ -71,7 +71,7 @@ _HOMES = {
     "lensfit.likelihood.pixel_visibilities": ("PixelInterferometerLikelihood",),
     "lensfit.maps": ("Maps",),
     "lensfit.model": ("LensModel", "Models"),
-    "lensfit.population": ("population",),
+    "lensfit.population": ("fit_population",),
     "lensfit.problem": ("Problem",),
     "lensfit.recipe": ("DataSection", "read_recipe", "write_recipe"),
     "lensfit.registry": ("fit", "fitter"),
@@ -113,9 +113,9 @@ __all__ = [
     "compare",
     "errors",
     "fit",
+    "fit_population",
     "fitter",
     "load",
-    "population",
     "priors",
     "profiles",
     "progress",

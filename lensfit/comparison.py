@@ -120,12 +120,22 @@ def compare(
 ) -> Comparison:
     """Fit a problem with each fitter from its prior, with seeds 0 to `seeds` - 1 and `budget` CPU seconds each.
 
-    fitters: names, with their default settings, or objects with settings under names of your choice. Fitters that
-    need an optimum to start at (`needs_optimum`) first get that of `staged`, at their own cost. A run that
-    spends its budget is stopped and kept with the best it saw; one that raises FitError is kept with its reason.
+    Fitters that need an optimum to start at (`needs_optimum`) first get that of `staged`, at their own cost. A run
+    that spends its budget is stopped and kept with the best it saw; one that raises FitError is kept with its reason.
 
-    Raises FitError where there is no fitter of a name or its package is missing, no fitter at all, or seeds or
-    budget are not positive.
+    Args:
+        problem: what is fitted.
+        fitters: names, with their default settings, or objects with settings under names of your choice.
+        seeds: how many runs each fitter has.
+        budget: CPU seconds of a run, compilation not counted.
+        progress: is told how each run goes on.
+
+    Returns:
+        All runs, with their courses.
+
+    Raises:
+        FitError: there is no fitter of a name or its package is missing, no fitter at all, or seeds or budget are
+            not positive.
     """
     chosen = dict(fitters) if isinstance(fitters, Mapping) else dict.fromkeys(fitters)
     _check(chosen, seeds, budget)

@@ -33,8 +33,10 @@ _FLAT = re.compile(r"H0\s*=\s*([\d.]+)\s*,\s*Om0\s*=\s*([\d.]+)")
 class Redshifts:
     """Of the lens and the source, and the cosmology by its name; a redshift is None where it is not known.
 
-    cosmology: of astropy.cosmology, as "Planck18" or "WMAP9", or "H0=70, Om0=0.3" of a flat universe with a
-    cosmological constant (H0 in km/s/Mpc).
+    Attributes:
+        lens, source: the redshifts.
+        cosmology: of astropy.cosmology, as "Planck18" or "WMAP9", or "H0=70, Om0=0.3" of a flat universe with a
+            cosmological constant (H0 in km/s/Mpc).
     """
 
     lens: float | None = None
@@ -44,6 +46,10 @@ class Redshifts:
     @classmethod
     def of(cls, lens: float | None = None, source: float | None = None, cosmology: str | None = None) -> Redshifts:
         """Checked: see the class.
+
+        Args:
+            lens, source: the redshifts, None where unknown.
+            cosmology: by its name, None = Planck18.
 
         Raises:
             DataError: a redshift is no positive number, the source not behind the lens, or the cosmology is none.
@@ -59,7 +65,14 @@ class Redshifts:
 
     @classmethod
     def stated(cls, said: Mapping[str, Any]) -> Redshifts | None:
-        """Of what is said by the names in `FIELDS`; None where no redshift is. Raises DataError as `of`."""
+        """Of what is said by name; None where no redshift is.
+
+        Args:
+            said: numbers and words by the names in `FIELDS`; others are left alone.
+
+        Raises:
+            DataError: as `of`.
+        """
         given = {name: said.get(name) for name in FIELDS}
         if given["redshift_lens"] is None and given["redshift_source"] is None:
             cls.of(cosmology=given["cosmology"])

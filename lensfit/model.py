@@ -48,6 +48,11 @@ class LensModel:
 
     The leaves are numbers, or, in a model to be fitted, priors (free), `Solved` (amplitudes that the
     likelihood solves) and numbers (fixed). The same prior object at two leaves is one parameter.
+
+    Attributes:
+        light, mass, source: profiles by names of your choice, which become the parameters' names.
+        sky: brightness of a constant sky, in the data's unit per pixel.
+        alignment: of the dataset's frame against that of the mass, None where they are one.
     """
 
     light: dict[str, LightProfile]
@@ -181,6 +186,9 @@ class Models(Mapping[str, LensModel]):
     """The models of several datasets of one lens, by the names of their terms.
 
     A prior that stands in several of them is one parameter, a `Solved` object that does is one amplitude.
+
+    Attributes:
+        terms: the model of each term, by its name.
     """
 
     terms: dict[str, LensModel]

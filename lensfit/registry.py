@@ -70,7 +70,15 @@ def _added() -> dict[str, importlib.metadata.EntryPoint]:
 def fitter(name: str, settings: Mapping[str, Any] | None = None) -> Fitter:
     """The fitter of that name, with its default settings beside those that are given.
 
-    Raises FitError if there is none of that name, it has no such setting, or a package of its is not installed.
+    Args:
+        name: as `lensfit fit --fitter` takes it.
+        settings: fields of the fitter, by their names.
+
+    Returns:
+        The fitter, for `fit` and `compare`.
+
+    Raises:
+        FitError: there is none of that name, it has no such setting, or a package of its is not installed.
     """
     cls = _find(name)
     _check_installed(name, cls)
@@ -136,14 +144,21 @@ def fit(
 ) -> FitResult:
     """Fit a problem with a fitter, given by name or as an object with its settings.
 
-    start: theta (n,) or an earlier result to begin at; by default the fitter begins in the prior, but for
-    `importance`, which needs one. A fit that stays at the optimum of an earlier result takes over its checks,
-    spread and variants.
-    progress: is told how it goes on; None shows a bar on a terminal or in a notebook, `progress.silent` nothing.
-    checkpoint: where the fit keeps what it needs to go on; one that is there already is gone on with.
+    Args:
+        problem: model with priors, and the data's terms.
+        fitter_or_name: as "staged" or "importance", or an object with its settings.
+        seed: of the random numbers; on one machine the same seed gives the same result.
+        start: theta (n,) or an earlier result to begin at; by default the fitter begins in the prior, but for
+            `importance`, which needs one. A fit that stays at the optimum of an earlier result takes over its
+            checks, spread and variants.
+        progress: is told how it goes on; None shows a bar on a terminal or in a notebook, `progress.silent` nothing.
+        checkpoint: where the fit keeps what it needs to go on; one that is there already is gone on with.
 
-    Raises FitError where no fit can be returned; a fit that should not be believed is returned and says so
-    in `result.trust`.
+    Returns:
+        The result. One that should not be believed is returned too, and says so in its `trust`.
+
+    Raises:
+        FitError: no fit can be returned.
     """
     chosen = fitter(fitter_or_name) if isinstance(fitter_or_name, str) else fitter_or_name
     _check_installed(type(chosen).__name__, type(chosen))

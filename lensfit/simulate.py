@@ -45,6 +45,9 @@ def simulate_imaging(
         seed: the same seed gives the same data.
         oversampling: sub-pixels per axis to begin with, see `model_image`.
 
+    Returns:
+        The image with its noise map and PSF, in the instrument's data unit.
+
     Raises:
         ModelError: a leaf of the model is no number or means nothing, or the expected counts are negative or beyond
             all bounds.
@@ -88,6 +91,9 @@ def simulate_interferometer(
         layout: its visibilities are replaced.
         seed: the same seed gives the same data.
         phase_errors: standard deviation of the antennas' phases in degrees.
+
+    Returns:
+        The layout with the visibilities [Jy] that the model and the noise make.
 
     Raises:
         ModelError: a leaf of the model is no number.

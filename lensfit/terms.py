@@ -323,6 +323,9 @@ class Sum(LeastSquares):
     """ln L of several datasets: the sum of their terms, by name. Its models are `Models`, one of each term's name.
 
     `Solved` amplitudes that stand in several models (the same object) are one number, solved on all their data.
+
+    Attributes:
+        terms: by name, in the order in which their ln L add up.
     """
 
     kind = "sum"
@@ -330,7 +333,14 @@ class Sum(LeastSquares):
 
     @classmethod
     def of(cls, terms: Mapping[str, LeastSquares]) -> Sum:
-        """Raises ModelError where there is no term, or one that is no sum of squares."""
+        """The sum of these terms.
+
+        Args:
+            terms: by name.
+
+        Raises:
+            ModelError: there is no term, or one that is no sum of squares.
+        """
         if not terms:
             raise ModelError("a sum needs at least one term")
         for name, term in terms.items():

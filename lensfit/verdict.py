@@ -17,7 +17,11 @@ class Outcome(StrEnum):
 class Check:
     """One question to a fit: its name, how it came out, and the finding in words.
 
-    essential: a fit is not trusted before this question was put to it.
+    Attributes:
+        name: as `docs/trust.md` lists it.
+        outcome: "passed", "failed" or "unchecked".
+        finding: what was found, in a sentence with its number and limit.
+        essential: a fit is not trusted before this question was put to it.
     """
 
     name: str
@@ -27,7 +31,14 @@ class Check:
 
     @classmethod
     def of(cls, name: str, passed: bool, finding: str, essential: bool = True) -> Check:
-        """A check that was made, and whether the answer is good."""
+        """A check that was made, and whether the answer is good.
+
+        Args:
+            name: as `docs/trust.md` lists it.
+            passed: whether the answer is good.
+            finding: what was found, in a sentence with its number and limit.
+            essential: whether a fit is not trusted where the check could not be made.
+        """
         return cls(name, Outcome.PASSED if passed else Outcome.FAILED, finding, essential)
 
     @property
@@ -38,7 +49,11 @@ class Check:
 
 @dataclasses.dataclass(frozen=True)
 class Trust:
-    """Whether a fit may be believed, and why not."""
+    """Whether a fit may be believed, and why not.
+
+    Attributes:
+        checks: the questions that were put to it, in their order.
+    """
 
     checks: tuple[Check, ...] = ()
 

@@ -1,2 +1,2 @@
 """The version of lensfit."""
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"

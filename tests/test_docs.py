@@ -30,6 +30,7 @@ from lensfit.survey import Survey, Tally
 from lensfit.trust.questions import LEAST_EXPLAINED, LEAST_SIGNAL, QUESTIONS
 
 ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.md"))  # their code is run when the site is built
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"(<!-- run -->\n)?^```(\w+)\n(.*?)^```$", re.M | re.S)
 QUOTED = re.compile(r"`((?:[a-z_]+\.)+[A-Z_]+)` =\s+(\([^)]*\)|-?\d[\d.]*(?:e-?\d+)?)")
@@ -73,7 +74,7 @@ def anchors(page):
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS], ids=name_of)
 def test_internal_links_resolve(page):
     text = FENCE.sub("", page.read_text(encoding="utf-8"))
     for link in re.findall(r"\]\(([^)\s]+)\)", text):

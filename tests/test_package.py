@@ -1,6 +1,7 @@
 """`import lensfit`: quick, without side effects, and every public name in its place."""
 
 import os
+import pkgutil
 import subprocess
 import sys
 import types
@@ -42,3 +43,10 @@ def test_every_public_name_is_there():
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'lensfit' has no attribute 'lens'"):
         lensfit.lens  # noqa: B018
+
+
+def test_a_public_name_is_no_other_thing_once_a_module_is_imported():
+    """A module of lensfit takes its name in the package when it is imported, whatever that name was before."""
+    modules = {info.name for info in pkgutil.iter_modules(lensfit.__path__)}
+    things = {name for name in lensfit.__all__ if not isinstance(getattr(lensfit, name), types.ModuleType)}
+    assert not modules & things

@@ -15,7 +15,7 @@ from small_fits import found_at, numbers, observed, posed
 from lensfit import cli
 from lensfit.analysis import Analysis
 from lensfit.errors import DataError, FitError, ModelError
-from lensfit.population import LensPosterior, infer, population, read_posteriors
+from lensfit.population import LensPosterior, fit_population, infer, read_posteriors
 from lensfit.population.inference import DRAWS
 from lensfit.population.posteriors import of_lens
 from lensfit.priors import Normal, Uniform
@@ -140,21 +140,21 @@ def test_a_folder_of_runs_has_its_population(folder, tmp_path, monkeypatch, caps
     assert np.all(abs(table["theta_E"] - 1) < 0.1) and np.isnan(table["gamma"].astype(float)).all()
     assert imread(tmp_path / "out" / "population.png").std() > 0.01
     assert (tmp_path / "out" / "population.pdf").read_bytes().startswith(b"%PDF")
-    found = population(folder, "mass.sie.einstein_radius")
+    found = fit_population(folder, "mass.sie.einstein_radius")
     assert found.trusted is not None and len(found.trusted.lenses) == 4 and "einstein_radius" in repr(found.all)
 
 
 def test_what_is_no_population_is_told(folder, tmp_path):
     with pytest.raises(ModelError, match=r"no lens says anything of slope; there are"):
-        population(folder, "slope")
+        fit_population(folder, "slope")
     with pytest.raises(ModelError, match=r"is said by light\.disk\.e1, mass\.sie\.e1, source\.arc\.e1"):
-        population(folder, "e1")
+        fit_population(folder, "e1")
     with pytest.raises(ModelError, match=r"prior depends on other parameters"):
-        population(folder, "mass.sie.e1")
+        fit_population(folder, "mass.sie.e1")
     lenses, _ = read_posteriors(folder, "mass.sie.e1", Normal(mean=0.0, sigma=0.2))
     assert len(lenses) == 6 and all(one.gauss is not None for one in lenses)
     with pytest.raises(ModelError, match="lie outside of the prior"):
         read_posteriors(folder, "einstein_radius", Uniform(low=5.0, high=6.0))
     for place in (tmp_path, tmp_path / "none"):
         with pytest.raises(DataError, match="give that of fit-many"):
-            population(place, "slope")
+            fit_population(place, "slope")

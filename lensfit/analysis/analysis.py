@@ -113,8 +113,10 @@ class Analysis:
         Args:
             data: file or folder, an `Imaging`, an `Interferometer`, several visibilities of one lens as a list, a
                 `DataSection`, or a mapping of names to any of these; files of several images are named by these.
-            model: see `Model`. mass: the main mass of a standard one, "sie" (by default) or "epl". light_bands,
-                source_bands: the shape of lens light and source of one in several bands, see `analyse`.
+            model: see `Model`.
+            mass: the main mass of a standard model, "sie" (by default) or "epl".
+            light_bands, source_bands: the shape of lens light and source of one in several bands, see `analyse`.
+            seed: of the fits to come.
             redshift_lens, redshift_source, cosmology: see `Redshifts`; what is not given is that of info.json.
             reading: of data from files, the fields of `DataSection`, as psf="psf.fits" or mask_radius=2.0.
 
@@ -136,7 +138,13 @@ class Analysis:
 
     @classmethod
     def of(cls, problem: Problem, result: FitResult, data: Any) -> Self:
-        """Of a result that `lensfit.fit` gave for a problem of one's own, and the data that the problem is of."""
+        """Of a result that `lensfit.fit` gave for a problem of one's own.
+
+        Args:
+            problem: what was fitted.
+            result: of the fit.
+            data: that the problem is of, as `begin` takes them.
+        """
         seed = result.provenance.get("seed", 0)
         return cls(seen=observe(data), model=problem.model, result=result, posed=problem,
                    fit=FitSection(fitter=result.fitter, seed=seed))  # fmt: skip
@@ -451,6 +459,12 @@ def load(folder: str | Path) -> Analysis:
 
     Result, verdict, derived quantities, notes and model are as they were saved; the data are read again from where
     the recipe says when they are asked for.
+
+    Args:
+        folder: of the run.
+
+    Returns:
+        The analysis, as `analyse` gave it.
 
     Raises:
         DataError: files are missing or damaged. ModelError: recipe.toml is.

@@ -68,7 +68,8 @@ def analyse(
         seed: same seed, same result.
         source: "auto" gives it what the data ask for, one profile, two or pixels (see `AutoSource`), by default where
             the model is a standard one; "profiles" those of the model, by default where it is given; "pixels" puts it
-            on pixels once the model is fitted. mesh: of pixels, a `Mesh`, or its fields.
+            on pixels once the model is fitted.
+        mesh: of pixels, a `Mesh`, or its fields.
         steps: the steps in place of those.
         progress: None shows a bar, `lensfit.progress.silent` nothing.
         redshift_lens, redshift_source: where they are known (or in info.json beside the data) radii in kpc and pc, the

@@ -4,13 +4,13 @@ from __future__ import annotations
 import argparse
 
 from lensfit.cli.ending import say
-from lensfit.population import population
+from lensfit.population import fit_population
 from lensfit.whole_files import unwritable
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Infer it, write files, print the summary."""
-    found = population(arguments.folder, arguments.parameter, outliers=not arguments.no_outliers)
+    found = fit_population(arguments.folder, arguments.parameter, outliers=not arguments.no_outliers)
     out = arguments.out or arguments.folder / "population"
     try:
         found.save(out)

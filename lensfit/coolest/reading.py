@@ -22,6 +22,12 @@ def read_coolest(path: str | Path) -> tuple[LensModel, Redshifts | None]:
     Brightness comes out per pixel of the template's instrument. Profiles that lensfit wrote have their names again,
     others that of their type. The source is the farthest galaxy, or where no redshift is known the one without mass.
 
+    Args:
+        path: of the template, NAME.json.
+
+    Returns:
+        The model, angles in arcsec, and the redshifts with the cosmology.
+
     Raises:
         ModelError: the file is missing, no template, or holds what lensfit has not: it says what and where.
     """

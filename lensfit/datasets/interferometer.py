@@ -73,6 +73,14 @@ class Interferometer(Dataset):
     ) -> Self:
         """Put checked visibilities on an image grid.
 
+        Args:
+            visibilities: made by `Visibilities.from_arrays`.
+            pixel_scale: arcsec per pixel of the image.
+            shape: (H, W) of the image.
+            mask: (H, W), anything but 0 = no emission is modelled there.
+            origin: (x, y) in arcsec of the centre of the image from the phase centre.
+            primary_beam: full width at half maximum in arcsec, None = flat.
+
         Raises:
             DataError: u and v are not in wavelengths, the pixels are too coarse for the longest baseline or the
                 field too small for the shortest, the beam is not positive, or the mask leaves no pixel.
@@ -113,6 +121,11 @@ class Interferometer(Dataset):
         **table: Any,
     ) -> Self:
         """`Visibilities.from_arrays(u, v, values, noise, **table)` (sign= and east= among them), put on a grid.
+
+        Args:
+            u, v, values, noise: see `Visibilities.from_arrays`.
+            pixel_scale, shape, mask, origin, primary_beam: see `of`.
+            table: the other arguments of `Visibilities.from_arrays`, as sign=-1, east="left".
 
         Raises:
             DataError: see there and `of`.

@@ -97,6 +97,9 @@ def read_imaging(
         cutout: use the pixels within so many arcsec of the centre, or else of (0, 0), along both axes.
         mask_radius: use the disc of so many arcsec about it.
 
+    Returns:
+        The checked image, (H, W), in the unit of the file; its `notes` say what was done to it.
+
     Raises:
         DataError: a file is missing, ambiguous, broken, too large, or not fit for a fit.
     """
@@ -270,6 +273,9 @@ def read_interferometer(
         field: of a UVFITS of several sources the one that is meant, by name or number.
         noise_scale: multiplies the noise; "auto" takes the factor from the scatter of neighbouring visibilities.
 
+    Returns:
+        The checked visibilities [Jy] on their image grid; `notes` say how the file was understood.
+
     Raises:
         DataError: a file is missing, ambiguous, broken or of a format that has to be exported first, something is not
             stated, or the data are not fit for a fit.
@@ -316,6 +322,10 @@ def write_imaging(imaging: Imaging, folder: str | Path) -> None:
     `read_imaging(folder)` gives the same arrays, pixel scale, origin, unit and WCS. Headers hold the WCS, or
     offsets in arcsec where there is none.
 
+    Args:
+        imaging: what is written.
+        folder: is made where it is not there.
+
     Raises:
         DataError: the folder holds one of these files already.
     """
@@ -345,6 +355,10 @@ def write_imaging(imaging: Imaging, folder: str | Path) -> None:
 
 def write_interferometer(interferometer: Interferometer, folder: str | Path) -> None:
     """Write visibilities.npz, in the house's frame, and info.json; `read_interferometer(folder)` gives the same.
+
+    Args:
+        interferometer: what is written.
+        folder: is made where it is not there.
 
     Raises:
         DataError: the folder holds one of these files already.

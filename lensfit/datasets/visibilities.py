@@ -86,7 +86,8 @@ class Visibilities:
             weights: instead of noise, 1/sigma^2 of real and imaginary part alike; <= 0 means no weight.
             wavelength: metres in a wavelength, if u and v are in metres; 1e-3 if they are in kilo-wavelengths.
             flags: (K,) anything but 0 = left out.
-            antenna1, antenna2, time, track: (K,), see the class; notes, sources too.
+            antenna1, antenna2, time, track: (K,), see the class.
+            notes, sources: see the class.
             nan: "error" refuses NaN and inf in rows that are not left out, "drop" leaves these rows out.
 
         Raises:

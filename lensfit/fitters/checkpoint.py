@@ -50,6 +50,10 @@ class Store:
     A state is NumPy arrays (npz), what JSON holds, and files of the fitter's library; nothing is a pickle of
     lensfit's. `manifest.json` names the files with their sha256 and what the fit is of; it is replaced
     atomically before they get their names and after they are on disk. No other file is touched.
+
+    Attributes:
+        folder: where the states lie.
+        interval: seconds between two of them.
     """
 
     folder: Path | str

@@ -56,18 +56,32 @@ class Search:
 class FitResult:
     """What a fitter found; arrays follow the order of `names`, values in `units`.
 
-    theta, errors (n,): best values and one-sigma statistical errors. covariance (n, n) of theta. widened: factor of
-    these errors, and of those of the amplitudes, for what the model leaves on the arcs beyond the noise (see
-    `lensfit.trust.of_image.OnArcs.extra`); of samples always 1.
-    amplitudes, amplitude_errors (K,): the solved ones, named in `amplitude_names`.
-    spread (n,): half the range over those `variants`, models next to this one, that fit nearly as well; NaN
-    where they do not have it.
-    samples (S, n) with weights (S,) and ln L (S,), their diagnostics, log_evidence and its error: of samplers,
-    else None.
-    chi2 and log_likelihood are the problem's at theta; data_count is the number of pixels they sum over.
-    evaluations and gradients count calls of the likelihood; None where the fitter does not count them.
-    search: of a fitter that searched from the data. explored: its fitter looked at the whole prior. gain: by how much
-    chi2 + |z|^2 fell when its descent went on.
+    Attributes:
+        fitter: its name.
+        names, units, symbols: of each parameter: dotted name, unit, symbol in LaTeX.
+        theta, errors: (n,) best values and one-sigma statistical errors.
+        covariance: (n, n) of theta.
+        amplitude_names: of the solved amplitudes.
+        amplitudes, amplitude_errors: (K,) of these.
+        spread: (n,) half the range over those `variants` that fit nearly as well; NaN where they do not have it.
+        variants: models next to this one, this one first.
+        model: the best, a number at every leaf.
+        log_likelihood, log_posterior, chi2: the problem's at theta.
+        data_count: number of pixels, or of real and imaginary parts, that these sum over.
+        evaluations, gradients: calls of the likelihood; None where the fitter does not count them.
+        seconds, cpu_seconds: what the fit took.
+        converged: whether the fitter ended by its own criterion.
+        trust: the verdict.
+        notes: on the fit, in plain words.
+        provenance: versions, seed and settings.
+        samples, weights, log_likelihoods: (S, n), (S,), (S,) of samplers, else None.
+        diagnostics: of the samples, None without them.
+        log_evidence, log_evidence_error: ln of the evidence where the fitter tells it, else None.
+        search: of a fitter that searched from the data.
+        explored: whether its fitter looked at the whole prior.
+        gain: by how much chi2 + |z|^2 fell when its descent went on.
+        widened: factor of the errors, and of those of the amplitudes, for what the model leaves on the arcs beyond the
+            noise (see `lensfit.trust.of_image.OnArcs.extra`); of samples always 1.
     """
 
     fitter: str

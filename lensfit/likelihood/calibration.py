@@ -138,6 +138,10 @@ class Observations:
     def of(cls, datasets: Sequence[Interferometer], *, antenna_phases: bool = False) -> Observations:
         """Put the datasets together, not yet calibrated.
 
+        Args:
+            datasets: of one lens, on one image grid; the first sets flux and position.
+            antenna_phases: whether the phases of the antennas are to be fitted.
+
         Raises:
             ModelError: their grids or primary beams differ, or a calibration is not possible (see `Calibration`).
         """

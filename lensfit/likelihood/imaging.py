@@ -25,8 +25,16 @@ class ImagingLikelihood(Residuals):
     """ln L = -1/2 sum over unmasked pixels of (d - m)^2 / sigma^2 + ln(2 pi sigma^2).
 
     All images are on the evaluation box (H, W): the unmasked pixels and a frame as wide as the PSF reaches,
-    so that light from outside the mask is modelled too. `inverse_noise` is zero where a pixel is left out.
-    `kernel` is the PSF, `kernel_shape` (2,) its rows and columns, in a corner of a frame that many PSFs share.
+    so that light from outside the mask is modelled too.
+
+    Attributes:
+        grid: sub-pixels of the box.
+        kernel: the PSF, in a corner of a frame that many PSFs share.
+        kernel_shape: (2,) its rows and columns.
+        transfer: its Fourier transform.
+        inverse_noise: (H, W) 1/sigma, zero where a pixel is left out.
+        whitened_data: (H, W) data over their noise.
+        log_norm: -1/2 the sum of ln(2 pi sigma^2).
     """
 
     kind = "image"
@@ -41,8 +49,13 @@ class ImagingLikelihood(Residuals):
 
     @classmethod
     def of(cls, imaging: Imaging, oversampling: int | np.ndarray | None = None) -> ImagingLikelihood:
-        """From checked data; oversampling is sub-pixels per axis: one number, an (H, W) map of the image,
-        or by default a map adapted to the data (see `lensfit.grid.sub_pixels_for`), 1 where they are masked."""
+        """From checked data.
+
+        Args:
+            imaging: the data, with the mask of what is fitted.
+            oversampling: sub-pixels per axis: one number, an (H, W) map of the image, or by default a map adapted to
+                the data (see `lensfit.grid.sub_pixels_for`), 1 where they are masked.
+        """
         reach = max(imaging.psf.shape) // 2
         rows, columns, needed = evaluation_box(imaging.mask, reach)
         box = (rows, columns)

@@ -38,8 +38,15 @@ class InterferometerLikelihood(LeastSquares):
     pixel of lens light and lensed source, times `response` (H, W), the primary beam (and the area of a pixel
     where brightness is counted on others). It is a difference of large numbers: double precision always.
 
-    `dirty` (H, W) is the noise-weighted dirty image d and `dirty_sigma` (H, W) its standard deviation [1/Jy].
-    `count` is the number of visibilities.
+    Attributes:
+        grid: sub-pixels of the image.
+        w_tilde: the sums over visibilities, as an operator on images.
+        dirty: (H, W) the noise-weighted dirty image d [1/Jy].
+        dirty_sigma: (H, W) its standard deviation [1/Jy].
+        response: (H, W) what multiplies the brightness before it is seen.
+        constant: the sum of |d|^2 / sigma^2.
+        log_norm: -1/2 the sum of ln(2 pi sigma^2).
+        count: number of visibilities.
     """
 
     kind = "visibilities"
@@ -60,7 +67,12 @@ class InterferometerLikelihood(LeastSquares):
         oversampling: int | np.ndarray = OVERSAMPLING,
         brightness_pixel: float | None = None,
     ) -> InterferometerLikelihood:
-        """From checked data, see `of_sums`; one pass over the visibilities."""
+        """From checked data; one pass over the visibilities.
+
+        Args:
+            interferometer: the data on their image grid.
+            oversampling, brightness_pixel: see `of_sums`.
+        """
         data, sub_pixels = interferometer, oversampling if isinstance(oversampling, int) else None
         sums = Sums.of([data.visibilities], data.shape, data.pixel_scale, data.origin, sub_pixels)
         return cls.of_sums(sums, oversampling, data.mask, data.beam, brightness_pixel)
@@ -189,6 +201,9 @@ class InterferometerLikelihood(LeastSquares):
     @classmethod
     def pooled(cls, terms: Sequence[InterferometerLikelihood]) -> InterferometerLikelihood:
         """ln L of all terms at the cost of one: theirs is the same image, seen with the same response.
+
+        Args:
+            terms: one for each dataset.
 
         Raises:
             ModelError: their images or responses differ.

@@ -60,6 +60,14 @@ class PixelImagingLikelihood(Evidence):
     The amplitudes are normal about zero a priori with standard deviation `width`, wide of anything the data say;
     those that are to be positive are kept so. Lens light and sky with numbers are subtracted from the data. Where
     light is `held` it is in no model any more, and what is reconstructed are images without it.
+
+    Attributes:
+        images: the data, each with its ln L.
+        rays: where they start, of each image.
+        width: standard deviation of the amplitudes a priori, in the data's unit.
+        held: light that is in no model, of each image.
+        held_positive: whether the amplitude of each is kept positive.
+        engine: "native" or "xla".
     """
 
     kind = "pixels image"
@@ -84,9 +92,13 @@ class PixelImagingLikelihood(Evidence):
         """From checked data, images of one source in one unit of brightness.
 
         Args:
+            imaging: the images, each with its mask.
             sub_pixels: rays per pixel and axis.
             oversampling: of the lens light, see `ImagingLikelihood.of`.
             width: see the class; None = WIDTH times the largest datum.
+
+        Raises:
+            ModelError: there is no image.
         """
         if not imaging:
             raise ModelError("PixelImagingLikelihood.of needs at least one image")

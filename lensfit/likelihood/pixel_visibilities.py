@@ -36,9 +36,13 @@ SUB_PIXELS = 2
 class PixelInterferometerLikelihood(Evidence):
     """ln evidence of visibilities, the source's coefficients and all `Solved` amplitudes integrated out.
 
-    `visibilities` are the data, of one or of several datasets (see `of_likelihood`), `w_compact` and `h_compact`
-    the distinct values of w_tilde. Rays start at x, y (M, Q) in the pixels (M,) that may hold emission. Amplitudes
-    are normal about zero a priori with standard deviation `width` [Jy/pixel].
+    Attributes:
+        visibilities: the data, of one or of several datasets (see `of_likelihood`).
+        w_compact, h_compact: the distinct values of w_tilde.
+        x, y: (M, Q) where rays start [arcsec].
+        pixels: (M,) the pixels that may hold emission.
+        width: standard deviation of the amplitudes a priori, about zero [Jy/pixel].
+        route: how F is made, None = the quickest for the numbers at hand.
     """
 
     kind = "pixels visibilities"
@@ -61,7 +65,13 @@ class PixelInterferometerLikelihood(Evidence):
     def of(
         cls, interferometer: Interferometer, sub_pixels: int = SUB_PIXELS, width: float | None = None
     ) -> PixelInterferometerLikelihood:
-        """From checked data; one pass over the visibilities. The mask says where there is no emission."""
+        """From checked data; one pass over the visibilities.
+
+        Args:
+            interferometer: the data; the mask says where there is no emission.
+            sub_pixels: rays per pixel and axis.
+            width: see the class; None = WIDTH times the largest of the dirty image, in Jy per beam.
+        """
         return cls.of_likelihood(InterferometerLikelihood.of(interferometer, sub_pixels), sub_pixels, width)
 
     @classmethod
@@ -71,6 +81,7 @@ class PixelInterferometerLikelihood(Evidence):
         """From the likelihood of one or several datasets, see `lensfit.likelihood.calibration.Observations`.
 
         Args:
+            visibilities: what they say.
             sub_pixels: rays per pixel and axis, as many as the oversampling that it was made for.
             width: see the class; None = WIDTH times the largest of the dirty image, in Jy per beam.
         """

@@ -1,7 +1,7 @@
 """From the posteriors of single lenses to the mean and the intrinsic scatter of a population."""
 from lensfit.population.figure import draw_hyperparameters, draw_lenses, population_figure
 from lensfit.population.inference import Hyper, Population, infer
-from lensfit.population.population import Populations, population
+from lensfit.population.population import Populations, fit_population
 from lensfit.population.posteriors import LensPosterior, read_posteriors
 
 __all__ = [
@@ -11,8 +11,8 @@ __all__ = [
     "Populations",
     "draw_hyperparameters",
     "draw_lenses",
+    "fit_population",
     "infer",
-    "population",
     "population_figure",
     "read_posteriors",
 ]

@@ -78,7 +78,7 @@ class Populations:
                 **{word: _document(one) for word, one in self.found.items()}}  # fmt: skip
 
 
-def population(
+def fit_population(
     folder: str | Path, parameter: str = "slope", *, interim: Prior | None = None, outliers: bool = True
 ) -> Populations:
     """Mean and intrinsic scatter of a parameter over the lenses of a folder, trusted alone and all.
@@ -88,6 +88,9 @@ def population(
         parameter: by its dotted name, or its last part where that names one alone.
         interim: the prior that the fits had, by default that of each run's recipe.
         outliers: whether some lenses may be of no population.
+
+    Returns:
+        The population of all lenses and that of the trusted ones, with their draws; `save` writes them.
 
     Raises:
         DataError: no run is there. ModelError: no lens has the parameter. FitError: fewer than three have.

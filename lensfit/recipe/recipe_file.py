@@ -55,11 +55,17 @@ PRESETS = {name: getattr(instruments, name) for name in names.PRESETS}
 class DataSection:
     """[data]: what `lensfit.read_imaging` or `read_interferometer` takes; None = not given.
 
-    more: further visibilities of the same lens, fitted jointly.
-    antenna_phases: fit them with the model.
-    redshift_lens, redshift_source, cosmology: see `lensfit.cosmology.Redshifts`.
-
     In a file, paths are relative to the folder that the recipe lies in.
+
+    Attributes:
+        path: of the data, file or folder.
+        noise, psf, mask, mask_is, plane, center, center_sky, cutout, mask_radius, psf_center, noise_is: of images, see
+            `lensfit.read_imaging`.
+        pixel_scale, nan, noise_scale: of both, see there and `lensfit.read_interferometer`.
+        shape, origin, sign, east, wavelength, primary_beam, field: of visibilities, see the latter.
+        more: further visibilities of the same lens, fitted jointly.
+        antenna_phases: fit them with the model.
+        redshift_lens, redshift_source, cosmology: see `lensfit.cosmology.Redshifts`.
     """
 
     path: Path | None = None
@@ -166,6 +172,12 @@ class Recipe:
 def read_recipe(path: str | Path) -> Recipe:
     """Read a recipe.
 
+    Args:
+        path: of the TOML file; paths in it are relative to its folder.
+
+    Returns:
+        The recipe: its `model`, None where it holds none, `data`, `fit` and `instrument`.
+
     Raises:
         ModelError: it is missing, no TOML, or says what is unknown or does not fit.
     """
@@ -236,7 +248,12 @@ def write_recipe(
 ) -> None:
     """Write a model, and what it was fitted to and how; `read_recipe` gives the same model.
 
-    folder: the one that paths are relative to, where the recipe is to be moved into it; else its own.
+    Args:
+        path: of the TOML file.
+        model: with priors, numbers and `Solved` amplitudes at its leaves.
+        data: where the data are and how they are read; of several data by their names.
+        fit: how the model is fitted.
+        folder: the one that paths are relative to, where the recipe is to be moved into it; else its own.
 
     Raises:
         ModelError: the model holds profiles or priors that are not lensfit's.

@@ -57,6 +57,11 @@ class Quantity:
     """A derived number with its one-sigma statistical error and its spread: half the range over neighbouring models.
 
     The error is NaN where that of a parameter it depends on is unknown, the spread where no model but the fit has it.
+
+    Attributes:
+        value, error, spread: in `unit`.
+        unit: as text, empty for a pure number.
+        description: what it is, in a few words.
     """
 
     value: float
