@@ -75,9 +75,15 @@ def _interval(result: FitResult, k: int, values: np.ndarray, weights: np.ndarray
 
 
 def trace_figure(result: FitResult) -> Figure:
-    """The parameters of the mass along the chains, one colour each; of weighted samples the weight is the size."""
-    chosen = _shown(result)
-    samples, weights = _samples(result, chosen)
+    """The parameters of the mass along the chains, one colour each; of weighted samples the weight is the size.
+
+    Raises:
+        ValueError: the fit has no samples.
+    """
+    if result.samples is None or result.weights is None:
+        raise ValueError(f"{result.fitter}: this fit has no samples")
+    chosen, weights = _shown(result), result.weights
+    samples = result.samples[:, chosen]
     figure = new_figure(8.5, 1.15 * len(chosen) + 0.9)
     chains = 1 if result.diagnostics is None else result.diagnostics.chains
     equal = bool(np.ptp(weights) < 1e-9 * weights.max())
