@@ -29,6 +29,7 @@ nb_execution_cache_path = str(HERE.parent / "build" / "notebooks")
 nb_execution_timeout = 1800  # of a cell; seconds, on a machine that is shared
 nb_execution_raise_on_error = True
 nb_merge_streams = True
+nb_ipywidgets_js = {}  # no page is to ask another server
 
 default_role = "py:obj"
 autodoc_default_options = {"members": True, "member-order": "bysource"}
