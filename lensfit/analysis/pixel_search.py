@@ -59,9 +59,11 @@ class Reached:
             there = ascend(problem.space, near, z, MORE)
             return _End(self.start, there, plausible(there))
 
-        best, *others = sorted(map(on, (self.end, *self.ends)), key=_rank, reverse=True)
+        each = {id(end): end for end in (self.end, *self.ends, self.other)}  # the other is often one of the ends
+        followed = {key: on(end) for key, end in each.items()}
+        best, *others = sorted((followed[id(end)] for end in (self.end, *self.ends)), key=_rank, reverse=True)
         ends = tuple(one.end for one in others if one.plausible == best.plausible)
-        return Reached(self.start, best.end, ends, on(self.other).end, best.plausible, self.regions)
+        return Reached(self.start, best.end, ends, followed[id(self.other)].end, best.plausible, self.regions)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

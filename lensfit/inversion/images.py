@@ -48,6 +48,11 @@ class Rays:
     transfer: jax.Array
     shape: tuple[int, int] = static()
 
+    @property
+    def sub_pixels(self) -> int:
+        """Rays per pixel and axis."""
+        return round(np.sqrt(self.x.shape[1]))
+
     @classmethod
     def of(
         cls, x: np.ndarray, y: np.ndarray, needed: np.ndarray, inverse_noise: np.ndarray, psf: np.ndarray,

@@ -112,9 +112,8 @@ class PixelImagingLikelihood(Evidence):
 
     def coarser(self) -> PixelImagingLikelihood:
         """The data binned 2x2, with as many rays a pixel."""
-        sub_pixels = round(np.sqrt(self.rays[0].x.shape[1]))
         binned = (image.observed().binned(2) for image in self.images)
-        made = PixelImagingLikelihood.of(*binned, sub_pixels=sub_pixels, width=float(self.width))
+        made = PixelImagingLikelihood.of(*binned, sub_pixels=self.rays[0].sub_pixels, width=float(self.width))
         return replace(made, engine=self.engine)
 
     def reach(self, model: LensModel, margin: float) -> tuple[np.ndarray, ...]:
@@ -132,9 +131,8 @@ class PixelImagingLikelihood(Evidence):
 
     def within(self, *regions: np.ndarray) -> PixelImagingLikelihood:
         """See `Evidence.within`."""
-        sub_pixels = round(np.sqrt(self.rays[0].x.shape[1]))
         triples = zip(self.images, self.rays, regions, strict=True)
-        rays = [(_rays(image, sub_pixels, region), old) for image, old, region in triples]
+        rays = [(_rays(image, old.sub_pixels, region), old) for image, old, region in triples]
         same = ((new, old.seen, old.inverse_noise) for new, old in rays)  # as many as light that is held has
         return replace(self, rays=tuple(replace(new, seen=s, inverse_noise=i) for new, s, i in same))
 

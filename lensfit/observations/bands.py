@@ -98,9 +98,8 @@ def like(own: Any, reference: Any, nearest: Any, structure: Structure) -> Any:
     parameter, size."""
     if structure == "own":
         return replace(own, **{name: getattr(reference, name) for name in PLACE})
-    roles = {f.metadata.get("role"): f.name for f in dataclasses.fields(own)}
     changes = {own.amplitude: getattr(own, own.amplitude)}
-    size = roles.get("radius")
+    size = own.roles.get("radius")
     if structure == "scaled" and size is not None and isinstance(getattr(nearest, size), Prior):
         changes[size] = LogNormal(median=getattr(nearest, size), sigma=SCATTER)
     return replace(reference, **changes)

@@ -33,9 +33,14 @@ class Profile:
     formula: ClassVar[Callable[..., Any]]
 
     @property
+    def roles(self) -> dict[str | None, str]:
+        """Names of its fields by their roles, of which "shape" may stand for several."""
+        return {f.metadata.get("role"): f.name for f in dataclasses.fields(self)}  # pyright: ignore[reportArgumentType]
+
+    @property
     def center(self) -> tuple[Any, Any] | None:
         """Its centre (x, y) [arcsec], None where it has none."""
-        roles = {f.metadata.get("role"): f.name for f in dataclasses.fields(self)}  # pyright: ignore[reportArgumentType]
+        roles = self.roles
         if "center_x" not in roles or "center_y" not in roles:
             return None
         return getattr(self, roles["center_x"]), getattr(self, roles["center_y"])

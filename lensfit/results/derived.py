@@ -227,7 +227,7 @@ def _shapes(model: LensModel) -> dict[str, float]:
     found = {}
     for group in ("mass", "light", "source")[model.alignment is not None :]:
         for name, profile in sorted(getattr(model, group).items()):
-            roles = {f.metadata.get("role"): getattr(profile, f.name) for f in dataclasses.fields(profile)}
+            roles = {role: getattr(profile, field) for role, field in profile.roles.items()}
             if {"e1", "e2"} <= roles.keys():
                 e = np.hypot(roles["e1"], roles["e2"])
                 found[f"{group}.{name}.axis_ratio"] = (1 - e) / (1 + e)

@@ -81,9 +81,7 @@ class Strength:
 
 
 def _center(model: Any, owner: str) -> tuple[Any, Any]:
-    profile = model.mass[owner]
-    found = {f.metadata.get("role"): getattr(profile, f.name) for f in dataclasses.fields(profile)}
-    return found.get("center_x", 0.0), found.get("center_y", 0.0)
+    return model.mass[owner].center or (0.0, 0.0)
 
 
 @compiled(static=("index", "owner"))
