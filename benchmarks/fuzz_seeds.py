@@ -164,11 +164,14 @@ def result() -> dict[str, Any]:
     model = {"light": {}, "mass": {"sie": {"profile": "SIE", **center, "einstein_radius": 1.1}}, "source": {}}
     check = {"name": "converged", "outcome": "passed", "finding": "it did", "essential": True}
     return {
-        "schema": "lensfit.result", "version": 4, "fitter": "lm", "converged": True,
+        "schema": "lensfit.result", "version": 5, "fitter": "lm", "converged": True,
         "trust": {"word": "TRUSTED", "trusted": True, "headline": "TRUSTED", "reasons": [], "checks": [check]},
         "parameters": {"mass.sie.e1": dict(row), "mass.sie.einstein_radius": dict(row)},
         "amplitudes": {"sky": {"value": 0.1, "error": 0.01, "unit": "e/s"}},
-        "covariance": {"names": ["mass.sie.e1", "mass.sie.einstein_radius"], "matrix": [[1e-4, 0.0], [0.0, 1e-4]]},
+        "covariance": {
+            "names": ["mass.sie.e1", "mass.sie.einstein_radius", "sky"],
+            "matrix": [[1e-4, 0.0, 0.0], [0.0, 1e-4, 0.0], [0.0, 0.0, 1e-4]],
+        },
         "fit": numbers | counts | {"gain": 0.1}, "diagnostics": {"effective_samples": 2.0}, "samples": 2,
         "variants": [], "search": {"basins": [{"theta": [0.1, 1.1], "score": 10.0}], "other": [0.1, 1.0]},
         "explored": False, "model": model | {"sky": 0.1}, "notes": ["a note"], "fixed": {},

@@ -72,7 +72,7 @@ def made_result(problem, truth, trust=FAILED):
         covariance=covariance,
         amplitude_names=tuple(p.name for p in space.amplitudes),
         amplitudes=amplitudes,
-        amplitude_errors=np.full(amplitudes.shape, np.nan),
+        amplitude_covariance=np.full((amplitudes.size, problem.ndim + amplitudes.size), np.nan),
         spread=np.where(mass, errors, np.nan),
         variants=(Variant("two sources", 1234.5, shown, counts=False, model=model),),
         search=Search((Basin(theta, 1300.0), Basin(theta, np.inf)), other=theta),

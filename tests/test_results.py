@@ -1,5 +1,6 @@
 """The files of a run, read back."""
 
+import dataclasses
 import errno
 import json
 import os
@@ -13,14 +14,17 @@ from astropy.wcs import WCS
 from made_run import made_problem, made_result, written_run
 from matplotlib.image import imread
 from run_files import IMAGE_FILES
+from small_fits import numbers, observed, posed
 
 from lensfit.analysis import Analysis
 from lensfit.errors import DataError
+from lensfit.fitters.result import Clock, result_of
 from lensfit.lensing import Field, critical_curves, einstein_radius
 from lensfit.observations import observe
 from lensfit.plots import ModelImages
 from lensfit.results import derived_quantities, read_document
 from lensfit.results.document import plain
+from lensfit.results.fluxes import Fluxes
 from lensfit.whole_files import replacing
 
 
@@ -44,7 +48,7 @@ def test_result_is_strict_json(run):
 def test_result_holds_every_number(run):
     folder, imaging, problem, result = run
     document = read_document(folder)
-    assert (document["schema"], document["version"]) == ("lensfit.result", 4)
+    assert (document["schema"], document["version"]) == ("lensfit.result", 5)
     assert tuple(document["parameters"]) == problem.names
     radius = document["parameters"]["mass.sie.einstein_radius"]
     index = problem.names.index("mass.sie.einstein_radius")
@@ -57,7 +61,7 @@ def test_result_holds_every_number(run):
         "symbol": r"\theta_\mathrm{E}",
     }
     assert document["amplitudes"]["source.sersic.intensity"]["unit"] == "MJy / sr"
-    assert document["covariance"]["matrix"] == result.covariance.tolist()
+    assert document["covariance"]["matrix"] == plain(result.joint_covariance)
     assert document["fit"]["chi2"] == result.chi2
     assert document["fixed"] == {"sky": 0.0}
     assert document["data"]["hash"] == imaging.hash
@@ -148,6 +152,25 @@ def test_derived_quantities_agree_with_draws(run, mock):
     assert found["mass.sie.position_angle_sky"].error == angle.error
 
 
+def test_errors_of_fluxes_hold_those_of_solved_amplitudes():
+    """Against the scatter of models drawn of parameters and amplitudes together."""
+    imaging = observed()
+    problem = posed(imaging)
+    result = result_of(problem, numbers(problem), fitter="lm", clock=Clock.start(), converged=True,
+                       evaluations=1, gradients=1)  # fmt: skip
+    found = derived_quantities(problem, observe(imaging), result)
+    both = np.concatenate([result.theta, result.amplitudes])
+    draws = np.random.default_rng(4).multivariate_normal(both, result.joint_covariance, 300)
+    fluxes = Fluxes.of(problem.parts(result.model), observe(imaging))
+    n, scale = problem.ndim, imaging.pixel_scale**2
+    scatter = np.std([fluxes(problem.space.build(d[:n]).filled(d[n:])) for d in draws], axis=0) / scale
+    for (_, component), expected in zip(fluxes.names, scatter, strict=True):
+        quantity = found[f"{component}_flux"]
+        assert quantity.error == pytest.approx(expected, rel=0.15) and quantity.value > 5 * quantity.error
+    alone = dataclasses.replace(result, amplitude_covariance=0 * result.amplitude_covariance)
+    assert derived_quantities(problem, observe(imaging), alone)["lens_flux"].error != found["lens_flux"].error
+
+
 def result_pair(result, first, second):
     return result[f"mass.sie.{first}"], result[f"mass.sie.{second}"]
 
@@ -199,7 +222,7 @@ def test_plain_knows_numpy_and_what_is_not_finite():
         (None, "no such file"),
         ("{", "not valid JSON"),
         ("[1]", "reads schema"),
-        ('{"schema": "lensfit.result", "version": 99}', "version 4"),
+        ('{"schema": "lensfit.result", "version": 99}', "version 5"),
         ('{"schema": NaN}', "NaN is no number in JSON"),
         ('{"schema": 1, "schema": 2}', "it says 'schema' twice"),
         ("[" * 100_000, "it is nested too deep"),

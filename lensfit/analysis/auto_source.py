@@ -21,6 +21,7 @@ from lensfit.progress import Progress, part
 from lensfit.staged.second_source import fit_two_sources, neighbour_with_two_sources
 from lensfit.trust import examine
 from lensfit.trust.examine import ABOUT_THE_DATA
+from lensfit.trust.facts import far_out
 from lensfit.trust.of_image import OnArcs, left_by
 from lensfit.verdict import Trust
 
@@ -46,7 +47,9 @@ class AutoSource:
     counts parameters and amplitudes; of a source on pixels it is the effective number, that of the coefficients which
     the data say more of than the regularisation does.
 
-    The answer, its errors and its checks are those of the last model that gained; the others are its neighbours.
+    The answer, its errors and its checks are those of the last model that gained; the others are its neighbours. A
+    model ends it that takes the mass far out of its priors, where the simpler one left it inside: it has taken up light
+    that is not lensed.
     Of images in several bands each has its own c, and the source does not go onto pixels. Nothing is done for
     visibilities, where the model has several sources already, and to a fit that has samples or its source on pixels.
     """
@@ -69,7 +72,10 @@ class AutoSource:
         more = len(richer.values) - len(first.values)
         gain = sum(image.gain(first.model, richer.model) for image in images) - 2 * more
         if gain > SUPPORT:
-            settled = _with_two_sources(settled, gain, part(progress, 0.0, 0.3))
+            two = _with_two_sources(settled, gain, part(progress, 0.0, 0.3))
+            if carried := _carried_off(settled, two):
+                return settled.changed(result=_noted(settled.fitted, _refused("a second source", gain, carried)))
+            settled = two
         else:
             settled = settled.changed(result=_noted(analysis.fitted, _told("a second source", gain)))
         if len(images) > 1:
@@ -88,9 +94,14 @@ class AutoSource:
         logger.info("source: pixels take %.0f effective parameters", effective)
         more = effective - _of_source(settled.problem)
         gain = (settled.fitted.chi2 - on_pixels.fitted.chi2) / inflation - 2 * more
+        if gain > SUPPORT and (carried := _carried_off(settled, on_pixels)):
+            beside = _beside(settled, on_pixels.fitted)
+            return settled.changed(result=_noted(beside, _refused("the source on pixels", gain, carried)))
         if gain > SUPPORT and on_pixels.fitted.converged:
             return on_pixels.changed(result=_noted(on_pixels.fitted, _told("the source on pixels", gain)))
-        return settled.changed(result=_beside(settled, on_pixels.fitted, gain))
+        ended = "" if on_pixels.fitted.converged else ", but it did not converge"
+        told = _told("the source on pixels", gain) + ended
+        return settled.changed(result=_noted(_beside(settled, on_pixels.fitted), told))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,15 +150,24 @@ def _with_two_sources(analysis: Analysis, gain: float, progress: Progress) -> An
     return analysis.changed(model=problem.model, posed=problem, result=result)
 
 
-def _beside(analysis: Analysis, on_pixels: FitResult, gain: float) -> FitResult:
-    """The fit of profiles with the source on pixels, which gained too little, as a neighbour."""
+def _carried_off(before: Analysis, richer: Analysis) -> tuple[str, ...]:
+    """What of the mass is far out in its prior with a richer source and was not before."""
+    was = far_out(before.problem, before.fitted, "mass")
+    return () if was else far_out(richer.problem, richer.fitted, "mass")
+
+
+def _beside(analysis: Analysis, on_pixels: FitResult) -> FitResult:
+    """The fit of profiles with the source on pixels as a neighbour."""
     first = on_pixels.variants[0]
     mass = {name: value for name, value in first.values.items() if name.startswith("mass.")}
     beside = dataclasses.replace(first, name="source on pixels", values=mass)
     before = analysis.fitted
-    widened = dataclasses.replace(before, variants=(*before.variants, beside))
-    ended = "" if on_pixels.converged else ", but it did not converge"
-    return _noted(examine(analysis.problem, widened), _told("the source on pixels", gain) + ended)
+    return examine(analysis.problem, dataclasses.replace(before, variants=(*before.variants, beside)))
+
+
+def _refused(what: str, gain: float, carried: tuple[str, ...]) -> str:
+    told = f"{what} would lower Akaike's criterion by {gain:.0f}, but takes the mass far out of its prior [widths]"
+    return f"{told}: {', '.join(carried)}; it takes up light that is not lensed, and stands beside this fit"
 
 
 def _told(what: str, gain: float) -> str:

@@ -40,6 +40,7 @@ from lensfit.staged.second_source import ONE_SOURCE, TWO_SOURCES
 from lensfit.terms import Evidence
 from lensfit.trust import examine
 from lensfit.trust.facts import AGREE
+from lensfit.trust.questions import GAP
 
 logger = logging.getLogger("lensfit")
 
@@ -47,6 +48,9 @@ STANDS_OUT = 5.0
 """Normalised residual from which on it is told where it is."""
 BETTER = 10.0
 """Gain in ln evidence from which on a neighbouring mesh is to be asked for."""
+CLOSE, FOLLOWED = 100.0, 2
+"""How much higher than the best's the score of another end on binned data may be for it to be followed on the data
+themselves, and how many are."""
 BIAS = (
     "errors and spread leave out how the regularisation moves the mass: by up to some 2 errors where arcs are bright "
     "(docs/pixelised_sources.md, Bias)"
@@ -129,18 +133,22 @@ def _begun(held: LightHeld, coarse: Problem, reached: Reached) -> Begun:
         values.pop(STRENGTH)  # it means another thing on another mesh
         return np.array([values.get(name, m) for name, m in zip(problem.names, middle, strict=True)])
 
-    basins = tuple(Basin(there(end), -2 * end.log_posterior) for end in (reached.end, *reached.ends))
-    every = cast(Evidence, held.bare.likelihood)
-    regions = every.reach(held.bare.space.build(jnp.asarray(basins[0].theta)), MARGIN)
-    return Begun(basins[0].theta, every.within(*regions), Search(basins, there(reached.other)))
+    ends = (reached.end, *sorted(reached.ends, key=lambda end: -end.log_posterior))
+    basins = tuple(Basin(there(end), -2 * end.log_posterior) for end in ends)
+    return Begun(_near(held.bare, basins[0].theta), Search(basins, there(reached.other)))
+
+
+def _near(problem: Problem, theta: np.ndarray) -> Evidence:
+    """The term that follows only rays which may be lensed source at theta (n,)."""
+    every = cast(Evidence, problem.likelihood)
+    return every.within(*every.reach(problem.space.build(jnp.asarray(theta)), MARGIN))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Begun:
-    """Where a source on pixels begins: theta (n,), the term that follows rays only where they may be lensed source, and
-    what the searches on the coarse mesh found."""
+    """Where a source on pixels begins: what the searches on binned data and a coarse mesh found, and the term that
+    follows rays only where they may be lensed source at the best of it."""
 
-    theta: np.ndarray
     near: Evidence
     search: Search
 
@@ -151,19 +159,21 @@ def fit_on_pixels(
     """The optimum of ln evidence near where it is begun, with errors, spread and trust; start is the parametric result.
     """
     problem, bare = held.whole, held.bare
-    end, found, near = optimum_of(bare, begun.theta, begun.near, _part(progress, "source on pixels", 0.3))
+    settled = optimum_of(bare, begun, _part(progress, "source on pixels", 0.3))
+    end = settled.end
     theta = np.asarray(problem.to_theta(end.z))
     progress("errors", np.nan, 0.5)
+    curvature = held.of_whole(laplace(bare.space, bare.likelihood, theta, settled.curvature))
     first = result_of(
         problem, theta, fitter="pixels", clock=clock, converged=end.arrived, evaluations=end.evaluations,
-        gradients=end.evaluations, curvature=held.of_whole(laplace(bare.space, bare.likelihood, theta, found)),
+        gradients=end.evaluations, curvature=curvature,
     )  # fmt: skip
-    first = dataclasses.replace(first, search=_on_fine_mesh(problem, begun, theta))
+    first = dataclasses.replace(first, search=settled.search)
     found = problem.reconstruct(theta)
     radius = einstein_radius_of(start.model.only(), whole_field(problem.likelihood.grids[0]))
     told = f"parametric fit: Einstein radius {radius:.4f} arcsec, chi2 {start.chi2:.1f}"
-    variants, others = _neighbours(held, near, first, found, mesh, progress)
-    variants = (*variants, *_profiles(start))
+    variants, others = _neighbours(held, settled.near, first, found, mesh, progress)
+    variants = (*variants, *as_high(held, settled), *_profiles(start))
     notes = (told, *start.notes, *describe_residuals(problem.likelihood, found), *others, BIAS)
     height = first.log_likelihood + float(problem.log_prior(theta))
     width = 0.5 * (problem.ndim * np.log(2 * np.pi) + float(np.linalg.slogdet(first.covariance)[1]))
@@ -175,37 +185,75 @@ def fit_on_pixels(
     return examine(problem, result, parametric=start)
 
 
-def _on_fine_mesh(problem: Problem, begun: Begun, theta: np.ndarray) -> Search:
-    """What was found on the coarse mesh, the best end at theta (n,) of the fine one; so is the other search's where
-    both ended at one place there."""
-    field, coarse = whole_field(problem.likelihood.grids[0]), begun.search
-    here, there = (einstein_radius_of(problem.space.build(z).only(), field) for z in (begun.theta, coarse.other))
-    basins = (dataclasses.replace(coarse.basins[0], theta=theta), *coarse.basins[1:])
-    return Search(basins, theta if abs(there / here - 1) < AGREE else coarse.other)
-
-
 def beside(problem: Problem, start: FitResult) -> np.ndarray:
     """theta (n,) of an earlier result, what it does not have in the middle of its prior."""
     middle = np.asarray(problem.to_theta(np.zeros(problem.ndim)))
     return np.array([start[n] if n in start.names else m for n, m in zip(problem.names, middle, strict=True)])
 
 
-def optimum_of(
-    problem: Problem, theta: np.ndarray, near: Evidence, told: Callable[[float, int], None]
+@dataclasses.dataclass(frozen=True, eq=False)
+class Settled:
+    """Where ascents on the data themselves came to: the optimum, how ln posterior bends there, the term that this is
+    of, what the search found, and theta (n,) of other optima that are as high."""
+
+    end: Climb
+    curvature: Bend
+    near: Evidence
+    search: Search
+    alike: tuple[np.ndarray, ...]
+
+
+def optimum_of(problem: Problem, begun: Begun, told: Callable[[float, int], None]) -> Settled:
+    """The optimum that Newton's steps reach on the data themselves.
+
+    On binned data two places can look alike that the data tell apart: of the ends there, those elsewhere and not much
+    lower are followed too, and that of the other search. The highest is the optimum.
+    """
+    first, *others = begun.search.basins
+    field = whole_field(problem.likelihood.grids[0])
+
+    def radius(theta: np.ndarray) -> float:
+        return einstein_radius_of(problem.space.build(jnp.asarray(theta)).only(), field)
+
+    here = radius(first.theta)
+    elsewhere = lambda theta: abs(radius(theta) / here - 1) > AGREE  # noqa: E731
+    close = [b for b in others if b.score < first.score + CLOSE and elsewhere(b.theta)][:FOLLOWED]
+    starts = [first.theta, *(b.theta for b in close)]
+    other = begun.search.other
+    if elsewhere(other) and not any(np.array_equal(other, theta) for theta in starts):
+        starts.append(other)
+    nears = [begun.near, *(_near(problem, theta) for theta in starts[1:])]
+    ends = [
+        ascend(problem.space, near, np.asarray(problem.to_z(theta)), told=told)
+        for theta, near in zip(starts, nears, strict=True)
+    ]
+    best = max(range(1 + len(close)), key=lambda k: ends[k].log_posterior)  # the other's may be one that is not right
+    end, found, near = _finished(problem, nears[best], ends[best], told)
+    basins = [Basin(np.asarray(problem.to_theta(one.z)), -2 * one.log_posterior) for one in (end, *ends)]
+    basins[1 + best] = basins[0]
+    higher = basins[1].score - first.score
+    left = [dataclasses.replace(b, score=b.score + higher) for b in others if b not in close]
+    again = next((k for k, theta in enumerate(starts) if np.array_equal(other, theta)), 0)
+    rivals = [basin for basin in basins if basin is not basins[0]]
+    alike = [b.theta for b in basins[1 : 2 + len(close)] if b is not basins[0] and b.score < basins[0].score + GAP]
+    return Settled(end, found, near, Search((basins[0], *rivals, *left), basins[1 + again].theta), tuple(alike))
+
+
+def _finished(
+    problem: Problem, near: Evidence, end: Climb, told: Callable[[float, int], None]
 ) -> tuple[Climb, Bend, Evidence]:
-    """The optimum that Newton's steps reach from theta (n,), the curvature there, and the term that it is of: all rays
-    are followed if some that `near` leaves out have come to end on the mesh."""
-    whole, space = cast(Evidence, problem.likelihood), problem.space
-    end, found = finish(space, near, ascend(space, near, np.asarray(problem.to_z(theta)), told=told))
-    if not _all_followed(near, whole, problem, end):
-        near = whole
-        end, found = finish(space, near, ascend(space, near, end.z, told=told))
+    """The optimum near the end of an ascent, the curvature there, and the term that it is of: all rays are followed if
+    some that `near` leaves out have come to end on the mesh."""
+    end, found = finish(problem.space, near, end)
+    if not _all_followed(near, problem, end):
+        near = cast(Evidence, problem.likelihood)
+        end, found = finish(problem.space, near, ascend(problem.space, near, end.z, told=told))
     return end, found, near
 
 
-def _all_followed(near: Evidence, whole: Evidence, problem: Problem, end: Climb) -> bool:
+def _all_followed(near: Evidence, problem: Problem, end: Climb) -> bool:
     """Whether the term follows all the rays that end on the mesh."""
-    model = problem.space.build(problem.to_theta(end.z))
+    model, whole = problem.space.build(problem.to_theta(end.z)), cast(Evidence, problem.likelihood)
     pairs = zip(near.reach(model, 1.0), whole.reach(model, 1.0), strict=True)
     return all(np.array_equal(followed, every) for followed, every in pairs)
 
@@ -220,27 +268,41 @@ def _neighbours(
         "coarser mesh": mesh.coarser(),
     }
     base, notes = held.whole.model.pixels()[NAME], []
-    variants = [_variant("as fitted", held.whole, first.theta, first.chi2, first.model)]
+    variants = [_named("as fitted", held.whole, first.theta, first.chi2, first.model)]
     for number, (name, changed) in enumerate(meshes.items()):
         source, strength = neighbour(base, changed, found)
         other = held.with_source(source)
         theta = np.where([n == STRENGTH for n in other.whole.names], strength, beside(other.whole, first))
         told = _part(progress, name, 0.5 + 0.25 * number)
         end = ascend(other.bare.space, near, np.asarray(other.bare.to_z(theta)), told=told)
-        every = cast(Evidence, other.bare.likelihood)
-        if not _all_followed(near, every, other.bare, end):
-            end, near = ascend(other.bare.space, every, end.z, told=told), every
-        theta = np.asarray(other.whole.to_theta(end.z))
-        values = height(other.bare.space, near, jnp.asarray(end.z)).values
-        amplitudes = np.asarray(values.amplitudes)[held.places]
-        model = other.whole.space.build(jnp.asarray(theta)).filled(amplitudes)
-        variants.append(_variant(name, other.whole, theta, float(values.chi2), model))
-        gain = float(values.log_likelihood) - first.log_likelihood
+        if not _all_followed(near, other.bare, end):
+            near = cast(Evidence, other.bare.likelihood)
+            end = ascend(other.bare.space, near, end.z, told=told)
+        variant, log_likelihood = _variant(name, other, near, end.z)
+        variants.append(variant)
+        gain = log_likelihood - first.log_likelihood
         notes.append(describe_neighbour(name, gain, mesh, changed))
     return tuple(variants), tuple(notes)
 
 
-def _variant(name: str, problem: Problem, theta: np.ndarray, chi2: float, model: LensModel) -> Variant:
+def as_high(held: LightHeld, settled: Settled) -> list[Variant]:
+    """Other optima of ln evidence that are as high as the fit's."""
+    found = []
+    for number, theta in enumerate(settled.alike):
+        name = "another optimum" if number == 0 else f"another optimum, {number + 1}"
+        found.append(_variant(name, held, _near(held.bare, theta), np.asarray(held.bare.to_z(theta)))[0])
+    return found
+
+
+def _variant(name: str, held: LightHeld, near: Evidence, z: np.ndarray) -> tuple[Variant, float]:
+    """What stands at z (n,), and ln evidence there."""
+    values = height(held.bare.space, near, jnp.asarray(z)).values
+    theta = np.asarray(held.whole.to_theta(z))
+    model = held.whole.space.build(jnp.asarray(theta)).filled(np.asarray(values.amplitudes)[held.places])
+    return _named(name, held.whole, theta, float(values.chi2), model), float(values.log_likelihood)
+
+
+def _named(name: str, problem: Problem, theta: np.ndarray, chi2: float, model: LensModel) -> Variant:
     """Mass and place of the mesh: strengths of different meshes and regularisations mean different things."""
     asked = [p.role != "regularisation" for p in problem.space.parameters]
     named = zip(problem.names, theta.tolist(), asked, strict=True)

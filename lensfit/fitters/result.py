@@ -62,7 +62,8 @@ class FitResult:
         theta, errors: (n,) best values and one-sigma statistical errors.
         covariance: (n, n) of theta.
         amplitude_names: of the solved amplitudes.
-        amplitudes, amplitude_errors: (K,) of these.
+        amplitudes: (K,) of these. amplitude_covariance: (K, n + K) of them with theta and with one another, NaN of one
+            that is held at zero.
         spread: (n,) half the range over those `variants` that fit nearly as well; NaN where they do not have it.
         variants: models next to this one, this one first.
         model: the best, a number at every leaf.
@@ -93,7 +94,7 @@ class FitResult:
     covariance: np.ndarray
     amplitude_names: tuple[str, ...]
     amplitudes: np.ndarray
-    amplitude_errors: np.ndarray
+    amplitude_covariance: np.ndarray
     spread: np.ndarray
     variants: tuple[Variant, ...]
     model: LensModel
@@ -119,6 +120,17 @@ class FitResult:
     explored: bool = False
     gain: float | None = None
     widened: float = 1.0
+
+    @property
+    def amplitude_errors(self) -> np.ndarray:
+        """One-sigma statistical errors (K,) of the solved amplitudes, NaN of one that is held at zero."""
+        return np.sqrt(np.diag(self.amplitude_covariance[:, len(self.theta) :]))
+
+    @property
+    def joint_covariance(self) -> np.ndarray:
+        """(n + K, n + K) of theta and the solved amplitudes."""
+        above = np.concatenate([self.covariance, self.amplitude_covariance[:, : len(self.theta)].T], axis=1)
+        return np.concatenate([above, self.amplitude_covariance])
 
     def __getitem__(self, name: str) -> float:
         """Best value of a parameter or a solved amplitude, by its dotted name."""
@@ -226,7 +238,6 @@ def result_of(
     amplitudes = np.asarray(values.amplitudes)
     if not (np.isfinite(log_likelihood) and np.all(np.isfinite(z))):
         raise FitError(f"{fitter}: ln L or the prior is not finite at the best point; start from elsewhere")
-    deviation = np.sqrt(np.diag(found.covariance))
     parameters, n = problem.space.parameters, problem.ndim
     return FitResult(
         fitter=fitter,
@@ -234,11 +245,11 @@ def result_of(
         units=tuple(p.unit for p in parameters),
         symbols=tuple(p.symbol for p in parameters),
         theta=theta,
-        errors=deviation[:n],
+        errors=np.sqrt(np.diag(found.covariance)[:n]),
         covariance=found.covariance[:n, :n],
         amplitude_names=tuple(p.name for p in problem.space.amplitudes),
         amplitudes=amplitudes,
-        amplitude_errors=deviation[n:],
+        amplitude_covariance=found.covariance[n:],
         spread=np.full(n, np.nan) if spread is None else spread,
         variants=variants,
         model=problem.space.build(theta).filled(amplitudes),  # pyright: ignore[reportArgumentType]

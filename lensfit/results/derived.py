@@ -20,22 +20,14 @@ from lensfit.lensing import (
     flux,
     half_light_radius,
     main_critical_curve,
-    unlensed,
     unmasked_field,
 )
 from lensfit.model import LensModel
 from lensfit.observations import Observation
 from lensfit.plots import position_angle
 from lensfit.problem import Problem
-from lensfit.pytree import replace
+from lensfit.results.fluxes import COMPONENTS, ROUGH, Fluxes, covariance_of, once_for_each, wide_field
 from lensfit.words import nearest, number_text
-
-WIDER = 3.0
-"""How much wider than the unmasked field fluxes are summed."""
-
-ROUGH = {"number": 100, "share": 3e-4}
-"""Cells of `bright_cells` over which fluxes are summed for their errors: a quarter of those for the values, from which
-the errors differ by less than a hundredth of themselves."""
 
 STEP = 0.01
 """Step of the differences, in errors of the parameter."""
@@ -133,8 +125,8 @@ def headline(derived: dict[str, Quantity]) -> Quantity:
 def derived_quantities(problem: Problem, observation: Observation, result: FitResult) -> dict[str, Quantity]:
     """Shapes of all profiles, shear, effective Einstein radius, magnification and fluxes, by dotted name.
 
-    Fluxes are those within `WIDER` times the unmasked field, those of a source on pixels what its mesh holds. Solved
-    amplitudes are held at their best: their errors are left out of the propagation. Of several data the names begin
+    Fluxes are those within `WIDER` (of `fluxes`) times the unmasked field, those of a source on pixels what its mesh
+    holds; their errors are those that parameters and solved amplitudes have together. Of several data the names begin
     with that of each; the mass is measured in those in whose frame it is.
     """
 
@@ -143,10 +135,23 @@ def derived_quantities(problem: Problem, observation: Observation, result: FitRe
         return built.filled(result.amplitudes) if problem.space.amplitudes else built
 
     found: dict[str, Quantity] = {}
+    errors = _errors_of_fluxes(problem, observation, result)
     for name, _, _ in problem.parts(result.model):
-        frame = observation.frames[name]
-        made = _of_part(problem, frame, result, lambda theta: _part(model(theta), name), name)  # noqa: B023
+        frame, own = observation.frames[name], errors.get(name, {})
+        made = _of_part(problem, frame, result, lambda theta: _part(model(theta), name), name, own)  # noqa: B023
         found |= {f"{name}.{key}" if name else key: quantity for key, quantity in made.items()}
+    return found
+
+
+def _errors_of_fluxes(problem: Problem, observation: Observation, result: FitResult) -> dict[str, Values]:
+    """Errors [data unit times arcsec^2] of the fluxes of each of the data, by name of the data and of the flux, where
+    amplitudes are solved."""
+    if not problem.space.amplitudes:
+        return {}
+    fluxes = Fluxes.of(problem.parts(result.model), observation)
+    found: dict[str, Values] = {}
+    for (name, component), variance in zip(fluxes.names, np.diag(covariance_of(fluxes, problem, result)), strict=True):
+        found.setdefault(name, {})[f"{component}_flux"] = float(np.sqrt(variance))
     return found
 
 
@@ -155,21 +160,20 @@ def _part(model: Any, name: str) -> LensModel:
 
 
 def _of_part(
-    problem: Problem, frame: Dataset, result: FitResult, model: Callable[[np.ndarray], LensModel], name: str
+    problem: Problem, frame: Dataset, result: FitResult, model: Callable[[np.ndarray], LensModel], name: str,
+    of_fluxes: Values,
 ) -> dict[str, Quantity]:
-    """The quantities of the model of one dataset on its frame."""
+    """The quantities of the model of one dataset on its frame; errors `of_fluxes` that are known already."""
     field, best = unmasked_field(frame), model(result.theta)
-    held = bool(result.amplitude_names)
     found: dict[str, tuple[float, float, float]] = {}
-    wide = Field(field.x, field.y, WIDER * field.half_width)
+    wide = wide_field(frame)
     first = [(_radius(field), None)] if best.alignment is None else []
     for measure, rough in (*first, (_fluxes(wide), _fluxes(wide, **ROUGH))):
         near = measure(best)
         about = near if rough is None else rough(best)
         others = _variants(measure, result, name)
         found |= _known(lambda theta: near(model(theta)), result, others, lambda theta: about(model(theta)))  # noqa: B023
-    if held:
-        found = {n: (v, np.nan if n.endswith("_flux") else e, s) for n, (v, e, s) in found.items()}
+    found = {n: (v, of_fluxes.get(n, e), s) for n, (v, e, s) in found.items()}
     if best.pixels():
         found |= _known(lambda theta: _of_pixels(problem, theta), result, [])
     found |= _known(lambda theta: _shapes(model(theta)), result, _variants(lambda _: _shapes, result, name))
@@ -251,7 +255,7 @@ def _radius(field: Field) -> Measure:
             curve = main_critical_curve(best.only(), field)
         except ModelError:
             return lambda model: {RADIUS: np.nan}
-        radius = _once_for_each(lambda model: einstein_radius(model, curve))
+        radius = once_for_each(lambda model: einstein_radius(model, curve))
         return lambda model: {RADIUS: radius(model.only())}
 
     return near
@@ -261,14 +265,11 @@ def _fluxes(field: Field, **fineness: Any) -> Measure:
     """Magnification, and the fluxes [data unit times arcsec^2] inside the field, over cells of a fineness."""
 
     def near(best: LensModel) -> Callable[[LensModel], Values]:
-        parts: dict[str, Callable[[LensModel], LensModel]] = {}
-        if best.light:
-            parts["lens_flux"] = lambda m: m.only("light")
         analytic = bool(best.source) and not best.pixels()
-        if analytic:
-            parts |= {"lensed_source_flux": lambda m: m.only("source"), "source_flux": unlensed}
+        has = {"lens": bool(best.light), "lensed_source": analytic, "source": analytic}
+        parts = {f"{component}_flux": COMPONENTS[component] for component, there in has.items() if there}
         cells = {name: bright_cells(part(best), field, **fineness) for name, part in parts.items()}
-        fluxes = {name: _once_for_each(partial(flux, cells=cells[name])) for name in parts}
+        fluxes = {name: once_for_each(partial(flux, cells=cells[name])) for name in parts}
 
         def measured(model: LensModel) -> Values:
             found = {name: fluxes[name](part(model)) for name, part in parts.items()}
@@ -280,21 +281,6 @@ def _fluxes(field: Field, **fineness: Any) -> Measure:
         return measured
 
     return near
-
-
-def _once_for_each(function: Callable[[LensModel], float]) -> Callable[[LensModel], float]:
-    """A function of the mass and the lensed light of a model of numbers, called once for each of them: most parameters
-    change one alone."""
-    known: dict[Any, float] = {}
-
-    def found(model: LensModel) -> float:
-        leaves, structure = jax.tree.flatten(model if model.source or not model.light else replace(model, mass={}))
-        key = structure, *(np.asarray(leaf).tobytes() for leaf in leaves)
-        if key not in known:
-            known[key] = function(model)
-        return known[key]
-
-    return found
 
 
 def _of_pixels(problem: Problem, theta: np.ndarray) -> Values:

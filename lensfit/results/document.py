@@ -25,7 +25,7 @@ from lensfit.problem import Problem
 from lensfit.results.derived import Quantity
 from lensfit.verdict import Check, Outcome, Trust
 
-SCHEMA, SCHEMA_VERSION = "lensfit.result", 4
+SCHEMA, SCHEMA_VERSION = "lensfit.result", 5
 RESULT, SAMPLES = "result.json", "samples.ecsv"
 NUMBERS = ("log_likelihood", "log_posterior", "chi2", "seconds", "cpu_seconds", "widened")
 """Fields that are NaN where they are not known."""
@@ -187,7 +187,9 @@ def _of_result(result: FitResult) -> dict[str, Any]:
             result.amplitude_names, value=result.amplitudes, error=result.amplitude_errors,
             unit=[UNIT] * len(result.amplitude_names),
         ),
-        "covariance": {"names": result.names, "matrix": result.covariance},
+        "covariance": {
+            "names": (*result.names, *result.amplitude_names), "matrix": result.joint_covariance,
+        },
         "fit": {name: getattr(result, name) for name in (*NUMBERS, *OPTIONAL)},
         "diagnostics": None if result.diagnostics is None else vars(result.diagnostics),
         "samples": None if result.samples is None else len(result.samples),
@@ -234,6 +236,7 @@ def _fields(document: dict[str, Any]) -> dict[str, Any]:
     """What a FitResult is made of, but for its samples."""
     parameters, amplitudes, numbers = document["parameters"], document["amplitudes"], document["fit"]
     diagnostics, unit = document["diagnostics"], document["data"]["unit"]
+    joint = np.array(document["covariance"]["matrix"], float).reshape(2 * [len(parameters) + len(amplitudes)])
     units = tuple(UNIT if row["unit"] == unit else row["unit"] for row in parameters.values())
     return {
         "fitter": document["fitter"], "converged": document["converged"],
@@ -242,8 +245,7 @@ def _fields(document: dict[str, Any]) -> dict[str, Any]:
         "theta": _array(parameters, "value"), "errors": _array(parameters, "error"),
         "spread": _array(parameters, "spread"),
         "amplitude_names": tuple(amplitudes), "amplitudes": _array(amplitudes, "value"),
-        "amplitude_errors": _array(amplitudes, "error"),
-        "covariance": np.array(document["covariance"]["matrix"], float).reshape(2 * [len(parameters)]),
+        "covariance": joint[: len(parameters), : len(parameters)], "amplitude_covariance": joint[len(parameters) :],
         **{name: float(np.nan if numbers[name] is None else numbers[name]) for name in NUMBERS},
         **{name: numbers[name] for name in OPTIONAL},
         "diagnostics": None if diagnostics is None else Diagnostics(**diagnostics),

@@ -2,34 +2,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
-import jax
 import numpy as np
 from astropy import units
 from astropy.table import Table
 
-from lensfit.compiled import compiled
 from lensfit.datasets import Dataset
 from lensfit.fitters.result import FitResult
-from lensfit.lensing import Cells, Field, bright_cells, flux, unlensed, unmasked_field
-from lensfit.model import LensModel
 from lensfit.observations import Observation
 from lensfit.problem import Problem
-from lensfit.results.derived import WIDER
+from lensfit.results.fluxes import COMPONENTS, Fluxes, covariance_of
 
-COMPONENTS: dict[str, Callable[[LensModel], LensModel]] = {
-    "lens": lambda model: model.only("light"),
-    "source": unlensed,
-    "lensed_source": lambda model: model.only("source"),
-}
-"""What is measured, and the part of a model that it is of."""
-ROUGH = {"number": 100, "share": 3e-4}
-"""Cells of `bright_cells` over which fluxes are summed for their derivatives."""
-STEP = 0.01
-"""Step of the differences, in errors of the parameter."""
 MAGNITUDE = 2.5 / np.log(10)
 
 
@@ -109,86 +94,19 @@ class Photometry:
 def photometry_of(problem: Problem, observation: Observation, result: FitResult) -> Photometry | None:
     """Of a fit to several data, None where there is one alone.
 
-    Errors are those that parameters and amplitudes together have in their Gaussian approximation: amplitudes that are
-    solved move with the parameters, and scatter about that by the noise.
+    Errors are those that parameters and amplitudes together have in their Gaussian approximation.
     """
     parts = problem.parts(result.model)
     if len(parts) < 2:
         return None
-    fluxes = _Fluxes.of(parts, observation)
-    names = tuple((name, component) for name, component, _ in fluxes.cells)
-    pixels = [observation.frames[name].pixel_scale ** 2 for name, _ in names]
-    scale = 1 / np.array(pixels)
-    covariance = _covariance(problem, result, fluxes) * scale * scale[:, None]
-    frames = [observation.frames[name] for name, _ in names]
+    fluxes = Fluxes.of(parts, observation)
+    frames = [observation.frames[name] for name, _ in fluxes.names]
+    scale = 1 / np.array([frame.pixel_scale**2 for frame in frames])
+    covariance = covariance_of(fluxes, problem, result) * scale * scale[:, None]
     return Photometry(
-        names=names, flux=fluxes(result.model) * scale, covariance=covariance,
+        names=fluxes.names, flux=fluxes(result.model) * scale, covariance=covariance,
         unit=tuple(frame.unit_label for frame in frames), zero=np.array([_zero(frame) for frame in frames]),
     )  # fmt: skip
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Fluxes:
-    """Fluxes of models of numbers [data unit times arcsec^2], over the cells that suit the fit: (name, component,
-    cells) of each."""
-
-    cells: list[tuple[str, str, Cells]]
-
-    @classmethod
-    def of(cls, parts: list[tuple[str, Any, LensModel]], observation: Observation) -> _Fluxes:
-        made = []
-        for name, _, model in parts:
-            near = unmasked_field(observation.frames[name])
-            field = Field(near.x, near.y, WIDER * near.half_width)
-            has = {"lens": model.light, "source": model.source, "lensed_source": model.source}
-            made += [(name, component, bright_cells(part(model), field, **ROUGH))
-                     for component, part in COMPONENTS.items() if has[component]]  # fmt: skip
-        return cls(made)
-
-    def __call__(self, models: Any) -> np.ndarray:
-        return np.array([flux(COMPONENTS[component](models[name]), cells) for name, component, cells in self.cells])
-
-
-def _covariance(problem: Problem, result: FitResult, fluxes: _Fluxes) -> np.ndarray:
-    """(F, F) of the fluxes."""
-    errors = np.sqrt(np.abs(np.diag(result.covariance)))
-
-    def at(theta: np.ndarray) -> np.ndarray:
-        return fluxes(problem.solved_model(theta))
-
-    slopes = np.zeros((len(fluxes.cells), len(errors)))
-    for k, error in enumerate(errors):
-        if not error > 0:
-            slopes[:, k] = np.nan if np.any(at(result.theta + 1e-3 * (np.arange(len(errors)) == k))
-                                            != at(result.theta)) else 0.0  # fmt: skip
-            continue
-        step = STEP * error * (np.arange(len(errors)) == k)
-        slopes[:, k] = (at(result.theta + step) - at(result.theta - step)) / (2 * STEP * error)
-    return slopes @ result.covariance @ slopes.T + result.widened**2 * _of_amplitudes(problem, result, fluxes)
-
-
-def _of_amplitudes(problem: Problem, result: FitResult, fluxes: _Fluxes) -> np.ndarray:
-    """(F, F) that the noise gives through amplitudes solved at given parameters; those held at zero have none."""
-    count = len(problem.space.amplitudes)
-    if not count:
-        return np.zeros((len(fluxes.cells), len(fluxes.cells)))
-    model: Any = problem.space.build(result.theta)
-    free = ~model.positive() | (result.amplitudes > 0)
-    gram = np.asarray(_gram(problem.space, problem.likelihood, result.theta))[np.ix_(free, free)]
-    best = fluxes(model.filled(result.amplitudes))
-    slopes = []
-    for k in np.flatnonzero(free):
-        step = np.where(np.arange(count) == k, max(abs(result.amplitudes[k]), 1e-12), 0.0)
-        slopes.append((fluxes(model.filled(result.amplitudes + step)) - best) / step[k])
-    columns = np.array(slopes)
-    return columns.T @ np.linalg.pinv(gram, hermitian=True) @ columns
-
-
-@compiled
-def _gram(space: Any, likelihood: Any, theta: jax.Array) -> jax.Array:
-    """Half the curvature (K, K) of chi2 in the solved amplitudes at theta (n,)."""
-    model = space.build(theta)
-    return likelihood.quadratic(model, likelihood.columns(model), likelihood.rest(model)).gram
 
 
 def _zero(frame: Dataset) -> float:

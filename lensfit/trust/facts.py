@@ -49,6 +49,9 @@ PRIOR_WIDTHS, OTHER_WIDTHS = 3.5, 4.0
 Sources of real lenses are no Sersic profiles: right fits make them as long as 3.8 widths, to follow their clumps."""
 AGREE = 0.01
 """Relative difference in Einstein radius up to which two answers are one."""
+APART = 0.03
+"""The same of two optima of an evidence, which has several along its ridge: those this near that are as high stand
+among the neighbours, and widen the spread."""
 OF_THE_MASS = ("lensed source", "counter-image", "magnified", "slope", "optimum")
 """Checks of a fit of profiles whose failure a source on pixels does not mend: it can be anything."""
 CHANCE = 3.0
@@ -177,7 +180,7 @@ def gather(problem: Problem, result: FitResult, parametric: FitResult | None) ->
         )
     return result, Facts(
         parts=parts,
-        far=_far_out(problem, result),
+        far=far_out(problem, result),
         slopes=slopes_of(problem, result),
         gain=_gain(problem, result),
         rivals=_rivals(problem, result, radii, radius),
@@ -244,12 +247,15 @@ def _wrong_with_the_mass(problem: Problem, parametric: FitResult) -> tuple[str, 
     return far + tuple(check.finding for check in parametric.trust.failed if check.name in OF_THE_MASS)
 
 
-def _far_out(problem: Problem, result: FitResult) -> tuple[str, ...]:
-    """The parameters far out in their priors, but for those of light that is hardly there."""
+def far_out(problem: Problem, result: FitResult, group: str = "") -> tuple[str, ...]:
+    """The parameters far out in their priors, but for those of light that is hardly there: their names and values,
+    with the distance in widths. group: of these alone."""
     z = np.asarray(problem.to_z(result.theta))
-    firm = [p.group == "mass" or (p.group, p.role) == ("source", "radius") for p in problem.space.parameters]
+    parameters = problem.space.parameters
+    firm = [p.group == "mass" or (p.group, p.role) == ("source", "radius") for p in parameters]
     most = np.where(firm, PRIOR_WIDTHS, OTHER_WIDTHS)
-    far = [k for k in np.flatnonzero(~(abs(z) < most)) if _matters(problem, result, int(k))]
+    asked = [k for k in np.flatnonzero(~(abs(z) < most)) if group in ("", parameters[k].group)]
+    far = [k for k in asked if _matters(problem, result, int(k))]
     return tuple(f"{problem.names[k]} = {result.theta[k]:.4g} ({z[k]:+.1f})" for k in far)
 
 
@@ -314,7 +320,8 @@ def _rivals(problem: Problem, result: FitResult, radii: _Radii, radius: float) -
         found = abs(radii.at(theta) / radius - 1)
         return found if np.isfinite(found) else np.inf
 
-    gaps = [basin.score - first.score for basin in others if change(basin.theta) > AGREE]
+    apart = APART if isinstance(problem.likelihood, Evidence) else AGREE
+    gaps = [basin.score - first.score for basin in others if change(basin.theta) > apart]
     return Rivals(change(result.search.other), min(gaps, default=np.inf))
 
 
@@ -368,7 +375,7 @@ def widened(parts: tuple[Part, ...], result: FitResult) -> FitResult:
     factor = np.sqrt(extra) / result.widened
     return dataclasses.replace(
         result, widened=float(np.sqrt(extra)), errors=factor * result.errors, covariance=factor**2 * result.covariance,
-        amplitude_errors=factor * result.amplitude_errors,
+        amplitude_covariance=factor**2 * result.amplitude_covariance,
     )  # fmt: skip
 
 

@@ -46,6 +46,13 @@ def two():
     return before, before.then(AutoSource(Mesh(pixels=16)), silent)
 
 
+@pytest.fixture(scope="module")
+def many():
+    """The same of a source of five."""
+    before = searched({"disc": DISC, **KNOTS})
+    return before, before.then(AutoSource(Mesh(pixels=16)), silent)
+
+
 def test_one_profile_stays_where_it_explains_the_arcs():
     before = searched({"sersic": DISC})
     done = before.then(AutoSource(), silent)
@@ -77,9 +84,8 @@ def test_a_second_source_needs_a_search(two):
         fit_two_sources(before.ready().problem, alone, 0, silent)
 
 
-def test_pixels_where_profiles_leave_more():
-    before = searched({"disc": DISC, **KNOTS})
-    done = before.then(AutoSource(Mesh(pixels=16)), silent)
+def test_pixels_where_profiles_leave_more(many):
+    before, done = many
     assert done.fit.source == "pixels" and done.parametric is not None
     assert any("the source on pixels lowered Akaike's criterion" in note for note in done.notes)
     field = whole_field(before.problem.likelihood.grids[0])
@@ -92,6 +98,19 @@ def test_pixels_where_profiles_leave_more():
     moved = dataclasses.replace(before.fitted, theta=far)
     against = gather(done.problem, done.fitted, moved)[1].against
     assert isinstance(against, AgainstProfiles) and "mass.shear.gamma1 = 0.45" in against.wrong[0]
+
+
+def test_a_source_that_takes_the_mass_out_of_its_priors_stands_beside_the_simpler_one(two, many, monkeypatch):
+    monkeypatch.setattr("lensfit.analysis.auto_source.put_on_pixels", lambda *_: many[1])
+    for (before, _), names in ((two, {"sersic_second"}), (many, {"pixels"})):
+        def carried(problem, result, group, names=names):
+            return ("mass.shear.gamma2 = 0.28 (+6.6)",) if names & problem.model.source.keys() else ()
+
+        monkeypatch.setattr("lensfit.analysis.auto_source.far_out", carried)
+        done = before.then(AutoSource(Mesh(pixels=16)), silent)
+        assert done.fit.source == "profiles" and not names & done.problem.model.source.keys()
+        assert "takes the mass far out of its prior [widths]: mass.shear.gamma2 = 0.28 (+6.6)" in done.notes[-1]
+    assert "source on pixels" in [v.name for v in done.fitted.variants]
 
 
 def test_the_criterion_is_none_where_nothing_is_lensed(two):

@@ -13,13 +13,15 @@ from lensfit import cli
 from lensfit.analysis import Analysis, Mesh, Search, SourceOnPixels
 from lensfit.analysis.pixel_model import Arcs, LightHeld, extent_of, neighbour, pixel_model, pixel_source
 from lensfit.analysis.pixel_search import search
-from lensfit.analysis.source_on_pixels import beside, describe_neighbour, describe_residuals
+from lensfit.analysis.source_on_pixels import Begun, as_high, beside, describe_neighbour, describe_residuals, optimum_of
 from lensfit.cli import main
 from lensfit.datasets import write_imaging
 from lensfit.errors import FitError, ModelError
 from lensfit.fitters.importance import Importance
 from lensfit.fitters.laplace import approximate_curvature, bend, height
 from lensfit.fitters.optimum import Climb, ascend, climb, finish
+from lensfit.fitters.result import Basin
+from lensfit.fitters.result import Search as Searched
 from lensfit.instruments import Instrument, gaussian_psf
 from lensfit.lensing import Field, einstein_radius_of, image_positions, whole_field
 from lensfit.lensing.flux import FAINTEST, half_light_radius, mean_images
@@ -214,6 +216,41 @@ def test_an_ascent_that_has_not_arrived_does_not_say_so(done, monkeypatch):
     there = problem.to_z(done.result.theta)
     end, _ = finish(problem.space, problem.likelihood, Climb(np.asarray(there), done.result.log_posterior, 0, False))
     assert end.arrived
+
+
+def test_places_alike_on_binned_data_are_told_apart_by_the_data_themselves(done):
+    bare = LightHeld.of(done.problem).bare
+    right = done.result.theta
+    off = np.where([name == "mass.sie.einstein_radius" for name in bare.names], 0.5, 1.0) * right
+    near = bare.likelihood.within(*bare.likelihood.reach(bare.space.build(off), 1.5))
+    for score, other, rivals in ((5.0, right, 1), (500.0, right, 2), (5.0, off, 1)):
+        begun = Begun(near, Searched((Basin(off, 0.0), Basin(right, score)), other))
+        settled = optimum_of(bare, begun, lambda *_: None)
+        end, found = settled.end, settled.search
+        first, *others = found.basins
+        reached = np.asarray(bare.to_theta(end.z))
+        assert np.array_equal(first.theta, reached) and first.score == -2 * end.log_posterior
+        assert len(others) == rivals and all(basin.score > first.score for basin in others if rivals == 1)
+        k = bare.names.index("mass.sie.einstein_radius")
+        if score < 100:
+            assert end.log_posterior == pytest.approx(done.result.log_posterior, abs=0.1)
+            assert abs(found.other[k] / RADIUS - 1) < 0.1 or other is off
+            assert settled.alike == ()
+        else:
+            assert others[-1].score == first.score + 500.0
+
+
+def test_an_optimum_as_high_is_a_neighbour(done):
+    held = LightHeld.of(done.problem)
+    near = np.array([0.02 if name == "mass.sie.e1" else 0.0 for name in done.result.names]) + done.result.theta
+    both = [Basin(done.result.theta, 0.0), Basin(near, 1.0)]
+    settled = optimum_of(held.bare, Begun(held.bare.likelihood, Searched(tuple(both), near)), lambda *_: None)
+    variant, = as_high(held, dataclasses.replace(settled, alike=(near,)))
+    assert variant.name == "another optimum"
+    assert variant.values["mass.sie.e1"] == pytest.approx(done.result["mass.sie.e1"] + 0.02)
+    assert variant.chi2 > done.result.chi2 and variant.counts
+    assert einstein_radius_of(variant.model.only(), whole_field(done.problem.likelihood.grids[0])) == pytest.approx(
+        done.einstein_radius.value, rel=1e-3)
 
 
 def test_starts_beyond_the_priors_are_left_out(searched):

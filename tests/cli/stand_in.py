@@ -34,7 +34,7 @@ class Fits:
             fitter=fitter if isinstance(fitter, str) else "stand-in",
             names=problem.names, units=("",) * n, symbols=("",) * n,
             theta=np.asarray(problem.to_theta(np.zeros(n))), errors=np.full(n, 0.01), covariance=np.eye(n),
-            amplitude_names=(), amplitudes=np.zeros(0), amplitude_errors=np.zeros(0),
+            amplitude_names=(), amplitudes=np.zeros(0), amplitude_covariance=np.zeros((0, n)),
             spread=np.where(np.arange(n) % 2, 0.02, np.nan), variants=(), model=problem.model,
             log_likelihood=-1.0, log_posterior=-2.0, chi2=850.25, data_count=800, evaluations=1, gradients=1,
             seconds=1.0, cpu_seconds=1.0, converged=True, trust=Trust(checks),
