@@ -244,10 +244,12 @@ def _finished(
 ) -> tuple[Climb, Bend, Evidence]:
     """The optimum near the end of an ascent, the curvature there, and the term that it is of: all rays are followed if
     some that `near` leaves out have come to end on the mesh."""
-    end, found = finish(problem.space, near, end)
-    if not _all_followed(near, problem, end):
-        near = cast(Evidence, problem.likelihood)
-        end, found = finish(problem.space, near, ascend(problem.space, near, end.z, told=told))
+    found = None
+    while found is None or not _all_followed(near, problem, end):
+        if not _all_followed(near, problem, end):
+            near = cast(Evidence, problem.likelihood)
+            end = ascend(problem.space, near, end.z, told=told)
+        end, found = finish(problem.space, near, end)
     return end, found, near
 
 
