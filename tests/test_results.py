@@ -188,6 +188,14 @@ def test_error_of_the_einstein_radius_agrees_with_draws(run):
     assert found.value == pytest.approx(np.mean(radii), abs=4 * found.error)
 
 
+def test_an_einstein_radius_is_found_where_the_mask_ends_inside_the_critical_curve(run):
+    """The arcs of a sheared lens need not reach as far as its critical curve."""
+    _, imaging, problem, result = run
+    found = derived_quantities(problem, observe(imaging), result)["effective_einstein_radius"]
+    tight = observe(imaging.circular_mask(0.7 * found.value))
+    assert derived_quantities(problem, tight, result)["effective_einstein_radius"].value == pytest.approx(found.value, rel=1e-4)
+
+
 def test_unknown_covariance_leaves_unknown_errors(mock):
     imaging, problem = made_problem(mock.imaging)
     result = made_result(problem, mock.truth)

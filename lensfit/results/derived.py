@@ -168,7 +168,7 @@ def _of_part(
     field, best = unmasked_field(frame), model(result.theta)
     found: dict[str, tuple[float, float, float]] = {}
     wide = wide_field(frame)
-    first = [(_radius(field), None)] if best.alignment is None else []
+    first = [(_radius(field, wide), None)] if best.alignment is None else []
     for measure, rough in (*first, (_fluxes(wide), _fluxes(wide, **ROUGH))):
         near = measure(best)
         about = near if rough is None else rough(best)
@@ -249,18 +249,26 @@ def _angle(first: Any, second: Any) -> float:
     return float(np.degrees(0.5 * np.arctan2(second, first)))
 
 
-def _radius(field: Field) -> Measure:
-    """The effective Einstein radius."""
+def _radius(*fields: Field) -> Measure:
+    """The effective Einstein radius, of a curve that closes in the first of the fields, else in the next."""
 
     def near(best: LensModel) -> Callable[[LensModel], Values]:
-        try:
-            curve = main_critical_curve(best.only(), field)
-        except ModelError:
+        curve = _curve(best.only(), *fields)
+        if curve is None:
             return lambda model: {RADIUS: np.nan}
-        radius = once_for_each(lambda model: einstein_radius(model, curve))
+        radius = once_for_each(partial(einstein_radius, curve=curve))
         return lambda model: {RADIUS: radius(model.only())}
 
     return near
+
+
+def _curve(mass: LensModel, *fields: Field) -> np.ndarray | None:
+    for field in fields:
+        try:
+            return main_critical_curve(mass, field)
+        except ModelError:
+            continue
+    return None
 
 
 def _fluxes(field: Field, **fineness: Any) -> Measure:
