@@ -27,6 +27,7 @@ from lensfit.observations import Observation
 from lensfit.plots import position_angle
 from lensfit.problem import Problem
 from lensfit.results.fluxes import COMPONENTS, ROUGH, Fluxes, covariance_of, once_for_each, wide_field
+from lensfit.trust.slopes import of_held_slope
 from lensfit.words import no_such, number_text
 
 STEP = 0.01
@@ -179,7 +180,8 @@ def _of_part(
         about = near if rough is None else rough(best)
         others = _variants(measure, result, name)
         found |= _known(lambda theta: near(model(theta)), result, others, lambda theta: about(model(theta)))  # noqa: B023
-    found = {n: (v, of_fluxes.get(n, e), s) for n, (v, e, s) in found.items()}
+    held = of_held_slope(problem)
+    found = {n: (v, of_fluxes.get(n, e), np.hypot(s, held * v) if n == RADIUS else s) for n, (v, e, s) in found.items()}
     if best.pixels():
         found |= _known(lambda theta: _of_pixels(problem, theta), result, [])
     found |= _known(lambda theta: _shapes(model(theta)), result, _variants(lambda _: _shapes, result, name))

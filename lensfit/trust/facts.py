@@ -27,7 +27,7 @@ from lensfit.trust.of_bands import Colours, colours_of
 from lensfit.trust.of_image import left_by, of_image
 from lensfit.trust.of_pixels import lensed_flux, of_images_on_pixels, of_visibilities_on_pixels
 from lensfit.trust.of_visibilities import of_visibilities
-from lensfit.trust.slopes import Slope, of_these_masses, places, slopes_of
+from lensfit.trust.slopes import Slope, of_held_slope, of_these_masses, places, slopes_of
 
 MEASURED: dict[str, Callable[[Any, Any], Measures]] = {
     "image": of_image,
@@ -130,9 +130,9 @@ class Facts:
     """Of one fit; None where it is not known.
 
     chi2: of all data. far: the parameters far out in their priors, in words. slopes: those of the masses that were
-    fitted. radius, total: the Einstein radius of the
-    critical curve [arcsec] and its total error: the statistical one and half the range over the neighbours that count,
-    in quadrature. colours: of the arcs, in neighbouring bands. bands: how each agrees with all.
+    fitted. radius, total: the Einstein radius of the critical curve [arcsec] and its total error: the statistical one,
+    half the range over the neighbours that count, and what a held slope adds, in quadrature. colours: of the arcs, in
+    neighbouring bands. bands: how each agrees with all.
     """
 
     parts: tuple[Part, ...]
@@ -170,6 +170,7 @@ def gather(problem: Problem, result: FitResult, parametric: FitResult | None) ->
     radius = radii.radius(model)
     neighbours = _neighbours(parts, result, radii)
     shown = [n.radius for n in neighbours or () if n.counts]
+    over = [0.5 * np.ptp(shown), of_held_slope(problem) * radius] if len(shown) > 1 else []
     against = None
     if found and parametric:
         against = AgainstProfiles(
@@ -186,7 +187,7 @@ def gather(problem: Problem, result: FitResult, parametric: FitResult | None) ->
         rivals=_rivals(problem, result, radii, radius),
         chi2=result.chi2,
         radius=radius,
-        total=float(np.hypot(radii.error(result), 0.5 * np.ptp(shown) if len(shown) > 1 else 0.0)),
+        total=float(np.linalg.norm([radii.error(result), *over])),
         neighbours=neighbours,
         against=against,
         colours=colours_of(named),
@@ -381,7 +382,7 @@ def widened(parts: tuple[Part, ...], result: FitResult) -> FitResult:
 
 def counted(parts: tuple[Part, ...], result: FitResult, problem: Problem) -> FitResult:
     """The result with those of its variants counting that fit nearly as well, and the spread over them; of a slope
-    over those of the same masses."""
+    over those of the same masses, of an Einstein radius with what a held slope adds."""
     if not result.variants:
         return result
     first = result.variants[0].chi2
@@ -391,6 +392,8 @@ def counted(parts: tuple[Part, ...], result: FitResult, problem: Problem) -> Fit
     variants = tuple(dataclasses.replace(v, counts=v.chi2 <= first + excess) for v in result.variants)
     over, slopes = spread(result.names, variants), places(problem)
     over[slopes] = spread(result.names, of_these_masses(problem, variants))[slopes]
+    radii = np.array([(p.group, p.role) == ("mass", "einstein_radius") for p in problem.space.parameters])
+    over = np.hypot(over, np.where(radii, of_held_slope(problem) * result.theta, 0.0))
     return dataclasses.replace(result, variants=variants, spread=over)
 
 

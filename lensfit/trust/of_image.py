@@ -72,17 +72,20 @@ class OnArcs:
 
     def extra(self, left: np.ndarray, psf: np.ndarray) -> float:
         """Variance with which what is left (H, W), whitened, moves a parameter, over that of noise as it is stated: the
-        sum of its autocovariance on the arcs over distances of up to REACH widths of the PSF, tapered to zero there.
-        At least 1; 1 too where chance could have made it.
+        sum of its autocovariance over distances of up to REACH widths of the PSF, tapered to zero there, on the arcs,
+        or in the sky where that is larger: a source on pixels takes some of the noise on the arcs. At least 1; 1 too
+        where chance could have made it.
 
         An estimate of the variance of a score whose terms are correlated: Newey & West 1987, of an image.
         """
         side = 2 * round(0.5 * REACH * width_of(psf)) + 1
-        sums = uniform_filter(np.where(self.pixels, left, 0.0), side, mode="constant") * side**2
-        count = np.count_nonzero(self.pixels)
-        found = float(np.sum(sums**2)) / (side**2 * count)
-        chance = side * np.sqrt(2 / count)
-        return found if found > 1 + CHANCE * chance else 1.0
+        found = [1.0]
+        for where in (self.pixels, self.sky):
+            sums = uniform_filter(np.where(where, left, 0.0), side, mode="constant") * side**2
+            count = np.count_nonzero(where)
+            variance = float(np.sum(sums**2)) / (side**2 * count)
+            found += [variance] if variance > 1 + CHANCE * side * np.sqrt(2 / count) else []
+        return max(found)
 
     def noise(self, left: np.ndarray) -> float:
         """Variance of the sky, which is 1 where the noise is what it says."""

@@ -70,6 +70,13 @@ def test_what_is_left_on_the_arcs_widens_errors(width, factor, expected):
     assert arcs.extra(factor * noise / noise.std(), PSF) == pytest.approx(expected, rel=0.25)
 
 
+def test_correlated_noise_of_the_sky_widens_errors_where_a_source_on_pixels_took_it_from_the_arcs():
+    noise = gaussian_filter(NOISE, 1.0)
+    noise /= noise.std()
+    arcs = OnArcs.where(ARC, noise, ARC, FLAT)
+    assert arcs.extra(np.where(arcs.pixels, 0.3 * NOISE, noise), PSF) == pytest.approx(4.7, rel=0.25)
+
+
 def test_a_point_on_the_arcs_stands_out_and_noise_does_not():
     point = np.zeros(NOISE.shape)
     point[60, 40] = 1.0

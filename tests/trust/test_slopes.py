@@ -1,10 +1,11 @@
 """What is known of a slope: how much of it is its prior, over which neighbours it spreads, and its figure."""
 
+import dataclasses
 import types
 
 import numpy as np
 import pytest
-from small_fits import model, numbers, observed, posed
+from small_fits import found_at, model, numbers, observed, posed
 
 from lensfit.fitters.result import Variant
 from lensfit.plots import corner_figure
@@ -12,8 +13,8 @@ from lensfit.priors import Normal
 from lensfit.profiles import EPL
 from lensfit.pytree import replace
 from lensfit.results.files import slope_and_beside
-from lensfit.trust.facts import spread
-from lensfit.trust.slopes import Slope, of_these_masses, places, slopes_of
+from lensfit.trust.facts import counted, spread
+from lensfit.trust.slopes import HELD, Slope, of_held_slope, of_these_masses, places, slopes_of
 
 NAME = "mass.sie.slope"
 
@@ -62,6 +63,21 @@ def test_a_slope_spreads_over_models_of_the_same_masses(problem):
     kept = of_these_masses(problem, (whole, second, lacking, held))
     assert kept == (whole, second)
     assert spread(problem.names, kept)[places(problem)] == pytest.approx([0.1])
+
+
+def test_an_einstein_radius_spreads_where_no_slope_is_fitted(problem):
+    """Galaxies are not isothermal to the digits of its statistical error."""
+    free, held = problem, posed(observed())
+    assert (of_held_slope(free), of_held_slope(held)) == (0.0, HELD)
+    found = found_at(held, numbers(held))
+    for one, share in ((free, 0.0), (held, HELD)):
+        values = dict.fromkeys(one.names, 1.0)
+        both = tuple(Variant(name, 100.0, values, True, None) for name in ("as fitted", "two sources"))
+        result = dataclasses.replace(found, names=one.names, theta=np.full(one.ndim, 1.2), variants=both)
+        over = dict(zip(one.names, counted((), result, one).spread, strict=True))
+        radius = next(name for name in one.names if name.endswith("einstein_radius"))
+        assert over.pop(radius) == pytest.approx(1.2 * share)
+        assert set(over.values()) == {0.0}
 
 
 @pytest.mark.parametrize("sampled", [False, True])
