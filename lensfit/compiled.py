@@ -28,7 +28,7 @@ from jax.experimental.serialize_executable import deserialize_and_load, serializ
 
 from lensfit.native import kernels_in, uses_kernels
 from lensfit.programs import Programs, apart, keeps_checked
-from lensfit.start_up import machine
+from lensfit.start_up import check_precision, machine
 
 _LOCK = RLock()
 _CALLS = re.compile(r"custom_call @([a-z]+)")
@@ -53,7 +53,12 @@ class Compiled:
         update_wrapper(self, function)
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        """The function's value; inside a trace the function is a part of that."""
+        """The function's value; inside a trace the function is a part of that.
+
+        Raises:
+            ModelError: JAX is set to single precision.
+        """
+        check_precision()
         config: Any = jax.config
         given = self.signature.bind(*arguments, **options).arguments
         fixed = tuple((name, given.pop(name)) for name in self.static if name in given)
@@ -61,7 +66,7 @@ class Compiled:
         if any(isinstance(leaf, Tracer) for leaf in leaves) or config.jax_disable_jit:
             return self.jitted(*arguments, **options)
         try:
-            key = fixed, structure, tuple(map(_kind, leaves)), config.jax_enable_x64, _random()
+            key = fixed, structure, tuple(map(_kind, leaves)), _random()
             types = () if key in self.known else tuple(map(jax.typeof, leaves))
         except TypeError:  # no array: JAX says which
             return self.jitted(*arguments, **options)

@@ -14,6 +14,7 @@ from lensfit.errors import ModelError
 from lensfit.model import LensModel, Models
 from lensfit.native import refuse_fork
 from lensfit.space import Space
+from lensfit.start_up import check_precision
 from lensfit.terms import Evidence, Residuals, Sum, Term
 from lensfit.words import counted
 
@@ -35,11 +36,7 @@ class Problem:
     def __init__(
         self, model: LensModel | Mapping[str, LensModel], likelihood: Term, backend: str = "jax"
     ) -> None:
-        if not jax.config.read("jax_enable_x64"):
-            raise ModelError(
-                "lensfit computes in double precision, and JAX is set to single: call "
-                "jax.config.update('jax_enable_x64', True) before the first array is made, or set JAX_ENABLE_X64=1"
-            )
+        check_precision()
         if backend not in ("jax", "numba"):
             raise ModelError(f"unknown backend {backend!r}; there are 'jax' and 'numba'")
         if not isinstance(likelihood, Term):

@@ -9,6 +9,8 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
+from lensfit.words import no_such
+
 T = TypeVar("T")
 
 
@@ -71,5 +73,13 @@ def _short(value: Any) -> str:
 
 
 def replace(tree: T, **changes: Any) -> T:
-    """A copy of a frozen dataclass with some fields changed."""
+    """A copy of a frozen dataclass with some fields changed.
+
+    Raises:
+        TypeError: it has no field of a name.
+    """
+    known = [field.name for field in dataclasses.fields(tree)]  # pyright: ignore[reportArgumentType]
+    for name in changes:
+        if name not in known:
+            raise TypeError(no_such(name, f"field of {type(tree).__name__}", known))
     return dataclasses.replace(tree, **changes)  # pyright: ignore[reportArgumentType, reportCallIssue]

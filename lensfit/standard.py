@@ -120,7 +120,12 @@ def flexible(imaging: Imaging, sources: int = 1, gaussians: int = 12, mass: Mass
     The priors that keep real fits out of wrong optima are part of the model: mass centre and ellipticity are
     near the light's, shear is of order 0.05, and a source is smaller than a quarter of the field and not
     cuspier than a de Vaucouleurs profile, lest it take up the halo of the lens. All amplitudes are solved.
+
+    Raises:
+        ModelError: sources is not 1 or 2.
     """
+    if sources not in (1, 2):
+        raise ModelError(f"sources={sources}: this model has 1 or 2; add profiles to its `source` for more")
     s = Scales(imaging)
     x, y = _center(s)
     widths = np.geomspace(0.4 * s.pixel, 1.2 * s.radius, gaussians)

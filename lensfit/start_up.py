@@ -15,6 +15,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+from lensfit.errors import ModelError
 from lensfit.programs import check_programs
 
 PROCESSOR = ("model name", "flags", "CPU implementer", "CPU part", "Features")
@@ -52,6 +53,19 @@ def setup() -> None:
         jax.config.update("jax_enable_compilation_cache", False)
         told = f"JAX {jax.__version__} keeps programs in a way that cannot be checked: every run compiles them anew"
         warnings.warn(told, RuntimeWarning, stacklevel=2)
+
+
+def check_precision() -> None:
+    """Say how to set JAX up where it is not.
+
+    Raises:
+        ModelError: JAX is set to single precision.
+    """
+    if not importlib.import_module("jax").config.jax_enable_x64:
+        raise ModelError(
+            "lensfit computes in double precision, and JAX is set to single: call lensfit.setup() first, or "
+            "jax.config.update('jax_enable_x64', True) before the first array is made, or set JAX_ENABLE_X64=1"
+        )
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:

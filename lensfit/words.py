@@ -30,6 +30,11 @@ def nearest(word: object, known: Iterable[str]) -> str:
     return f"there are {', '.join(names[:MOST]) or 'none'}{rest}"
 
 
+def no_such(name: object, what: str, known: Iterable[str]) -> str:
+    """What an error says of a name that is none of those known: 'NAME: no WHAT; did you mean X?'"""
+    return f"{name}: no {what}; {nearest(name, known)}"
+
+
 def number_text(value: float, error: float) -> str:
     """A number to two digits of its error, to five where that is unknown."""
     if not (math.isfinite(error) and error > 0 and math.isfinite(value)):

@@ -13,6 +13,8 @@ from lensfit.analysis import Analysis
 from lensfit.cli import main
 from lensfit.cli.fit import new_folder
 from lensfit.cli.parser import parse
+from lensfit.plots import corner_figure
+from lensfit.pytree import replace
 from lensfit.recipe.recipe_file import PRESETS
 from lensfit.words import counted, nearest, number_text
 
@@ -69,8 +71,21 @@ def test_a_wrong_name_is_answered_by_the_nearest(done):
         result["mass.sie.einstien_radius"]
     with pytest.raises(KeyError, match=r"did you mean mass\.sie\.einstein_radius"):
         result["einstein_radius"]
+    with pytest.raises(KeyError, match=r"no parameter of the fit; did you mean mass\.sie\.einstein_radius"):
+        corner_figure(result, "mass.sie.einstien_radius")
+    (solved,) = {"light.disk.intensity"} & {*result.amplitude_names}
+    with pytest.raises(KeyError, match="a solved amplitude, no parameter; its error is among amplitude_errors"):
+        corner_figure(result, [solved])
     with pytest.raises(KeyError, match="no derived quantity; did you mean source_magnification"):
         done.derived["source_magnificaton"]
+    with pytest.raises(KeyError, match=r"einstein_mass: not known without redshifts; take it of analysis\.with_redsh"):
+        done.derived["einstein_mass"]
+    with pytest.raises(KeyError, match="no derived quantity; did you mean einstein_mass"):
+        done.with_redshifts(0.5, 2.0).derived["einstein_mas"]
+    with pytest.raises(KeyError, match="dusk: no profile of these maps; did you mean disk"):
+        done.maps().light["dusk"]
+    with pytest.raises(TypeError, match="einstien_radius: no field of SIE; did you mean einstein_radius"):
+        replace(LENS.mass["sie"], einstien_radius=1.0)
     assert nearest("zzz", ["a", "b"]) == "there are a, b"
     assert nearest("zzz", map(str, range(9))) == "there are 0, 1, 2, 3, 4, 5 and 3 more"
 

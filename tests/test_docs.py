@@ -141,6 +141,13 @@ def test_scripts_compile(text):
     compile(text, "script", "exec")
 
 
+def test_scripts_that_compute_set_jax_up():
+    computes = re.compile(r"lensfit\.analyse\(|image_positions\(|\.maps\(|lensfit\.Problem\(")
+    every = [param.values[0] for param in blocks("python")]
+    whole = [text for text in every if text.startswith("import lensfit\n") and computes.search(text)]
+    assert len(whole) >= 5 and all("lensfit.setup()" in text for text in whole)
+
+
 def test_the_readme_s_script_is_part_of_the_example():
     (script,) = FENCE.findall((ROOT / "README.md").read_text(encoding="utf-8"))
     example = (ROOT / "examples" / "fit_image.py").read_text(encoding="utf-8").splitlines()

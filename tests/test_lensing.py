@@ -226,3 +226,11 @@ def test_one_compilation_for_any_number_of_points():
 def test_curves_may_be_asked_of_a_model_of_jax_numbers():
     model = jax.tree.map(jax.numpy.asarray, lens())
     assert einstein_radius(model, critical_curves(model, FIELD).main) > 1
+
+
+def test_single_precision_is_refused():
+    lens = LensModel(light={}, mass={"shear": Shear(gamma1=0.1, gamma2=0.0)}, source={})
+    with jax.enable_x64(False):
+        for ask in (lambda: magnification(lens, 0.5, 0.2), lambda: image_positions(lens, 0.1, 0.0, FIELD)):
+            with pytest.raises(ModelError, match=r"double precision.* call lensfit\.setup\(\) first"):
+                ask()

@@ -183,5 +183,7 @@ def test_regions_are_the_curves_on_the_sky(run, tmp_path):
     maps = Analysis.of(small, found_at(small, numbers(small)), observed()).maps()
     caustics = maps.write_regions(tmp_path / "caustics.reg", "source").read_text().splitlines()
     assert caustics[2] == "image" and any("text={cut}" in line for line in caustics)
+    with pytest.raises(DataError, match=r"cannot be written \(No such file or directory\)"):
+        maps.write(tmp_path / "nowhere" / "maps.fits")
     with pytest.raises(ModelError, match="there are image and source"):
         maps.write_regions(tmp_path / "x.reg", "sky")

@@ -69,6 +69,8 @@ def test_a_mass_by_default(mock):
     assert "sie" in flexible(mock.imaging).mass and "sie" in parametric(mock.imaging).mass
     with pytest.raises(ModelError, match="no mass of a standard model is named 'nfw': use sie or epl"):
         parametric(mock.imaging, mass="nfw")
+    with pytest.raises(ModelError, match="sources=3: this model has 1 or 2"):
+        flexible(mock.imaging, sources=3)
 
 
 def test_galaxies_beside_the_lens_bring_light_and_no_parameter(mock):

@@ -48,7 +48,7 @@ from lensfit.results.document import RESULT, as_document, row_of
 from lensfit.results.files import MODEL, RECIPE, SOURCE, read_masks
 from lensfit.start_up import one_blas_thread
 from lensfit.verdict import Trust
-from lensfit.words import nearest
+from lensfit.words import no_such
 
 logger = logging.getLogger("lensfit")
 
@@ -321,7 +321,7 @@ class Analysis:
         shown = self._shown
         known = shown.figures if axes is None else shown.panels
         if name not in known:
-            raise ModelError(f"{name}: no {'figure' if axes is None else 'panel'}; {nearest(name, known)}")
+            raise ModelError(no_such(name, "figure" if axes is None else "panel", known))
         if axes is None:
             return shown.figures[name]()
         shown.panels[name](axes)

@@ -6,8 +6,6 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-import jax
-
 from lensfit.analysis.analysis import Analysis, Model, Step
 from lensfit.analysis.auto_source import AutoSource
 from lensfit.analysis.pixel_model import Mesh
@@ -17,14 +15,14 @@ from lensfit.analysis.steps import Calibration, Companions, Posterior, Region, S
 from lensfit.errors import ModelError
 from lensfit.fitters.base import Fitter
 from lensfit.fitters.checkpoint import Store
-from lensfit.names import MassModel, SourceModel, Structure
+from lensfit.names import SOURCES, MassModel, SourceModel, Structure
 from lensfit.observations import Sections
 from lensfit.progress import Progress
 from lensfit.recipe import DataSection
 from lensfit.registry import fitter as fitter_of
 from lensfit.registry import name_of
-from lensfit.start_up import keeps_programs
-from lensfit.words import counted
+from lensfit.start_up import check_precision, keeps_programs
+from lensfit.words import counted, nearest
 
 logger = logging.getLogger("lensfit")
 
@@ -85,7 +83,7 @@ def analyse(
     """
     redshifts = {"redshift_lens": redshift_lens, "redshift_source": redshift_source, "cosmology": cosmology}
     bands = {"light_bands": light_bands, "source_bands": source_bands}
-    begun = prepare(data, model, mass=mass, seed=seed, **bands, **redshifts, **reading)
+    begun = prepare(data, model, mass=mass, seed=seed, progress=progress, **bands, **redshifts, **reading)
     if steps is None:
         steps = standard_road(begun, fitter, source=source, mesh=mesh)
     return begun.along(steps, progress)
@@ -93,13 +91,13 @@ def analyse(
 
 def prepare(
     data: Any, model: Model = None, *, mass: MassModel | None = None, light_bands: Structure | None = None,
-    source_bands: Structure | None = None, seed: int = 0, **reading: Any,
+    source_bands: Structure | None = None, seed: int = 0, progress: Progress | None = None, **reading: Any,
 ) -> Analysis:
     """Data and model with the region chosen, ready to be fitted: see `analyse`."""
     _check_setup()
     begun = Analysis.begin(
         data, model, mass=mass, light_bands=light_bands, source_bands=source_bands, seed=seed, **reading
-    ).then(Region()).ready()
+    ).then(Region(), progress).ready()
     observation, frame = begun.observation, begun.observation.frame
     where = paths_of(begun.data) if begun.data is not None else observation.kind
     logger.info("data %s: %d x %d pixels of %.5g arcsec", where, *frame.shape, frame.pixel_scale)
@@ -122,6 +120,8 @@ def standard_road(
 
     A fitter that needs no optimum goes its own way from the priors, where no step before it is needed.
     """
+    if source is not None and source not in SOURCES:
+        raise ModelError(f"source={source!r}: {nearest(source, SOURCES)}")
     chosen = fitter_of(fitter) if isinstance(fitter, str) else fitter
     staged = name_of(chosen) == "staged"
     observation, on_pixels = begun.observation, source == "pixels"
@@ -165,11 +165,7 @@ def _check_setup() -> None:
     Raises:
         ModelError: JAX is set to single precision.
     """
-    if not jax.config.read("jax_enable_x64"):
-        raise ModelError(
-            "lensfit computes in double precision, and JAX is set to single: call lensfit.setup() first, or "
-            "jax.config.update('jax_enable_x64', True) before the first array is made"
-        )
+    check_precision()
     if not keeps_programs():
         warnings.warn(
             "compiled programs are not kept from one run to the next: lensfit.setup() before the first fit keeps them",

@@ -10,9 +10,11 @@ import numpy as np
 
 from lensfit.cosmology import FIELDS, Redshifts
 from lensfit.datasets import stated_in
+from lensfit.datasets.array_choice import path_of
 from lensfit.errors import DataError
 from lensfit.observations import Sections, by_name
 from lensfit.recipe import DataSection
+from lensfit.words import nearest
 
 
 def with_redshifts(section: Sections | None, said: dict[str, Any]) -> tuple[Sections | None, Redshifts | None]:
@@ -56,8 +58,12 @@ def section_of(data: Any, reading: dict[str, Any]) -> Sections | None:
 
 def _asked(data: str | Path | DataSection, reading: dict[str, Any]) -> DataSection:
     section = data if isinstance(data, DataSection) else DataSection(path=Path(data))
+    known = [field.name for field in dataclasses.fields(section)]
+    for name in reading:
+        if name not in known:
+            raise DataError(f"{name}=: no option for data from files; {nearest(name, known)}")
     paths = {"noise", "psf", "mask"}
-    given = {k: Path(v) if k in paths and v is not None else _plain(v) for k, v in reading.items()}
+    given = {k: path_of(v, f"{k}=") if k in paths and v is not None else _plain(v) for k, v in reading.items()}
     return dataclasses.replace(section, **given)
 
 

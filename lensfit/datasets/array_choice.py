@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,21 @@ class Address(NamedTuple):
         """What a path says; a file whose own name ends in brackets is that file."""
         found = None if is_there(path) else BRACKETS.fullmatch(str(path))
         return cls(path, None) if found is None else cls(Path(found["file"]), found["array"].strip())
+
+
+def path_of(value: Any, what: str) -> Path:
+    """What names a file, or an array of it, as a path.
+
+    Raises:
+        DataError: it is something else, as an array.
+    """
+    try:
+        return Path(value)
+    except TypeError as error:
+        raise DataError(
+            f"{what}: {type(value).__name__} is no path; name a file, or make the data of arrays with "
+            "lensfit.Imaging.from_arrays"
+        ) from error
 
 
 def named(names: list[str], aliases: Mapping[str, str], wanted: str, where: str) -> str:

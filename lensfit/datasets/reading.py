@@ -11,7 +11,7 @@ from astropy import units
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from lensfit.datasets.array_choice import Address
+from lensfit.datasets.array_choice import Address, path_of
 from lensfit.datasets.array_files import read_as
 from lensfit.datasets.cutout import Cut, Frame, Wanted, cut_out, select
 from lensfit.datasets.dataset import ARGUMENT, checked_scale, place
@@ -103,12 +103,12 @@ def read_imaging(
     Raises:
         DataError: a file is missing, ambiguous, broken, too large, or not fit for a fit.
     """
-    path = Path(path)
+    path = path_of(path, "path")
     if not is_there(Address.of(path).file):
         raise DataError(f"{path}: no such file or folder; check the path")
     refuse_foreign(path)
     named = {"noise": noise, "psf": psf, "mask": mask}
-    given = {role: Path(file) for role, file in named.items() if file is not None}
+    given = {role: path_of(file, f"{role}=") for role, file in named.items() if file is not None}
     files = find_files(path, given) if path.is_dir() else {"data": path, **given}
     info = read_info(path) if path.is_dir() else Info()
     if mask is not None:

@@ -15,7 +15,7 @@ from lensfit.fitters.laplace import Laplace, laplace, values_at
 from lensfit.model import LensModel
 from lensfit.problem import Problem
 from lensfit.verdict import Trust
-from lensfit.words import counted, nearest, number_text
+from lensfit.words import counted, no_such, number_text
 
 DRAWS = 128
 """Samples over which the scatter of the solved amplitudes is measured."""
@@ -134,11 +134,21 @@ class FitResult:
 
     def __getitem__(self, name: str) -> float:
         """Best value of a parameter or a solved amplitude, by its dotted name."""
-        if name in self.names:
-            return float(self.theta[self.names.index(name)])
         if name in self.amplitude_names:
             return float(self.amplitudes[self.amplitude_names.index(name)])
-        raise KeyError(f"{name}: no parameter of the fit; {nearest(name, self.names + self.amplitude_names)}")
+        return float(self.theta[self.index(name)])
+
+    def index(self, name: str) -> int:
+        """Where a parameter, by its dotted name, stands in `names`, `theta`, `errors` and the columns of `samples`.
+
+        Raises:
+            KeyError: no parameter has that name; a solved amplitude is none.
+        """
+        if name in self.amplitude_names:
+            raise KeyError(f"{name}: a solved amplitude, no parameter; its error is among amplitude_errors")
+        if name not in self.names:
+            raise KeyError(no_such(name, "parameter of the fit", self.names + self.amplitude_names))
+        return self.names.index(name)
 
     def __repr__(self) -> str:
         ratio = f"chi2 {self.chi2:.1f} / {self.data_count} = {self.chi2 / self.data_count:.3f}"

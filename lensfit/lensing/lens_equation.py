@@ -13,6 +13,7 @@ from lensfit.compiled import compiled
 from lensfit.datasets import Dataset
 from lensfit.grid import Grid
 from lensfit.model import LensModel
+from lensfit.start_up import check_precision
 
 CHUNK = 8192
 """Points that a compiled function sees at a time: any number of points compiles once."""
@@ -68,7 +69,11 @@ def whole_field(grid: Grid) -> Field:
 
 
 def jacobian(model: LensModel, x: Any, y: Any) -> jax.Array:
-    """A (..., 2, 2) at the points x, y (...) [arcsec]; A[..., i, j] = d beta_i / d theta_j."""
+    """A (..., 2, 2) at the points x, y (...) [arcsec]; A[..., i, j] = d beta_i / d theta_j.
+
+    Raises ModelError where JAX is set to single precision.
+    """
+    check_precision()
     x, y = jnp.asarray(x, float), jnp.asarray(y, float)
     one, zero = jnp.ones_like(x), jnp.zeros_like(x)
     _, by_x = jax.jvp(model.source_position, (x, y), (one, zero))

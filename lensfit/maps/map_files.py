@@ -56,7 +56,8 @@ def _hdu(name: str, image: np.ndarray, frame: Frame, unit: str | None, words: st
     header = offset_header(frame) if frame.wcs is None else frame.wcs.to_header(relax=True)
     hdu = fits.ImageHDU(np.ascontiguousarray(image), header, name=name)
     hdu.header["PIXSCALE"] = (frame.pixel_scale, "arcsec per pixel")
-    hdu.header["COMMENT"] = f"{words}; values at pixel centres"
+    for line in (words, "values are those at pixel centres"):
+        hdu.header.add_comment(line)
     if unit is not None:
         hdu.header["BUNIT"] = unit
     return hdu

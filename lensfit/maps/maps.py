@@ -29,10 +29,18 @@ from lensfit.maps.regions import regions_text
 from lensfit.maps.sky_grid import on_grid
 from lensfit.model import LensModel
 from lensfit.profiles import MassProfile
-from lensfit.whole_files import replacing
+from lensfit.whole_files import written
+from lensfit.words import no_such
 
 SOURCE_PIXELS = 200
 """Along a side of the map of the source where no grid of it is asked for."""
+
+
+class OfProfiles(dict[str, np.ndarray]):
+    """Maps by the names of their profiles; of a name that is none the error says which is nearest."""
+
+    def __missing__(self, name: str) -> np.ndarray:
+        raise KeyError(no_such(name, "profile of these maps", self))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -173,7 +181,8 @@ class Maps:
     @cached_property
     def light(self) -> dict[str, np.ndarray]:
         """(H, W) of each profile of the lens light, by its name."""
-        return in_chunks(_lights, LensModel(light=self.model.light, mass={}, source={}), *_points(self.frame))
+        light = LensModel(light=self.model.light, mass={}, source={})
+        return OfProfiles(in_chunks(_lights, light, *_points(self.frame)))
 
     @cached_property
     def lensed_source(self) -> dict[str, np.ndarray]:
@@ -193,7 +202,7 @@ class Maps:
     def _source_at(self, x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
         """Brightness of each profile of the source at points (...) of its plane [arcsec]."""
         profiles: dict[str, Any] = dict(self.model.without_pixels().source)
-        found = in_chunks(_lights, LensModel(light=profiles, mass={}, source={}), x, y)
+        found = OfProfiles(in_chunks(_lights, LensModel(light=profiles, mass={}, source={}), x, y))
         for name, mesh in self.model.pixels().items():
             if self.coefficients is None:
                 raise ModelError(
@@ -210,9 +219,9 @@ class Maps:
         """Write all maps as extensions of a FITS file, each with its celestial coordinates; give its path.
 
         Raises:
-            OSError: the file cannot be written.
+            DataError: the file cannot be written.
         """
-        with replacing(Path(path)) as temporary:
+        with written(Path(path)) as temporary:
             maps_file(self).writeto(temporary, overwrite=True)
         return Path(path)
 
@@ -223,10 +232,10 @@ class Maps:
             path: of the file, `.reg` by habit. plane: "image" for critical curves, "source" for caustics.
 
         Raises:
-            ModelError: the plane is none of the two. OSError: the file cannot be written.
+            ModelError: the plane is none of the two. DataError: the file cannot be written.
         """
         text = regions_text(self, plane)
-        with replacing(Path(path)) as temporary:
+        with written(Path(path)) as temporary:
             temporary.write_text(text, encoding="utf-8")
         return Path(path)
 

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from lensfit.fitters.result import FitResult
 from lensfit.plots.panels import new_figure
-from lensfit.words import nearest, number_text
+from lensfit.words import number_text
 
 MOST = 8
 """Parameters that a figure shows at most."""
@@ -33,12 +33,13 @@ def corner_figure(result: FitResult, names: Sequence[str] = ()) -> Figure:
     the normal distribution of its covariance.
 
     Args:
-        names: of the parameters that are shown; by default those of the mass, at most MOST.
+        names: of the parameters that are shown, or of one; by default those of the mass, at most MOST.
 
     Raises:
         KeyError: a name that no parameter has.
     """
-    chosen = [_place(result, name) for name in names] or _shown(result)
+    names = (names,) if isinstance(names, str) else names
+    chosen = [result.index(name) for name in names] or _shown(result)
     samples, weights = _samples(result, chosen)
     marks = [[v.values.get(n, np.nan) for n in names] for v in result.variants[1:] if v.counts] if names else []
     beside = np.array(marks).reshape(-1, len(chosen))
@@ -112,13 +113,6 @@ def _shown(result: FitResult) -> list[int]:
     """Which parameters are shown where nobody says."""
     mass = [k for k, name in enumerate(result.names) if name.startswith("mass.")]
     return (mass or list(range(len(result.names))))[:MOST]
-
-
-def _place(result: FitResult, name: str) -> int:
-    """Number of the parameter of a name."""
-    if name not in result.names:
-        raise KeyError(f"{name}: no parameter of the fit; {nearest(name, result.names)}")
-    return result.names.index(name)
 
 
 def _samples(result: FitResult, chosen: list[int]) -> tuple[np.ndarray, np.ndarray]:

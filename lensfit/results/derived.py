@@ -28,7 +28,7 @@ from lensfit.plots import position_angle
 from lensfit.problem import Problem
 from lensfit.results.fluxes import COMPONENTS, ROUGH, Fluxes, covariance_of, once_for_each, wide_field
 from lensfit.trust.slopes import of_held_slope
-from lensfit.words import nearest, number_text
+from lensfit.words import no_such, number_text
 
 STEP = 0.01
 """Step of the differences, in errors of the parameter."""
@@ -75,6 +75,18 @@ class Quantity:
         return f"{number_text(self.value, self.total)} +- {self.total:.2g} {self.unit} ({both})"
 
 
+PHYSICAL = {
+    "critical_surface_density": ("Msun / kpc2", "Sigma_cr, of the redshifts and the cosmology"),
+    "einstein_radius_kpc": ("kpc", "effective Einstein radius at the lens"),
+    "einstein_mass": ("Msun", "projected mass within the effective Einstein radius: pi R_E^2 Sigma_cr"),
+    "velocity_dispersion": ("km/s", "of the isothermal sphere with the effective Einstein radius"),
+    "effective_radius_pc": ("pc", "effective radius at the source"),
+    "sigma_pc": ("pc", "width of the Gaussian at the source"),
+    "source_half_light_radius_pc": ("pc", "half-light radius at the source"),
+    "effective_radius_kpc": ("kpc", "effective radius at the lens"),
+    "sigma_kpc": ("kpc", "width of the Gaussian at the lens"),
+}
+"""Unit and meaning of each derived quantity that redshifts give, by the last part of its name."""
 WORDS = {
     "axis_ratio": ("", "minor over major axis"),
     "position_angle": ("deg", "major axis, counter-clockwise from +x"),
@@ -88,16 +100,7 @@ WORDS = {
     "source_flux": ("summed over pixels", "flux of the source without the lens"),
     "lensed_source_flux": ("summed over pixels", "flux of the lensed source"),
     "lens_flux": ("summed over pixels", "flux of the lens light"),
-    "critical_surface_density": ("Msun / kpc2", "Sigma_cr, of the redshifts and the cosmology"),
-    "einstein_radius_kpc": ("kpc", "effective Einstein radius at the lens"),
-    "einstein_mass": ("Msun", "projected mass within the effective Einstein radius: pi R_E^2 Sigma_cr"),
-    "velocity_dispersion": ("km/s", "of the isothermal sphere with the effective Einstein radius"),
-    "effective_radius_pc": ("pc", "effective radius at the source"),
-    "sigma_pc": ("pc", "width of the Gaussian at the source"),
-    "source_half_light_radius_pc": ("pc", "half-light radius at the source"),
-    "effective_radius_kpc": ("kpc", "effective radius at the lens"),
-    "sigma_kpc": ("kpc", "width of the Gaussian at the lens"),
-}
+} | PHYSICAL
 """Unit and meaning of each derived quantity, by the last part of its name."""
 
 
@@ -105,7 +108,10 @@ class Quantities(dict[str, Quantity]):
     """Derived quantities by dotted name; of a name that is none the error says which is nearest."""
 
     def __missing__(self, name: str) -> Quantity:
-        raise KeyError(f"{name}: no derived quantity; {nearest(name, self)}")
+        word = name.rpartition(".")[2]
+        if word in PHYSICAL and word not in {known.rpartition(".")[2] for known in self}:
+            raise KeyError(f"{name}: not known without redshifts; take it of analysis.with_redshifts(z_lens, z_source)")
+        raise KeyError(no_such(name, "derived quantity", self))
 
     def __or__(self, other: Any) -> Quantities:
         return Quantities({**self, **other})

@@ -24,6 +24,7 @@ from lensfit.outside import json_of, text_of, unreadable
 from lensfit.problem import Problem
 from lensfit.results.derived import Quantity
 from lensfit.verdict import Check, Outcome, Trust
+from lensfit.words import nearest
 
 SCHEMA, SCHEMA_VERSION = "lensfit.result", 5
 RESULT, SAMPLES = "result.json", "samples.ecsv"
@@ -112,7 +113,7 @@ def read_document(folder: str | Path) -> dict[str, Any]:
     path = Path(folder) / RESULT
     told = unreadable(path)
     if told:
-        raise DataError(f"{path}: {told}; the fit did not finish, or this is not the folder of a run")
+        raise DataError(f"{path}: {told}; {_remedy(Path(folder))}")
     try:
         document = json_of(text_of(path, LONGEST), strict=True)
     except ValueError as error:
@@ -124,6 +125,21 @@ def read_document(folder: str | Path) -> dict[str, Any]:
             f"{SCHEMA_VERSION}; use the version of lensfit that wrote it, or run the fit again"
         )
     return document
+
+
+def _remedy(folder: Path) -> str:
+    """What to do where a folder that was named holds no result that can be read."""
+    if folder.is_file():
+        return f"give the folder of the run, which {folder.parent} may be"
+    if not folder.is_dir():
+        return "check the path"
+    runs = sorted(str(path.parent) for path in folder.glob(f"*/{RESULT}"))
+    if runs:
+        return f"of the runs in {folder} give one: {nearest('', runs)}"
+    return (
+        "give the folder that `lensfit fit` or Analysis.save wrote; a fit that did not finish goes on with "
+        "`lensfit fit --resume`"
+    )
 
 
 def read_result(folder: str | Path) -> tuple[FitResult, dict[str, Quantity], dict[str, Any]]:

@@ -5,13 +5,14 @@ import json
 import warnings
 from types import SimpleNamespace
 
+import jax
 import numpy as np
 import pytest
 from documents import quantities, same, same_result
 from run_files import IMAGE_FILES
 
 import lensfit
-from lensfit import cli
+from lensfit import cli, progress
 from lensfit.analysis import (
     Analysis,
     Companions,
@@ -166,6 +167,11 @@ def test_a_source_that_nobody_would_choose_is_refused(mock):
             standard_road(Analysis.begin(mock.imaging), "emcee", **asked)
 
 
+def test_a_misspelt_source_is_told(mock):
+    with pytest.raises(ModelError, match="source='pixel': did you mean pixels"):
+        standard_road(Analysis.begin(mock.imaging), source="pixel")
+
+
 def test_a_model_that_is_given_keeps_its_source(mock):
     steps = standard_road(Analysis.begin(mock.imaging, parametric))
     assert "AutoSource" not in [type(step).__name__ for step in steps]
@@ -193,23 +199,27 @@ def test_what_is_no_data_is_refused(mock, tmp_path):
         Analysis.begin(mock.imaging, psf="psf.fits")
     with pytest.raises(DataError, match="nowhere: no such file or folder"):
         Analysis.begin(tmp_path / "nowhere")
+    with pytest.raises(DataError, match="redshift_lense=: no option for data from files; did you mean redshift_lens"):
+        Analysis.begin(tmp_path, redshift_lense=0.5)
+    with pytest.raises(DataError, match="psf=: ndarray is no path; name a file, or make the data of arrays with"):
+        Analysis.begin(tmp_path, psf=np.ones((3, 3)))
 
 
 def test_single_precision_is_refused_and_what_is_not_kept_is_told(mock, monkeypatch):
-    def set_up(double, kept):
-        monkeypatch.setattr(road, "jax", SimpleNamespace(config=SimpleNamespace(read=lambda name: double)))
-        monkeypatch.setattr(road, "keeps_programs", lambda: kept)
-
-    set_up(False, True)
-    with pytest.raises(ModelError, match=r"lensfit\.setup"):
+    with jax.enable_x64(False), pytest.raises(ModelError, match=r"call lensfit\.setup\(\) first"):
         lensfit.analyse(mock.imaging, steps=(), progress=silent)
-    set_up(True, False)
+    monkeypatch.setattr(road, "keeps_programs", lambda: False)
     with pytest.warns(UserWarning, match=r"lensfit\.setup\(\) before the first fit keeps them"):
         lensfit.analyse(mock.imaging, steps=(), progress=silent)
-    set_up(True, True)
+    monkeypatch.setattr(road, "keeps_programs", lambda: True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         lensfit.analyse(mock.imaging, steps=(), progress=silent)
+
+
+def test_no_bar_is_made_where_progress_is_given(mock, monkeypatch):
+    monkeypatch.setattr(progress, "Bar", None)
+    assert lensfit.analyse(mock.imaging, steps=(), progress=silent).result is None
 
 
 # Files
@@ -247,3 +257,17 @@ def test_what_is_missing_or_damaged_is_told(damage, told, lens, tmp_path):
     (tmp_path / "result.json").write_text(json.dumps(document))
     with pytest.raises(DataError, match=told):
         lensfit.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        (lambda lens: lens.run / "result.json", "give the folder of the run, which .*python may be"),
+        (lambda lens: lens.run / "nowhere", "no such file; check the path"),
+        (lambda lens: lens.runs, "of the runs in .* give one: there are .*python"),
+        (lambda lens: lens.data, "give the folder that `lensfit fit` or Analysis.save wrote"),
+    ],
+)
+def test_what_is_no_run_is_told(named, told, lens):
+    with pytest.raises(DataError, match=told):
+        lensfit.load(named(lens))

@@ -38,6 +38,12 @@ def two_of_each(folder, arrays):
 # Arrays
 
 
+def test_an_array_is_no_file(tmp_path, arrays):
+    file = two_of_each(tmp_path, arrays)
+    refused(arrays["data"], "path: ndarray is no path; name a file, or make the data of arrays with lensfit.Imaging")
+    refused(file, "psf=: ndarray is no path", psf=arrays["psf"])
+
+
 @pytest.mark.parametrize(
     ("array", "factor", "noise"),
     [("SCI", 1, None), ("sci", 1, None), ("SCI,1", 1, None), ("1", 1, None), ("SCI,2", 2, None), ("sci, 2", 2, None),
