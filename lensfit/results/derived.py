@@ -151,15 +151,29 @@ def derived_quantities(problem: Problem, observation: Observation, result: FitRe
 
 
 def _errors_of_fluxes(problem: Problem, observation: Observation, result: FitResult) -> dict[str, Values]:
-    """Errors [data unit times arcsec^2] of the fluxes of each of the data, by name of the data and of the flux, where
-    amplitudes are solved."""
-    if not problem.space.amplitudes:
+    """Errors [data unit times arcsec^2] of the fluxes of each of the data and of the magnification, by name of the data
+    and of the quantity; samples say it themselves where no amplitude is solved beside them."""
+    if result.samples is not None and not problem.space.amplitudes:
         return {}
     fluxes = Fluxes.of(problem.parts(result.model), observation)
+    covariance, best = covariance_of(fluxes, problem, result), fluxes(result.model)
     found: dict[str, Values] = {}
-    for (name, component), variance in zip(fluxes.names, np.diag(covariance_of(fluxes, problem, result)), strict=True):
+    for (name, component), variance in zip(fluxes.names, np.diag(covariance), strict=True):
         found.setdefault(name, {})[f"{component}_flux"] = float(np.sqrt(variance))
+    for name, own in found.items():
+        if "source_flux" in own:
+            two = [fluxes.names.index((name, component)) for component in ("lensed_source", "source")]
+            own["source_magnification"] = _error_of_ratio(best[two], covariance[np.ix_(two, two)])
     return found
+
+
+def _error_of_ratio(values: np.ndarray, covariance: np.ndarray) -> float:
+    """Error of the first of two values over the second; NaN where that is zero."""
+    above, below = values
+    if below == 0:
+        return np.nan
+    slopes = np.array([1 / below, -above / below**2])
+    return float(np.sqrt(slopes @ covariance @ slopes))
 
 
 def _part(model: Any, name: str) -> LensModel:
@@ -171,17 +185,15 @@ def _of_part(
     of_fluxes: Values,
 ) -> dict[str, Quantity]:
     """The quantities of the model of one dataset on its frame; errors `of_fluxes` that are known already."""
-    field, best = unmasked_field(frame), model(result.theta)
-    found: dict[str, tuple[float, float, float]] = {}
-    wide = wide_field(frame)
-    first = [(_radius(field, wide), None)] if best.alignment is None else []
-    for measure, rough in (*first, (_fluxes(wide), _fluxes(wide, **ROUGH))):
-        near = measure(best)
-        about = near if rough is None else rough(best)
-        others = _variants(measure, result, name)
-        found |= _known(lambda theta: near(model(theta)), result, others, lambda theta: about(model(theta)))  # noqa: B023
-    held = of_held_slope(problem)
-    found = {n: (v, of_fluxes.get(n, e), np.hypot(s, held * v) if n == RADIUS else s) for n, (v, e, s) in found.items()}
+    best, wide, found = model(result.theta), wide_field(frame), {}
+    if best.alignment is None:
+        near = _radius(unmasked_field(frame), wide)(best)
+        others = _variants(_radius(unmasked_field(frame), wide), result, name)
+        value, error, spread = _known(lambda theta: near(model(theta)), result, others)[RADIUS]
+        found[RADIUS] = value, error, np.hypot(spread, of_held_slope(problem) * value)
+    fluxes, rough = _fluxes(wide)(best), _fluxes(wide, **ROUGH)(best)
+    errors = of_fluxes or _errors(lambda theta: rough(model(theta)), result)
+    found |= _known(lambda theta: fluxes(model(theta)), result, _variants(_fluxes(wide), result, name), errors)
     if best.pixels():
         found |= _known(lambda theta: _of_pixels(problem, theta), result, [])
     found |= _known(lambda theta: _shapes(model(theta)), result, _variants(lambda _: _shapes, result, name))
@@ -196,12 +208,17 @@ def _variants(measure: Measure, result: FitResult, name: str) -> list[Values]:
 
 
 def _known(
-    function: OfTheta, result: FitResult, others: list[Values], rough: OfTheta | None = None
+    function: OfTheta, result: FitResult, others: list[Values], errors: Values | None = None
 ) -> dict[str, tuple[float, float, float]]:
-    """Value, error and spread of each; the errors are those of `rough`, where that is given."""
-    moved = function if rough is None else rough
-    errors = _propagated(moved, result) if result.samples is None else _scattered(moved, result)
-    return {name: (value, errors[name], _spread(name, value, others)) for name, value in function(result.theta).items()}
+    """Value, error and spread of each; errors that are not given are those of theta."""
+    values = function(result.theta)
+    errors = _errors(function, result) if errors is None else errors
+    return {name: (value, errors[name], _spread(name, value, others)) for name, value in values.items()}
+
+
+def _errors(function: OfTheta, result: FitResult) -> Values:
+    """Errors of function(theta) from those of theta."""
+    return _propagated(function, result) if result.samples is None else _scattered(function, result)
 
 
 def _spread(name: str, value: float, others: list[Values]) -> float:
