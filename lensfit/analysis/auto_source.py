@@ -68,40 +68,53 @@ class AutoSource:
         images = [_Arcs.of(*part) for part in analysis.problem.parts(analysis.fitted.model)]
         if not all(image.arcs.seen for image in images):
             return settled
-        first, richer = analysis.fitted.variants[0], cast(Variant, neighbour_with_two_sources(analysis.fitted))
-        more = len(richer.values) - len(first.values)
-        gain = sum(image.gain(first.model, richer.model) for image in images) - 2 * more
-        if gain > SUPPORT:
-            two = _with_two_sources(settled, gain, part(progress, 0.0, 0.3))
-            if carried := _carried_off(settled, two):
-                return settled.changed(result=_noted(settled.fitted, _refused("a second source", gain, carried)))
-            settled = two
-        else:
-            settled = settled.changed(result=_noted(analysis.fitted, _told("a second source", gain)))
-        if len(images) > 1:
+        settled, fits = _second_source(analysis, settled, images, part(progress, 0.0, 0.3))
+        if len(images) > 1 or not fits:
             return settled
-        (image,) = images
-        left = image.left(settled.fitted.model)
-        excess = np.count_nonzero(image.arcs.pixels) * (image.arcs.variance(left) / image.arcs.noise(left) - 1)
-        logger.info("source: chi2 on the arcs is %.0f above noise", excess)
-        if excess <= 2 * FEWEST:
-            return settled
-        fits = (analysis, settled) if gain > SUPPORT else (settled,)
-        on_pixels = put_on_pixels(fits, self.mesh, part(progress, 0.3, 0.7))
-        found = on_pixels.problem.reconstruct(on_pixels.fitted.theta)
-        inflation = _inflation(image.arcs, -np.asarray(found.seen[0].residuals))
-        effective = _effective(found)
-        logger.info("source: pixels take %.0f effective parameters", effective)
-        more = effective - _of_source(settled.problem)
-        gain = (settled.fitted.chi2 - on_pixels.fitted.chi2) / inflation - 2 * more
-        if gain > SUPPORT and (carried := _carried_off(settled, on_pixels)):
-            beside = _beside(settled, on_pixels.fitted)
-            return settled.changed(result=_noted(beside, _refused("the source on pixels", gain, carried)))
-        if gain > SUPPORT and on_pixels.fitted.converged:
-            return on_pixels.changed(result=_noted(on_pixels.fitted, _told("the source on pixels", gain)))
-        ended = "" if on_pixels.fitted.converged else ", but it did not converge"
-        told = _told("the source on pixels", gain) + ended
-        return settled.changed(result=_noted(_beside(settled, on_pixels.fitted), told))
+        return _onto_pixels(settled, fits, images[0], self.mesh, part(progress, 0.3, 0.7))
+
+
+def _second_source(
+    analysis: Analysis, settled: Analysis, images: list[_Arcs], progress: Progress
+) -> tuple[Analysis, tuple[Analysis, ...]]:
+    """The fit with the number of profiles that the data ask for, and those that a source on pixels is to begin at,
+    none where a second profile took up light that is not lensed."""
+    first, richer = analysis.fitted.variants[0], cast(Variant, neighbour_with_two_sources(analysis.fitted))
+    more = len(richer.values) - len(first.values)
+    gain = sum(image.gain(first.model, richer.model) for image in images) - 2 * more
+    if gain <= SUPPORT:
+        settled = settled.changed(result=_noted(analysis.fitted, _told("a second source", gain)))
+        return settled, (settled,)
+    two = _with_two_sources(settled, gain, progress)
+    if carried := _carried_off(settled, two):
+        return settled.changed(result=_noted(settled.fitted, _refused("a second source", gain, carried))), ()
+    return two, (analysis, two)
+
+
+def _onto_pixels(
+    settled: Analysis, fits: tuple[Analysis, ...], image: _Arcs, mesh: Mesh, progress: Progress
+) -> Analysis:
+    """The fit with its source on pixels, where what profiles leave on the arcs is worth it and it gains."""
+    left = image.left(settled.fitted.model)
+    excess = np.count_nonzero(image.arcs.pixels) * (image.arcs.variance(left) / image.arcs.noise(left) - 1)
+    logger.info("source: chi2 on the arcs is %.0f above noise", excess)
+    if excess <= 2 * FEWEST:
+        return settled
+    on_pixels = put_on_pixels(fits, mesh, progress)
+    found = on_pixels.problem.reconstruct(on_pixels.fitted.theta)
+    inflation = _inflation(image.arcs, -np.asarray(found.seen[0].residuals))
+    effective = _effective(found)
+    logger.info("source: pixels take %.0f effective parameters", effective)
+    more = effective - _of_source(settled.problem)
+    gain = (settled.fitted.chi2 - on_pixels.fitted.chi2) / inflation - 2 * more
+    told = _told("the source on pixels", gain)
+    if gain > SUPPORT and (carried := _carried_off(settled, on_pixels)):
+        told = _refused("the source on pixels", gain, carried)
+    elif not on_pixels.fitted.converged:
+        told += ", but it did not converge"
+    elif gain > SUPPORT:
+        return on_pixels.changed(result=_noted(on_pixels.fitted, told))
+    return settled.changed(result=_noted(_beside(settled, on_pixels.fitted), told))
 
 
 @dataclasses.dataclass(frozen=True)
