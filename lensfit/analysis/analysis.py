@@ -114,7 +114,7 @@ class Analysis:
             data: file or folder, an `Imaging`, an `Interferometer`, several visibilities of one lens as a list, a
                 `DataSection`, or a mapping of names to any of these; files of several images are named by these.
             model: see `Model`.
-            mass: the main mass of a standard model, "sie" (by default) or "epl".
+            mass: the main mass of a standard model, "sie" or "epl", by default that of this model.
             light_bands, source_bands: the shape of lens light and source of one in several bands, see `analyse`.
             seed: of the fits to come.
             redshift_lens, redshift_source, cosmology: see `Redshifts`; what is not given is that of info.json.

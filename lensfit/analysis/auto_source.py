@@ -10,7 +10,7 @@ import numpy as np
 
 from lensfit.analysis.analysis import Analysis
 from lensfit.analysis.pixel_model import Mesh
-from lensfit.analysis.source_on_pixels import put_on_pixels
+from lensfit.analysis.source_on_pixels import try_on_pixels
 from lensfit.analysis.steps import with_time
 from lensfit.fitters.result import FitResult, Variant
 from lensfit.inversion.regularisation import regularisation
@@ -100,21 +100,31 @@ def _onto_pixels(
     logger.info("source: chi2 on the arcs is %.0f above noise", excess)
     if excess <= 2 * FEWEST:
         return settled
-    on_pixels = put_on_pixels(fits, mesh, progress)
-    found = on_pixels.problem.reconstruct(on_pixels.fitted.theta)
-    inflation = _inflation(image.arcs, -np.asarray(found.seen[0].residuals))
-    effective = _effective(found)
-    logger.info("source: pixels take %.0f effective parameters", effective)
-    more = effective - _of_source(settled.problem)
-    gain = (settled.fitted.chi2 - on_pixels.fitted.chi2) / inflation - 2 * more
+    tried = try_on_pixels(fits, mesh, part(progress, 0.0, 0.5))
+    beside = tried.variant("source on pixels")
+    gain = _gain_on_pixels(settled, image, tried.problem, tried.theta, beside.chi2)
+    if gain <= SUPPORT:
+        return settled.changed(result=_noted(_beside(settled, beside), _told("the source on pixels", gain)))
+    on_pixels = tried.finished(part(progress, 0.5, 0.5))
+    fitted = on_pixels.fitted
+    gain = _gain_on_pixels(settled, image, on_pixels.problem, fitted.theta, fitted.chi2)
     told = _told("the source on pixels", gain)
     if gain > SUPPORT and (carried := _carried_off(settled, on_pixels)):
         told = _refused("the source on pixels", gain, carried)
-    elif not on_pixels.fitted.converged:
+    elif not fitted.converged:
         told += ", but it did not converge"
     elif gain > SUPPORT:
-        return on_pixels.changed(result=_noted(on_pixels.fitted, told))
-    return settled.changed(result=_noted(_beside(settled, on_pixels.fitted), told))
+        return on_pixels.changed(result=_noted(fitted, told))
+    return settled.changed(result=_noted(_beside(settled, fitted.variants[0]), told))
+
+
+def _gain_on_pixels(settled: Analysis, image: _Arcs, problem: Problem, theta: np.ndarray, chi2: float) -> float:
+    """By how much a source on pixels at theta (n,) lowers the criterion from that of the profiles."""
+    found = problem.reconstruct(theta)
+    inflation = _inflation(image.arcs, -np.asarray(found.seen[0].residuals))
+    effective = _effective(found)
+    logger.info("source: pixels take %.0f effective parameters", effective)
+    return (settled.fitted.chi2 - chi2) / inflation - 2 * (effective - _of_source(settled.problem))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,11 +179,10 @@ def _carried_off(before: Analysis, richer: Analysis) -> tuple[str, ...]:
     return () if was else far_out(richer.problem, richer.fitted, "mass")
 
 
-def _beside(analysis: Analysis, on_pixels: FitResult) -> FitResult:
+def _beside(analysis: Analysis, on_pixels: Variant) -> FitResult:
     """The fit of profiles with the source on pixels as a neighbour."""
-    first = on_pixels.variants[0]
-    mass = {name: value for name, value in first.values.items() if name.startswith("mass.")}
-    beside = dataclasses.replace(first, name="source on pixels", values=mass)
+    mass = {name: value for name, value in on_pixels.values.items() if name.startswith("mass.")}
+    beside = dataclasses.replace(on_pixels, name="source on pixels", values=mass)
     before = analysis.fitted
     return examine(analysis.problem, dataclasses.replace(before, variants=(*before.variants, beside)))
 

@@ -59,7 +59,8 @@ def analyse(
             function that makes one of the dataset, or of several named data a mapping of their names to models that
             share priors.
         fitter: by name, or as an object with its settings.
-        mass: the main mass of a standard model, "sie" (by default) or "epl", whose slope is free.
+        mass: the main mass of a standard model, "sie" or "epl", whose slope is free; by default "epl" of
+            "flexible", "sie" of the others.
         light_bands, source_bands: the shape of lens light and source of a standard model of images in several bands:
             "own" (by default) for each band, "shared" by all, or "scaled", shared but for a size that changes smoothly
             from one band to the next, in their order.

@@ -77,10 +77,10 @@ class SourceOnPixels:
             ModelError: the mesh has too few nodes.
         """
         before = (analysis.parametric or analysis).ready()
-        return put_on_pixels((before,), self.mesh, progress)
+        return try_on_pixels((before,), self.mesh, progress).finished(progress)
 
 
-def put_on_pixels(candidates: tuple[Analysis, ...], mesh: Mesh, progress: Progress) -> Analysis:
+def try_on_pixels(candidates: tuple[Analysis, ...], mesh: Mesh, progress: Progress) -> Tried:
     """The one of several parametric analyses with its source on pixels from which a coarse mesh reaches the highest ln
     evidence: the light keeps the shape that it has there. Errors as `SourceOnPixels` has.
 
@@ -104,11 +104,43 @@ def put_on_pixels(candidates: tuple[Analysis, ...], mesh: Mesh, progress: Progre
         reached.append(found.seen_by(coarse[0], problem, before.fitted))
         logger.info("source on pixels: ln posterior %.1f with other light", reached[-1].end.log_posterior)
     best = max(range(len(candidates)), key=lambda k: reached[k].rank)
-    before, begun = candidates[best], _begun(held[best], coarse[best], reached[best])
-    result = fit_on_pixels(held[best], before.fitted, mesh, clock, progress, begun)
-    asked = {f.name: getattr(mesh, f.name) for f in dataclasses.fields(mesh) if getattr(mesh, f.name) != f.default}
-    section = dataclasses.replace(before.fit, source="pixels", mesh=asked or None)
-    return before.changed(posed=held[best].whole, result=result, parametric=before, fit=section)
+    begun = _begun(held[best], coarse[best], reached[best])
+    followed = follow(held[best].bare, begun, _part(progress, "source on pixels", 0.3))
+    return Tried(candidates[best], held[best], mesh, clock, followed)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Tried:
+    """A source on pixels near its optimum, without errors and neighbours yet: the parametric analysis whose light it
+    has, and where ascents came to."""
+
+    before: Analysis
+    held: LightHeld
+    mesh: Mesh
+    clock: Clock
+    followed: Followed
+
+    @property
+    def problem(self) -> Problem:
+        """What is fitted."""
+        return self.held.whole
+
+    @property
+    def theta(self) -> np.ndarray:
+        """(n,) where the highest ascent ended."""
+        return np.asarray(self.problem.to_theta(self.followed.end.z))
+
+    def variant(self, name: str) -> Variant:
+        """The fit that it would be, as a neighbour of another one."""
+        return _variant(name, self.held, self.followed.near, self.followed.end.z)[0]
+
+    def finished(self, progress: Progress) -> Analysis:
+        """The analysis with its source on pixels, at the optimum."""
+        result = fit_on_pixels(self.held, self.before.fitted, self.mesh, self.clock, progress, self.followed)
+        fields = dataclasses.fields(self.mesh)
+        asked = {f.name: getattr(self.mesh, f.name) for f in fields if getattr(self.mesh, f.name) != f.default}
+        section = dataclasses.replace(self.before.fit, source="pixels", mesh=asked or None)
+        return self.before.changed(posed=self.problem, result=result, parametric=self.before, fit=section)
 
 
 def _held(before: Analysis, source: PixelSource) -> LightHeld:
@@ -154,12 +186,12 @@ class Begun:
 
 
 def fit_on_pixels(
-    held: LightHeld, start: FitResult, mesh: Mesh, clock: Clock, progress: Progress, begun: Begun
+    held: LightHeld, start: FitResult, mesh: Mesh, clock: Clock, progress: Progress, followed: Followed
 ) -> FitResult:
-    """The optimum of ln evidence near where it is begun, with errors, spread and trust; start is the parametric result.
+    """The optimum of ln evidence where ascents came to, with errors, spread and trust; start is the parametric result.
     """
     problem, bare = held.whole, held.bare
-    settled = optimum_of(bare, begun, _part(progress, "source on pixels", 0.3))
+    settled = settle(bare, followed, _part(progress, "source on pixels", 0.4))
     end = settled.end
     theta = np.asarray(problem.to_theta(end.z))
     progress("errors", np.nan, 0.5)
@@ -203,11 +235,37 @@ class Settled:
     alike: tuple[np.ndarray, ...]
 
 
-def optimum_of(problem: Problem, begun: Begun, told: Callable[[float, int], None]) -> Settled:
-    """The optimum that Newton's steps reach on the data themselves.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Followed:
+    """Where ascents on the data themselves came to, from the best of a search and from others that are `close` to it.
 
-    On binned data two places can look alike that the data tell apart: of the ends there, those elsewhere and not much
-    lower are followed too, and that of the other search. The highest is the optimum.
+    starts: theta (n,). ends, nears: where each came to, and the term that followed its rays. best: the number of the
+    highest; the end of the other search, which may be one that is not right, is none of these unless it is close.
+    """
+
+    begun: Begun
+    close: list[Basin]
+    starts: list[np.ndarray]
+    ends: list[Climb]
+    nears: list[Evidence]
+    best: int
+
+    @property
+    def end(self) -> Climb:
+        """The highest."""
+        return self.ends[self.best]
+
+    @property
+    def near(self) -> Evidence:
+        """The term of the highest."""
+        return self.nears[self.best]
+
+
+def follow(problem: Problem, begun: Begun, told: Callable[[float, int], None]) -> Followed:
+    """Ascents on the data themselves from the ends of a search on binned data.
+
+    There two places can look alike that the data tell apart: of the ends, those elsewhere and not much lower are
+    followed too, and that of the other search.
     """
     first, *others = begun.search.basins
     field = whole_field(problem.likelihood.grids[0])
@@ -227,15 +285,23 @@ def optimum_of(problem: Problem, begun: Begun, told: Callable[[float, int], None
         ascend(problem.space, near, np.asarray(problem.to_z(theta)), told=told)
         for theta, near in zip(starts, nears, strict=True)
     ]
-    best = max(range(1 + len(close)), key=lambda k: ends[k].log_posterior)  # the other's may be one that is not right
-    end, found, near = _finished(problem, nears[best], ends[best], told)
-    basins = [Basin(np.asarray(problem.to_theta(one.z)), -2 * one.log_posterior) for one in (end, *ends)]
-    basins[1 + best] = basins[0]
+    best = max(range(1 + len(close)), key=lambda k: ends[k].log_posterior)
+    return Followed(begun, close, starts, ends, nears, best)
+
+
+def settle(problem: Problem, followed: Followed, told: Callable[[float, int], None]) -> Settled:
+    """The optimum that Newton's steps reach from the highest of several ends."""
+    end, found, near = _finished(problem, followed.near, followed.end, told)
+    basins = [Basin(np.asarray(problem.to_theta(one.z)), -2 * one.log_posterior) for one in (end, *followed.ends)]
+    basins[1 + followed.best] = basins[0]
+    first, *others = followed.begun.search.basins
     higher = basins[1].score - first.score
-    left = [dataclasses.replace(b, score=b.score + higher) for b in others if b not in close]
-    again = next((k for k, theta in enumerate(starts) if np.array_equal(other, theta)), 0)
+    left = [dataclasses.replace(b, score=b.score + higher) for b in others if b not in followed.close]
+    other = followed.begun.search.other
+    again = next((k for k, theta in enumerate(followed.starts) if np.array_equal(other, theta)), 0)
     rivals = [basin for basin in basins if basin is not basins[0]]
-    alike = [b.theta for b in basins[1 : 2 + len(close)] if b is not basins[0] and b.score < basins[0].score + GAP]
+    same = basins[1 : 2 + len(followed.close)]
+    alike = [b.theta for b in same if b is not basins[0] and b.score < basins[0].score + GAP]
     return Settled(end, found, near, Search((basins[0], *rivals, *left), basins[1 + again].theta), tuple(alike))
 
 

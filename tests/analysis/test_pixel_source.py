@@ -13,7 +13,15 @@ from lensfit import cli
 from lensfit.analysis import Analysis, Mesh, Search, SourceOnPixels
 from lensfit.analysis.pixel_model import Arcs, LightHeld, extent_of, neighbour, pixel_model, pixel_source
 from lensfit.analysis.pixel_search import search
-from lensfit.analysis.source_on_pixels import Begun, as_high, beside, describe_neighbour, describe_residuals, optimum_of
+from lensfit.analysis.source_on_pixels import (
+    Begun,
+    as_high,
+    beside,
+    describe_neighbour,
+    describe_residuals,
+    follow,
+    settle,
+)
 from lensfit.cli import main
 from lensfit.datasets import write_imaging
 from lensfit.errors import FitError, ModelError
@@ -225,7 +233,7 @@ def test_places_alike_on_binned_data_are_told_apart_by_the_data_themselves(done)
     for first, other, score in ((off, right, 5.0), (right, off, 500.0)):  # the other is followed, and is not
         near = bare.likelihood.within(*bare.likelihood.reach(bare.space.build(first), 1.5))
         begun = Begun(near, Searched((Basin(first, 0.0), Basin(other, score)), right))
-        settled = optimum_of(bare, begun, lambda *_: None)
+        settled = settle(bare, follow(bare, begun, lambda *_: None), lambda *_: None)
         best, rival = settled.search.basins
         assert np.array_equal(best.theta, bare.to_theta(settled.end.z)) and best.score == -2 * settled.end.log_posterior
         assert settled.end.log_posterior == pytest.approx(done.result.log_posterior, abs=0.1)
@@ -237,7 +245,8 @@ def test_an_optimum_as_high_is_a_neighbour(done):
     held = LightHeld.of(done.problem)
     near = np.array([0.02 if name == "mass.sie.e1" else 0.0 for name in done.result.names]) + done.result.theta
     both = [Basin(done.result.theta, 0.0), Basin(near, 1.0)]
-    settled = optimum_of(held.bare, Begun(held.bare.likelihood, Searched(tuple(both), near)), lambda *_: None)
+    begun = Begun(held.bare.likelihood, Searched(tuple(both), near))
+    settled = settle(held.bare, follow(held.bare, begun, lambda *_: None), lambda *_: None)
     variant, = as_high(held, dataclasses.replace(settled, alike=(near,)))
     assert variant.name == "another optimum"
     assert variant.values["mass.sie.e1"] == pytest.approx(done.result["mass.sie.e1"] + 0.02)
