@@ -48,8 +48,8 @@ class AutoSource:
     the data say more of than the regularisation does.
 
     The answer, its errors and its checks are those of the last model that gained; the others are its neighbours. A
-    model ends it that takes the mass far out of its priors, where the simpler one left it inside: it has taken up light
-    that is not lensed.
+    model ends it that takes the mass far out of its priors, where the simpler one left it inside, or whose source is
+    partly negative: it has taken up light that is not lensed.
     Of images in several bands each has its own c, and the source does not go onto pixels. Nothing is done for
     visibilities, where the model has several sources already, and to a fit that has samples or its source on pixels.
     """
@@ -86,8 +86,8 @@ def _second_source(
         settled = settled.changed(result=_noted(analysis.fitted, _told("a second source", gain)))
         return settled, (settled,)
     two = _with_two_sources(settled, gain, progress)
-    if carried := _carried_off(settled, two):
-        return settled.changed(result=_noted(settled.fitted, _refused("a second source", gain, carried))), ()
+    if wrong := _carried_off(settled, two):
+        return settled.changed(result=_noted(settled.fitted, _refused("a second source", gain, wrong))), ()
     return two, (analysis, two)
 
 
@@ -109,8 +109,8 @@ def _onto_pixels(
     fitted = on_pixels.fitted
     gain = _gain_on_pixels(settled, image, on_pixels.problem, fitted.theta, fitted.chi2)
     told = _told("the source on pixels", gain)
-    if gain > SUPPORT and (carried := _carried_off(settled, on_pixels)):
-        told = _refused("the source on pixels", gain, carried)
+    if gain > SUPPORT and (wrong := _carried_off(settled, on_pixels) or _no_light(on_pixels)):
+        told = _refused("the source on pixels", gain, wrong)
     elif not fitted.converged:
         told += ", but it did not converge"
     elif gain > SUPPORT:
@@ -173,10 +173,16 @@ def _with_two_sources(analysis: Analysis, gain: float, progress: Progress) -> An
     return analysis.changed(model=problem.model, posed=problem, result=result)
 
 
-def _carried_off(before: Analysis, richer: Analysis) -> tuple[str, ...]:
-    """What of the mass is far out in its prior with a richer source and was not before."""
-    was = far_out(before.problem, before.fitted, "mass")
-    return () if was else far_out(richer.problem, richer.fitted, "mass")
+def _carried_off(before: Analysis, richer: Analysis) -> str:
+    """What of the mass is far out in its prior with a richer source and was not before; empty where nothing is."""
+    far = () if far_out(before.problem, before.fitted, "mass") else far_out(richer.problem, richer.fitted, "mass")
+    return f"takes the mass far out of its prior [widths]: {', '.join(far)}" if far else ""
+
+
+def _no_light(on_pixels: Analysis) -> str:
+    """What says that a source on pixels is not light; empty where it is."""
+    failed = [check for check in on_pixels.trust.checks if check.name == "light" and not check.passed]
+    return f"is none: {failed[0].finding}" if failed else ""
 
 
 def _beside(analysis: Analysis, on_pixels: Variant) -> FitResult:
@@ -187,9 +193,9 @@ def _beside(analysis: Analysis, on_pixels: Variant) -> FitResult:
     return examine(analysis.problem, dataclasses.replace(before, variants=(*before.variants, beside)))
 
 
-def _refused(what: str, gain: float, carried: tuple[str, ...]) -> str:
-    told = f"{what} would lower Akaike's criterion by {gain:.0f}, but takes the mass far out of its prior [widths]"
-    return f"{told}: {', '.join(carried)}; it takes up light that is not lensed, and stands beside this fit"
+def _refused(what: str, gain: float, wrong: str) -> str:
+    told = f"{what} would lower Akaike's criterion by {gain:.0f}, but {wrong}"
+    return f"{told}; it takes up light that is not lensed, and stands beside this fit"
 
 
 def _told(what: str, gain: float) -> str:

@@ -67,8 +67,9 @@ class Measures:
 
     signal: of the lensed source over noise. explained: share of what lens light leaves, chi2 above noise, that the
     source takes away. magnification: lensed over unlensed flux, weighted by the noise. images: mean number of images
-    of the source's light. misfit: chi2 over the number of data and over the square of their scatter. pedestal: share
-    of the PSF's light that is a constant below all of it. extra: variance of what a fit leaves on the arcs,
+    of the source's light. negative: squared signal over noise of the lensed source on pixels where it is below zero,
+    over that where it is above. misfit: chi2 over the number of data and over the square of their scatter. pedestal:
+    share of the PSF's light that is a constant below all of it. extra: variance of what a fit leaves on the arcs,
     correlations between neighbours counted in, over that of the noise as stated; no less than 1.
     """
 
@@ -77,6 +78,7 @@ class Measures:
     counter: CounterImage | None = None
     magnification: float | None = None
     images: float | None = None
+    negative: float | None = None
     misfit: float | None = None
     extra: float | None = None
     noise: Noise | None = None

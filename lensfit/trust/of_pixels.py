@@ -40,8 +40,8 @@ def of_images_on_pixels(term: Any, found: Reconstruction) -> Measures:
     worst = max(known, key=lambda n: max(n.least, 1 / n.most), default=None)
     pedestal = max(pedestal_of(np.asarray(image.psf)) for image in term.images)
     return Measures(
-        signal=signal_of(found), images=mean_images(found, term.grids[0]), noise=worst, pedestal=pedestal,
-        extra=max((e for e in extra if e is not None), default=None),
+        signal=signal_of(found), images=mean_images(found, term.grids[0]), negative=negative_light(term, found),
+        noise=worst, pedestal=pedestal, extra=max((e for e in extra if e is not None), default=None),
     )
 
 
@@ -57,6 +57,15 @@ def signal_of(found: Reconstruction) -> float:
     block = found.solution.system[: len(s), : len(s)]
     held = regularisation(found.source).penalty(s)
     return float(jnp.sqrt(s @ (block @ s) - held))
+
+
+def negative_light(term: Any, found: Reconstruction) -> float:
+    """Of the worst of the images of a term, see `Measures`."""
+    shares = []
+    for image, seen in zip(term.images, found.seen, strict=True):
+        signal = np.asarray(seen.source * image.inverse_noise)
+        shares.append(np.sum(np.minimum(signal, 0.0) ** 2) / np.sum(np.maximum(signal, 0.0) ** 2))
+    return float(max(shares))
 
 
 def lensed_flux(term: Any, model: LensModel) -> float:

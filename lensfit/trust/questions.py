@@ -33,6 +33,8 @@ LEAST_COUNTER_SIGNAL = 5.0
 LEAST_MAGNIFICATION = 1.5
 LEAST_IMAGES = 1.8
 """Mean number of images of the source's light below which the source is not one seen through a lens."""
+MOST_NEGATIVE = 0.05
+"""Squared signal of a source where it is negative, over that where it is light, up to which it is a source."""
 GAP = 10.0
 """Least difference in objective between the best basin and the next."""
 CHANCE, PEAK_SHARE = 1e-4, 0.12
@@ -199,6 +201,15 @@ def multiple_images(images: float) -> Answer:
     return images > LEAST_IMAGES, (
         f"the source's light is seen {images:.2f} times on average (more than {LEAST_IMAGES}: what is seen once are "
         "the arcs themselves)"
+    )
+
+
+@question("light", ("pixels image",), unknown="where the source is negative is not known")
+def source_is_light(negative: float) -> Answer:
+    """Is the source light, or does it make up for what the lens light has too much of?"""
+    return negative < MOST_NEGATIVE, (
+        f"where the source is negative it has {100 * negative:.1f} % of its squared signal (less than "
+        f"{100 * MOST_NEGATIVE:.0f} %: light is not negative, but takes away what lens light has too much of)"
     )
 
 

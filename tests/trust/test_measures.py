@@ -1,6 +1,7 @@
 """What is measured in data: scatter of a sky, what is left on arcs, the largest residual of a dirty image."""
 
 import dataclasses
+import types
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 from lensfit.datasets.psf import pedestal_of
 from lensfit.trust.measures import Measures
 from lensfit.trust.of_image import OnArcs, remains, scatter
+from lensfit.trust.of_pixels import negative_light
 from lensfit.trust.of_visibilities import peak_of
 from lensfit.trust.of_visibilities import scatter as scatter_of_visibilities
 from lensfit.trust.questions import dirty_residual
@@ -75,6 +77,14 @@ def test_correlated_noise_of_the_sky_widens_errors_where_a_source_on_pixels_took
     noise /= noise.std()
     arcs = OnArcs.where(ARC, noise, ARC, FLAT)
     assert arcs.extra(np.where(arcs.pixels, 0.3 * NOISE, noise), PSF) == pytest.approx(4.7, rel=0.25)
+
+
+def test_where_a_source_is_negative_counts_by_its_squared_signal():
+    sources = np.array([[3.0, -1.0], [1.0, 0.0]]), np.ones((2, 2))
+    seen = [types.SimpleNamespace(source=source) for source in sources]
+    images = [types.SimpleNamespace(inverse_noise=noise * np.ones((2, 2))) for noise in (2.0, 1.0)]
+    term, found = types.SimpleNamespace(images=images), types.SimpleNamespace(seen=seen)
+    assert negative_light(term, found) == pytest.approx(0.1)
 
 
 def test_a_point_on_the_arcs_stands_out_and_noise_does_not():
