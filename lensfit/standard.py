@@ -114,8 +114,8 @@ def with_galaxies(model: LensModel, imaging: Imaging, galaxies: Sequence[FieldOb
     return replace(model, light={**model.light, **sets})
 
 
-def flexible(imaging: Imaging, sources: int = 1, gaussians: int = 12, mass: MassModel = "sie") -> LensModel:
-    """For real lenses: two sets of Gaussians, SIE and shear near the light, one or two Sersic sources, sky.
+def flexible(imaging: Imaging, sources: int = 1, gaussians: int = 12, mass: MassModel = "epl") -> LensModel:
+    """For real lenses: two sets of Gaussians, a power law and shear near the light, one or two Sersic sources, sky.
 
     The priors that keep real fits out of wrong optima are part of the model: mass centre and ellipticity are
     near the light's, shear is of order 0.05, and a source is smaller than a quarter of the field and not

@@ -66,7 +66,7 @@ def test_another_mass_can_take_the_place_of_the_one_that_is_there(name, data):
 
 
 def test_a_mass_by_default(mock):
-    assert "sie" in flexible(mock.imaging).mass and "sie" in parametric(mock.imaging).mass
+    assert "epl" in flexible(mock.imaging).mass and "sie" in parametric(mock.imaging).mass
     with pytest.raises(ModelError, match="no mass of a standard model is named 'nfw': use sie or epl"):
         parametric(mock.imaging, mass="nfw")
     with pytest.raises(ModelError, match="sources=3: this model has 1 or 2"):

@@ -275,7 +275,7 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--mass", choices=MASSES,
-        help="its main mass: isothermal, or a power law whose slope is free; default: sie",
+        help="its main mass: isothermal, or a power law whose slope is free; default: epl of flexible, else sie",
     )
     for what, word in (("light", "lens light"), ("source", "source")):
         parser.add_argument(
