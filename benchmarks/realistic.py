@@ -1,7 +1,7 @@
 """Lenses that are not what the models are, and galaxies that are none (realistic_lenses.py), by `lensfit fit-many`.
 
     python benchmarks/realistic.py make OUT N [--first K]   simulate N and their catalogue
-    python benchmarks/realistic.py fit OUT [--mass epl] [--workers 2]
+    python benchmarks/realistic.py fit OUT [--mass sie] [--workers 2]
     python benchmarks/realistic.py tell OUT [N] [--first K] coverage, verdicts, costs, of those of the seeds K to K + N
 
 Right is an Einstein radius within 3 total errors or 3 percent of the truth; wrong one that is more than 20 percent
@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("count", type=int, nargs="?", default=40)
     parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--mass", default="sie", choices=("sie", "epl"))
+    parser.add_argument("--mass", default="epl", choices=("sie", "epl"))
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
     lensfit.setup()

@@ -152,7 +152,15 @@ class Analysis:
     # Carried forward
 
     def then(self, step: Step, progress: Progress | None = None) -> Analysis:
-        """After one more step; without `progress` a bar shows how it goes on."""
+        """After one more step; without `progress` a bar shows how it goes on.
+
+        Raises:
+            ModelError: it is no step, as the name of a fitter is not.
+        """
+        if isinstance(step, type) or not callable(step):
+            raise ModelError(
+                f"{step!r} is no step: give one of lensfit.analysis, as Posterior(\"importance\") or Search()"
+            )
         begun = time.perf_counter()
         with one_blas_thread(), shown(progress) as told:
             made = step(self, told)

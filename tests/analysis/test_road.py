@@ -87,6 +87,12 @@ def test_what_is_saved_is_loaded(lens):
     same(*documents)
 
 
+@pytest.mark.parametrize("step", ["importance", Posterior])
+def test_what_is_no_step_is_refused_with_what_one_is(lens, step):
+    with pytest.raises(ModelError, match=r'is no step: give one of .*Posterior\("importance"\)'):
+        lens.done.then(step)
+
+
 def test_data_that_are_gone_are_told_when_they_are_asked_for(lens, mock, tmp_path):
     analysis = Analysis.of(lens.done.problem, lens.done.result, lens.done.observation)
     loaded = lensfit.load(analysis.save(tmp_path / "run"))
