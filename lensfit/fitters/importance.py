@@ -1,4 +1,7 @@
-"""Posterior by importance sampling about the optimum, with Pareto-smoothed weights and the evidence."""
+"""Posterior by importance sampling about the optimum, with Pareto-smoothed weights and the evidence.
+
+Proposals are multivariate t distributions of coordinates u that follow the ridge of the posterior (`bent`).
+"""
 from __future__ import annotations
 
 import dataclasses
@@ -9,6 +12,7 @@ from scipy.special import gammaln, logsumexp
 
 from lensfit.errors import FitError
 from lensfit.fitters.base import Checkpoint, Progress, State, at_least
+from lensfit.fitters.bent import Bent
 from lensfit.fitters.calls import log_normal, refuse_undefined
 from lensfit.fitters.diagnostics import Diagnostics, kish, smooth
 from lensfit.fitters.optimum import Optimum, optimum
@@ -34,7 +38,7 @@ BLOCK = 250
 
 @dataclasses.dataclass(frozen=True)
 class Proposal:
-    """Multivariate t distribution of z: mean (n,), scale matrix (n, n), degrees of freedom."""
+    """Multivariate t distribution of u: mean (n,), scale matrix (n, n), degrees of freedom."""
 
     mean: np.ndarray
     scale: np.ndarray
@@ -46,22 +50,22 @@ class Proposal:
         stretch = np.sqrt(self.degrees / rng.chisquare(self.degrees, (count, 1)))
         return self.mean + stretch * normal @ np.linalg.cholesky(self.scale).T
 
-    def log_density(self, z: np.ndarray) -> np.ndarray:
-        """ln q (S,) at z (S, n)."""
+    def log_density(self, u: np.ndarray) -> np.ndarray:
+        """ln q (S,) at u (S, n)."""
         n, degrees = len(self.mean), self.degrees
         factor = np.linalg.cholesky(self.scale)
-        distance = np.sum(np.linalg.solve(factor, (z - self.mean).T) ** 2, axis=0)
+        distance = np.sum(np.linalg.solve(factor, (u - self.mean).T) ** 2, axis=0)
         norm = gammaln((degrees + n) / 2) - gammaln(degrees / 2) - 0.5 * n * np.log(degrees * np.pi)
         return norm - np.sum(np.log(np.diag(factor))) - 0.5 * (degrees + n) * np.log1p(distance / degrees)
 
 
 @dataclasses.dataclass(frozen=True)
 class Draws:
-    """Draws z (S, n) with their ln posterior (S,): `counts[p]` of them from, or planned from, `proposals[p]`."""
+    """Draws u (S, n) with their ln posterior (S,): `counts[p]` of them from, or planned from, `proposals[p]`."""
 
     proposals: tuple[Proposal, ...]
     counts: tuple[int, ...]
-    z: np.ndarray
+    u: np.ndarray
     log_posterior: np.ndarray
 
     @classmethod
@@ -73,7 +77,7 @@ class Draws:
     def loaded(cls, state: State, degrees: float) -> Draws:
         """As `state` gave them."""
         proposals = [Proposal(m, s, degrees) for m, s in zip(state["means"], state["scales"], strict=True)]
-        return cls(tuple(proposals), tuple(map(int, state["counts"])), state["z"], state["log_posterior"])
+        return cls(tuple(proposals), tuple(map(int, state["counts"])), state["u"], state["log_posterior"])
 
     def state(self) -> State:
         """What it takes to go on."""
@@ -81,34 +85,36 @@ class Draws:
             "means": np.array([p.mean for p in self.proposals]),
             "scales": np.array([p.scale for p in self.proposals]),
             "counts": np.array(self.counts),
-            "z": self.z,
+            "u": self.u,
             "log_posterior": self.log_posterior,
         }
 
     @property
     def complete(self) -> bool:
         """Whether all that was planned is drawn."""
-        return len(self.z) >= sum(self.counts)
+        return len(self.u) >= sum(self.counts)
 
-    def more(self, problem: Problem, seed: int) -> Draws:
+    def more(self, problem: Problem, bent: Bent, seed: int) -> Draws:
         """With one block more from the last proposal. Raises FitError where ln L is NaN or infinite."""
-        z = self.proposals[-1].draw(np.random.default_rng([seed, len(self.z)]), BLOCK)
+        u = self.proposals[-1].draw(np.random.default_rng([seed, len(self.u)]), BLOCK)
+        z = np.asarray(bent(u))
         found = np.asarray(problem.log_posterior(z))
         refuse_undefined(problem.names, z, found, problem.to_theta)
         return dataclasses.replace(
-            self, z=np.concatenate([self.z, z]), log_posterior=np.concatenate([self.log_posterior, found])
-        )
+            self, u=np.concatenate([self.u, u]),
+            log_posterior=np.concatenate([self.log_posterior, found + bent.log_volume]),
+        )  # fmt: skip
 
     @property
     def last(self) -> Draws:
         """Those of the last proposal alone."""
         skipped = sum(self.counts[:-1])
-        return Draws(self.proposals[-1:], self.counts[-1:], self.z[skipped:], self.log_posterior[skipped:])
+        return Draws(self.proposals[-1:], self.counts[-1:], self.u[skipped:], self.log_posterior[skipped:])
 
     def log_weights(self) -> np.ndarray:
         """ln weights (S,) against the mixture that the draws come from: their mean is the evidence."""
         shares = np.log(np.array(self.counts) / sum(self.counts))
-        densities = np.array([p.log_density(self.z) for p in self.proposals])
+        densities = np.array([p.log_density(self.u) for p in self.proposals])
         return self.log_posterior - logsumexp(densities + shares[:, None], axis=0)
 
 
@@ -174,18 +180,19 @@ class Importance:
         clock = Clock.start()
         progress("optimum", np.nan, 0.0)
         peak = optimum(problem, start)
-        first = Proposal(peak.z, peak.covariance, self.degrees_of_freedom)
+        bent = Bent.at(problem, peak)
+        first = Proposal(np.zeros(problem.ndim), np.eye(problem.ndim), self.degrees_of_freedom)
         kept = checkpoint.load()
         draws = Draws.planned(first, FIRST) if kept is None else Draws.loaded(kept, self.degrees_of_freedom)
         reached = 0.0
 
         def tell() -> None:
             share = min(reached / self.effective_samples, 0.99)
-            progress("importance", np.nan, share, f"{len(draws.z)} draws, {reached:.0f} effective", peak.theta)
+            progress("importance", np.nan, share, f"{len(draws.u)} draws, {reached:.0f} effective", peak.theta)
 
         while True:
             while not draws.complete:
-                draws = draws.more(problem, seed)
+                draws = draws.more(problem, bent, seed)
                 checkpoint.offer(draws.state)
                 tell()
             weighted = Weighted.of(draws.last)
@@ -193,13 +200,13 @@ class Importance:
             tell()
             planned = self._plan(draws, weighted)
             if planned is draws:
-                return self._result(problem, peak, draws, weighted, clock)
+                return self._result(problem, peak, bent, draws, weighted, clock)
             draws = planned
 
     def _plan(self, draws: Draws, weighted: Weighted) -> Draws:
         """The draws with more of them planned, from the same proposal or a better one; the same when all is done."""
         count = draws.counts[-1]
-        left = (self.draws - len(draws.z)) // BLOCK * BLOCK
+        left = (self.draws - len(draws.u)) // BLOCK * BLOCK
         if left == 0 or (weighted.usable and weighted.effective >= self.effective_samples):
             return draws
         if weighted.usable and weighted.effective > POOR * count:
@@ -212,17 +219,18 @@ class Importance:
         return dataclasses.replace(draws, proposals=proposals, counts=(*draws.counts, min(FIRST, left)))
 
     def _result(
-        self, problem: Problem, peak: Optimum, draws: Draws, weighted: Weighted, clock: Clock
+        self, problem: Problem, peak: Optimum, bent: Bent, draws: Draws, weighted: Weighted, clock: Clock
     ) -> FitResult:
         last, k = draws.last, weighted.k
+        z = np.asarray(bent(last.u))
         if not weighted.usable:
             raise FitError(
                 f"importance: Pareto k is {k:.2f} for the last of {len(draws.proposals)} proposals, after "
-                f"{len(draws.z)} draws in all (at most {weighted.limit:.2f}): the posterior is too far from a normal "
+                f"{len(draws.u)} draws in all (at most {weighted.limit:.2f}): the posterior is too far from a normal "
                 "distribution for weighted draws. Run nuts from the same start: fit(problem, 'nuts', start=...)"
             )
         enough = weighted.effective >= self.effective_samples
-        worth = f"{weighted.effective:.0f} effective samples of {counted(len(last.z), 'draw')}"
+        worth = f"{weighted.effective:.0f} effective samples of {counted(len(last.u), 'draw')}"
         finding = f"Pareto k of the weights is {k:.2f} (at most {weighted.limit:.2f}); {worth}"
         short = () if enough else (f"{worth}, {self.effective_samples} asked: raise draws, or run nuts",)
         return result_of(
@@ -231,12 +239,12 @@ class Importance:
             fitter="importance",
             clock=clock,
             converged=enough,
-            evaluations=peak.evaluations + len(draws.z),
-            gradients=peak.evaluations,
+            evaluations=peak.evaluations + bent.evaluations + len(draws.u),
+            gradients=peak.evaluations + bent.evaluations,
             samples=Samples(
-                theta=np.asarray(problem.to_theta(last.z)),
+                theta=np.asarray(problem.to_theta(z)),
                 weights=weighted.weights,
-                log_likelihoods=last.log_posterior - log_normal(last.z),
+                log_likelihoods=last.log_posterior - bent.log_volume - log_normal(z),
                 log_evidence=weighted.log_evidence,
                 log_evidence_error=weighted.log_evidence_error,
                 diagnostics=Diagnostics(effective_samples=weighted.effective, pareto_k=k),
@@ -251,7 +259,7 @@ def _adapted(draws: Draws) -> Proposal:
     weighted, last = Weighted.of(draws), draws.proposals[-1]
     weights = weighted.weights
     share = weighted.effective / (weighted.effective + CAUTION * len(last.mean))
-    mean = weights @ draws.z
-    apart = draws.z - mean
+    mean = weights @ draws.u
+    apart = draws.u - mean
     scale = share * (weights[:, None] * apart).T @ apart + (1 - share) * last.scale
     return Proposal(share * mean + (1 - share) * last.mean, scale, last.degrees)

@@ -1,4 +1,7 @@
-"""No-U-turn sampler of blackjax, started at the optimum; its metric is learnt from all chains in the warm-up."""
+"""No-U-turn sampler of blackjax, started at the optimum; its metric is learnt from all chains in the warm-up.
+
+It walks in coordinates u that follow the ridge of the posterior (`bent`).
+"""
 from __future__ import annotations
 
 import dataclasses
@@ -12,6 +15,7 @@ import numpy as np
 from lensfit.compiled import compiled
 from lensfit.errors import FitError
 from lensfit.fitters.base import Checkpoint, Progress, State, at_least, below
+from lensfit.fitters.bent import Bent
 from lensfit.fitters.calls import drawable, drawn, log_normal, undefined
 from lensfit.fitters.diagnostics import Diagnostics, worst
 from lensfit.fitters.optimum import Optimum, optimum
@@ -69,20 +73,21 @@ class NUTS:
         progress("optimum", np.nan, 0.0)
         found, tried = _best_draw(problem, seed) if start is None else (start, 0)
         peak = optimum(problem, found)
+        bent = Bent.at(problem, peak)
         kept = checkpoint.load()
-        chains = Chains.begun(peak, self.chains, seed) if kept is None else Chains.loaded(kept)
+        chains = Chains.begun(problem.ndim, self.chains, seed) if kept is None else Chains.loaded(kept)
         plan = self._plan()
         while chains.done < len(plan):
             task = plan[chains.done]
             if chains.done > 0 and task.window > plan[chains.done - 1].window:
                 chains = chains.in_next_window(task.warming)
             key = jax.random.fold_in(jax.random.key(seed), chains.done)
-            chains = self._block(problem, chains, task, jax.random.key_data(key))
+            chains = self._block(problem, bent, chains, task, jax.random.key_data(key))
             checkpoint.offer(chains.state)
             note = f"chain {task.chain + 1} {'warm-up' if task.warming else 'samples'}, step size " \
                    f"{chains.step_size(task.chain):.2g}, {chains.divergences} divergences"  # fmt: skip
             progress("nuts", np.nan, chains.done / len(plan), note, peak.theta)
-        return self._result(problem, peak, chains, tried, clock)
+        return self._result(problem, peak, bent, chains, tried, clock)
 
     def _plan(self) -> list[Task]:
         """What is done in turn: each window of the warm-up by every chain, then the samples of every chain."""
@@ -94,28 +99,28 @@ class NUTS:
             for step in range(begin, end, BLOCK)
         ]
 
-    def _block(self, problem: Problem, chains: Chains, task: Task, key: Any) -> Chains:
+    def _block(self, problem: Problem, bent: Bent, chains: Chains, task: Task, key: Any) -> Chains:
         """The chains with one block of steps more.
 
         Raises FitError where ln posterior or its slope is not finite at a step, or NaN at the end of a trajectory.
         """
         made = walk(
-            problem.space, problem.likelihood, chains.positions[task.chain], chains.factor,
+            problem.space, problem.likelihood, bent, chains.positions[task.chain], chains.factor,
             chains.adaptations[task.chain], key, self.target_acceptance, task.warming,
             count=task.count, max_doublings=self.max_doublings,
         )  # fmt: skip
-        adaptation, z, slopes, log_p, diverged, gradients, undefined_ends = jax.tree.map(np.asarray, made)
+        adaptation, u, slopes, log_p, diverged, gradients, undefined_ends = jax.tree.map(np.asarray, made)
         bad = ~np.isfinite(log_p + slopes.sum(axis=1))
         if bad.any():
             told = f"chain {task.chain + 1} stands where ln posterior or its slope is not finite,"
-            raise undefined(problem.names, problem.to_theta(z[np.argmax(bad)]), told)
-        for end in filter(drawable, undefined_ends):
+            raise undefined(problem.names, problem.to_theta(bent(u[np.argmax(bad)])), told)
+        for end in filter(drawable, np.asarray(bent(undefined_ends))):
             raise undefined(problem.names, problem.to_theta(end))
         return dataclasses.replace(
             chains,
-            positions=_with_row(chains.positions, task.chain, z[-1]),
+            positions=_with_row(chains.positions, task.chain, u[-1]),
             adaptations=_with_row(chains.adaptations, task.chain, adaptation),
-            z=np.concatenate([chains.z, z]),
+            u=np.concatenate([chains.u, u]),
             slopes=np.concatenate([chains.slopes, slopes]) if task.warming else chains.slopes,
             log_posterior=np.concatenate([chains.log_posterior, log_p]),
             done=chains.done + 1,
@@ -123,8 +128,11 @@ class NUTS:
             divergences=chains.divergences + (0 if task.warming else int(diverged.sum())),
         )
 
-    def _result(self, problem: Problem, peak: Optimum, chains: Chains, tried: int, clock: Clock) -> FitResult:
-        r_hat, size = worst(chains.z.reshape(self.chains, self.samples, -1))
+    def _result(
+        self, problem: Problem, peak: Optimum, bent: Bent, chains: Chains, tried: int, clock: Clock
+    ) -> FitResult:
+        z = np.asarray(bent(chains.u))
+        r_hat, size = worst(z.reshape(self.chains, self.samples, -1))
         checks = (
             Check.of("chains agree", bool(r_hat <= LARGEST_R_HAT and size >= ENOUGH * self.chains),
                   f"R-hat of the worst parameter is {r_hat:.3f} (at most {LARGEST_R_HAT}) with {size:.0f} effective "
@@ -138,12 +146,12 @@ class NUTS:
             fitter="nuts",
             clock=clock,
             converged=all(check.passed for check in checks),
-            evaluations=tried + peak.evaluations + chains.gradients,
-            gradients=peak.evaluations + chains.gradients,
+            evaluations=tried + peak.evaluations + bent.evaluations + chains.gradients,
+            gradients=peak.evaluations + bent.evaluations + chains.gradients,
             samples=Samples(
-                theta=np.asarray(problem.to_theta(chains.z)),
-                weights=np.full(len(chains.z), 1 / len(chains.z)),
-                log_likelihoods=chains.log_posterior - log_normal(chains.z),
+                theta=np.asarray(problem.to_theta(z)),
+                weights=np.full(len(z), 1 / len(z)),
+                log_likelihoods=chains.log_posterior - log_normal(z),
                 diagnostics=Diagnostics(
                     effective_samples=size, chains=self.chains, r_hat=r_hat, divergences=chains.divergences
                 ),
@@ -171,8 +179,8 @@ class Task:
 class Chains:
     """Chains under way.
 
-    factor (n, n): the metric is the inverse of factor factor^T, a covariance of z. positions (C, n) in z and states
-    (C, 5) of the dual averaging, of every chain. Of the steps of this window, of one chain after the other: z
+    factor (n, n): the metric is the inverse of factor factor^T, a covariance of u. positions (C, n) in u and states
+    (C, 5) of the dual averaging, of every chain. Of the steps of this window, of one chain after the other: u
     (S, n), in the warm-up slopes (S, n) of ln posterior in units of the metric, ln posterior (S,) of z. done: tasks
     finished.
     """
@@ -180,7 +188,7 @@ class Chains:
     factor: np.ndarray
     positions: np.ndarray
     adaptations: np.ndarray
-    z: np.ndarray
+    u: np.ndarray
     slopes: np.ndarray
     log_posterior: np.ndarray
     done: int = 0
@@ -188,19 +196,17 @@ class Chains:
     divergences: int = 0
 
     @classmethod
-    def begun(cls, peak: Optimum, count: int, seed: int) -> Chains:
+    def begun(cls, ndim: int, count: int, seed: int) -> Chains:
         """Before their first step."""
-        factor = np.linalg.cholesky(peak.covariance)
-        ndim = len(factor)
-        x = OVERDISPERSED * np.random.default_rng(seed).standard_normal((count, ndim))
-        return cls(factor, peak.z + x @ factor.T, np.tile(fresh(), (count, 1)), *_none(ndim))
+        u = OVERDISPERSED * np.random.default_rng(seed).standard_normal((count, ndim))
+        return cls(np.eye(ndim), u, np.tile(fresh(), (count, 1)), *_none(ndim))
 
     def in_next_window(self, warming: bool) -> Chains:
         """Without the steps so far; if that one is of the warm-up, with a metric from them and a fresh step size."""
-        empty = dict(zip(("z", "slopes", "log_posterior"), _none(len(self.factor)), strict=True))
+        empty = dict(zip(("u", "slopes", "log_posterior"), _none(len(self.factor)), strict=True))
         if not warming:
             return dataclasses.replace(self, **empty)
-        factor, states = learnt(self.factor, self.z, self.slopes), np.tile(fresh(), (len(self.positions), 1))
+        factor, states = learnt(self.factor, self.u, self.slopes), np.tile(fresh(), (len(self.positions), 1))
         return dataclasses.replace(self, factor=factor, adaptations=states, **empty)
 
     def step_size(self, chain: int) -> float:
@@ -219,7 +225,7 @@ class Chains:
 
 
 def _none(ndim: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """z, slopes and ln posterior of no step."""
+    """u, slopes and ln posterior of no step."""
     return np.zeros((0, ndim)), np.zeros((0, ndim)), np.zeros(0)
 
 
@@ -245,24 +251,24 @@ def fresh() -> np.ndarray:
 
 @compiled(static=("count", "max_doublings"), of=("blackjax",))
 def walk(
-    space: Any, likelihood: Any, z: Any, factor: Any, adaptation: Any, key: Any, target: Any, adapting: Any, *,
-    count: int, max_doublings: int,
+    space: Any, likelihood: Any, bent: Bent, u: Any, factor: Any, adaptation: Any, key: Any, target: Any,
+    adapting: Any, *, count: int, max_doublings: int,
 ) -> tuple[Any, ...]:
-    """`count` steps from z (n,): the adaptation after them, and of each z, slope, ln posterior, divergence, gradients.
+    """`count` steps from u (n,): the adaptation after them, and of each u, slope, ln posterior, divergence, gradients.
 
     It walks in x, where a point is the start plus factor x; slopes are those along x. The step size is adapted
-    where `adapting`, else it is the average that the adaptation came to. Last of each step comes the z of an end of
+    where `adapting`, else it is the average that the adaptation came to. Last of each step comes the u of an end of
     its trajectory at which ln posterior is NaN, which the kernel counts as a divergence; NaN where there is none.
     """
     import blackjax
     from blackjax.adaptation.step_size import DualAveragingAdaptationState, dual_averaging_adaptation
 
     def density(x: jax.Array) -> jax.Array:
-        return log_posterior(space, likelihood, z + factor @ x)
+        return log_posterior(space, likelihood, bent(u + factor @ x))
 
     _, update, _ = dual_averaging_adaptation(target)
     kernel = blackjax.nuts.build_kernel()
-    identity = jnp.ones(len(z))
+    identity = jnp.ones(len(u))
 
     def step(carry: Any, key: Any) -> Any:
         state, adaptation = carry
@@ -270,24 +276,24 @@ def walk(
         state, info = kernel(key, state, density, size, identity, max_doublings)
         new = jnp.stack([jnp.asarray(v, float) for v in update(
             DualAveragingAdaptationState(*adaptation), info.acceptance_rate)])  # fmt: skip
-        made = (z + factor @ state.position, state.logdensity_grad, state.logdensity, info.is_divergent,
-                info.num_integration_steps, _undefined_end(info, z, factor))  # fmt: skip
+        made = (u + factor @ state.position, state.logdensity_grad, state.logdensity, info.is_divergent,
+                info.num_integration_steps, _undefined_end(info, u, factor))  # fmt: skip
         return (state, jnp.where(adapting, new, adaptation)), made
 
-    begin = (blackjax.nuts.init(jnp.zeros_like(z), density), jnp.asarray(adaptation))
+    begin = (blackjax.nuts.init(jnp.zeros_like(u), density), jnp.asarray(adaptation))
     (_, adaptation), made = jax.lax.scan(step, begin, jax.random.split(jax.random.wrap_key_data(key), count))
     return adaptation, *made
 
 
-def _undefined_end(info: Any, z: jax.Array, factor: jax.Array) -> jax.Array:
-    """z (n,) of the end of a trajectory at which ln posterior is NaN, NaN where it is at neither."""
+def _undefined_end(info: Any, u: jax.Array, factor: jax.Array) -> jax.Array:
+    """u (n,) of the end of a trajectory at which ln posterior is NaN, NaN where it is at neither."""
     left, right = info.trajectory_leftmost_state, info.trajectory_rightmost_state
     end = jnp.where(jnp.isnan(left.logdensity), left.position, right.position)
-    return jnp.where(jnp.isnan(left.logdensity) | jnp.isnan(right.logdensity), z + factor @ end, jnp.nan)
+    return jnp.where(jnp.isnan(left.logdensity) | jnp.isnan(right.logdensity), u + factor @ end, jnp.nan)
 
 
-def learnt(factor: np.ndarray, z: np.ndarray, slopes: np.ndarray) -> np.ndarray:
-    """Factor (n, n) of the metric that draws z (S, n) and slopes (S, n), along x of the old factor, ask for.
+def learnt(factor: np.ndarray, u: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+    """Factor (n, n) of the metric that draws u (S, n) and slopes (S, n), along x of the old factor, ask for.
 
     A normal posterior of covariance A in x has, whatever the draws are, A G A = C between the covariances C of
     the draws and G of the slopes. So A is taken for the geometric mean of C and the inverse of G: the least
@@ -297,7 +303,7 @@ def learnt(factor: np.ndarray, z: np.ndarray, slopes: np.ndarray) -> np.ndarray:
     Raises:
         FitError: the slopes differ by more than double precision can tell apart.
     """
-    draws, axes = _half(np.linalg.solve(factor, (z - z.mean(axis=0)).T).T)
+    draws, axes = _half(np.linalg.solve(factor, (u - u.mean(axis=0)).T).T)
     steep, directions = _half(slopes - slopes.mean(axis=0))
     root, inverse = directions * steep @ directions.T, directions / steep @ directions.T
     _, between, rows = np.linalg.svd((axes * draws @ axes.T) @ root)

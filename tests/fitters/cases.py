@@ -23,8 +23,8 @@ QUICK = {
 SHORT = QUICK | {
     "pyswarms": {"n_particles": 20, "iters": 60, "ftol_iter": 40},
     "emcee": {"nwalkers": 16, "nsteps": 300},
-    "dynesty": {"nlive": 20, "dlogz": 2.0},
-    "dynesty-dynamic": {"nlive": 20, "n_effective": 50, "dlogz_init": 2.0},
+    "dynesty": {"nlive": 40, "dlogz": 2.0},
+    "dynesty-dynamic": {"nlive": 60, "n_effective": 50, "dlogz_init": 2.0},
     "nautilus": {"n_live": 200, "n_networks": 1, "n_eff": 50, "f_live": 0.5},
     "nuts": {"chains": 2, "samples": 50, "warmup": 50},
     "nss": {"num_live": 80, "dlogz": 2.0},

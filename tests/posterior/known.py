@@ -60,6 +60,26 @@ class Edged(Linear):
 
 
 @pytree
+class Ridge(Residuals):
+    """All numbers but the first lie within `width` of `bend` times its square."""
+
+    bend: float
+    width: float
+
+    def residuals(self, model):
+        first, *others = jax.tree.leaves(model.mass)
+        return (jnp.stack(others) - self.bend * first**2) / self.width
+
+    @property
+    def log_norm(self):
+        return jnp.zeros(())
+
+    @property
+    def data_count(self):
+        return 3
+
+
+@pytree
 class Rings(Residuals):
     """Each pair of numbers lies on a ring of radius 1 and a width of 1 / (2 sharpness)."""
 
@@ -122,3 +142,14 @@ def rings(pairs, sharpness):
     density = np.exp(-0.5 * (sharpness * (radius**2 - 1)) ** 2 - 0.5 * radius**2) * radius
     problem = Problem(bag(2 * pairs), Rings(sharpness=sharpness))
     return problem, pairs * float(np.log(np.trapezoid(density, radius)))
+
+
+def ridge(bend, width):
+    """A problem whose posterior is a bent ridge, and the standard deviation of its first number.
+
+    Of that ln p = -x^2 / 2 - 3 (bend x^2)^2 / (2 (1 + width^2)) + const.: the others are normal a priori too.
+    """
+    problem = Problem(bag(4), Ridge(bend=bend, width=width))
+    x = np.linspace(-8, 8, 4001)
+    density = np.exp(-(x**2) / 2 - 3 * (bend * x**2) ** 2 / (2 * (1 + width**2)))
+    return problem, float(np.sqrt(np.sum(x**2 * density) / np.sum(density)))

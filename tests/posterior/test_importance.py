@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from posterior.known import cusped, linear, rings
+from posterior.known import cusped, linear, ridge, rings
 
 from lensfit.errors import FitError
 from lensfit.fitters.base import NoCheckpoint
@@ -55,6 +55,16 @@ def test_linear_model(count):
     np.testing.assert_allclose(found.errors, error, rtol=4 / np.sqrt(2 * found.diagnostics.effective_samples))
     np.testing.assert_allclose(found.log_likelihoods[:9], problem.log_likelihood(samples[:9]), rtol=1e-9)
     assert found.converged and found.trust.checks[0].passed and found.evaluations == len(samples) + found.gradients
+
+
+@pytest.mark.parametrize(("bend", "width"), [(0.3, 0.02), (0.6, 0.1)])
+def test_a_ridge_that_bends_is_followed_to_its_ends(bend, width):
+    """Draws about a straight line see its middle alone, and weights do not tell."""
+    problem, error = ridge(bend, width)
+    found = run(problem, np.full(4, 0.01))
+    assert found.errors[0] == pytest.approx(error, rel=0.12)
+    first, second = found.weights @ found.samples[:, 0] ** 2, found.weights @ found.samples[:, 1]
+    assert second == pytest.approx(bend * first, rel=0.02)
 
 
 @pytest.mark.parametrize("far", [1e-9, 1e-6, 0.05])

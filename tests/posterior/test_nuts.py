@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from posterior.known import Edged, cusped, linear, rings
+from posterior.known import Edged, cusped, linear, ridge, rings
 from posterior.test_importance import Kept
 
 from lensfit.errors import FitError
@@ -36,6 +36,13 @@ def test_linear_model():
     np.testing.assert_allclose(found.errors, error, rtol=4 / np.sqrt(2 * size))
     np.testing.assert_allclose(found.log_likelihoods[:9], problem.log_likelihood(found.samples[:9]), rtol=1e-9)
     assert found.log_evidence is None
+
+
+def test_a_ridge_that_bends_is_walked_to_its_ends():
+    problem, error = ridge(0.3, 0.02)
+    found = run(problem, np.full(4, 0.01), chains=2, samples=400, warmup=100)
+    assert found.diagnostics.effective_samples > 150 and found.diagnostics.r_hat < 1.03
+    assert found.errors[0] == pytest.approx(error, rel=0.15)
 
 
 @pytest.mark.slow
