@@ -6,21 +6,25 @@ draws that are weighted, see the part of such a ridge that is straight, and take
 """
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
+from lensfit.fitters.calls import log_normal
 from lensfit.fitters.laplace import height, normal_equations
 from lensfit.fitters.optimum import Optimum
 from lensfit.problem import Problem
-from lensfit.pytree import pytree
+from lensfit.pytree import pytree, static
 from lensfit.terms import LeastSquares
 
-ALONG = 5
+ALONG = 4
 """Directions, the widest ones of the posterior against its prior, along which the others bend."""
-STEP = 0.5
-"""Step of the differences, in standard deviations."""
+STEP, SIDES = 0.5, (1.0, -1.0)
+"""Where a bend is measured, in standard deviations to both sides of the optimum."""
+NORMAL = 2.0
+"""How many times as fast as that of a normal distribution ln posterior may fall there on a bend that is kept."""
 
 
 @pytree
@@ -29,43 +33,55 @@ class Bent:
     that come before k: so the volume is that of `factor` everywhere.
 
     middle: (n,). factor: (n, n), its product with its transpose the covariance; its columns are the axes of that, the
-    widest first. bends: (K, K, n).
+    widest first. bends: (K, K, n). evaluations: of ln posterior with its slope that making it took.
     """
 
     middle: Any
     factor: Any
     bends: Any
+    evaluations: int = static(default=0)
 
     @classmethod
     def at(cls, problem: Problem, peak: Optimum) -> Bent:
         """About an optimum, from slopes of ln posterior beside it.
 
         Where -C is the inverse of its second derivatives and T its third ones, ln posterior is highest beside the way
-        u along v at z = u v + u^2 C T(v, v) / 2.
+        u along v at z = u v + u^2 C T(v, v) / 2. A bend is kept if ln posterior on it is higher: at a cusp of the
+        density slopes say nothing of a ridge.
         """
         variances, axes = np.linalg.eigh(peak.covariance)
-        factor = (axes * np.sqrt(variances))[:, ::-1]
-        count = min(ALONG, problem.ndim - 1)
-
-        def slope(way: np.ndarray) -> np.ndarray:
-            return factor.T @ _slope(problem, peak.z + factor @ way)
-
-        here = slope(np.zeros(problem.ndim))
-
-        def second(way: np.ndarray) -> np.ndarray:
-            return (slope(STEP * way) + slope(-STEP * way) - 2 * here) / STEP**2
-
-        unit = np.eye(problem.ndim)
-        bends = np.zeros((count, count, problem.ndim))
+        count, unit = min(ALONG, problem.ndim - 1), np.eye(problem.ndim)
+        bent = cls(middle=peak.z, factor=(axes * np.sqrt(variances))[:, ::-1],
+                   bends=np.zeros((count, count, problem.ndim)), evaluations=1)  # fmt: skip
+        here, raw = bent.factor.T @ _at(problem, peak.z)[1], np.zeros(bent.bends.shape)
         for i in range(count):
-            bends[i, i] = second(unit[i])
-        for i in range(count):
-            for j in range(i):
-                both = second((unit[i] + unit[j]) / np.sqrt(2))
-                bends[i, j] = bends[j, i] = both - 0.5 * (bends[i, i] + bends[j, j])
-        i, j, k = np.indices(bends.shape)
-        bends[k <= np.maximum(i, j)] = 0.0
-        return cls(middle=peak.z, factor=factor, bends=bends)
+            for j in range(i, -1, -1):
+                way = unit[i] if i == j else (unit[i] + unit[j]) / np.sqrt(2)
+                ends = [peak.z + bent.factor @ (side * STEP * way) for side in SIDES]
+                raw[i, j] = (sum(bent.factor.T @ _at(problem, z)[1] for z in ends) - 2 * here) / STEP**2
+                if i != j:
+                    raw[i, j] -= 0.5 * (raw[i, i] + raw[j, j])
+                    raw[j, i] = raw[i, j]
+                bent = dataclasses.replace(bent, evaluations=bent.evaluations + 2)
+                bent = bent._with(problem, i, j, raw[i, j], way, peak.log_posterior)
+        return bent
+
+    def _with(self, problem: Problem, i: int, j: int, bend: np.ndarray, way: np.ndarray, top: float) -> Bent:
+        """With another bend (n,) between the axes i and j <= i, if ln posterior is higher on the way then, and falls
+        from `top` about as it does from that of a normal distribution."""
+        bends = self.bends.copy()
+        bends[i, j, i + 1 :] = bends[j, i, i + 1 :] = bend[i + 1 :]
+        tried = dataclasses.replace(self, bends=bends)
+        near, evaluations = tried._height(problem, STEP * way), self.evaluations + len(SIDES)
+        if not near > top - NORMAL * 0.5 * STEP**2:
+            return dataclasses.replace(self, evaluations=evaluations)
+        far, before = tried._height(problem, way), [self._height(problem, share * way) for share in (STEP, 1.0)]
+        kept = tried if near > before[0] and far > before[1] else self
+        return dataclasses.replace(kept, evaluations=evaluations + 3 * len(SIDES))
+
+    def _height(self, problem: Problem, u: np.ndarray) -> float:
+        """Mean ln posterior of u and -u."""
+        return float(np.mean([_at(problem, np.asarray(self(side * u)))[0] for side in SIDES]))
 
     def __call__(self, u: Any) -> Any:
         """z (..., n) of coordinates u (..., n)."""
@@ -74,21 +90,20 @@ class Bent:
         return self.middle + (u + bend) @ self.factor.T
 
     @property
-    def evaluations(self) -> int:
-        """Slopes of ln posterior that making it took."""
-        count = self.bends.shape[0]
-        return 1 + count * (count + 1)
-
-    @property
     def log_volume(self) -> float:
         """ln of the volume of z over that of u."""
         return float(np.linalg.slogdet(self.factor)[1])
 
 
-def _slope(problem: Problem, z: np.ndarray) -> np.ndarray:
-    """That of ln posterior (n,) at z (n,), by a program that finding the optimum has compiled."""
+def _at(problem: Problem, z: np.ndarray) -> tuple[float, np.ndarray]:
+    """ln posterior and its slope (n,) at z (n,), by a program that finding the optimum has compiled; -inf where it is
+    not a number."""
     space, likelihood = problem.space, problem.likelihood
     if isinstance(likelihood, LeastSquares):
         found = normal_equations(space, likelihood, jnp.asarray(problem.to_theta(z)))
-        return -np.asarray(found.slope)[: problem.ndim]
-    return np.asarray(height(space, likelihood, jnp.asarray(z)).slope)
+        value = float(found.values.log_likelihood) + float(log_normal(z[None])[0])
+        slope = -np.asarray(found.slope)[: problem.ndim]
+    else:
+        found = height(space, likelihood, jnp.asarray(z))
+        value, slope = float(found.log_posterior), np.asarray(found.slope)
+    return (value if np.isfinite(value) else -np.inf), slope
