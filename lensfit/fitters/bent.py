@@ -16,7 +16,7 @@ from lensfit.fitters.calls import log_normal
 from lensfit.fitters.laplace import height, normal_equations
 from lensfit.fitters.optimum import Optimum
 from lensfit.problem import Problem
-from lensfit.pytree import pytree, static
+from lensfit.pytree import pytree
 from lensfit.terms import LeastSquares
 
 ALONG = 4
@@ -39,7 +39,7 @@ class Bent:
     middle: Any
     factor: Any
     bends: Any
-    evaluations: int = static(default=0)
+    evaluations: int = 0
 
     @classmethod
     def at(cls, problem: Problem, peak: Optimum) -> Bent:
