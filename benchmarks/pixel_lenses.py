@@ -1,12 +1,12 @@
 """Blind fits with the source on pixels of real and third-party lenses by the command line, one setting for all.
 
 python benchmarks/pixel_lenses.py OUT [NAME ...] runs `lensfit fit DATA --source pixels` on lenses of ../shared/data
-(or of the folder in LENSFIT_SHARED_DATA): images with `--standard flexible`, the visibilities of SPT0202-61 with
-antenna phases, which the parametric fit finds and the fit on pixels keeps, with and without emission at the lens.
-The same without `--source pixels` runs before each. It prints a table: Einstein radius of both fits, statistical
-error and spread over meshes, difference from the nearer published value, chi2 per number and largest residual of
-both, ln evidence, trust and CPU seconds. OUT gets the run folders, table.json and montage.png; lenses that OUT
-holds already and that are not named stay in the table.
+(or of the folder in LENSFIT_SHARED_DATA): images with `--standard flexible --mass sie`, the visibilities of
+SPT0202-61 with antenna phases, which the parametric fit finds and the fit on pixels keeps, with and without emission
+at the lens. The same without `--source pixels` runs before each. It prints a table: Einstein radius of both fits,
+statistical error and spread over meshes, difference from the nearer published value, chi2 per number and largest
+residual of both, ln evidence, trust and CPU seconds. OUT gets the run folders, table.json and montage.png; lenses that
+OUT holds already and that are not named stay in the table.
 """
 from __future__ import annotations
 

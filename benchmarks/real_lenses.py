@@ -1,6 +1,6 @@
 """Blind fits of the real and third-party lenses by the command line, one setting for all.
 
-python benchmarks/real_lenses.py OUT [NAME ...] runs `lensfit fit ... --standard flexible` on each lens of
+python benchmarks/real_lenses.py OUT [NAME ...] runs `lensfit fit ... --standard flexible --mass sie` on each lens of
 ../shared/data (or of the folder in LENSFIT_SHARED_DATA), twice in one process: the first time with whatever
 compiled programs are kept from before, then once compiled. It prints a table: Einstein radius, statistical
 error, spread between models, difference from the nearer published value, trust, CPU seconds of both fits.
@@ -58,7 +58,8 @@ def lenses() -> dict[str, tuple[list[str], tuple[float, ...]]]:
         found[name] = (arguments, (radius,))
     for name, scale in (("hst", 0.05), ("jwst", 0.03), ("euclid", 0.1)):
         found[name] = ([str(DATA / "simulated" / name), "--pixel-scale", str(scale)], (SIMULATED,))
-    return {name: ([*arguments, "--standard", "flexible"], radii) for name, (arguments, radii) in found.items()}
+    model = ["--standard", "flexible", "--mass", "sie"]
+    return {name: ([*arguments, *model], radii) for name, (arguments, radii) in found.items()}
 
 
 def folders(name: str, out: Path) -> tuple[Path, Path]:

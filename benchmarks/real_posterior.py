@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--n-live", type=int, default=1000)
     arguments = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
-    begun = Analysis.begin(LENS, "flexible", pixel_scale=0.05, nan="mask").then(Region()).ready()
+    begun = Analysis.begin(LENS, "flexible", mass="sie", pixel_scale=0.05, nan="mask").then(Region()).ready()
     best = kept(arguments.out / "staged", lambda: begun.along((Search(), Companions())))
     narrow = around(begun.problem, best)
     chosen: dict[str, tuple[Any, np.ndarray | None]] = {

@@ -24,7 +24,7 @@ from lensfit.observations import observe
 from lensfit.plots import ModelImages
 from lensfit.results import derived_quantities, read_document
 from lensfit.results.document import plain
-from lensfit.results.fluxes import Fluxes
+from lensfit.results.fluxes import Fluxes, error_of_ratio
 from lensfit.whole_files import replacing
 
 
@@ -173,6 +173,15 @@ def test_errors_of_fluxes_hold_those_of_solved_amplitudes():
 
 def result_pair(result, first, second):
     return result[f"mass.sie.{first}"], result[f"mass.sie.{second}"]
+
+
+def test_the_error_of_a_ratio_knows_what_both_share():
+    values, rng = np.array([3.1, 0.7]), np.random.default_rng(1)
+    for sigma in rng.uniform(0.01, 0.3, 200):  # both in proportion to one amplitude: rounding is no error
+        assert error_of_ratio(values, np.outer(sigma * values, sigma * values)) == 0.0
+    alone = error_of_ratio(values, np.diag((0.1 * values) ** 2))
+    assert alone == pytest.approx(0.1 * np.sqrt(2) * values[0] / values[1])
+    assert np.isnan(error_of_ratio(np.array([1.0, 0.0]), np.eye(2)))
 
 
 def test_error_of_the_einstein_radius_agrees_with_draws(run):

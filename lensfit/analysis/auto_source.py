@@ -33,6 +33,7 @@ Anderson 2002, section 2.6)."""
 FEWEST = 250
 """Effective parameters that a source on pixels takes: what is left on the arcs must be worth them. 240 to 530 were
 seen, of real and simulated lenses."""
+UNCONVERGED = ", but it did not converge"
 
 logger = logging.getLogger("lensfit")
 
@@ -49,7 +50,8 @@ class AutoSource:
 
     The answer, its errors and its checks are those of the last model that gained; the others are its neighbours. A
     model ends it that takes the mass far out of its priors, where the simpler one left it inside, or whose source is
-    partly negative: it has taken up light that is not lensed.
+    partly negative: it has taken up light that is not lensed. A source on pixels that does not gain where ascents end
+    is a neighbour as it is there, without errors and checks of its own.
     Of images in several bands each has its own c, and the source does not go onto pixels. Nothing is done for
     visibilities, where the model has several sources already, and to a fit that has samples or its source on pixels.
     """
@@ -104,7 +106,8 @@ def _onto_pixels(
     beside = tried.variant("source on pixels")
     gain = _gain_on_pixels(settled, image, tried.problem, tried.theta, beside.chi2)
     if gain <= SUPPORT:
-        return settled.changed(result=_noted(_beside(settled, beside), _told("the source on pixels", gain)))
+        told = _told("the source on pixels", gain) + ("" if tried.followed.end.arrived else UNCONVERGED)
+        return settled.changed(result=_noted(_beside(settled, beside), told))
     on_pixels = tried.finished(part(progress, 0.5, 0.5))
     fitted = on_pixels.fitted
     gain = _gain_on_pixels(settled, image, on_pixels.problem, fitted.theta, fitted.chi2)
@@ -112,7 +115,7 @@ def _onto_pixels(
     if gain > SUPPORT and (wrong := _carried_off(settled, on_pixels) or _no_light(on_pixels)):
         told = _refused("the source on pixels", gain, wrong)
     elif not fitted.converged:
-        told += ", but it did not converge"
+        told += UNCONVERGED
     elif gain > SUPPORT:
         return on_pixels.changed(result=_noted(fitted, told))
     return settled.changed(result=_noted(_beside(settled, fitted.variants[0]), told))

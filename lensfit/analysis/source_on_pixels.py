@@ -286,6 +286,9 @@ def follow(problem: Problem, begun: Begun, told: Callable[[float, int], None]) -
         for theta, near in zip(starts, nears, strict=True)
     ]
     best = max(range(1 + len(close)), key=lambda k: ends[k].log_posterior)
+    if not _all_followed(nears[best], problem, ends[best]):
+        nears[best] = cast(Evidence, problem.likelihood)
+        ends[best] = ascend(problem.space, nears[best], ends[best].z, told=told)
     return Followed(begun, close, starts, ends, nears, best)
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from lensfit.errors import FitError
+from lensfit.fitters.base import State
 from lensfit.fitters.calls import log_normal
 from lensfit.fitters.laplace import height, normal_equations
 from lensfit.fitters.optimum import Optimum
@@ -23,8 +25,9 @@ ALONG = 4
 """Directions, the widest ones of the posterior against its prior, along which the others bend."""
 STEP, SIDES = 0.5, (1.0, -1.0)
 """Where a bend is measured, in standard deviations to both sides of the optimum."""
-NORMAL = 2.0
-"""How many times as fast as that of a normal distribution ln posterior may fall there on a bend that is kept."""
+SPARED = 0.5
+"""Share of what ln posterior falls by on the straight way, beyond that of a normal distribution, that a bend which is
+kept spares."""
 
 
 @pytree
@@ -48,36 +51,42 @@ class Bent:
         Where -C is the inverse of its second derivatives and T its third ones, ln posterior is highest beside the way
         u along v at z = u v + u^2 C T(v, v) / 2. A bend is kept if ln posterior on it is higher: at a cusp of the
         density slopes say nothing of a ridge.
+
+        Raises:
+            FitError: the covariance is none, in double precision.
         """
         variances, axes = np.linalg.eigh(peak.covariance)
+        if not variances[0] > 0:
+            raise FitError("the errors at the optimum differ by more than double precision can tell apart: narrow the "
+                           "priors of what the data do not tell")  # fmt: skip
         count, unit = min(ALONG, problem.ndim - 1), np.eye(problem.ndim)
         bent = cls(middle=peak.z, factor=(axes * np.sqrt(variances))[:, ::-1],
                    bends=np.zeros((count, count, problem.ndim)), evaluations=1)  # fmt: skip
-        here, raw = bent.factor.T @ _at(problem, peak.z)[1], np.zeros(bent.bends.shape)
+        here, alone = bent.factor.T @ _at(problem, peak.z)[1], np.zeros((count, problem.ndim))
         for i in range(count):
             for j in range(i, -1, -1):
                 way = unit[i] if i == j else (unit[i] + unit[j]) / np.sqrt(2)
                 ends = [peak.z + bent.factor @ (side * STEP * way) for side in SIDES]
-                raw[i, j] = (sum(bent.factor.T @ _at(problem, z)[1] for z in ends) - 2 * here) / STEP**2
-                if i != j:
-                    raw[i, j] -= 0.5 * (raw[i, i] + raw[j, j])
-                    raw[j, i] = raw[i, j]
-                bent = dataclasses.replace(bent, evaluations=bent.evaluations + 2)
-                bent = bent._with(problem, i, j, raw[i, j], way, peak.log_posterior)
+                bend = (sum(bent.factor.T @ _at(problem, z)[1] for z in ends) - 2 * here) / STEP**2
+                if i == j:
+                    alone[i] = bend
+                else:
+                    bend = bend - 0.5 * (alone[i] + alone[j])
+                bent = dataclasses.replace(bent, evaluations=bent.evaluations + len(ends))
+                bent = bent._with(problem, i, j, bend, way, peak.log_posterior)
         return bent
 
     def _with(self, problem: Problem, i: int, j: int, bend: np.ndarray, way: np.ndarray, top: float) -> Bent:
         """With another bend (n,) between the axes i and j <= i, if ln posterior is higher on the way then, and falls
-        from `top` about as it does from that of a normal distribution."""
+        from `top` more nearly as that of a normal distribution."""
         bends = self.bends.copy()
         bends[i, j, i + 1 :] = bends[j, i, i + 1 :] = bend[i + 1 :]
         tried = dataclasses.replace(self, bends=bends)
-        near, evaluations = tried._height(problem, STEP * way), self.evaluations + len(SIDES)
-        if not near > top - NORMAL * 0.5 * STEP**2:
-            return dataclasses.replace(self, evaluations=evaluations)
-        far, before = tried._height(problem, way), [self._height(problem, share * way) for share in (STEP, 1.0)]
-        kept = tried if near > before[0] and far > before[1] else self
-        return dataclasses.replace(kept, evaluations=evaluations + 3 * len(SIDES))
+        near, before = (one._height(problem, STEP * way) for one in (tried, self))
+        far, far_before = (one._height(problem, way) for one in (tried, self))
+        normal = top - 0.5 * STEP**2
+        kept = near > before and far > far_before and normal - near < (1 - SPARED) * (normal - before)
+        return dataclasses.replace(tried if kept else self, evaluations=self.evaluations + 4 * len(SIDES))
 
     def _height(self, problem: Problem, u: np.ndarray) -> float:
         """Mean ln posterior of u and -u."""
@@ -88,6 +97,16 @@ class Bent:
         along = u[..., : self.bends.shape[0]]
         bend = 0.5 * jnp.einsum("...i,...j,ijk->...k", along, along, self.bends)
         return self.middle + (u + bend) @ self.factor.T
+
+    def state(self) -> State:
+        """What a checkpoint keeps: draws in u mean nothing without it."""
+        return {f"bent_{field.name}": np.asarray(getattr(self, field.name)) for field in dataclasses.fields(self)}
+
+    @classmethod
+    def loaded(cls, state: State) -> Bent:
+        """As `state` gave it."""
+        kept = {field.name: state[f"bent_{field.name}"] for field in dataclasses.fields(cls)}
+        return cls(**kept | {"evaluations": int(kept["evaluations"])})
 
     @property
     def log_volume(self) -> float:
@@ -101,7 +120,7 @@ def _at(problem: Problem, z: np.ndarray) -> tuple[float, np.ndarray]:
     space, likelihood = problem.space, problem.likelihood
     if isinstance(likelihood, LeastSquares):
         found = normal_equations(space, likelihood, jnp.asarray(problem.to_theta(z)))
-        value = float(found.values.log_likelihood) + float(log_normal(z[None])[0])
+        value = float(found.values.log_likelihood) + float(log_normal(z))
         slope = -np.asarray(found.slope)[: problem.ndim]
     else:
         found = height(space, likelihood, jnp.asarray(z))

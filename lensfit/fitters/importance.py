@@ -13,7 +13,7 @@ from scipy.special import gammaln, logsumexp
 from lensfit.errors import FitError
 from lensfit.fitters.base import Checkpoint, Progress, State, at_least
 from lensfit.fitters.bent import Bent
-from lensfit.fitters.calls import log_normal, refuse_undefined
+from lensfit.fitters.calls import drawable, log_normal, refuse_undefined
 from lensfit.fitters.diagnostics import Diagnostics, kish, smooth
 from lensfit.fitters.optimum import Optimum, optimum
 from lensfit.fitters.result import Clock, FitResult, Samples, result_of
@@ -61,7 +61,7 @@ class Proposal:
 
 @dataclasses.dataclass(frozen=True)
 class Draws:
-    """Draws u (S, n) with their ln posterior (S,): `counts[p]` of them from, or planned from, `proposals[p]`."""
+    """Draws u (S, n) with ln of their density in u (S,): `counts[p]` of them from, or planned from, `proposals[p]`."""
 
     proposals: tuple[Proposal, ...]
     counts: tuple[int, ...]
@@ -99,7 +99,9 @@ class Draws:
         u = self.proposals[-1].draw(np.random.default_rng([seed, len(self.u)]), BLOCK)
         z = np.asarray(bent(u))
         found = np.asarray(problem.log_posterior(z))
-        refuse_undefined(problem.names, z, found, problem.to_theta)
+        near = np.array([drawable(one) for one in z])  # no prior draws what is farther, where bends may lead
+        refuse_undefined(problem.names, z[near], found[near], problem.to_theta)
+        found = np.where(near, found, -np.inf)
         return dataclasses.replace(
             self, u=np.concatenate([self.u, u]),
             log_posterior=np.concatenate([self.log_posterior, found + bent.log_volume]),
@@ -180,9 +182,9 @@ class Importance:
         clock = Clock.start()
         progress("optimum", np.nan, 0.0)
         peak = optimum(problem, start)
-        bent = Bent.at(problem, peak)
         first = Proposal(np.zeros(problem.ndim), np.eye(problem.ndim), self.degrees_of_freedom)
         kept = checkpoint.load()
+        bent = Bent.at(problem, peak) if kept is None else Bent.loaded(kept)
         draws = Draws.planned(first, FIRST) if kept is None else Draws.loaded(kept, self.degrees_of_freedom)
         reached = 0.0
 
@@ -193,7 +195,7 @@ class Importance:
         while True:
             while not draws.complete:
                 draws = draws.more(problem, bent, seed)
-                checkpoint.offer(draws.state)
+                checkpoint.offer(lambda draws=draws: draws.state() | bent.state())
                 tell()
             weighted = Weighted.of(draws.last)
             reached = weighted.effective

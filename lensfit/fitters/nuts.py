@@ -73,8 +73,8 @@ class NUTS:
         progress("optimum", np.nan, 0.0)
         found, tried = _best_draw(problem, seed) if start is None else (start, 0)
         peak = optimum(problem, found)
-        bent = Bent.at(problem, peak)
         kept = checkpoint.load()
+        bent = Bent.at(problem, peak) if kept is None else Bent.loaded(kept)
         chains = Chains.begun(problem.ndim, self.chains, seed) if kept is None else Chains.loaded(kept)
         plan = self._plan()
         while chains.done < len(plan):
@@ -83,7 +83,7 @@ class NUTS:
                 chains = chains.in_next_window(task.warming)
             key = jax.random.fold_in(jax.random.key(seed), chains.done)
             chains = self._block(problem, bent, chains, task, jax.random.key_data(key))
-            checkpoint.offer(chains.state)
+            checkpoint.offer(lambda chains=chains: chains.state() | bent.state())
             note = f"chain {task.chain + 1} {'warm-up' if task.warming else 'samples'}, step size " \
                    f"{chains.step_size(task.chain):.2g}, {chains.divergences} divergences"  # fmt: skip
             progress("nuts", np.nan, chains.done / len(plan), note, peak.theta)
@@ -220,8 +220,9 @@ class Chains:
     @classmethod
     def loaded(cls, state: State) -> Chains:
         """As `state` gave them."""
-        counts = {name: int(state[name]) for name in ("done", "gradients", "divergences")}
-        return cls(**{**state, **counts})
+        kept: dict[str, Any] = {field.name: state[field.name] for field in dataclasses.fields(cls)}
+        kept |= {name: int(kept[name]) for name in ("done", "gradients", "divergences")}
+        return cls(**kept)
 
 
 def _none(ndim: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

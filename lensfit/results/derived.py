@@ -26,7 +26,7 @@ from lensfit.model import LensModel
 from lensfit.observations import Observation
 from lensfit.plots import position_angle
 from lensfit.problem import Problem
-from lensfit.results.fluxes import COMPONENTS, ROUGH, Fluxes, covariance_of, once_for_each, wide_field
+from lensfit.results.fluxes import COMPONENTS, ROUGH, Fluxes, covariance_of, error_of_ratio, once_for_each, wide_field
 from lensfit.trust.slopes import of_held_slope
 from lensfit.words import no_such, number_text
 
@@ -152,7 +152,7 @@ def derived_quantities(problem: Problem, observation: Observation, result: FitRe
 
 def _errors_of_fluxes(problem: Problem, observation: Observation, result: FitResult) -> dict[str, Values]:
     """Errors [data unit times arcsec^2] of the fluxes of each of the data and of the magnification, by name of the data
-    and of the quantity; samples say it themselves where no amplitude is solved beside them."""
+    and of the quantity; samples say it themselves, fluxes but where amplitudes are solved beside them."""
     if result.samples is not None and not problem.space.amplitudes:
         return {}
     fluxes = Fluxes.of(problem.parts(result.model), observation)
@@ -161,19 +161,12 @@ def _errors_of_fluxes(problem: Problem, observation: Observation, result: FitRes
     for (name, component), variance in zip(fluxes.names, np.diag(covariance), strict=True):
         found.setdefault(name, {})[f"{component}_flux"] = float(np.sqrt(variance))
     for name, own in found.items():
-        if "source_flux" in own:
+        if "source_flux" in own and result.samples is None:
             two = [fluxes.names.index((name, component)) for component in ("lensed_source", "source")]
-            own["source_magnification"] = _error_of_ratio(best[two], covariance[np.ix_(two, two)])
+            error = error_of_ratio(best[two], covariance[np.ix_(two, two)])
+            if np.isfinite(error):  # else it hangs on parameters alone, which may have errors where amplitudes have not
+                own["source_magnification"] = error
     return found
-
-
-def _error_of_ratio(values: np.ndarray, covariance: np.ndarray) -> float:
-    """Error of the first of two values over the second; NaN where that is zero."""
-    above, below = values
-    if below == 0:
-        return np.nan
-    slopes = np.array([1 / below, -above / below**2])
-    return float(np.sqrt(slopes @ covariance @ slopes))
 
 
 def _part(model: Any, name: str) -> LensModel:
@@ -192,7 +185,9 @@ def _of_part(
         value, error, spread = _known(lambda theta: near(model(theta)), result, others)[RADIUS]
         found[RADIUS] = value, error, np.hypot(spread, of_held_slope(problem) * value)
     fluxes, rough = _fluxes(wide)(best), _fluxes(wide, **ROUGH)(best)
-    errors = of_fluxes or _errors(lambda theta: rough(model(theta)), result)
+    errors = of_fluxes
+    if not fluxes(best).keys() <= of_fluxes.keys():
+        errors = _errors(lambda theta: rough(model(theta)), result) | of_fluxes
     found |= _known(lambda theta: fluxes(model(theta)), result, _variants(_fluxes(wide), result, name), errors)
     if best.pixels():
         found |= _known(lambda theta: _of_pixels(problem, theta), result, [])

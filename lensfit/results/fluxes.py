@@ -104,3 +104,14 @@ def covariance_of(fluxes: Fluxes, problem: Problem, result: FitResult) -> np.nda
         ahead, behind = at(both + step), at(both - back)
         slopes[k] = (ahead - behind) / (step + back)[k] if known[k] else np.where(ahead == behind, 0.0, np.nan)
     return slopes.T @ np.where(known & known[:, None], joint, 0.0) @ slopes
+
+
+def error_of_ratio(values: np.ndarray, covariance: np.ndarray) -> float:
+    """Error of the first of two values over the second; NaN where that is zero."""
+    above, below = values
+    if not (above and below):
+        return np.nan
+    shares = covariance / np.outer(values, values)
+    variance = shares[0, 0] + shares[1, 1] - 2 * shares[0, 1]
+    rounding = 1e-12 * (shares[0, 0] + shares[1, 1])
+    return float(abs(above / below) * np.sqrt(0.0 if abs(variance) < rounding else variance))

@@ -64,8 +64,9 @@ def negative_light(term: Any, found: Reconstruction) -> float:
     shares = []
     for image, seen in zip(term.images, found.seen, strict=True):
         signal = np.asarray(seen.source * image.inverse_noise)
-        shares.append(np.sum(np.minimum(signal, 0.0) ** 2) / np.sum(np.maximum(signal, 0.0) ** 2))
-    return float(max(shares))
+        dark, light = (float(np.sum(part**2)) for part in (np.minimum(signal, 0.0), np.maximum(signal, 0.0)))
+        shares.append(np.inf if light == 0 else dark / light)
+    return float(np.max(shares))
 
 
 def lensed_flux(term: Any, model: LensModel) -> float:

@@ -80,6 +80,15 @@ class Ridge(Residuals):
 
 
 @pytree
+class FarEdged(Ridge):
+    """The same, not defined where a number is above 9."""
+
+    def residuals(self, model):
+        far = jnp.max(jnp.abs(jnp.stack(jax.tree.leaves(model.mass)))) > 9
+        return jnp.where(far, jnp.nan, super().residuals(model))
+
+
+@pytree
 class Rings(Residuals):
     """Each pair of numbers lies on a ring of radius 1 and a width of 1 / (2 sharpness)."""
 

@@ -4,13 +4,14 @@ import warnings
 
 import numpy as np
 import pytest
-from posterior.known import cusped, linear, ridge, rings
+from posterior.known import FarEdged, cusped, linear, ridge, rings
 
 from lensfit.errors import FitError
 from lensfit.fitters.base import NoCheckpoint
 from lensfit.fitters.diagnostics import smooth
 from lensfit.fitters.importance import Importance
 from lensfit.fitters.optimum import optimum
+from lensfit.problem import Problem
 from lensfit.progress import silent
 
 with warnings.catch_warnings():
@@ -57,7 +58,7 @@ def test_linear_model(count):
     assert found.converged and found.trust.checks[0].passed and found.evaluations == len(samples) + found.gradients
 
 
-@pytest.mark.parametrize(("bend", "width"), [(0.3, 0.02), (0.6, 0.1)])
+@pytest.mark.parametrize(("bend", "width"), [(0.3, 0.02), (0.6, 0.1), (1.5, 0.1)])
 def test_a_ridge_that_bends_is_followed_to_its_ends(bend, width):
     """Draws about a straight line see its middle alone, and weights do not tell."""
     problem, error = ridge(bend, width)
@@ -65,6 +66,13 @@ def test_a_ridge_that_bends_is_followed_to_its_ends(bend, width):
     assert found.errors[0] == pytest.approx(error, rel=0.12)
     first, second = found.weights @ found.samples[:, 0] ** 2, found.weights @ found.samples[:, 1]
     assert second == pytest.approx(bend * first, rel=0.02)
+
+
+def test_what_no_prior_draws_need_not_be_defined():
+    """A bend carries the tails of the proposal far away, where the model may have no value."""
+    problem, error = ridge(0.6, 0.1)
+    edged = Problem(problem.model, FarEdged(**vars(problem.likelihood)))
+    assert run(edged, np.full(4, 0.01)).errors[0] == pytest.approx(error, rel=0.12)
 
 
 @pytest.mark.parametrize("far", [1e-9, 1e-6, 0.05])
