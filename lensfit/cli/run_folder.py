@@ -137,10 +137,12 @@ class RunLog:
             self.handler.setTarget(target)
             self.handler.flush()
             enlist(self.folder, NAME, grows=True)
-        except OSError as error:
+        except BaseException as error:  # told to end just then too
             if new:
                 self._take_back()
-            raise unwritable(self.folder, error) from error
+            if isinstance(error, OSError):
+                raise unwritable(self.folder, error) from error
+            raise
 
     def _take_back(self) -> None:
         """Leave no log behind that no manifest lists: the folder would be nobody's, and refused from then on."""
