@@ -38,7 +38,7 @@ def fit(out: Path, mass: str, workers: int) -> None:
 def told(out: Path, mass: str, seeds: range) -> tuple[Table, list[dict[str, Any]]]:
     """The table of what was fitted of these seeds, and the truth of each row."""
     table = Table.read(out / mass / "lenses.parquet")
-    among = [int(name.rpartition("-")[2]) in seeds for name in table["name"]]
+    among = [int(name.removeprefix("R")) in seeds for name in table["name"]]
     table = table[among & (table["state"] != "waiting")]
     costs = Table.read(out / mass / "costs.ecsv", format="ascii.ecsv")
     table["cpu_seconds"] = [dict(zip(costs["name"], costs["cpu_seconds"], strict=True))[name] for name in table["name"]]
