@@ -14,9 +14,8 @@ import numpy as np
 
 from lensfit.errors import FitError
 from lensfit.fitters.base import State
-from lensfit.fitters.calls import log_normal
-from lensfit.fitters.laplace import height, normal_equations
-from lensfit.fitters.optimum import Optimum
+from lensfit.fitters.laplace import height
+from lensfit.fitters.optimum import Optimum, equations_at, height_of
 from lensfit.problem import Problem
 from lensfit.pytree import pytree
 from lensfit.terms import LeastSquares
@@ -119,9 +118,8 @@ def _at(problem: Problem, z: np.ndarray) -> tuple[float, np.ndarray]:
     not a number."""
     space, likelihood = problem.space, problem.likelihood
     if isinstance(likelihood, LeastSquares):
-        found = normal_equations(space, likelihood, jnp.asarray(problem.to_theta(z)))
-        value = float(found.values.log_likelihood) + float(log_normal(z))
-        slope = -np.asarray(found.slope)[: problem.ndim]
+        found = equations_at(problem, z)
+        value, slope = height_of(found), -np.asarray(found.slope)[: problem.ndim]
     else:
         found = height(space, likelihood, jnp.asarray(z))
         value, slope = float(found.log_posterior), np.asarray(found.slope)

@@ -88,10 +88,10 @@ def optimum(problem: Problem, theta: np.ndarray) -> Optimum:
     """
     if not isinstance(problem.likelihood, LeastSquares):
         return _by_gradient(problem, np.asarray(problem.to_z(theta)))
-    here = _equations(problem, np.asarray(problem.to_z(theta)))
-    if not np.isfinite(_height(here)):
+    here = equations_at(problem, np.asarray(problem.to_z(theta)))
+    if not np.isfinite(height_of(here)):
         raise FitError("the start is outside the prior, or ln L is not finite there; start from elsewhere")
-    evaluations, heights = 1, [_height(here)]
+    evaluations, heights = 1, [height_of(here)]
     while True:
         inverse, moving = here.inverse(), here.moving()
         slope = np.asarray(here.slope)[moving]
@@ -109,11 +109,11 @@ def optimum(problem: Problem, theta: np.ndarray) -> Optimum:
         if there is here:
             break
         here = there
-        heights.append(_height(here))
+        heights.append(height_of(here))
     z = np.asarray(here.values.z)
     covariance = inverse[: problem.ndim, : problem.ndim]
     symmetric = 0.5 * (covariance + covariance.T)
-    return Optimum(np.asarray(problem.to_theta(z)), z, _height(here), symmetric, evaluations, promise)
+    return Optimum(np.asarray(problem.to_theta(z)), z, height_of(here), symmetric, evaluations, promise)
 
 
 def _by_gradient(problem: Problem, z: np.ndarray) -> Optimum:
@@ -136,19 +136,20 @@ def _uphill(problem: Problem, here: NormalEquations, step: np.ndarray) -> tuple[
     """The first point of the halved steps that lies higher, `here` if none does, and how many were tried."""
     for halvings in range(HALVINGS):
         z = np.asarray(here.values.z) + 0.5**halvings * step
-        there = _equations(problem, z)
-        if np.isnan(_height(there)) and drawable(z):
+        there = equations_at(problem, z)
+        if np.isnan(height_of(there)) and drawable(z):
             raise undefined(problem.names, problem.to_theta(z))
-        if _height(there) > _height(here):
+        if height_of(there) > height_of(here):
             return there, halvings + 1
     return here, HALVINGS
 
 
-def _equations(problem: Problem, z: np.ndarray) -> NormalEquations:
+def equations_at(problem: Problem, z: np.ndarray) -> NormalEquations:
+    """The normal equations of least squares at z (n,)."""
     return normal_equations(problem.space, problem.likelihood, jnp.asarray(problem.to_theta(z)))
 
 
-def _height(at: NormalEquations) -> float:
+def height_of(at: NormalEquations) -> float:
     """ln posterior of z."""
     z = np.asarray(at.values.z)
     return float(at.values.log_likelihood) - 0.5 * float(z @ z) - 0.5 * len(z) * np.log(2 * np.pi)

@@ -180,8 +180,8 @@ def _of_part(
     """The quantities of the model of one dataset on its frame; errors `of_fluxes` that are known already."""
     best, wide, found = model(result.theta), wide_field(frame), {}
     if best.alignment is None:
-        near = _radius(unmasked_field(frame), wide)(best)
-        others = _variants(_radius(unmasked_field(frame), wide), result, name)
+        measure = _radius(unmasked_field(frame), wide)
+        near, others = measure(best), _variants(measure, result, name)
         value, error, spread = _known(lambda theta: near(model(theta)), result, others)[RADIUS]
         found[RADIUS] = value, error, np.hypot(spread, of_held_slope(problem) * value)
     fluxes, rough = _fluxes(wide)(best), _fluxes(wide, **ROUGH)(best)
