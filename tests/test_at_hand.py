@@ -1,9 +1,12 @@
 """What a user sees of an object: as text, in Jupyter, and where a name is wrong."""
 
 import base64
+import dataclasses
 import datetime
+import math
 import re
 
+import jax
 import pytest
 from small_fits import LENS, found_at, numbers, observed, posed
 
@@ -13,6 +16,8 @@ from lensfit.analysis import Analysis
 from lensfit.cli import main
 from lensfit.cli.fit import new_folder
 from lensfit.cli.parser import parse
+from lensfit.errors import ModelError
+from lensfit.fitters.result import Variant
 from lensfit.plots import corner_figure
 from lensfit.pytree import replace
 from lensfit.recipe.recipe_file import PRESETS
@@ -88,6 +93,35 @@ def test_a_wrong_name_is_answered_by_the_nearest(done):
         replace(LENS.mass["sie"], einstien_radius=1.0)
     assert nearest("zzz", ["a", "b"]) == "there are a, b"
     assert nearest("zzz", map(str, range(9))) == "there are 0, 1, 2, 3, 4, 5 and 3 more"
+
+
+def test_a_number_of_ones_own_has_its_errors(done):
+    """That of a parameter is the parameter's; that of a place's magnification is what its slopes make of the
+    covariance."""
+    name = "mass.sie.einstein_radius"
+    radius = done.quantity(lambda model: model.mass["sie"].einstein_radius, "arcsec", "of the mass")
+    assert radius.value == done.result[name] and (radius.unit, radius.description) == ("arcsec", "of the mass")
+    assert radius.error == pytest.approx(done.result.errors[done.result.index(name)])
+    assert math.isnan(radius.spread), "no neighbour counts"
+    x, y = 1.3, 0.4
+
+    def at(theta):
+        return lensfit.lensing.magnification(done.problem.space.build(theta), x, y)
+
+    found = done.quantity(lambda model: lensfit.lensing.magnification(model, x, y))
+    slopes = jax.grad(at)(done.result.theta)
+    assert found.error == pytest.approx(float(slopes @ done.result.covariance @ slopes) ** 0.5, rel=1e-3)
+    radii = (1.01, 1.03, 1.5)
+    beside = [done.result.model, *(changed(done.result.model, radius) for radius in radii)]
+    variants = [Variant(str(k), 1.0, {}, k < 3, model) for k, model in enumerate(beside)]
+    wider = done.changed(result=dataclasses.replace(done.result, variants=tuple(variants)))
+    assert wider.quantity(lambda model: model.mass["sie"].einstein_radius).spread == pytest.approx(0.015)
+    with pytest.raises(ModelError, match="no data are called 'F150W'"):
+        done.quantity(lambda model: 1.0, data="F150W")
+
+
+def changed(model, radius):
+    return replace(model, mass={**model.mass, "sie": replace(model.mass["sie"], einstein_radius=radius)})
 
 
 def test_numbers_and_plurals():

@@ -232,6 +232,23 @@ def test_a_scale_bar_has_a_round_length_and_says_it(half, length):
     assert max(bar.get_xdata()) < 1.0 + half and min(bar.get_ydata()) > -2.0 - half
 
 
+def test_scale_bars_are_in_kpc_where_redshifts_are_known(done):
+    known = done.with_redshifts(0.5, 2.0)
+    kpc = {"data": known.redshifts.kpc_per_arcsec, "convergence": known.redshifts.kpc_per_arcsec,
+           "source": known.redshifts.pc_per_arcsec / 1000}  # fmt: skip
+    for panel, scale in kpc.items():
+        axes, bare = framed(4, 4, (0.1, 0.1, 0.8, 0.8))[1], framed(4, 4, (0.1, 0.1, 0.8, 0.8))[1]
+        known.plot(panel, axes)
+        done.plot(panel, bare)
+        (said,) = [text.get_text() for text in axes.texts if text.get_text().endswith("kpc")]
+        length, long = said.removesuffix(" kpc").split('" = ')
+        assert float(long) == pytest.approx(float(length) * scale, rel=0.01)
+        assert any(text.get_text() == f'{length}"' for text in bare.texts)
+    _, axes = framed(4, 4, (0.1, 0.1, 0.8, 0.8))
+    done.with_redshifts(source=2.0).plot("data", axes)
+    assert not [text for text in axes.texts if "kpc" in text.get_text()]
+
+
 def test_figures_are_pdf_too_where_that_is_asked_for(done, tmp_path):
     done.save(tmp_path, "pdf")
     made = {path.stem for path in tmp_path.glob("*.pdf")}

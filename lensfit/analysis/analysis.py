@@ -39,6 +39,7 @@ from lensfit.results import (
     headline,
     photometry_of,
     physical_quantities,
+    quantity_of,
     read_result,
     renewing,
     write_results,
@@ -253,6 +254,27 @@ class Analysis:
         redshifts = Redshifts.of(lens, source, cosmology)
         return self.changed(redshifts=redshifts, data=stating(self.data, redshifts))
 
+    def quantity(
+        self, function: Callable[[LensModel], float], unit: str = "", description: str = "", data: str = ""
+    ) -> Quantity:
+        """A number of your own that follows from the model, with its error and its spread over neighbouring models.
+
+        Args:
+            function: of a model of numbers; it is called near the best one too, or at samples, and with each
+                neighbouring model that counts, whose source may have other profiles. NaN says that a model has no
+                such number. Amplitudes that are solved stay as they are.
+            unit, description: of the number, in a few words.
+            data: of several data the name of those whose model it is given, by default those in whose frame it is.
+
+        Returns:
+            The number, with `value`, `error`, `spread` and `total` in `unit`.
+
+        Raises:
+            FitError: nothing was fitted yet. ModelError: no data have that name. Errors of `function` are its own.
+        """
+        result = self.fitted
+        return quantity_of(self.problem, result, function, unit, description, self._name_of(data))
+
     @cached_property
     def photometry(self) -> Photometry | None:
         """Fluxes of lens and source in each of several data, with their covariance; None where there is one alone."""
@@ -341,7 +363,7 @@ class Analysis:
         """The fit as its figures show it."""
         result = self.fitted
         found = self.problem.reconstruct(result.theta) if result.model.pixels() else None
-        return self.observation.shown(self.problem.likelihood, result.model, found)
+        return self.observation.shown(self.problem.likelihood, result.model, found, self.redshifts)
 
     def write_coolest(self, path: str | Path, data: str = "") -> Path:
         """Write the model as a template of COOLEST, NAME.json, that other codes read; see `docs/coolest.md`.
@@ -362,14 +384,20 @@ class Analysis:
                 raise ModelError(f"no data are called {data!r}: this run is of one dataset, which has no name")
             coefficients = self.seen.coefficients() if result.model.pixels() else None
             return result.model, kept, self.seen.document["data"]["unit"], coefficients
-        frames, parts = self.observation.frames, {key: m for key, _, m in self.problem.parts(result.model)}
-        name = data or next((key for key, m in parts.items() if m.alignment is None), next(iter(frames)))
-        if name not in frames:
-            raise ModelError(f"no data are called {data!r}: there are {', '.join(frames) or 'those of one dataset'}")
+        name, frames = self._name_of(data), self.observation.frames
+        parts = {key: m for key, _, m in self.problem.parts(result.model)}
         on, model = frames[name], parts[name]
         found = self.problem.reconstruct(result.theta) if model.pixels() else None
         coefficients = None if found is None else np.asarray(found.coefficients)
         return model, frame_of(on), on.unit, coefficients
+
+    def _name_of(self, data: str) -> str:
+        """The name of the data that are asked for; without one, of those in whose frame the model is."""
+        frames, parts = self.observation.frames, {key: m for key, _, m in self.problem.parts(self.fitted.model)}
+        name = data or next((key for key, m in parts.items() if m.alignment is None), next(iter(frames)))
+        if name not in frames:
+            raise ModelError(f"no data are called {data!r}: there are {', '.join(frames) or 'those of one dataset'}")
+        return name
 
     def __repr__(self) -> str:
         if self.result is None:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from matplotlib.figure import Figure
 
+from lensfit.cosmology import Redshifts
 from lensfit.datasets import USED_AS_IT_IS, FieldObject, FieldTable, Imaging, leaves_a_region
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.pixel_images import PixelImagingLikelihood
@@ -114,15 +115,17 @@ class ImageObservation(Observation):
         """Data, model and residual."""
         return Glance.of(self.imaging, term, model)
 
-    def shown(self, term: Any, model: LensModel, found: Reconstruction | None) -> Shown:
+    def shown(
+        self, term: Any, model: LensModel, found: Reconstruction | None, redshifts: Redshifts | None = None
+    ) -> Shown:
         """Figures on the frame of the image."""
         if found is None:
-            return self.drawn(self.scene(term, model))
-        return self.drawn(pixel_scene(self.imaging, term, found), PIXEL_FIGURES, PIXEL_PANELS, ())
+            return self.drawn(self.scene(term, model, redshifts))
+        return self.drawn(pixel_scene(self.imaging, term, found, redshifts), PIXEL_FIGURES, PIXEL_PANELS, ())
 
-    def scene(self, term: Any, model: LensModel) -> Scene:
+    def scene(self, term: Any, model: LensModel, redshifts: Redshifts | None) -> Scene:
         """What the figures of a fitted model of numbers show."""
-        return Scene.of(self.imaging, term, model)
+        return Scene.of(self.imaging, term, model, redshifts)
 
     def drawn(
         self, scene: Scene, figures: Mapping[str, Callable[[Scene], Figure]] = FIGURES,

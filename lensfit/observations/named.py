@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from matplotlib.figure import Figure
 
+from lensfit.cosmology import Redshifts
 from lensfit.datasets import Dataset
 from lensfit.errors import DataError, ModelError
 from lensfit.likelihood.reconstruction import Reconstruction
@@ -178,15 +179,20 @@ class NamedObservations(Observation):
         said = {name: one.advice(term.terms[name], model[name]) for name, one in self.observations.items()}
         return tuple(f"{name}: {words}" for name, some in said.items() for words in some)
 
-    def shown(self, term: Any, model: Any, found: Reconstruction | None) -> Shown:
+    def shown(
+        self, term: Any, model: Any, found: Reconstruction | None, redshifts: Redshifts | None = None
+    ) -> Shown:
         """Figures and images of each, their names after its own; of several images first those of all together."""
         images = self._images if len(self._images) > 1 else {}
-        scenes = {name: one.scene(term.terms[name], model[name]) for name, one in images.items()}
+        scenes = {name: one.scene(term.terms[name], model[name], redshifts) for name, one in images.items()}
         colours = colours_of([(name, term.terms[name], model[name]) for name in scenes])
         figures, planes, panels = band_figures(scenes, colours) if scenes else {}, [], {}
         for name, one in self.observations.items():
             scene = scenes.get(name)
-            shown = one.shown(term.terms[name], model[name], None) if scene is None else images[name].drawn(scene)
+            if scene is None:
+                shown = one.shown(term.terms[name], model[name], None, redshifts)
+            else:
+                shown = images[name].drawn(scene)
             figures |= {f"{name}_{figure}": make for figure, make in shown.figures.items()}
             panels |= {f"{name}_{panel}": draw for panel, draw in shown.panels.items()}
             planes += [dataclasses.replace(plane, name=f"{name}_{plane.name}") for plane in shown.planes]

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lensfit.cosmology import Redshifts
 from lensfit.datasets import Dataset
 from lensfit.errors import ModelError
 from lensfit.likelihood.reconstruction import Reconstruction
@@ -172,8 +173,11 @@ class Observation(ABC):
     # What is written
 
     @abstractmethod
-    def shown(self, term: Any, model: LensModel, found: Reconstruction | None) -> Shown:
-        """The figures of a fitted model of numbers, or of the source that was found on pixels."""
+    def shown(
+        self, term: Any, model: LensModel, found: Reconstruction | None, redshifts: Redshifts | None = None
+    ) -> Shown:
+        """The figures of a fitted model of numbers, or of the source that was found on pixels; bars of scale are in kpc
+        too where redshifts are known."""
 
     @abstractmethod
     def figure(self) -> Figure:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from matplotlib.figure import Figure
 
+from lensfit.cosmology import Redshifts
 from lensfit.datasets import Interferometer
 from lensfit.datasets.interferometer import wide_grid
 from lensfit.likelihood.calibration import Observations
@@ -149,13 +150,15 @@ class VisibilityObservation(Observation):
                 notes.append(f"dataset {number + 1}: phases of {len(phases)} antennas, {rms}")
         return tuple(notes)
 
-    def shown(self, term: Any, model: LensModel, found: Reconstruction | None) -> Shown:
+    def shown(
+        self, term: Any, model: LensModel, found: Reconstruction | None, redshifts: Redshifts | None = None
+    ) -> Shown:
         """Dirty images, sky, source and residuals by baseline."""
         if found is None:
-            scene, figures = VisibilityScene.of(self.observations, model), VISIBILITY_FIGURES
+            scene, figures = VisibilityScene.of(self.observations, model, redshifts), VISIBILITY_FIGURES
             panels = VISIBILITY_PANELS
         else:
-            scene, figures = pixel_visibility_scene(self.observations, found), PIXEL_VISIBILITY_FIGURES
+            scene, figures = pixel_visibility_scene(self.observations, found, redshifts), PIXEL_VISIBILITY_FIGURES
             panels = PIXEL_VISIBILITY_PANELS
         made = {name: partial(figure, scene) for name, figure in figures.items()}
         return Shown(made, planes_of(scene, self.frame), panels_of(scene, panels))

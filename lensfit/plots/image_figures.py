@@ -37,7 +37,7 @@ def data(axes: Axes, scene: Scene | Glance) -> None:
     """The data."""
     _sky_image(axes, scene, np.where(scene.imaging.mask, np.nan, scene.imaging.data), _scale(scene), "Data")
     compass(axes, scene.imaging.wcs, scene.field)
-    scale_bar(axes, scene.field)
+    scale_bar(axes, scene.field, scene.plane.lens_kpc if isinstance(scene, Scene) else None)
 
 
 def model(axes: Axes, scene: Scene | Glance) -> None:
@@ -95,7 +95,7 @@ def source_plane(axes: Axes, scene: AnyScene) -> None:
     norm = AsinhNorm(linear_width=0.1 * peak, vmin=0, vmax=peak) if peak > 0 else Normalize(0, 1)
     show(axes, image, scene.plane.source_field, norm, SOURCE, scene.unit)
     show_caustics(axes, scene, "Source plane")
-    scale_bar(axes, scene.plane.source_field)
+    scale_bar(axes, scene.plane.source_field, scene.plane.source_kpc)
     legend(axes)
 
 

@@ -23,7 +23,7 @@ def convergence(axes: Axes, scene: AnyScene) -> None:
     kappa = 1 - 0.5 * (a[..., 0, 0] + a[..., 1, 1])
     show(axes, np.clip(kappa, *KAPPAS), scene.field, LogNorm(*KAPPAS), SOURCE, "\N{GREEK SMALL LETTER KAPPA}")
     show_critical_curves(axes, scene)
-    scale_bar(axes, scene.field)
+    scale_bar(axes, scene.field, scene.plane.lens_kpc)
     finish(axes, "Convergence", scene.field)
     legend(axes)
 

@@ -160,15 +160,18 @@ def compass(axes: Axes, wcs: WCS | None, field: Field) -> None:
         axes.text(place[0], place[1], letter, text, path_effects=_outline())
 
 
-def scale_bar(axes: Axes, field: Field) -> None:
-    """A bar of a round length in the lower right corner, with that length [arcsec]."""
+def scale_bar(axes: Axes, field: Field, kpc: float | None = None) -> None:
+    """A bar of a round length in the lower right corner, with that length [arcsec], and in kpc where it is known how
+    many an arcsec is."""
     digits = 10.0 ** np.floor(np.log10(BAR * field.half_width))
     length = max(digit * digits for digit in (1, 2, 5) if digit * digits <= BAR * field.half_width)
     right, low = field.x + 0.9 * field.half_width, field.y - 0.86 * field.half_width
     axes.plot([right - length, right], [low, low], color="white", lw=2.0, solid_capstyle="butt",
               path_effects=_outline())  # fmt: skip
-    text = {"color": "white", "fontsize": 7.5, "ha": "center", "va": "top"}
-    axes.text(right - length / 2, low - 0.03 * field.half_width, f'{length:g}"', path_effects=_outline(), **text)
+    said = f'{length:g}"' if kpc is None else f'{length:g}" = {length * kpc:.3g} kpc'
+    text = {"color": "white", "fontsize": 7.5, "ha": "right" if kpc else "center", "va": "top"}
+    place = right if kpc else right - length / 2
+    axes.text(place, low - 0.03 * field.half_width, said, path_effects=_outline(), **text)
 
 
 def sky_axes(wcs: WCS) -> tuple[np.ndarray, np.ndarray]:

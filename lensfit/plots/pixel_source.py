@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import AsinhNorm, Normalize
 from matplotlib.figure import Figure
 
+from lensfit.cosmology import Redshifts
 from lensfit.datasets import Imaging
 from lensfit.lensing import (
     Field,
@@ -47,7 +48,7 @@ from lensfit.plots.visibility_figures import (
 )
 
 
-def pixel_plane(found: Reconstruction, field: Field) -> Plane:
+def pixel_plane(found: Reconstruction, field: Field, redshifts: Redshifts | None = None) -> Plane:
     """What a reconstruction looks like in a field of the image plane; the source's field holds mesh and caustics."""
     curves = critical_curves(found.model, field)
     x, y = np.asarray(found.x), np.asarray(found.y)
@@ -62,22 +63,28 @@ def pixel_plane(found: Reconstruction, field: Field) -> Plane:
         source_plane=np.where(inside, np.asarray(found.at(across, up)), np.nan),
         mesh_field=mesh_field(found.source),
         deviation=np.asarray(found.deviation),
+        redshifts=redshifts,
     )
 
 
-def pixel_scene(imaging: Imaging, likelihood: PixelImagingLikelihood, found: Reconstruction) -> Scene:
+def pixel_scene(
+    imaging: Imaging, likelihood: PixelImagingLikelihood, found: Reconstruction, redshifts: Redshifts | None = None
+) -> Scene:
     """Everything that the figures of a reconstruction need; `imaging` is what the likelihood is of."""
     field, seen = unmasked_field(imaging), found.seen[0]
     images = ModelImages.of_parts(imaging, likelihood.images[0], seen.light, seen.source)
-    return Scene(imaging=imaging, images=images, model=found.model, field=field, plane=pixel_plane(found, field))
+    plane = pixel_plane(found, field, redshifts)
+    return Scene(imaging=imaging, images=images, model=found.model, field=field, plane=plane)
 
 
-def pixel_visibility_scene(observations: Observations, found: Reconstruction) -> VisibilityScene:
+def pixel_visibility_scene(
+    observations: Observations, found: Reconstruction, redshifts: Redshifts | None = None
+) -> VisibilityScene:
     """Everything that the figures of a reconstruction need; it is of the observations."""
     likelihood, image = observations.held().likelihood(), found.seen[0]
     above = image.lensed + likelihood.light(found.model.without_pixels())
     images = seen_by(observations, likelihood, above, image.lensed, image.image)
-    plane = pixel_plane(found, unmasked_field(observations.datasets[0]))
+    plane = pixel_plane(found, unmasked_field(observations.datasets[0]), redshifts)
     return VisibilityScene(model=found.model, plane=plane, **images)
 
 

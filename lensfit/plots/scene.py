@@ -9,6 +9,7 @@ import numpy as np
 from scipy.ndimage import binary_erosion
 
 from lensfit.compiled import compiled
+from lensfit.cosmology import Redshifts
 from lensfit.datasets import Imaging, Interferometer
 from lensfit.lensing import (
     CriticalCurves,
@@ -82,7 +83,8 @@ class Plane:
 
     curves: critical curves and caustics in the field; positions: images of the brightest centre of the source;
     source_field: the part of the source plane shown, source_plane (PIXELS, PIXELS) its brightness. Of a source on
-    pixels alone: deviation (n, n), the standard deviation of its brightness at the nodes, over mesh_field.
+    pixels alone: deviation (n, n), the standard deviation of its brightness at the nodes, over mesh_field. redshifts:
+    of lens and source, None where neither is known.
     """
 
     curves: CriticalCurves
@@ -91,9 +93,21 @@ class Plane:
     source_plane: np.ndarray
     mesh_field: Field | None = None
     deviation: np.ndarray | None = None
+    redshifts: Redshifts | None = None
+
+    @property
+    def lens_kpc(self) -> float | None:
+        """Kiloparsecs that an arcsec is at the lens, None where its redshift is not known."""
+        return None if self.redshifts is None else self.redshifts.kpc_per_arcsec
+
+    @property
+    def source_kpc(self) -> float | None:
+        """The same at the source."""
+        parsecs = None if self.redshifts is None else self.redshifts.pc_per_arcsec
+        return None if parsecs is None else parsecs / 1000
 
     @classmethod
-    def of(cls, model: LensModel, field: Field) -> Plane:
+    def of(cls, model: LensModel, field: Field, redshifts: Redshifts | None = None) -> Plane:
         """Of a model of numbers in a field of the image plane."""
         curves = critical_curves(model, field)
         seen = source_field(model, curves, field)
@@ -102,6 +116,7 @@ class Plane:
             positions=tuple(_positions(model, field)),
             source_field=seen,
             source_plane=brightness_at(unlensed(model), *seen.cells(PIXELS)),
+            redshifts=redshifts,
         )
 
 
@@ -137,11 +152,14 @@ class Scene:
         )
 
     @classmethod
-    def of(cls, imaging: Imaging, likelihood: ImagingLikelihood, model: LensModel) -> Scene:
+    def of(
+        cls, imaging: Imaging, likelihood: ImagingLikelihood, model: LensModel, redshifts: Redshifts | None = None
+    ) -> Scene:
         """Everything that the figures of a model of numbers need."""
         field = unmasked_field(imaging)
         images = ModelImages.of(imaging, likelihood, model)
-        return cls(imaging=imaging, images=images, model=model, field=field, plane=Plane.of(model, field))
+        plane = Plane.of(model, field, redshifts)
+        return cls(imaging=imaging, images=images, model=model, field=field, plane=plane)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -187,11 +205,11 @@ class VisibilityScene:
         )
 
     @classmethod
-    def of(cls, observations: Observations, model: LensModel) -> VisibilityScene:
+    def of(cls, observations: Observations, model: LensModel, redshifts: Redshifts | None = None) -> VisibilityScene:
         """Everything that the figures of a model of numbers need."""
         likelihood = observations.held().likelihood()
         images = _visibility_images(likelihood, model)
-        plane = Plane.of(model, unmasked_field(observations.datasets[0]))
+        plane = Plane.of(model, unmasked_field(observations.datasets[0]), redshifts)
         return cls(model=model, plane=plane, **seen_by(observations, likelihood, *images))
 
 

@@ -39,7 +39,7 @@ BINS = 20
 def dirty(axes: Axes, scene: VisibilityScene) -> None:
     """The dirty image of the data."""
     _dirty(axes, scene, scene.dirty, "Dirty image")
-    scale_bar(axes, scene.field)
+    scale_bar(axes, scene.field, scene.plane.lens_kpc)
     note(axes, f"peak {scene.dirty.max():.3g} sigma")
 
 

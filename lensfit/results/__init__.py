@@ -1,5 +1,5 @@
 """The files of a run, and the quantities that follow from its parameters."""
-from lensfit.results.derived import Quantity, derived_quantities, headline
+from lensfit.results.derived import Quantity, derived_quantities, headline, quantity_of
 from lensfit.results.document import read_document, read_result
 from lensfit.results.files import source_file, write_results
 from lensfit.results.manifest import check_run, enlist, renewing, replacing_listed
@@ -15,6 +15,7 @@ __all__ = [
     "headline",
     "photometry_of",
     "physical_quantities",
+    "quantity_of",
     "read_document",
     "read_result",
     "renewing",

@@ -136,18 +136,38 @@ def derived_quantities(problem: Problem, observation: Observation, result: FitRe
     holds; their errors are those that parameters and solved amplitudes have together. Of several data the names begin
     with that of each; the mass is measured in those in whose frame it is.
     """
-
-    def model(theta: np.ndarray) -> Any:
-        built = problem.space.build(theta)  # pyright: ignore[reportArgumentType]
-        return built.filled(result.amplitudes) if problem.space.amplitudes else built
-
-    found: dict[str, Quantity] = {}
+    model, found = _model_at(problem, result), dict[str, Quantity]()
     errors = _errors_of_fluxes(problem, observation, result)
     for name, _, _ in problem.parts(result.model):
         frame, own = observation.frames[name], errors.get(name, {})
         made = _of_part(problem, frame, result, lambda theta: _part(model(theta), name), name, own)  # noqa: B023
         found |= {f"{name}.{key}" if name else key: quantity for key, quantity in made.items()}
     return found
+
+
+def _model_at(problem: Problem, result: FitResult) -> Callable[[np.ndarray], Any]:
+    """A function of theta (n,) that gives the model of numbers there, solved amplitudes those of the result."""
+
+    def model(theta: np.ndarray) -> Any:
+        built = problem.space.build(theta)  # pyright: ignore[reportArgumentType]
+        return built.filled(result.amplitudes) if problem.space.amplitudes else built
+
+    return model
+
+
+def quantity_of(
+    problem: Problem, result: FitResult, function: Callable[[LensModel], float], unit: str, description: str, data: str
+) -> Quantity:
+    """What a function of the model of numbers gives, with the error that parameters give it and its spread over the
+    neighbouring models that count; of several data, `data` is the name of those whose model it is given."""
+
+    def values(model: Any) -> Values:
+        return {"value": float(function(_part(model, data)))}
+
+    model = _model_at(problem, result)
+    others = [values(variant.model) for variant in result.variants if variant.counts]
+    value, error, spread = _known(lambda theta: values(model(theta)), result, others)["value"]
+    return Quantity(value, error, unit, description, spread)
 
 
 def _errors_of_fluxes(problem: Problem, observation: Observation, result: FitResult) -> dict[str, Values]:

@@ -134,7 +134,7 @@ def write_results(
     have photometry.ecsv.
     """
     found = problem.reconstruct(result.theta) if result.model.pixels() else None
-    shown = observation.shown(problem.likelihood, result.model, found)
+    shown = observation.shown(problem.likelihood, result.model, found, redshifts)
     names = _draw_overview(folder, shown) if figures == "overview" else _draw_all(folder, shown)
     if figures == "pdf":
         for name in names:
