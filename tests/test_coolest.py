@@ -16,6 +16,7 @@ from lensfit.coolest import coolest_template, read_coolest, write_coolest
 from lensfit.coolest.forms import FORMS, LIGHT_READERS, READERS
 from lensfit.cosmology import Redshifts
 from lensfit.errors import ModelError
+from lensfit.likelihood.reconstruction import brightness_of
 from lensfit.maps import Maps
 from lensfit.model import LensModel
 from lensfit.profiles import (
@@ -69,7 +70,7 @@ def maps():
 
 def test_a_template_of_the_standard_s_package_is_read_to_its_numbers():
     """An NFW is as near to the closed profile as lensfit's own sum of ellipsoids is."""
-    model, redshifts = read_coolest(TEMPLATE)
+    model, redshifts, _ = read_coolest(TEMPLATE)
     x, y = np.array(ANSWERS["x"]), np.array(ANSWERS["y"])
     assert redshifts == Redshifts.of(0.4, 1.7, "H0=70.0, Om0=0.3")
     for kind, theirs in ANSWERS["convergence"].items():
@@ -84,7 +85,7 @@ def test_a_template_of_the_standard_s_package_is_read_to_its_numbers():
 
 
 def test_the_template_is_written_again_with_its_numbers(tmp_path):
-    model, redshifts = read_coolest(TEMPLATE)
+    model, redshifts, _ = read_coolest(TEMPLATE)
     write_coolest(tmp_path / "again.json", Maps.of(model, shape=(40, 40), pixel_scale=0.08), redshifts)
     first, second = (json.loads(path.read_text()) for path in (TEMPLATE, tmp_path / "again.json"))
 
@@ -105,7 +106,7 @@ def test_the_template_is_written_again_with_its_numbers(tmp_path):
 def test_every_profile_that_it_has_is_the_same_after_the_way_there_and_back(maps, tmp_path):
     assert {type(p) for group in (MODEL.mass, MODEL.light) for p in group.values()} == set(FORMS)
     assert {form.kind for form in FORMS.values()} == set(READERS) | set(LIGHT_READERS)
-    model, redshifts = read_coolest(write_coolest(tmp_path / "model.json", maps, REDSHIFTS))
+    model, redshifts, _ = read_coolest(write_coolest(tmp_path / "model.json", maps, REDSHIFTS))
     again = Maps.of(model, shape=(20, 24), pixel_scale=0.08)
     np.testing.assert_allclose(again.convergence, maps.convergence, rtol=1e-12)
     np.testing.assert_allclose(again.deflection, maps.deflection, rtol=1e-10)
@@ -173,7 +174,7 @@ def test_a_run_is_exported_with_its_intervals(tmp_path, monkeypatch, capsys):
     run = done.save(tmp_path / "run", "overview")
     assert cli.main(["export", str(run), "--coolest"]) == 0
     assert capsys.readouterr().out.strip() == str(run / "coolest.json")
-    model, redshifts = read_coolest(run / "coolest.json")
+    model, redshifts, _ = read_coolest(run / "coolest.json")
     assert model.mass["sie"].einstein_radius == pytest.approx(1.0) and redshifts == Redshifts(lens=0.4)
     template = json.loads((run / "coolest.json").read_text())
     radius = template["lensing_entities"][0]["mass_model"][0]["parameters"]["theta_E"]["posterior_stats"]
@@ -183,14 +184,74 @@ def test_a_run_is_exported_with_its_intervals(tmp_path, monkeypatch, capsys):
     assert cli.main(["export", str(run), "--coolest", "--out", str(tmp_path / "x.txt")]) == 3
 
 
-def test_a_source_on_pixels_goes_into_a_file(tmp_path):
+def test_pixels_of_the_standard_s_package_are_read_to_its_brightness():
+    """Between their centres too, as its bilinear interpolation has it."""
+    model, _, coefficients = read_coolest(HERE / "coolest_pixels.json")
+    (mesh,) = model.source.values()
+    x, y = (0.15 * np.array(ANSWERS[axis]) for axis in "xy")
+    found = brightness_of(mesh, coefficients, x, y)
+    np.testing.assert_allclose(np.asarray(found), ANSWERS["pixels"], rtol=1e-10)
+
+
+GRID = {"shape": (7, 9), "pixel_scale": 0.05, "center": (0.02, -0.1)}
+
+
+@pytest.fixture
+def on_pixels(tmp_path):
+    """A template of a source on pixels, and its maps."""
     mesh = PixelSource(center_x=0.0, center_y=0.0, half_width=0.4, strength=0.0, pixels=6)
-    model = replace(MODEL, source={"mesh": mesh})
-    grid = {"shape": 8, "pixel_scale": 0.05, "center": (0.0, 0.0)}
     coefficients = np.random.default_rng(0).random((6, 6))
-    maps = Maps.of(model, shape=10, pixel_scale=0.1, source=grid, coefficients=coefficients)
-    write_coolest(tmp_path / "t.json", maps, REDSHIFTS)
-    np.testing.assert_array_equal(fits.getdata(tmp_path / "t_source.fits"), maps.source["mesh"])
-    entity = json.loads((tmp_path / "t.json").read_text())["lensing_entities"][2]
-    pixels = entity["light_model"][0]["parameters"]["pixels"]
-    assert pixels["fits_file"]["path"] == "t_source.fits" and pixels["field_of_view_x"] == pytest.approx([-0.2, 0.2])
+    maps = Maps.of(replace(MODEL, source={"mesh": mesh}), shape=10, pixel_scale=0.1, source=GRID,
+                   coefficients=coefficients)  # fmt: skip
+    return write_coolest(tmp_path / "t.json", maps, REDSHIFTS), maps
+
+
+def test_a_source_on_pixels_goes_into_a_file_and_comes_back(on_pixels):
+    """Its pixels are the nodes of a bilinear mesh, dark ones where there are fewer rows than columns."""
+    path, maps = on_pixels
+    image = maps.source["mesh"]
+    np.testing.assert_array_equal(fits.getdata(path.with_name("t_source.fits")), image)
+    pixels = pixels_of(json.loads(path.read_text()))
+    assert pixels["fits_file"]["path"] == "t_source.fits"
+    assert pixels["field_of_view_x"] == pytest.approx([-0.205, 0.245]) and pixels["num_pix_y"] == 7
+    model, redshifts, coefficients = read_coolest(path)
+    assert coefficients.shape == (9, 9) and not coefficients[7:].any() and redshifts == REDSHIFTS
+    again = Maps.of(model, shape=10, pixel_scale=0.1, source=GRID, coefficients=coefficients)
+    np.testing.assert_allclose(again.source["mesh"], image, rtol=1e-10)
+    fine = Maps.of(model, shape=10, pixel_scale=0.1, coefficients=coefficients,
+                   source={"shape": (13, 17), "pixel_scale": 0.025, "center": (0.02, -0.1)})  # fmt: skip
+    np.testing.assert_allclose(fine.source["mesh"][::2, 1::2], 0.5 * (image[:, 1:] + image[:, :-1]), rtol=1e-10)
+    np.testing.assert_allclose(again.deflection, maps.deflection, rtol=1e-10)
+
+
+def pixels_of(template):
+    return template["lensing_entities"][2]["light_model"][0]["parameters"]["pixels"]
+
+
+def spoil(path, image):
+    fits.PrimaryHDU(image).writeto(path, overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "image", "words"),
+    [
+        (lambda t: None, np.zeros((9, 7)), r"t_source.fits: an image of \(9, 7\), where the template says \(7, 9\)"),
+        (lambda t: None, np.full((7, 9), np.nan), "t_source.fits: 63 pixels are no numbers"),
+        (lambda t: pixels_of(t)["fits_file"].update(path="gone.fits"), None, "gone.fits"),
+        (lambda t: pixels_of(t)["fits_file"].update(path=None), None, "names no FITS file of them"),
+        (lambda t: pixels_of(t).update(field_of_view_y=[0.0, 1.0]), None, "and lensfit's mesh has square ones"),
+        (lambda t: t["lensing_entities"][2].update(light_model=2 * t["lensing_entities"][2]["light_model"]), None,
+         "a second source on pixels, and lensfit has one"),
+        (lambda t: t["lensing_entities"][1].update(light_model=t["lensing_entities"][2]["light_model"]), None,
+         "lens, light: lensfit reads no PixelatedRegularGrid there"),
+    ],
+)  # fmt: skip
+def test_pixels_that_cannot_be_read_are_told(on_pixels, change, image, words):
+    path, _ = on_pixels
+    template = json.loads(path.read_text())
+    change(template)
+    path.write_text(json.dumps(template))
+    if image is not None:
+        spoil(path.with_name("t_source.fits"), image)
+    with pytest.raises(ModelError, match=words):
+        read_coolest(path)

@@ -32,6 +32,8 @@ Numbers = dict[str, Any]
 """Of each parameter its value, or its values (S,) over samples."""
 AT_RS = 1 + np.log(0.5)
 """Of an NFW: alpha(r_s) = 4 kappa_s r_s times this (Meneghetti et al. 2003)."""
+PIXELS = "PixelatedRegularGrid"
+"""The type of a source on pixels."""
 INDICES = (0.5, 10.0)
 """Sersic indices that the standard has."""
 

@@ -10,7 +10,7 @@ import numpy as np
 from astropy.io import fits
 
 from lensfit import version
-from lensfit.coolest.forms import FORMS, INDICES, Numbers
+from lensfit.coolest.forms import FORMS, INDICES, PIXELS, Numbers
 from lensfit.cosmology import Redshifts
 from lensfit.datasets.cutout import Frame
 from lensfit.errors import ModelError
@@ -108,7 +108,7 @@ class _Writer:
     def entries(self, name: str, profile: Any) -> list[dict[str, Any]]:
         """A profile as one entry of the standard, or as several."""
         if name.removeprefix("source.") in self.maps.model.pixels():
-            return [{"type": "PixelatedRegularGrid", "_name": name,
+            return [{"type": PIXELS, "_name": name,
                      "parameters": {"pixels": _grid(self.maps.source_frame, self.source_file)}}]  # fmt: skip
         form, area = _form(profile, name), self.maps.frame.pixel_scale**2
         fields = {f.name: np.asarray(getattr(profile, f.name), float) for f in dataclasses.fields(profile)}

@@ -1,9 +1,11 @@
-"""coolest_template.json and coolest.json, by the packages coolest and lenstronomy: python make_coolest.py.
+"""coolest_template.json, coolest_pixels.json with its FITS file, and coolest.json, by the packages coolest and
+lenstronomy: python make_coolest.py.
 
 Nothing here imports lensfit. The template is written by the standard's own package. Answers at points: the brightness
 of each Sersic profile (per pixel) and the convergence of the PEMD by its API; the deflection of shear and sheet by it;
 of SIE, NFW and Chameleon, which its API does not compute, convergences by lenstronomy (EPL of slope 2, NFW) and, of
-the Chameleon, the formula of the standard's documentation.
+the Chameleon, the formula of the standard's documentation. Of a source on pixels its brightness by the API's bilinear
+interpolation (needs scikit-image, pandas and matplotlib); the API's cubic one does not go through the pixels' values.
 """
 
 import json
@@ -12,7 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from coolest.api.profiles.light import Sersic
+from astropy.io import fits
+from coolest.api.profiles.light import PixelatedRegularGrid, Sersic
 from coolest.api.profiles.mass import PEMD, ConvergenceSheet, ExternalShear
 from coolest.template import lazy
 from coolest.template.json import JSONSerializer
@@ -57,6 +60,21 @@ def template():
                    lazy.Instrument(PIXEL), cosmology=lazy.Cosmology(H0=70.0, Om0=0.3))  # fmt: skip
 
 
+GRID = {"field_of_view_x": (-0.3, 0.3), "field_of_view_y": (-0.3, 0.3), "num_pix_x": 6, "num_pix_y": 6}
+IMAGE = "coolest_pixels_source.fits"
+
+
+def template_of_pixels():
+    image = np.random.default_rng(5).random((6, 6))
+    fits.PrimaryHDU(image).writeto(HERE / IMAGE, overwrite=True)
+    lens = lazy.Galaxy("lens", 0.4, mass_model=filled(lazy.MassModel("SIE"), [MASS["SIE"]]))
+    source = lazy.Galaxy("source", 1.7, light_model=lazy.LightModel("PixelatedRegularGrid"))
+    source.light_model[0].parameters["pixels"].set_grid(IMAGE, check_fits_file=False, **GRID)
+    made = template()
+    made.lensing_entities = lazy.LensingEntityList(lens, source)
+    return made, image
+
+
 def convergences(x, y):
     def ellipse(p):
         return dict(zip(("e1", "e2"), phi_q2_ellipticity(np.radians(p["phi"] + 90), p["q"]), strict=True))
@@ -77,6 +95,8 @@ def convergences(x, y):
 if __name__ == "__main__":
     path = HERE / "coolest_template"
     JSONSerializer(os.fspath(path), obj=template(), check_external_files=False).dump_simple()
+    on_pixels, image = template_of_pixels()
+    JSONSerializer(os.fspath(HERE / "coolest_pixels"), obj=on_pixels, check_external_files=False).dump_simple()
     rng = np.random.default_rng(2)
     x, y = rng.uniform(-1.5, 1.5, (2, 12))
     shear = ExternalShear().deflection(x, y, **FIELDS["ExternalShear"])
@@ -84,6 +104,8 @@ if __name__ == "__main__":
     answers = {
         "x": x, "y": y, "convergence": convergences(x, y), "field": [shear[k] + sheet[k] for k in (0, 1)],
         "light": [PIXEL**2 * Sersic().evaluate_surface_brightness(x, y, **p) for p in LIGHT],
+        "pixels": PixelatedRegularGrid(**GRID, interpolation_method="linear").evaluate_surface_brightness(
+            0.15 * x, 0.15 * y, pixels=image),
         "source": PIXEL**2 * Sersic().evaluate_surface_brightness(0.2 * x, 0.2 * y, **SOURCE),
     }  # fmt: skip
     how = f"coolest {version('coolest')}, lenstronomy {version('lenstronomy')}: python make_coolest.py"
