@@ -6,6 +6,8 @@ import shutil
 import tempfile
 import types
 
+from xla_flags import FLAGS
+
 from lensfit.cli import ONE_THREAD
 
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # workers, commands, scripts and examples inherit it
@@ -20,10 +22,7 @@ if "NUMBA_NUM_THREADS" not in os.environ:  # each worker has a core
     os.environ |= dict.fromkeys(ONE_THREAD, "1")
 
 if "XLA_FLAGS" not in os.environ:  # compile in a third of the time; `XLA_FLAGS= pytest` compiles as for users
-    os.environ["XLA_FLAGS"] = (
-        "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
-        "--xla_cpu_use_fusion_emitters=false"
-    )
+    os.environ["XLA_FLAGS"] = " ".join(f"--{name}={str(value).lower()}" for name, value in FLAGS.items())
 
 import hypothesis
 

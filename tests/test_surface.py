@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from xla_flags import AS_FOR_USERS
 
 from lensfit.grid import BLOCK, make_grid
 from lensfit.model import LensModel
@@ -154,14 +155,6 @@ def test_eager_equals_compiled():
     *_, grid = grid_of((5, 6))
     eager = surface(gaussian, (0.7, 0.2), grid)
     np.testing.assert_allclose(eager, jax.jit(lambda g: surface(gaussian, (0.7, 0.2), g))(grid), rtol=1e-14)
-
-
-AS_FOR_USERS = {
-    "xla_backend_optimization_level": 3,
-    "xla_llvm_disable_expensive_passes": False,
-    "xla_cpu_use_fusion_emitters": True,
-}
-"""What XLA does unless it is told otherwise, as the tests tell it."""
 
 
 @pytest.mark.parametrize("rows", [16_383, 16_385, 32_769, 40_001])
