@@ -2,7 +2,8 @@
 
 FITTER is laplace, importance or nuts. The posterior of each power law FIRST to STOP - 1 of population.py, model
 `parametric` with an EPL whose prior of the slope is flat over what is drawn, about the optimum that a descent from the
-truth comes to (optimum.py says how often a fit from the data comes there). None is left out. A line of JSON for each
+truth comes to (optimum.py says how often a fit from the data comes there). None is left out: a sampler that refuses to
+give a posterior is counted beside those whose intervals hold. A line of JSON for each
 lens is added to OUT, which lenses that are there already are not made again for; then how many of the 68 and 95 %
 intervals (equal tails) of all lenses in OUT hold the truth, and the one-sigma binomial error of that.
 """
@@ -58,7 +59,10 @@ def row(k: int, fitter: str) -> dict[str, Any]:
     result = best
     if fitter != "laplace":
         sampler = SAMPLERS[fitter]
-        result = sampler.run(problem, seed=seed, start=best.theta, progress=silent, checkpoint=NoCheckpoint())
+        try:
+            result = sampler.run(problem, seed=seed, start=best.theta, progress=silent, checkpoint=NoCheckpoint())
+        except lensfit.errors.FitError as error:
+            return {"lens": k, "refused": str(error), "cpu_s": time.process_time() - begin}
     below = {name: share_below(result, name, flat[name]) for name in ASKED}
     diagnostics = result.diagnostics
     return {
@@ -80,6 +84,9 @@ def share_below(result: FitResult, name: str, value: float) -> float:
 def told(rows: list[dict[str, Any]]) -> str:
     """Coverage of all rows."""
     lines = [f"{len(rows)} lenses, median {np.median([r['cpu_s'] for r in rows]):.1f} CPU s"]
+    refused = [r for r in rows if "refused" in r]
+    lines += [f"refused: lens {r['lens']}, {r['refused']}" for r in refused]
+    rows = [r for r in rows if r not in refused]
     for name in ASKED:
         below = np.array([r["below"][name] for r in rows])
         for percent, (low, high) in TAILS.items():

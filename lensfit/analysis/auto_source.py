@@ -5,6 +5,7 @@ import dataclasses
 import logging
 from typing import Any, cast
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -12,6 +13,7 @@ from lensfit.analysis.analysis import Analysis
 from lensfit.analysis.pixel_model import Mesh
 from lensfit.analysis.source_on_pixels import try_on_pixels
 from lensfit.analysis.steps import with_time
+from lensfit.compiled import compiled
 from lensfit.fitters.result import FitResult, Variant
 from lensfit.inversion.regularisation import regularisation
 from lensfit.likelihood.reconstruction import Reconstruction
@@ -213,10 +215,15 @@ def _noted(result: FitResult, note: str) -> FitResult:
 
 def _effective(found: Reconstruction) -> float:
     """Effective number of parameters of a source on pixels: of its coefficients, what the data say of them."""
+    return float(_said_by_data(found))
+
+
+@compiled
+def _said_by_data(found: Reconstruction) -> jax.Array:
     size = found.coefficients.size
-    held = np.asarray(regularisation(found.source).plus(jnp.zeros((size, size))))
-    spread = np.asarray(found.solution.covariance())[:size, :size]
-    return float(np.count_nonzero(np.asarray(found.solution.moving)[:size]) - np.sum(held * spread))
+    held = regularisation(found.source).plus(jnp.zeros((size, size)))
+    spread = found.solution.covariance()[:size, :size]
+    return jnp.count_nonzero(found.solution.moving[:size]) - jnp.sum(held * spread)
 
 
 def _of_source(problem: Problem) -> int:

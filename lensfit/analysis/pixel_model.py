@@ -18,6 +18,7 @@ from lensfit.fitters.laplace import Laplace
 from lensfit.fitters.result import FitResult
 from lensfit.inversion.regularisation import regularisation
 from lensfit.lensing import brightness_at, unlensed
+from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel, describe
 from lensfit.names import Regularisation
@@ -98,9 +99,13 @@ class Arcs:
         return cls(x[bright], y[bright], seen[bright] ** 2)
 
 
+_image = compiled(ImagingLikelihood.image)
+"""See there; its program is that which figures have."""
+
+
 def _above_noise(likelihood: Any, source: LensModel) -> tuple[np.ndarray, np.ndarray]:
     """Signal over noise (H, W) of the lensed source, smoothed by one pixel, and where it is seen."""
-    seen = gaussian_filter(np.asarray(likelihood.image(source) * likelihood.inverse_noise), 1.0)
+    seen = gaussian_filter(np.asarray(_image(likelihood, source)) * np.asarray(likelihood.inverse_noise), 1.0)
     return seen, (seen > FAINT) & (np.asarray(likelihood.inverse_noise) > 0)
 
 
@@ -146,10 +151,16 @@ def pixel_source(mesh: Mesh, arcs: Arcs, model: LensModel) -> PixelSource:
 
 def extent_of(arcs: Arcs, model: LensModel) -> tuple[float, float, float]:
     """Centre (x, y) and half-width [arcsec] of the square that most of the arcs come from."""
-    beta = np.asarray(model.source_position(arcs.x, arcs.y))
+    beta = np.asarray(_traced_back(LensModel(light={}, mass=model.mass, source={}), arcs.x, arcs.y))
     x, y = (float(np.average(b, weights=arcs.weight)) for b in beta)
     away = np.maximum(abs(beta[0] - x), abs(beta[1] - y))
     return x, y, float(np.quantile(away, INSIDE, weights=arcs.weight, method="inverted_cdf"))
+
+
+@compiled
+def _traced_back(mass: LensModel, x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Where light at points (x, y) [arcsec] comes from."""
+    return mass.source_position(x, y)
 
 
 def neighbour(source: PixelSource, mesh: Mesh, found: Reconstruction) -> tuple[PixelSource, float]:
@@ -165,8 +176,8 @@ def neighbour(source: PixelSource, mesh: Mesh, found: Reconstruction) -> tuple[P
     if mesh.regularisation == "adaptive":
         changed["reference"] = zoom(np.asarray(fitted.reference), mesh.pixels / fitted.pixels, order=1)
     placed = replace(fitted, strength=0.0, **changed)
-    penalty = regularisation(fitted).penalty(found.coefficients.ravel())
-    strength = float(jnp.log10(penalty / regularisation(placed).penalty(found.at(*_nodes(placed)).ravel())))
+    penalty = float(_penalty(fitted, found.coefficients))
+    strength = float(np.log10(penalty / float(_penalty(placed, found.at(*_nodes(placed))))))
     held = Normal(mean=strength, sigma=STRENGTH_WIDTH)
     return replace(source, strength=held, **changed), strength
 
@@ -180,7 +191,13 @@ def _nodes(placed: PixelSource) -> tuple[np.ndarray, np.ndarray]:
 
 def _strength(placed: PixelSource, expected: np.ndarray) -> float:
     """log10 lambda at which a source of the brightness expected at the nodes is as likely as can be: S / s^T C s."""
-    return float(np.log10(expected.size / regularisation(placed).penalty(jnp.asarray(expected.ravel()))))
+    return float(np.log10(expected.size / float(_penalty(placed, expected))))
+
+
+@compiled
+def _penalty(source: PixelSource, values: jax.Array) -> jax.Array:
+    """s^T C s of values (n, n) at the nodes."""
+    return regularisation(source).penalty(jnp.ravel(values))
 
 
 def pixel_model(model: LensModel, result: FitResult, source: PixelSource) -> LensModel:

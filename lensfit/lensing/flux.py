@@ -106,17 +106,17 @@ def mean_images(found: Reconstruction, grid: Grid) -> float:
     areas included, S the source's brightness at the end of a ray.
     """
     across = (np.arange(FINE) - (FINE - 1) / 2) * (grid.pixel_scale / FINE)
-    used = np.asarray(found.seen[0].used)
+    used, places, brightness = (np.asarray(a) for a in (found.seen[0].used, found.x, found.brightness))
     x, y = (np.asarray(a)[used][:, None, None] for a in grid.coordinates())
     seen, determinant = in_chunks(partial(_traced, found), found.model, x + across, y + across[:, None])
     light = np.maximum(seen, 0.0) ** 2 * np.abs(determinant)
     counted = np.abs(determinant) < 1 / FAINTEST
-    area, step = float(grid.pixel_scale / FINE) ** 2, float(found.x[1] - found.x[0])
-    whole = float(np.sum(np.maximum(found.brightness, 0.0) ** 2)) * step**2
+    area, step = float(grid.pixel_scale / FINE) ** 2, float(places[1] - places[0])
+    whole = float(np.sum(np.maximum(brightness, 0.0) ** 2)) * step**2
     return float(np.sum(light[counted])) * area / max(whole, 1e-300)
 
 
-def _traced(found: Reconstruction, model: LensModel, x: np.ndarray, y: np.ndarray) -> tuple[jax.Array, jax.Array]:
+def _traced(found: Reconstruction, model: LensModel, x: np.ndarray, y: np.ndarray) -> tuple[Any, Any]:
     """Brightness of the source and det A at points (N,) of the image plane [arcsec]."""
-    beta, a = traced(model, x, y)
-    return found.at(beta[:, 0], beta[:, 1]), jnp.linalg.det(a)
+    beta, a = map(np.asarray, traced(model, x, y))
+    return found.at(beta[:, 0], beta[:, 1]), np.linalg.det(a)

@@ -22,6 +22,7 @@ from lensfit.likelihood.reconstruction import (
     Seen,
     amplitudes_of,
     columns_of,
+    ends_on_mesh,
     lensed_image,
     pixels_of,
     ray_ends,
@@ -123,7 +124,7 @@ class PixelImagingLikelihood(Evidence):
 
     def _reach(self, k: int, model: LensModel, source: PixelSource, margin: float) -> np.ndarray:
         rays, middle = self.rays[k], (source.pixels - 1) / 2
-        u, v = source.position(*ray_ends(model, rays.x, rays.y))
+        u, v = ends_on_mesh(replace(model, light={}, sky=0.0), rays.x, rays.y)
         away = np.maximum(np.abs(np.asarray(u) - middle), np.abs(np.asarray(v) - middle))
         region = np.zeros(rays.shape, bool)
         region.ravel()[np.asarray(rays.pixels)[(away < margin * (middle + source.order)).any(-1)]] = True
@@ -154,9 +155,10 @@ class PixelImagingLikelihood(Evidence):
         firm, free = np.flatnonzero(positive), np.flatnonzero(~positive)
         more = -len(firm) % LIGHTS
         held = []
-        for target, columns in light:
-            filling = jnp.zeros((more, columns.shape[1]))
-            held.append(HeldLight(target=target, columns=jnp.concatenate([columns[firm], filling, columns[free]])))
+        for target, given in light:
+            columns = np.asarray(given)
+            filled = np.concatenate([columns[firm], np.zeros((more, columns.shape[1])), columns[free]])
+            held.append(HeldLight(target=target, columns=jnp.asarray(filled)))
         places = np.empty(len(positive), int)
         places[firm], places[free] = np.arange(len(firm)), len(firm) + more + np.arange(len(free))
         flags = (True,) * (len(firm) + more) + (False,) * len(free)

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lensfit.compiled import compiled
 from lensfit.datasets.psf import pedestal_of
 from lensfit.inversion.regularisation import regularisation
 from lensfit.lensing.flux import mean_images
@@ -53,10 +55,15 @@ def of_visibilities_on_pixels(term: Any, found: Reconstruction) -> Measures:
 
 def signal_of(found: Reconstruction) -> float:
     """Signal over noise of the whole lensed source."""
+    return float(_signal(found))
+
+
+@compiled
+def _signal(found: Reconstruction) -> jax.Array:
+    """See `signal_of`."""
     s = found.coefficients.ravel()
     block = found.solution.system[: len(s), : len(s)]
-    held = regularisation(found.source).penalty(s)
-    return float(jnp.sqrt(s @ (block @ s) - held))
+    return jnp.sqrt(s @ (block @ s) - regularisation(found.source).penalty(s))
 
 
 def negative_light(term: Any, found: Reconstruction) -> float:
@@ -73,7 +80,13 @@ def lensed_flux(term: Any, model: LensModel) -> float:
     """Flux [data unit times arcsec^2] of the lensed source of profiles of a model of numbers, where the term of a
     source on pixels models it."""
     profiles = PROFILES[term.kind](term)
-    return float(jnp.sum(profiles.light(model.only("source")))) * float(profiles.grid.pixel_scale) ** 2
+    return float(_whole_light(profiles, model.only("source"))) * float(profiles.grid.pixel_scale) ** 2
+
+
+@compiled
+def _whole_light(profiles: Any, source: LensModel) -> jax.Array:
+    """Summed over pixels."""
+    return jnp.sum(profiles.light(source))
 
 
 def _extra(image: Any, seen: Any) -> float | None:
