@@ -17,6 +17,7 @@ from collections.abc import Callable, Hashable
 from enum import Enum
 from functools import cache, update_wrapper
 from importlib.metadata import version
+from itertools import count
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -34,6 +35,14 @@ _LOCK = RLock()
 _CALLS = re.compile(r"custom_call @([a-z]+)")
 """The first word of the names of foreign functions in a lowered program."""
 _PLAIN = (type(None), bool, int, float, complex, str, bytes)
+_CLOCK = count()
+MOST = 16
+"""Programs of one function that a process holds, some MB each. One lens asks for eight at most; of thousands of lenses
+that all look different a process would hold gigabytes. What is let go is read again from where it is kept."""
+
+
+_UNMADE: Any = object()
+"""What is known of a program before it is."""
 
 
 class Unknown(Exception):
@@ -50,6 +59,7 @@ class Compiled:
         self.jitted: Any = jax.jit(function, static_argnames=static)
         self.signature = inspect.signature(function)
         self.known: dict[Hashable, _Program | None] = {}
+        self.used: dict[Hashable, int] = {}
         update_wrapper(self, function)
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
@@ -67,14 +77,24 @@ class Compiled:
             return self.jitted(*arguments, **options)
         try:
             key = fixed, structure, tuple(map(_kind, leaves)), _random()
-            types = () if key in self.known else tuple(map(jax.typeof, leaves))
+            program = self.known.get(key, _UNMADE)
+            types = tuple(map(jax.typeof, leaves)) if program is _UNMADE else ()
         except TypeError:  # no array: JAX says which
             return self.jitted(*arguments, **options)
-        if key not in self.known:
+        if program is _UNMADE:
             with _LOCK:
-                self.known[key] = self._program(fixed, structure, types)
-        program = self.known[key]
+                program = self._program(fixed, structure, types)
+                self._hold(key, program)
+        self.used[key] = next(_CLOCK)
         return self.jitted(*arguments, **options) if program is None else program(leaves)
+
+    def _hold(self, key: Hashable, program: _Program | None) -> None:
+        """Keep a program at hand, and let those go that were not asked for the longest."""
+        self.known[key], self.used[key] = program, next(_CLOCK)
+        while len(self.known) > MOST:
+            oldest = min(self.known, key=lambda key: self.used.get(key, 0))
+            del self.known[oldest]
+            self.used.pop(oldest, None)
 
     def count(self) -> int:
         """How many programs this process has of it."""

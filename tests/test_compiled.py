@@ -64,6 +64,20 @@ def test_another_process_traces_nothing(made, folder):
     np.testing.assert_allclose(found["value"], function([])(POINT, X, power=2)["value"], rtol=1e-14)
 
 
+def test_a_process_lets_go_of_programs_of_long_ago_and_reads_them_again(made, monkeypatch):
+    monkeypatch.setattr("lensfit.compiled.MOST", 3)
+    first, traces = made()
+    shapes = [X[:size] for size in (1, 2, 3, 4)]
+    expected = [values(first(POINT, x)) for x in shapes[:3]]
+    first(POINT, shapes[0])  # asked for again: the second is now the oldest
+    first(POINT, shapes[3])
+    assert first.count() == 3 == len(first.used) and len(traces) == 4
+    kept = {key[2][-1][1] for key in first.known}
+    assert kept == {(1,), (3,), (4,)}
+    jax.tree.map(np.testing.assert_array_equal, [values(first(POINT, x)) for x in shapes[:3]], expected)
+    assert first.count() == 3 and len(traces) == 4, "read, not traced again"
+
+
 @pytest.mark.parametrize(
     "call",
     [
