@@ -18,6 +18,7 @@ from lensfit.fitters.laplace import Laplace
 from lensfit.fitters.result import FitResult
 from lensfit.inversion.regularisation import regularisation
 from lensfit.lensing import brightness_at, unlensed
+from lensfit.lensing.flux import brightness_on_mesh
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel, describe
@@ -176,8 +177,8 @@ def neighbour(source: PixelSource, mesh: Mesh, found: Reconstruction) -> tuple[P
     if mesh.regularisation == "adaptive":
         changed["reference"] = zoom(np.asarray(fitted.reference), mesh.pixels / fitted.pixels, order=1)
     placed = replace(fitted, strength=0.0, **changed)
-    penalty = float(_penalty(fitted, found.coefficients))
-    strength = float(np.log10(penalty / float(_penalty(placed, found.at(*_nodes(placed))))))
+    there = brightness_on_mesh(fitted, found.coefficients, *_nodes(placed))
+    strength = float(np.log10(float(_penalty(fitted, found.coefficients)) / float(_penalty(placed, there))))
     held = Normal(mean=strength, sigma=STRENGTH_WIDTH)
     return replace(source, strength=held, **changed), strength
 

@@ -12,7 +12,7 @@ import numpy as np
 from lensfit.compiled import compiled
 from lensfit.grid import Grid
 from lensfit.lensing.lens_equation import Field, corners, in_chunks, traced
-from lensfit.likelihood.reconstruction import Reconstruction
+from lensfit.likelihood.reconstruction import Reconstruction, brightness_of
 from lensfit.model import LensModel
 from lensfit.pytree import replace
 
@@ -75,6 +75,8 @@ def source_magnification(model: LensModel, field: Field) -> float:
 
 
 _brightness = compiled(LensModel.brightness)
+brightness_on_mesh = compiled(brightness_of)
+"""`brightness_of`, at points of the source plane."""
 
 
 FINE = 4
@@ -119,4 +121,4 @@ def mean_images(found: Reconstruction, grid: Grid) -> float:
 def _traced(found: Reconstruction, model: LensModel, x: np.ndarray, y: np.ndarray) -> tuple[Any, Any]:
     """Brightness of the source and det A at points (N,) of the image plane [arcsec]."""
     beta, a = map(np.asarray, traced(model, x, y))
-    return found.at(beta[:, 0], beta[:, 1]), np.linalg.det(a)
+    return brightness_on_mesh(found.source, found.coefficients, beta[:, 0], beta[:, 1]), np.linalg.det(a)

@@ -22,7 +22,6 @@ from lensfit.likelihood.reconstruction import (
     Seen,
     amplitudes_of,
     columns_of,
-    ends_on_mesh,
     lensed_image,
     pixels_of,
     ray_ends,
@@ -124,7 +123,7 @@ class PixelImagingLikelihood(Evidence):
 
     def _reach(self, k: int, model: LensModel, source: PixelSource, margin: float) -> np.ndarray:
         rays, middle = self.rays[k], (source.pixels - 1) / 2
-        u, v = ends_on_mesh(replace(model, light={}, sky=0.0), rays.x, rays.y)
+        u, v = source.position(*ray_ends(model, rays.x, rays.y))
         away = np.maximum(np.abs(np.asarray(u) - middle), np.abs(np.asarray(v) - middle))
         region = np.zeros(rays.shape, bool)
         region.ravel()[np.asarray(rays.pixels)[(away < margin * (middle + source.order)).any(-1)]] = True

@@ -6,7 +6,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lensfit.compiled import compiled
 from lensfit.errors import ModelError
 from lensfit.inversion.mapping import by_xla, interpolated
 from lensfit.inversion.regularisation import check_source
@@ -90,17 +89,9 @@ class Reconstruction:
         return self.magnification * self.source_flux
 
 
-@compiled
 def brightness_of(source: PixelSource, coefficients: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
     """Brightness at source-plane points (x, y) [arcsec] of coefficients (n, n)."""
     return interpolated(source.order, coefficients, *source.position(x, y))
-
-
-@compiled
-def ends_on_mesh(model: LensModel, x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Where rays from points (x, y) [arcsec] end, as positions on the mesh of the source on pixels."""
-    source, _ = pixels_of(model)
-    return source.position(*ray_ends(model, x, y))
 
 
 def ray_ends(model: LensModel, x: Any, y: Any) -> tuple[Any, Any]:
@@ -129,7 +120,7 @@ def lensed_image(
     the pixels (E,) whose rays start at x, y (E, Q) [arcsec]."""
     source, _ = pixels_of(model)
     square = coefficients.reshape(source.pixels, -1)
-    values = interpolated(source.order, square, *source.position(*ray_ends(model, x, y))).mean(-1)
+    values = brightness_of(source, square, *ray_ends(model, x, y)).mean(-1)
     return jnp.zeros(shape[0] * shape[1]).at[pixels].set(values).reshape(shape)
 
 
