@@ -24,7 +24,7 @@ from lensfit.pytree import pytree
 
 KERNELS = "lensfit.inversion.algebra_kernels"
 PATIENCE = 3
-"""Exchanges of all that offend which may bring no fewer of them, before one at a time is exchanged."""
+"""Exchanges of all that offend which may bring no fewer of them."""
 MOST_EXCHANGES = 500
 TOLERANCE = 1e-11
 """A slope below this share of the terms that it is made of is none."""
@@ -148,31 +148,50 @@ _within.defvjp(_forward, _backward)
 def _moving(engine: Engine, matrix: jax.Array, vector: jax.Array, positive: np.ndarray) -> tuple[jax.Array, jax.Array]:
     """(N,) False for what s >= 0 holds at zero, and whether MOST_EXCHANGES were enough to find it.
 
-    Block principal pivoting (Judice & Pires 1994): all that offend are exchanged together, or, where that
-    brings no fewer of them for a while, the last one alone.
+    Block principal pivoting (Judice & Pires 1994): all that offend are exchanged together. Where that brings no fewer
+    of them for a while, as with images of light that are nearly one another, it goes on from there as Lawson & Hanson
+    (1974) do, which comes nearer with every step.
     """
-    size = len(vector)
+    bounded, size = jnp.asarray(positive), len(vector)
 
-    def offending(moving: jax.Array) -> jax.Array:
+    def at_zero(s: jax.Array, moving: jax.Array) -> tuple[jax.Array, jax.Array]:
+        slope = vector - matrix @ s
+        bound = TOLERANCE * (jnp.abs(matrix) @ jnp.abs(s) + jnp.abs(vector))
+        return bounded & ~moving & (slope > bound), slope
+
+    def offending(moving: jax.Array) -> tuple[jax.Array, jax.Array]:
         s = _restricted(engine, matrix, vector, moving)
-        slope = matrix @ s - vector
-        bound = -TOLERANCE * (jnp.abs(matrix) @ jnp.abs(s) + jnp.abs(vector))
-        return jnp.asarray(positive) & jnp.where(moving, s < 0, slope < bound)
+        return bounded & moving & (s < 0) | at_zero(s, moving)[0], s
 
-    def step(state: Any) -> Any:
-        moving, bad, least, patience, count = state
-        number = jnp.sum(bad)
-        better = number < least
-        together = better | (patience > 0)
-        last = jnp.arange(size) == jnp.max(jnp.where(bad, jnp.arange(size), -1))
-        moving = jnp.where(bad & (together | last), ~moving, moving)
-        patience = jnp.where(better, PATIENCE, jnp.maximum(patience - 1, 0))
-        return moving, offending(moving), jnp.minimum(least, number), patience, count + 1
+    def exchange(state: Any) -> Any:
+        moving, (bad, _), least, patience = state
+        number, moving = jnp.sum(bad), moving ^ bad
+        patience = jnp.where(number < least, PATIENCE, patience - 1)
+        return moving, offending(moving), jnp.minimum(least, number), patience
+
+    def nearer(state: Any) -> Any:
+        moving, s, refused, count, _ = state
+        end = _restricted(engine, matrix, vector, moving)
+        falls = bounded & moving & (end <= 0)
+        arrived = ~jnp.any(falls)
+        share = jnp.where(falls, s / jnp.where(falls, s - end, 1.0), 1.0)
+        way = jnp.min(share)
+        out = falls & (share <= way)
+        asks, slope = at_zero(end, moving)
+        refused = jnp.where(arrived & jnp.any(end != s), False, refused | out & (s == 0))
+        gain = jnp.where(asks & ~refused, slope**2 / jnp.diagonal(matrix), 0.0)
+        enters = (jnp.arange(size) == jnp.argmax(gain)) & (gain > 0)
+        s = jnp.where(out, 0.0, jnp.where(arrived, end, s + way * (end - s)))
+        moving = jnp.where(arrived, moving | enters, moving & ~out)
+        return moving, s, refused, count + 1, arrived & ~jnp.any(enters)
 
     every = jnp.ones(size, bool)
-    state = every, offending(every), jnp.asarray(size + 1), jnp.asarray(PATIENCE), 0
-    end = lax.while_loop(lambda state: jnp.any(state[1]) & (state[4] < MOST_EXCHANGES), step, state)
-    return end[0], ~jnp.any(end[1])
+    begun = every, offending(every), jnp.asarray(size + 1), jnp.asarray(PATIENCE)
+    moving, (bad, s), *_ = lax.while_loop(lambda now: jnp.any(now[1][0]) & (now[3] > 0), exchange, begun)
+    moving = jnp.where(jnp.any(bad), moving & (~bounded | (s > 0)), moving)
+    begun = moving, jnp.where(moving, s, 0.0), jnp.zeros(size, bool), 0, ~jnp.any(bad)
+    moving, *_, done = lax.while_loop(lambda now: ~now[4] & (now[3] < MOST_EXCHANGES), nearer, begun)
+    return moving, done
 
 
 @pytree

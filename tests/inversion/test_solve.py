@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import lsq_linear
+from scipy.optimize import lsq_linear, nnls
 
 from lensfit.inversion.solve import covariance, log_determinant, solve
 
@@ -96,3 +96,24 @@ def test_many_that_offend():
         s, _, _ = _solve(matrix, vector, (True,) * 120, 0, "native")
         slope = matrix @ s - vector
         assert np.all(s >= 0) and np.all(slope > -1e-8) and abs(s @ slope) < 1e-6
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@settings(max_examples=40)
+@given(seed=st.integers(0, 10**6))
+def test_images_that_are_nearly_one_another(engine, seed):
+    """Gaussians in steps of a fifth in size, two families of them: the exchanges go round, and yet it ends."""
+    rng = np.random.default_rng(seed)
+    r = np.hypot(*np.meshgrid(np.linspace(-3, 3, 40), np.linspace(-3, 3, 40)))
+    sizes = 0.05 * 1.35 ** np.arange(12)
+    both = [np.exp(-0.5 * (r / (s * stretch)) ** 2).ravel() for stretch in (1.0, 1.01) for s in sizes]
+    rows = np.array(both)
+    data = rng.uniform(0, 1, len(rows)) ** 8 @ rows + 0.01 * rng.standard_normal(rows.shape[1])
+    matrix = rows @ rows.T + 1e-13 * np.eye(len(rows))
+    s, _, _ = _solve(matrix, rows @ data, (True,) * len(rows), len(rows), engine)
+    s = np.asarray(s)
+    upper = np.linalg.cholesky(matrix).T
+    expected = nnls(upper, np.linalg.solve(upper.T, rows @ data))[0]
+    depth = lambda s: 0.5 * s @ matrix @ s - s @ (rows @ data)  # noqa: E731
+    assert np.all(s >= 0)
+    assert depth(s) < depth(expected) + 1e-8 * abs(depth(expected))
