@@ -3,6 +3,7 @@
     python benchmarks/realistic.py make OUT N [--first K]   simulate N and their catalogue
     python benchmarks/realistic.py fit OUT [--mass sie] [--workers 2]
     python benchmarks/realistic.py tell OUT [N] [--first K] coverage, verdicts, costs, of those of the seeds K to K + N
+    python benchmarks/realistic.py curve OUT [N] [--first K] figure: wrong fits caught against right fits lost
 
 Right is an Einstein radius within 3 total errors or 3 percent of the truth; wrong one that is more than 20 percent
 off, or a fit of what is no lens. Seeds 0 to 199 are there to develop on, 200 to 399 for one look at the end.
@@ -10,6 +11,7 @@ off, or a fit of what is no lens. Seeds 0 to 199 are there to develop on, 200 to
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import subprocess
 from collections import Counter
@@ -51,19 +53,40 @@ def share(which: Any, of: Any) -> str:
     return f"{np.sum(chosen)} of {len(chosen)}" + (f" ({100 * np.mean(chosen):.0f} %)" if len(chosen) else "")
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Judged:
+    """Fits against the truth, all (B,): off relative, pull in total errors; right and wrong leave some out."""
+
+    radius: np.ndarray
+    total: np.ndarray
+    off: np.ndarray
+    pull: np.ndarray
+    trusted: np.ndarray
+    right: np.ndarray
+    wrong: np.ndarray
+    fitted: np.ndarray
+
+    @classmethod
+    def of(cls, table: Table, truths: list[dict[str, Any]]) -> Judged:
+        """Of a table and the truth of each row."""
+        done = np.array(table["state"] == "done")
+        lens = np.array([t["lens"] for t in truths])
+        true = np.array([t["einstein_radius"] or np.nan for t in truths])
+        radius, total = (np.array(table[name], float) for name in ("einstein_radius", "einstein_radius_total"))
+        off, pull = np.abs(radius / true - 1), np.abs(radius - true) / total
+        trusted = np.array([str(word) == "TRUSTED" for word in table["verdict"]])
+        right = done & lens & ((pull < ERRORS) | (off < RIGHT))
+        return cls(radius, total, off, pull, trusted, right, done & (~lens | (off > WRONG)), done & lens)
+
+
 def tell(out: Path, mass: str, seeds: range) -> None:
     """Print the figures, and the lenses that are wrong."""
     table, truths = told(out, mass, seeds)
-    done = np.array(table["state"] == "done")
-    lens = np.array([t["lens"] for t in truths])
-    true = np.array([t["einstein_radius"] or np.nan for t in truths])
+    judged = Judged.of(table, truths)
+    radius, total, off, pull = judged.radius, judged.total, judged.off, judged.pull
+    trusted, right, wrong, fitted = judged.trusted, judged.right, judged.wrong, judged.fitted
+    done, lens = np.array(table["state"] == "done"), np.array([t["lens"] for t in truths])
     signal = np.array([t["signal"] for t in truths])
-    radius, total = (np.array(table[name], float) for name in ("einstein_radius", "einstein_radius_total"))
-    trusted = np.array([str(word) == "TRUSTED" for word in table["verdict"]])
-    off, pull = np.abs(radius / true - 1), np.abs(radius - true) / total
-    right = done & lens & ((pull < ERRORS) | (off < RIGHT))
-    wrong = done & (~lens | (off > WRONG))
-    fitted = done & lens
     bright = fitted & (signal > SIGNAL[0]) & (signal < SIGNAL[1])
     lines = {
         "fitted": share(done, done | True), "lenses": share(lens, done), "trusted lenses": share(trusted, fitted),
@@ -96,6 +119,35 @@ def tell(out: Path, mass: str, seeds: range) -> None:
                   f"{row['reasons'][:150]}")  # fmt: skip
 
 
+def curve(out: Path, mass: str, seeds: range) -> None:
+    """Draw how many wrong fits are caught where so many right ones are given up: by the verdict, and by what one would
+    cut on without it."""
+    from matplotlib.figure import Figure
+
+    table, truths = told(out, mass, seeds)
+    judged = Judged.of(table, truths)
+    signal = np.nan_to_num(np.array(table["signal_to_noise"], float))
+    misfit = np.array(table["chi2"], float) / np.array(table["data_count"], float)
+    figure = Figure((5.0, 4.0), layout="constrained")
+    axes = figure.add_subplot()
+
+    def shares(kept: np.ndarray) -> tuple[float, float]:
+        return 100 * float(np.mean(~kept[judged.right])), 100 * float(np.mean(~kept[judged.wrong]))
+
+    scores = {"signal over noise of the source": signal, "total error": -judged.total / judged.radius,
+              "chi2 per pixel": -misfit}  # fmt: skip
+    for (name, score), style in zip(scores.items(), ("-", "--", ":"), strict=True):
+        cuts = np.sort(score[np.isfinite(score)])
+        axes.plot(*zip(*(shares(score > cut) for cut in cuts), strict=True), style, color="0.4", label=f"cut on {name}")
+    axes.plot(*shares(judged.trusted), "o", color="C3", ms=8, label="the verdict", zorder=3, clip_on=False)
+    axes.set(xlim=(0, 100), ylim=(0, 100), xlabel="right fits given up [%]", ylabel="wrong fits caught [%]")
+    axes.set_title(f"{np.sum(judged.right)} right fits, {np.sum(judged.wrong)} wrong ones", fontsize="medium")
+    axes.legend(fontsize="small", loc="lower right")
+    figure.savefig(out / "curve.png", dpi=150)
+    lost, caught = shares(judged.trusted)
+    print(f"verdict: {caught:.0f} % of wrong fits caught, {lost:.0f} % of right ones given up; {out / 'curve.png'}")
+
+
 def _reasons(table: Table) -> dict[str, int]:
     failed = [name.removeprefix("check ") for name in table.colnames if name.startswith("check ")]
     counts = Counter(name for row in table for name in failed if str(row[f"check {name}"]) not in ("passed", ""))
@@ -105,7 +157,7 @@ def _reasons(table: Table) -> dict[str, int]:
 def main() -> None:
     """Do what is asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("make", "fit", "tell"))
+    parser.add_argument("what", choices=("make", "fit", "tell", "curve"))
     parser.add_argument("out", type=Path)
     parser.add_argument("count", type=int, nargs="?", default=40)
     parser.add_argument("--first", type=int, default=0)
@@ -118,7 +170,8 @@ def main() -> None:
     elif arguments.what == "fit":
         fit(arguments.out, arguments.mass, arguments.workers)
     else:
-        tell(arguments.out, arguments.mass, range(arguments.first, arguments.first + arguments.count))
+        do = tell if arguments.what == "tell" else curve
+        do(arguments.out, arguments.mass, range(arguments.first, arguments.first + arguments.count))
 
 
 if __name__ == "__main__":

@@ -175,6 +175,10 @@ class LeastSquares(Term):
         """The same with at most so many sub-pixels per axis, where there are pixels; no new compilation."""
         return self
 
+    def wider_psf(self, share: float) -> LeastSquares | None:
+        """The same with PSFs whose cores are wider by a share, None where there is no PSF; no new compilation."""
+        return None
+
     def least(self, model: Any, columns: Any) -> tuple[jax.Array, Any, jax.Array]:
         """The best amplitudes (K,) of the columns, the residuals that they leave, and chi2."""
         rest = self.rest(model)
@@ -427,6 +431,13 @@ class Sum(LeastSquares):
             curvature = curvature.at[place[:, None], place].add(own[0])
             gradient = gradient.at[place].add(own[1])
         return curvature, gradient
+
+    def wider_psf(self, share: float) -> Sum | None:
+        """See `LeastSquares`."""
+        wider = {name: term.wider_psf(share) for name, term in self.terms.items()}
+        if all(term is None for term in wider.values()):
+            return None
+        return replace(self, terms={name: wider[name] or term for name, term in self.terms.items()})
 
     def capped(self, most: int) -> Sum:
         """The same with at most so many sub-pixels per axis in each image: faster, less accurate."""

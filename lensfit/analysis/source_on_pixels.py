@@ -51,10 +51,6 @@ BETTER = 10.0
 CLOSE, FOLLOWED = 100.0, 2
 """How much higher than the best's the score of another end on binned data may be for it to be followed on the data
 themselves, and how many are."""
-BIAS = (
-    "errors and spread leave out how the regularisation moves the mass: by up to some 2 errors where arcs are bright "
-    "(docs/pixelised_sources.md, Bias)"
-)
 OPTIONS = {"pixels": "--mesh-pixels", "regularisation": "--regularisation"}
 
 
@@ -206,7 +202,7 @@ def fit_on_pixels(
     told = f"parametric fit: Einstein radius {radius:.4f} arcsec, chi2 {start.chi2:.1f}"
     variants, others = _neighbours(held, settled.near, first, found, mesh, progress)
     variants = (*variants, *as_high(held, settled), *_profiles(start))
-    notes = (told, *start.notes, *describe_residuals(problem.likelihood, found), *others, BIAS)
+    notes = (told, *start.notes, *describe_residuals(problem.likelihood, found), *others)
     height = first.log_likelihood + float(problem.log_prior(theta))
     width = 0.5 * (problem.ndim * np.log(2 * np.pi) + float(np.linalg.slogdet(first.covariance)[1]))
     result = dataclasses.replace(

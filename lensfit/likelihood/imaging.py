@@ -10,6 +10,7 @@ import numpy as np
 from jax import lax
 
 from lensfit.datasets import Imaging
+from lensfit.datasets.psf import wider
 from lensfit.grid import Grid, cut, evaluation_box, make_grid, sub_pixels_for
 from lensfit.model import LensModel, as_formula
 from lensfit.operators.psf import convolve, convolve_float32, framed, transfer_function
@@ -130,6 +131,12 @@ class ImagingLikelihood(Residuals):
             return both[0].astype(residuals.dtype), both[1].astype(residuals.dtype)
 
         return lax.cond(exact, lambda: system(self.whiten(slopes)), lambda: system(self.whiten_float32(slopes)))
+
+    def wider_psf(self, share: float) -> ImagingLikelihood:
+        """See `LeastSquares`."""
+        psf = wider(self.psf, share)
+        transfer = transfer_function(psf, self.shape)
+        return replace(self, kernel=jax.device_put(framed(psf)), transfer=jax.device_put(transfer))
 
     def contrast(self) -> float:
         """See `LeastSquares`."""

@@ -22,6 +22,9 @@ GROUPS = ("light", "source")
 SUFFIX = "_second"
 """What is added to a source's name for the other one like it."""
 SHEAR = ("gamma1", "gamma2")
+WIDER_PSF = 0.05
+"""Share by which the PSF of a neighbouring model is wider: half of it, as the spread has it, is how well the widths of
+PSFs are known."""
 SECOND_SOURCE = (2.5, 0.35)
 """Sizes, in units of the first source's, from which a second source is tried."""
 
@@ -169,8 +172,8 @@ def fit_family(
     seconds: tuple[tuple[float, float, float], ...],
     easing: tuple[float, ...],
 ) -> tuple[Variant, ...]:
-    """Variants of a fit at `point`: what has a typical value held there, as the slope of a mass; without shear and with
-    one more source, each alone and both together.
+    """Variants of a fit at `point`: with another PSF; what has a typical value held there, as the slope of a mass;
+    without shear and with one more source, each alone and both together.
 
     The further source starts from the best of `seconds`: its size, and its place (x, y) about the first one, in
     units of the size of that. Before shear is taken away it is held at the shares `easing` of itself in turn.
@@ -187,6 +190,11 @@ def fit_family(
     def fit(start: np.ndarray, free: np.ndarray, shown: np.ndarray, iterations: int) -> Point:
         return joint.tally.descend(wide, likelihood, start, free, iterations, 1.0, GROUPS, shown).point
 
+    wider = likelihood.wider_psf(WIDER_PSF)
+    if wider is not None:
+        end = joint.tally.descend(wide, wider, theta, own, 10, 1.0, GROUPS, joint.shown).point
+        name = f"PSF {100 * WIDER_PSF:.0f} % wider"
+        variants.append(_variant(name, joint, own, joint.shown, end.theta, end.amplitudes, float(end.chi2)))
     held = {k: p.typical for k, p in enumerate(wide.parameters) if p.group == "mass" and p.typical is not None}
     if held:
         start, free = theta.copy(), own & ~np.isin(np.arange(wide.ndim), list(held))

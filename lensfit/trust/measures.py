@@ -70,7 +70,8 @@ class Measures:
     of the source's light. negative: squared signal over noise of the lensed source on pixels where it is below zero,
     over that where it is above. misfit: chi2 over the number of data and over the square of their scatter. pedestal:
     share of the PSF's light that is a constant below all of it. extra: variance of what a fit leaves on the arcs,
-    correlations between neighbours counted in, over that of the noise as stated; no less than 1.
+    correlations between neighbours counted in, over that of the noise as stated, no less than 1; of a source on pixels
+    times the square of `of_pixels.TAKEN_UP`.
     """
 
     signal: float | None = None

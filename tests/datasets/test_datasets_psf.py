@@ -11,7 +11,7 @@ from scipy.signal import fftconvolve
 
 from lensfit import observations
 from lensfit.datasets import Imaging, blocks, read, read_imaging, read_psf
-from lensfit.datasets.psf import checked_psf
+from lensfit.datasets.psf import checked_psf, wider
 from lensfit.datasets.psf_resampling import psf_on_data_pixels
 from lensfit.errors import DataError
 from lensfit.recipe import DataSection
@@ -262,3 +262,13 @@ def test_a_hot_pixel_is_no_star():
     data[5, 5] += 100
     notes = Imaging.from_arrays(data, noise, star(21, 2.5), pixel_scale=SCALE).notes
     assert not any("too wide" in note for note in notes)
+
+
+@pytest.mark.parametrize("sigma", [0.8, 1.5, 3.0])
+def test_a_wider_psf_is_wider_and_as_bright(sigma):
+    y, x = np.mgrid[-12:13, -12:13]
+    psf = np.exp(-0.5 * (x**2 + y**2) / sigma**2) / (2 * np.pi * sigma**2)
+    found = wider(psf, 0.05)
+    assert found.sum() == pytest.approx(psf.sum())
+    for axis in (x, y):
+        assert np.sqrt(np.sum(axis**2 * found) / np.sum(axis**2 * psf)) == pytest.approx(1.05, abs=0.003)
