@@ -21,6 +21,7 @@ from itertools import count
 from pathlib import Path
 from threading import RLock
 from typing import Any
+from weakref import WeakSet
 
 import jax
 import numpy as np
@@ -41,6 +42,7 @@ MOST = 16
 that all look different a process would hold gigabytes. What is let go is read again from where it is kept."""
 
 
+_ALL: WeakSet[Compiled] = WeakSet()
 _UNMADE: Any = object()
 """What is known of a program before it is."""
 
@@ -61,6 +63,7 @@ class Compiled:
         self.known: dict[Hashable, _Program | None] = {}
         self.used: dict[Hashable, int] = {}
         update_wrapper(self, function)
+        _ALL.add(self)
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         """The function's value; inside a trace the function is a part of that.
@@ -202,6 +205,15 @@ def compiled(
     if function is None:
         return lambda function: Compiled(function, static, of)
     return Compiled(function, static, of)
+
+
+def forget() -> None:
+    """Let go of all programs that this process holds, lensfit's and JAX's: the next calls read or make them again."""
+    with _LOCK:
+        for one in _ALL:
+            one.known.clear()
+            one.used.clear()
+        jax.clear_caches()
 
 
 def said(value: Any) -> str:

@@ -18,7 +18,7 @@ from jax import lax
 from lensfit.errors import ModelError
 from lensfit.grid import Grid
 from lensfit.model import Models
-from lensfit.pytree import pytree
+from lensfit.pytree import pytree, replace
 from lensfit.space import Space
 
 RIDGE = 1e-11
@@ -284,9 +284,13 @@ class Evidence(Term):
     def reconstruct(self, model: Any) -> Any:
         """The source with its uncertainty, see `lensfit.likelihood.reconstruction.Reconstruction`."""
 
-    def reach(self, model: Any, margin: float) -> tuple[np.ndarray, ...]:
-        """Where rays end on the mesh of a model of numbers, `margin` times as wide: (H, W) for each of `grids`; none
-        where rays are followed everywhere in any case."""
+    def away(self, model: Any) -> tuple[jax.Array, ...]:
+        """How far rays end from the middle of the mesh of a model of numbers, over half of what it covers; for each of
+        `grids`, none where rays are followed everywhere in any case."""
+        return ()
+
+    def reach(self, away: tuple[Any, ...], margin: float) -> tuple[np.ndarray, ...]:
+        """Where rays end on a mesh `margin` times as wide: (H, W) for each of `grids`, from `away`."""
         return ()
 
     def within(self, *regions: np.ndarray) -> Evidence:

@@ -11,7 +11,7 @@ import pytest
 from mock_lens import small_model
 
 from lensfit import programs
-from lensfit.compiled import Compiled, Unknown, said
+from lensfit.compiled import Compiled, Unknown, forget, said
 from lensfit.priors import Normal
 from lensfit.profiles import Gaussian
 from lensfit.pytree import replace
@@ -76,6 +76,15 @@ def test_a_process_lets_go_of_programs_of_long_ago_and_reads_them_again(made, mo
     assert kept == {(1,), (3,), (4,)}
     jax.tree.map(np.testing.assert_array_equal, [values(first(POINT, x)) for x in shapes[:3]], expected)
     assert first.count() == 3 and len(traces) == 4, "read, not traced again"
+
+
+def test_a_process_forgets_all_programs_and_reads_them_again(made):
+    first, traces = made()
+    expected = values(first(POINT, X))
+    forget()
+    assert first.count() == 0
+    jax.tree.map(np.testing.assert_array_equal, values(first(POINT, X)), expected)
+    assert len(traces) == 1
 
 
 @pytest.mark.parametrize(

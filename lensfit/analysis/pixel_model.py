@@ -294,3 +294,15 @@ class LightHeld:
 def _light_of(space: Space, likelihood: Any) -> Any:
     """See `Evidence.light_of`, of a space without parameters."""
     return likelihood.light_of(space.build(jnp.zeros(0)))
+
+
+def reach(problem: Problem, likelihood: Evidence, theta: Any, margin: float) -> tuple[np.ndarray, ...]:
+    """Where rays that a term follows end on the mesh at theta (n,) of a problem, or on one `margin` times as wide:
+    (H, W) of each image, none where rays are followed everywhere in any case."""
+    return likelihood.reach(_away(problem.space, likelihood, np.asarray(theta)), margin)
+
+
+@compiled
+def _away(space: Space, likelihood: Any, theta: jax.Array) -> tuple[jax.Array, ...]:
+    """See `Evidence.away`."""
+    return likelihood.away(space.build(theta))

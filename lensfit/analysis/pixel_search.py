@@ -7,6 +7,7 @@ from typing import cast
 
 import numpy as np
 
+from lensfit.analysis.pixel_model import reach
 from lensfit.errors import FitError
 from lensfit.fitters.optimum import Climb, ascend
 from lensfit.fitters.result import FitResult
@@ -114,7 +115,7 @@ def search(problem: Problem, result: FitResult, extent: Extent, prefix: str) -> 
         tried = ", ".join(start.name for some in placed for start, z in some if not np.all(np.isfinite(z)))
         raise FitError(f"a source on pixels has nowhere to begin: these lie outside the priors of the mass: {tried}")
     term = cast(Evidence, problem.likelihood)
-    reached = [term.reach(problem.space.build(problem.to_theta(z)), MARGIN) for some in inside for _, z in some]
+    reached = [reach(problem, term, problem.to_theta(z), MARGIN) for some in inside for _, z in some]
     regions = tuple(np.any(some, axis=0) for some in zip(*reached, strict=True))
     near = term.within(*regions)
     plausible = _Plausible.of(problem, result)

@@ -23,6 +23,7 @@ from lensfit.analysis.pixel_model import (
     neighbour,
     pixel_model,
     pixel_source,
+    reach,
 )
 from lensfit.analysis.pixel_search import MARGIN, Reached, search
 from lensfit.errors import ModelError
@@ -169,7 +170,7 @@ def _begun(held: LightHeld, coarse: Problem, reached: Reached) -> Begun:
 def _near(problem: Problem, theta: np.ndarray) -> Evidence:
     """The term that follows only rays which may be lensed source at theta (n,)."""
     every = cast(Evidence, problem.likelihood)
-    return every.within(*every.reach(problem.space.build(jnp.asarray(theta)), MARGIN))
+    return every.within(*reach(problem, every, theta, MARGIN))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -320,8 +321,8 @@ def _finished(
 
 def _all_followed(near: Evidence, problem: Problem, end: Climb) -> bool:
     """Whether the term follows all the rays that end on the mesh."""
-    model, whole = problem.space.build(problem.to_theta(end.z)), cast(Evidence, problem.likelihood)
-    pairs = zip(near.reach(model, 1.0), whole.reach(model, 1.0), strict=True)
+    theta, whole = problem.to_theta(end.z), cast(Evidence, problem.likelihood)
+    pairs = zip(reach(problem, near, theta, 1.0), reach(problem, whole, theta, 1.0), strict=True)
     return all(np.array_equal(followed, every) for followed, every in pairs)
 
 

@@ -116,18 +116,23 @@ class PixelImagingLikelihood(Evidence):
         made = PixelImagingLikelihood.of(*binned, sub_pixels=self.rays[0].sub_pixels, width=float(self.width))
         return replace(made, engine=self.engine)
 
-    def reach(self, model: LensModel, margin: float) -> tuple[np.ndarray, ...]:
-        """See `Evidence.reach`; a pixel counts with any of its rays, and so do its neighbours."""
+    def away(self, model: LensModel) -> tuple[jax.Array, ...]:
+        """See `Evidence.away`."""
         source, _ = pixels_of(model)
-        return tuple(self._reach(k, model, source, margin) for k in range(len(self.images)))
+        middle, found = (source.pixels - 1) / 2, []
+        for rays in self.rays:
+            u, v = source.position(*ray_ends(model, rays.x, rays.y))
+            found.append(jnp.maximum(jnp.abs(u - middle), jnp.abs(v - middle)) / (middle + source.order))
+        return tuple(found)
 
-    def _reach(self, k: int, model: LensModel, source: PixelSource, margin: float) -> np.ndarray:
-        rays, middle = self.rays[k], (source.pixels - 1) / 2
-        u, v = source.position(*ray_ends(model, rays.x, rays.y))
-        away = np.maximum(np.abs(np.asarray(u) - middle), np.abs(np.asarray(v) - middle))
-        region = np.zeros(rays.shape, bool)
-        region.ravel()[np.asarray(rays.pixels)[(away < margin * (middle + source.order)).any(-1)]] = True
-        return binary_dilation(region, iterations=2)
+    def reach(self, away: tuple[Any, ...], margin: float) -> tuple[np.ndarray, ...]:
+        """See `Evidence.reach`; a pixel counts with any of its rays, and so do its neighbours."""
+        regions = []
+        for rays, far in zip(self.rays, away, strict=True):
+            region = np.zeros(rays.shape, bool)
+            region.ravel()[np.asarray(rays.pixels)[(np.asarray(far) < margin).any(-1)]] = True
+            regions.append(binary_dilation(region, iterations=2))
+        return tuple(regions)
 
     def within(self, *regions: np.ndarray) -> PixelImagingLikelihood:
         """See `Evidence.within`."""

@@ -7,6 +7,7 @@ it left says why.
 from __future__ import annotations
 
 import faulthandler
+import gc
 import logging
 import shutil
 import socket
@@ -30,6 +31,8 @@ LOG, CRASH = "log.txt", "crash.txt"
 """Of a lens's folder: what was logged, the traceback of an unexpected error in it; and last words of a worker."""
 NEAR_LIMIT, GROWN, EVERY = 0.7, 1.02, 0.05
 """Share of a worker's memory from which on it is noted down, growth after which again, seconds between two looks."""
+HEAVY = 1.5 * 2**30
+"""Bytes of a worker from which on it lets go of what it compiled."""
 MEMORY = "memory"
 """How such a note begins."""
 logger = logging.getLogger("lensfit")
@@ -77,7 +80,20 @@ def attempt(job: Job, lens: Lens, token: str) -> Outcome:
     with logged(part / LOG), watched(part / CRASH, job.timeout):
         outcome = _ended(job, lens, part)
     settle(job, outcome, part)
+    _lighten()
     return outcome
+
+
+def _lighten() -> None:
+    """Let go of the programs of lenses that are done, where they fill the memory: each that looks different has some
+    hundred MB of its own."""
+    import psutil
+
+    if psutil.Process().memory_info().rss > HEAVY:
+        from lensfit.compiled import forget
+
+        forget()
+        gc.collect()
 
 
 def _ended(job: Job, lens: Lens, part: Path) -> Outcome:

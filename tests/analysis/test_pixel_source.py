@@ -11,7 +11,7 @@ from run_files import PIXEL_FILES, SAMPLE_FILES
 import lensfit
 from lensfit import cli
 from lensfit.analysis import Analysis, Mesh, Search, SourceOnPixels
-from lensfit.analysis.pixel_model import Arcs, LightHeld, extent_of, neighbour, pixel_model, pixel_source
+from lensfit.analysis.pixel_model import Arcs, LightHeld, extent_of, neighbour, pixel_model, pixel_source, reach
 from lensfit.analysis.pixel_search import search
 from lensfit.analysis.source_on_pixels import (
     Begun,
@@ -184,7 +184,7 @@ def test_a_climb_that_has_not_arrived_says_so(done):
 def test_rays_near_the_mesh_are_enough(done):
     problem, theta = done.problem, done.result.theta
     model = problem.space.build(theta)
-    near = problem.likelihood.within(*problem.likelihood.reach(model, 1.5))
+    near = problem.likelihood.within(*problem.likelihood.reach(problem.likelihood.away(model), 1.5))
     assert len(near.rays[0].pixels) < len(problem.likelihood.rays[0].pixels)
     assert float(near(model)) == pytest.approx(float(problem.likelihood(model)), abs=1e-7)
 
@@ -231,7 +231,7 @@ def test_places_alike_on_binned_data_are_told_apart_by_the_data_themselves(done)
     right = done.result.theta
     off = np.where([name == "mass.sie.einstein_radius" for name in bare.names], 0.5, 1.0) * right
     for first, other, score in ((off, right, 5.0), (right, off, 500.0)):  # the other is followed, and is not
-        near = bare.likelihood.within(*bare.likelihood.reach(bare.space.build(first), 1.5))
+        near = bare.likelihood.within(*reach(bare, bare.likelihood, first, 1.5))
         begun = Begun(near, Searched((Basin(first, 0.0), Basin(other, score)), right))
         settled = settle(bare, follow(bare, begun, lambda *_: None), lambda *_: None)
         best, rival = settled.search.basins
