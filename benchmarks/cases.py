@@ -70,6 +70,7 @@ READ: dict[str, Expected] = {
 }
 """Cases that need no fit."""
 FITS: dict[str, Expected] = {
+    "agn_in_lens": Expected("4", "NOT TRUSTED"),
     "brighter_neighbour": Expected("4", "NOT TRUSTED"),
     "mask_polarity_lenstronomy": Expected("3 3 3", "leaves out the brightest light.*--mask-is used"),
     "no_lens_light": Expected("4", "NOT TRUSTED"),
@@ -80,6 +81,9 @@ FITS: dict[str, Expected] = {
     "quasar_quad": Expected("4", "NOT TRUSTED"),
     "sky_pedestal": Expected("0", "the sky at the border of the image is 0.304"),
     "trusted_c03_psf_delta": Expected("3", "one pixel holds .* of its light"),
+    "trusted_c20_double_source_plane": Expected("4", "NOT TRUSTED"),
+    "trusted_i11_bar_ring": Expected("4", "NOT TRUSTED"),
+    "trusted_i13_tidal_tail": Expected("4", "NOT TRUSTED"),
     "trusted_c08_variance_named_sigma": Expected("3", "give --noise-is variance"),
     "uvfits_two_freqsel": Expected("0 0", "2 frequency setups"),
     "uvfits_two_sources": Expected("3 3", "give the lens as --field"),

@@ -7,14 +7,12 @@ import math
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
-
-import numpy as np
-from astropy import constants, units
-from astropy import cosmology as models
-from astropy.cosmology import FLRW, FlatLambdaCDM
+from typing import TYPE_CHECKING, Any
 
 from lensfit.errors import DataError
+
+if TYPE_CHECKING:
+    from astropy.cosmology import FLRW
 
 DEFAULT = "Planck18"
 """The cosmology where none is named."""
@@ -75,7 +73,8 @@ class Redshifts:
         """
         given = {name: said.get(name) for name in FIELDS}
         if given["redshift_lens"] is None and given["redshift_source"] is None:
-            cls.of(cosmology=given["cosmology"])
+            if given["cosmology"] is not None:
+                cls.of(cosmology=given["cosmology"])
             return None
         return cls.of(given["redshift_lens"], given["redshift_source"], given["cosmology"])
 
@@ -91,12 +90,14 @@ class Redshifts:
     @cached_property
     def model(self) -> FLRW:
         """The cosmology. Raises DataError where none has its name."""
+        from astropy import cosmology as models  # it takes long to load
+
         numbers = _FLAT.fullmatch(self.cosmology.strip())
         if numbers:
             hubble, matter = float(numbers[1]), float(numbers[2])
             if not (hubble > 0 and 0 < matter <= 1):
                 raise DataError(f"cosmology={self.cosmology!r}: H0 must be above 0 and Om0 between 0 and 1")
-            return FlatLambdaCDM(H0=hubble, Om0=matter)  # pyright: ignore[reportCallIssue]
+            return models.FlatLambdaCDM(H0=hubble, Om0=matter)  # pyright: ignore[reportCallIssue]
         if self.cosmology not in models.available:
             near = difflib.get_close_matches(self.cosmology, models.available, n=1, cutoff=0.4)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(models.available)}"
@@ -111,21 +112,23 @@ class Redshifts:
     @property
     def kpc_per_arcsec(self) -> float | None:
         """Kiloparsecs that an arcsec is at the lens."""
-        return None if self.lens is None else _length(self.model, self.lens, units.kpc)
+        return None if self.lens is None else _length(self.model, self.lens, "kpc")
 
     @property
     def pc_per_arcsec(self) -> float | None:
         """Parsecs that an arcsec is at the source."""
-        return None if self.source is None else _length(self.model, self.source, units.pc)
+        return None if self.source is None else _length(self.model, self.source, "pc")
 
     @property
     def critical_surface_density(self) -> float | None:
         """Sigma_cr = c^2 D_s / (4 pi G D_d D_ds) [Msun / kpc^2], D the angular diameter distances."""
         if self.lens is None or self.source is None:
             return None
+        from astropy import constants
+
         d, s, ds = self._distances()
-        found: Any = constants.c**2 * s / (4 * np.pi * constants.G * d * ds)  # pyright: ignore[reportAttributeAccessIssue]
-        return float(found.to_value(units.Msun / units.kpc**2))
+        found: Any = constants.c**2 * s / (4 * math.pi * constants.G * d * ds)  # pyright: ignore[reportAttributeAccessIssue]
+        return float(found.to_value("Msun / kpc2"))
 
     def mass(self, radius: float) -> float | None:
         """M = pi (D_d theta)^2 Sigma_cr [Msun]: projected, within an Einstein radius [arcsec]."""
@@ -137,7 +140,7 @@ class Redshifts:
         if self.lens is None or self.source is None:
             return None
         _, s, ds = self._distances()
-        ratio = float((s / ds).to_value(units.dimensionless_unscaled))
+        ratio = float((s / ds).to_value(""))
         return LIGHT_SPEED * math.sqrt(radius * ARCSEC * ratio / (4 * math.pi))
 
     def _distances(self) -> tuple[Any, Any, Any]:
@@ -148,7 +151,7 @@ class Redshifts:
         return d / (1 + self.lens), s / (1 + self.source), (s - d) / (1 + self.source)
 
 
-def _length(model: Any, redshift: float, unit: Any) -> float:
+def _length(model: Any, redshift: float, unit: str) -> float:
     return float(model.angular_diameter_distance(redshift).to_value(unit)) * ARCSEC
 
 
