@@ -70,7 +70,7 @@ READ: dict[str, Expected] = {
 }
 """Cases that need no fit."""
 FITS: dict[str, Expected] = {
-    "agn_in_lens": Expected("4", "NOT TRUSTED"),
+    "agn_in_lens": Expected("0", "INFO TRUSTED: all"),
     "brighter_neighbour": Expected("4", "NOT TRUSTED"),
     "mask_polarity_lenstronomy": Expected("3 3 3", "leaves out the brightest light.*--mask-is used"),
     "no_lens_light": Expected("4", "NOT TRUSTED"),

@@ -71,7 +71,8 @@ class Measures:
     over that where it is above. misfit: chi2 over the number of data and over the square of their scatter. pedestal:
     share of the PSF's light that is a constant below all of it. extra: variance of what a fit leaves on the arcs,
     correlations between neighbours counted in, over that of the noise as stated, no less than 1; of a source on pixels
-    times the square of `of_pixels.TAKEN_UP`.
+    times the square of `of_pixels.TAKEN_UP`. even: how bright the faintest part of the ring about the lens is, over the
+    brightest.
     """
 
     signal: float | None = None
@@ -82,6 +83,7 @@ class Measures:
     negative: float | None = None
     misfit: float | None = None
     extra: float | None = None
+    even: float | None = None
     noise: Noise | None = None
     left: Left | None = None
     pedestal: float | None = None

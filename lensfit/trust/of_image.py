@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from scipy.ndimage import gaussian_filter, uniform_filter
+from scipy.ndimage import gaussian_filter, maximum, uniform_filter
 
 from lensfit.compiled import compiled
 from lensfit.datasets.psf import pedestal_of
@@ -34,6 +34,8 @@ REACH = 3.0
 """Widths of the PSF over which residuals are taken to be correlated."""
 CHANCE = 2.0
 """Standard deviations by which their variance must exceed that of noise."""
+SECTORS = 12
+"""Parts of a ring that are compared."""
 NARROWEST = 0.7
 """Least width of the smoothing [pixels]: a narrower one smooths nothing."""
 
@@ -119,7 +121,20 @@ def of_image(term: Any, model: LensModel) -> Measures:
         pedestal=pedestal_of(psf),
         left=None if noise is None else remains(left, source, bright, max(noise.most, 1.0), psf),
         extra=on_arcs.extra(left, psf) if on_arcs.seen else None,
+        even=evenness(source * sigma, term.grid, model),
     )
+
+
+def evenness(lensed: np.ndarray, grid: Any, model: LensModel) -> float | None:
+    """How even a ring the lensed source (H, W) is about the first mass: the brightest place of the faintest of SECTORS
+    over that of the brightest. None where no mass has a place."""
+    centers = [mass.center for mass in model.mass.values() if mass.center is not None]
+    if not centers:
+        return None
+    x, y = (np.asarray(axis) - float(c) for axis, c in zip(grid.coordinates(), centers[0], strict=True))
+    sector = np.floor((np.arctan2(y, x) / (2 * np.pi) + 0.5) * SECTORS).astype(int) % SECTORS
+    brightest = maximum(lensed, sector, range(SECTORS))
+    return float(np.min(brightest) / max(np.max(brightest), 1e-300))
 
 
 def fewest_sky(model: LensModel) -> int:

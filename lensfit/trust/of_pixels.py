@@ -20,7 +20,7 @@ from lensfit.lensing.flux import mean_images
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
 from lensfit.trust.measures import Measures, Noise
-from lensfit.trust.of_image import OnArcs, scatter
+from lensfit.trust.of_image import OnArcs, evenness, scatter
 from lensfit.trust.of_visibilities import scatter as scatter_of_visibilities
 
 TAKEN_UP = 1.7
@@ -49,6 +49,7 @@ def of_images_on_pixels(term: Any, found: Reconstruction) -> Measures:
     return Measures(
         signal=signal_of(found), images=mean_images(found, term.grids[0]), negative=negative_light(term, found),
         noise=worst, pedestal=pedestal, extra=TAKEN_UP**2 * max(extra),
+        even=evenness(np.asarray(found.seen[0].source), term.grids[0], found.model),
     )
 
 

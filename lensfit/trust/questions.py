@@ -35,6 +35,9 @@ LEAST_IMAGES = 1.8
 """Mean number of images of the source's light below which the source is not one seen through a lens."""
 MOST_NEGATIVE = 0.05
 """Squared signal of a source where it is negative, over that where it is light, up to which it is a source."""
+MOST_EVEN = 0.6
+"""Brightest place of the faintest twelfth of a ring, over that of the brightest, from which on it may as well be a ring
+of stars: lenses, real and simulated, have at most 0.41, simulated galaxies that are none 0.4 to 0.97."""
 GAP = 10.0
 """Least difference in objective between the best basin and the next."""
 CHANCE, PEAK_SHARE = 1e-4, 0.12
@@ -201,6 +204,19 @@ def multiple_images(images: float) -> Answer:
     return images > LEAST_IMAGES, (
         f"the source's light is seen {images:.2f} times on average (more than {LEAST_IMAGES}: what is seen once are "
         "the arcs themselves)"
+    )
+
+
+@question("even ring", WITH_PSF, once=True, unknown="where the lens is, is not known")
+def ring_is_not_even(even: float, parts: tuple[Part, ...]) -> Answer:
+    """Have the arcs a shape that a ring of stars has not? Of several data their colours tell."""
+    told = f"the faintest part of the ring about the lens is {100 * even:.0f} % as bright as the brightest"
+    if len(parts) > 1:
+        return True, f"{told}, and further data tell whether it is one of stars"
+    most = f"less than {100 * MOST_EVEN:.0f} %"
+    return even < MOST_EVEN, (
+        f"{told} ({most})" if even < MOST_EVEN else
+        f"{told} ({most}): a ring of stars of the galaxy looks the same, and another band tells them apart"
     )
 
 
