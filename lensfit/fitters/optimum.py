@@ -40,7 +40,7 @@ PATIENCE = 5
 NEAR, SMALL = 0.3, 0.005
 """Gain in ln posterior of a damped Newton step that ends an ascent, and what one with the exact curvature may promise
 where it has arrived."""
-ROUNDS, FINISHING, FEW_HALVINGS = 3, 12, 8
+ROUNDS, FINISHING, FEW_HALVINGS = 5, 12, 8
 """How often the exact curvature is looked at, steps with each, and how often each is halved, at most."""
 FIRST_DAMPING, LONGEST = 0.1, 1.0
 """Damping of its first step, and the longest step of one number [widths of its prior]."""
