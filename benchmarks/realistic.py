@@ -106,6 +106,10 @@ def tell(out: Path, mass: str, seeds: range) -> None:
         known = fitted & trusted & (error < SLOPE_KNOWN)
         missed = np.abs(slope - np.array([t["slope"] or np.nan for t in truths])) / error
         lines |= {f"slope within {n} total errors": share(missed < n, known) for n in (1, 2)}
+    satellite = np.array([bool(t.get("satellite")) for t in truths])
+    for name, of in (("with a satellite", fitted & satellite), ("without", fitted & ~satellite)):
+        lines |= {f"within {n} total errors, {name}": share(pull < n, of) for n in (1, 2)}
+        lines[f"largest offset, {name}"] = f"{100 * np.max(off[of], initial=0.0):.2f} %"
     for name, line in lines.items():
         print(f"{name:45}{line}")
     print("checks that right fits failed:", _reasons(table[right & ~trusted]))

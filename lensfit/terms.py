@@ -18,7 +18,7 @@ from jax import lax
 from lensfit.errors import ModelError
 from lensfit.grid import Grid
 from lensfit.model import Models
-from lensfit.pytree import pytree, replace
+from lensfit.pytree import pytree
 from lensfit.space import Space
 
 RIDGE = 1e-11
@@ -441,7 +441,7 @@ class Sum(LeastSquares):
         wider = {name: term.wider_psf(share) for name, term in self.terms.items()}
         if all(term is None for term in wider.values()):
             return None
-        return replace(self, terms={name: wider[name] or term for name, term in self.terms.items()})
+        return Sum(terms={name: wider[name] or term for name, term in self.terms.items()})
 
     def capped(self, most: int) -> Sum:
         """The same with at most so many sub-pixels per axis in each image: faster, less accurate."""

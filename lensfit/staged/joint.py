@@ -187,12 +187,12 @@ def fit_family(
     known[joint.shown] = point.amplitudes
     variants = [_variant("as fitted", joint, own, joint.shown, theta, known, float(point.chi2))]
 
-    def fit(start: np.ndarray, free: np.ndarray, shown: np.ndarray, iterations: int) -> Point:
-        return joint.tally.descend(wide, likelihood, start, free, iterations, 1.0, GROUPS, shown).point
+    def fit(start: np.ndarray, free: np.ndarray, shown: np.ndarray, iterations: int, term: Any = likelihood) -> Point:
+        return joint.tally.descend(wide, term, start, free, iterations, 1.0, GROUPS, shown).point
 
     wider = likelihood.wider_psf(WIDER_PSF)
     if wider is not None:
-        end = joint.tally.descend(wide, wider, theta, own, 10, 1.0, GROUPS, joint.shown).point
+        end = fit(theta, own, joint.shown, 10, wider)
         name = f"PSF {100 * WIDER_PSF:.0f} % wider"
         variants.append(_variant(name, joint, own, joint.shown, end.theta, end.amplitudes, float(end.chi2)))
     held = {k: p.typical for k, p in enumerate(wide.parameters) if p.group == "mass" and p.typical is not None}

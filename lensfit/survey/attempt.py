@@ -87,10 +87,9 @@ def attempt(job: Job, lens: Lens, token: str) -> Outcome:
 def _lighten() -> None:
     """Let go of the programs of lenses that are done, where they fill the memory: each that looks different has some
     hundred MB of its own."""
-    import psutil
-
-    if psutil.Process().memory_info().rss > HEAVY:
-        from lensfit.compiled import forget
+    worker = _worker()
+    if worker is not None and worker.monitor.get_process_memory() > HEAVY:
+        from lensfit.compiled import forget  # the client needs none of it
 
         forget()
         gc.collect()
@@ -194,13 +193,20 @@ def watched(path: Path, timeout: float | None) -> Iterator[None]:
     path.unlink()
 
 
-def _note_memory(file: IO[str], ended: threading.Event) -> None:
-    """Note down when this worker comes near its limit, of which dask's nanny then ends it."""
+def _worker() -> Any:
+    """The worker of dask that this process is, None where it is none."""
     from distributed import get_worker
 
     try:
-        worker = get_worker()
-    except ValueError:  # no worker of dask
+        return get_worker()
+    except ValueError:
+        return None
+
+
+def _note_memory(file: IO[str], ended: threading.Event) -> None:
+    """Note down when this worker comes near its limit, of which dask's nanny then ends it."""
+    worker = _worker()
+    if worker is None:
         return
     limit = worker.memory_manager.memory_limit
     noted = NEAR_LIMIT * (limit or 0)

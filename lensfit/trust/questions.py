@@ -213,11 +213,10 @@ def ring_is_not_even(even: float, parts: tuple[Part, ...]) -> Answer:
     told = f"the faintest part of the ring about the lens is {100 * even:.0f} % as bright as the brightest"
     if len(parts) > 1:
         return True, f"{told}, and further data tell whether it is one of stars"
-    most = f"less than {100 * MOST_EVEN:.0f} %"
-    return even < MOST_EVEN, (
-        f"{told} ({most})" if even < MOST_EVEN else
-        f"{told} ({most}): a ring of stars of the galaxy looks the same, and another band tells them apart"
-    )
+    told = f"{told} (less than {100 * MOST_EVEN:.0f} %)"
+    if even < MOST_EVEN:
+        return True, told
+    return False, f"{told}: a ring of stars of the galaxy looks the same, and another band tells them apart"
 
 
 @question("light", ("pixels image",), unknown="where the source is negative is not known")

@@ -102,7 +102,7 @@ def test_many_that_offend():
 @settings(max_examples=40)
 @given(seed=st.integers(0, 10**6))
 def test_images_that_are_nearly_one_another(engine, seed):
-    """Gaussians in steps of a fifth in size, two families of them: the exchanges go round, and yet it ends."""
+    """Gaussians in steps of a third in size, two families of them: the exchanges go round, and yet it ends."""
     rng = np.random.default_rng(seed)
     r = np.hypot(*np.meshgrid(np.linspace(-3, 3, 40), np.linspace(-3, 3, 40)))
     sizes = 0.05 * 1.35 ** np.arange(12)
