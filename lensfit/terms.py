@@ -284,6 +284,11 @@ class Evidence(Term):
     def reconstruct(self, model: Any) -> Any:
         """The source with its uncertainty, see `lensfit.likelihood.reconstruction.Reconstruction`."""
 
+    def less_source(self, found: Any) -> LeastSquares | None:
+        """The data less the lensed source of a reconstruction, for a fit of lens light alone; None where it knows none.
+        """
+        return None
+
     def away(self, model: Any) -> tuple[jax.Array, ...]:
         """How far rays end from the middle of the mesh of a model of numbers, over half of what it covers; for each of
         `grids`, none where rays are followed everywhere in any case."""

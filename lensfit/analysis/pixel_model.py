@@ -4,7 +4,7 @@ its priors, and lens light that keeps its shape.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, cast
 
 import jax
@@ -201,11 +201,14 @@ def _penalty(source: PixelSource, values: jax.Array) -> jax.Array:
     return regularisation(source).penalty(jnp.ravel(values))
 
 
-def pixel_model(model: LensModel, result: FitResult, source: PixelSource) -> LensModel:
+def pixel_model(
+    model: LensModel, result: FitResult | Mapping[str, float], source: PixelSource
+) -> LensModel:
     """The model of a parametric fit with `source` in place of its sources.
 
-    The mass keeps its priors. The lens light keeps the shape that it had in the fit; its amplitudes, and the
-    sky's, are `Solved`. Where a prior of the mass is centred on the light, it is centred on what was fitted.
+    The mass keeps its priors. The lens light keeps the shape that it had in the fit, whose values are asked for by
+    name; its amplitudes, and the sky's, are `Solved`. Where a prior of the mass is centred on the light, it is centred
+    on what was fitted.
     """
     bare = replace(solve_amplitudes(model), source={})
     paths, structure = jax.tree_util.tree_flatten_with_path(bare, is_leaf=_is_leaf)
@@ -222,7 +225,7 @@ def _is_leaf(node: Any) -> bool:
 class _Holder:
     """Puts fitted numbers in place of priors, everywhere but in the mass."""
 
-    def __init__(self, leaves: list[tuple[Any, Any]], result: FitResult) -> None:
+    def __init__(self, leaves: list[tuple[Any, Any]], result: FitResult | Mapping[str, float]) -> None:
         self.values: dict[tuple[str, int], float] = {}
         self.free: set[str] = set()
         self.made: dict[str, Prior] = {}

@@ -31,6 +31,12 @@ Extent = Callable[[object], tuple[float, float, float]]
 """Centre x, y and half-width [arcsec] of what a mass of numbers makes of the arcs in the source plane."""
 
 
+def within_reach(problem: Problem, theta: np.ndarray) -> Evidence:
+    """The term of a problem that follows only rays which may be lensed source at theta (n,)."""
+    every = cast(Evidence, problem.likelihood)
+    return every.within(*reach(problem, every, theta, MARGIN))
+
+
 @dataclasses.dataclass(frozen=True)
 class Reached:
     """How far a search came: from which start, the end of its steps, the ends of all others that may be right (of

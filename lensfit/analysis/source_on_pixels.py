@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.analysis.analysis import Analysis
+from lensfit.analysis.pixel_ascents import Begun, Followed, Settled, all_followed, follow, settle
 from lensfit.analysis.pixel_model import (
     NAME,
     STRENGTH,
@@ -23,12 +24,13 @@ from lensfit.analysis.pixel_model import (
     neighbour,
     pixel_model,
     pixel_source,
-    reach,
 )
-from lensfit.analysis.pixel_search import MARGIN, Reached, search
+from lensfit.analysis.pixel_search import FEW, Reached, search, within_reach
+from lensfit.analysis.satellite import Satellite, asked_satellites, with_satellite
 from lensfit.errors import ModelError
-from lensfit.fitters.laplace import Bend, height, laplace
-from lensfit.fitters.optimum import Climb, ascend, finish
+from lensfit.fitters.laplace import height, laplace
+from lensfit.fitters.lm import descend
+from lensfit.fitters.optimum import Climb, ascend
 from lensfit.fitters.result import Basin, Clock, FitResult, Search, Variant, result_of
 from lensfit.lensing import einstein_radius_of, whole_field
 from lensfit.likelihood.reconstruction import Reconstruction
@@ -37,11 +39,10 @@ from lensfit.problem import Problem
 from lensfit.profiles import PixelSource
 from lensfit.progress import Progress
 from lensfit.pytree import replace
+from lensfit.space import Space, solve_amplitudes
 from lensfit.staged.second_source import ONE_SOURCE, TWO_SOURCES
 from lensfit.terms import Evidence
 from lensfit.trust import examine
-from lensfit.trust.facts import AGREE
-from lensfit.trust.questions import GAP
 
 logger = logging.getLogger("lensfit")
 
@@ -49,9 +50,11 @@ STANDS_OUT = 5.0
 """Normalised residual from which on it is told where it is."""
 BETTER = 10.0
 """Gain in ln evidence from which on a neighbouring mesh is to be asked for."""
-CLOSE, FOLLOWED = 100.0, 2
-"""How much higher than the best's the score of another end on binned data may be for it to be followed on the data
-themselves, and how many are."""
+ASKED, LIGHTS = 25.0, 6
+"""Gain in ln posterior, over chi2/N where that is more than 1, from which on the lens light is fitted again and a
+satellite is one; and how often at most the former."""
+NO_SATELLITE = "no satellite"
+"""The neighbour of a fit with one."""
 OPTIONS = {"pixels": "--mesh-pixels", "regularisation": "--regularisation"}
 
 
@@ -103,19 +106,97 @@ def try_on_pixels(candidates: tuple[Analysis, ...], mesh: Mesh, progress: Progre
     best = max(range(len(candidates)), key=lambda k: reached[k].rank)
     begun = _begun(held[best], coarse[best], reached[best])
     followed = follow(held[best].bare, begun, _part(progress, "source on pixels", 0.3))
-    return Tried(candidates[best], held[best], mesh, clock, followed)
+    tried = _light_again(Tried(candidates[best], held[best], mesh, clock, followed), progress)
+    return _with_satellite(tried, progress)
+
+
+def _light_again(tried: Tried, progress: Progress) -> Tried:
+    """The same with the shape of the lens light fitted again, to the data less the source on pixels, and the source to
+    that light, in turn while ln posterior rises by far: bright arcs turn the light of a fit of profiles."""
+    space = Space.of(replace(solve_amplitudes(tried.before.problem.model), mass={}, source={}))
+    light = dict(zip(tried.before.fitted.names, tried.before.fitted.theta.tolist(), strict=True))
+    held, end, theta, asked, rounds = tried.held, tried.followed.end, tried.theta, tried.asked, 0
+    free = np.ones(space.ndim, bool)
+    while rounds < LIGHTS and space.ndim:
+        term = cast(Evidence, held.whole.likelihood).less_source(held.whole.reconstruct(theta))
+        if term is None:
+            break
+        start = np.array([light[name] for name in space.names])
+        was, now = (descend(space, term, start, free, steps, 1.0, ("light",)).point for steps in (0, 20))
+        if not 0.5 * float(was.chi2 - now.chi2) > asked:
+            break
+        light |= dict(zip(space.names, np.asarray(now.theta).tolist(), strict=True))
+        source = cast(LensModel, held.whole.model).pixels()[NAME]
+        model = pixel_model(cast(LensModel, tried.before.problem.model), light, source)
+        again = LightHeld.of(Problem(model, held.whole.likelihood))
+        there = ascend(again.bare.space, within_reach(again.bare, theta), np.asarray(again.bare.to_z(theta)))
+        logger.info("source on pixels: ln posterior %+.1f with light again", there.log_posterior - end.log_posterior)
+        if not there.log_posterior > end.log_posterior + asked:
+            break
+        held, end, theta, rounds = again, there, np.asarray(again.whole.to_theta(there.z)), rounds + 1
+    if not rounds:
+        return tried
+    found = tried.followed.begun.search
+    basins = (Basin(theta, -2 * end.log_posterior), *found.basins[1:])
+    begun = Begun(within_reach(held.bare, theta), Search(basins, found.other))
+    followed = follow(held.bare, begun, _part(progress, "lens light again", 0.35))
+    gain = followed.end.log_posterior - tried.followed.end.log_posterior
+    told = f"the lens light, fitted again beside the source on pixels, raised ln posterior by {gain:.1f}"
+    return dataclasses.replace(tried, held=held, followed=followed, notes=(told,))
+
+
+def _with_satellite(tried: Tried, progress: Progress) -> Tried:
+    """The same with a satellite, where that raises ln posterior by far: of several a few steps say which one does."""
+    bare, before = tried.held.bare, tried.followed
+    seen = [one for one in asked_satellites(bare, before.near, before.end.z) if one.promise > tried.asked]
+    if not seen:
+        return tried
+    few = [_begun_with(tried, one) for one in seen]
+    held, values, end = max(few, key=lambda one: one[2].log_posterior)
+    if not end.log_posterior > before.end.log_posterior:
+        return tried
+    found = before.begun.search
+
+    def there(theta: np.ndarray) -> np.ndarray:
+        known = dict(zip(tried.problem.names, theta.tolist(), strict=True)) | values
+        return np.array([known[name] for name in held.whole.names])
+
+    first = Basin(np.asarray(held.whole.to_theta(end.z)), -2 * end.log_posterior)
+    others = (Basin(there(b.theta), b.score) for b in found.basins[1:])
+    begun = Begun(within_reach(held.bare, first.theta), Search((first, *others), there(found.other)))
+    followed = follow(held.bare, begun, _part(progress, "satellite", 0.4))
+    gain = followed.end.log_posterior - before.end.log_posterior
+    logger.info("source on pixels: ln posterior %+.1f with a satellite", gain)
+    if not gain > tried.asked:
+        return tried
+    told = f"a satellite, seen by its mass, raised ln posterior by {gain:.1f}"
+    without = tried.variant(NO_SATELLITE)
+    return dataclasses.replace(tried, held=held, followed=followed, notes=(*tried.notes, told), without=without)
+
+
+def _begun_with(tried: Tried, seen: Satellite) -> tuple[LightHeld, dict[str, float], Climb]:
+    """The problem with a satellite, where that begins, and few steps from there."""
+    held = LightHeld.of(with_satellite(tried.problem, seen.mass))
+    known = dict(zip(tried.problem.names, tried.theta.tolist(), strict=True)) | seen.values
+    theta = np.array([known[name] for name in held.whole.names])
+    end = ascend(held.bare.space, within_reach(held.bare, theta), np.asarray(held.bare.to_z(theta)), FEW)
+    gain = end.log_posterior - tried.followed.end.log_posterior
+    logger.info("source on pixels: %s: ln posterior +%.1f promised, %+.1f in few steps", seen.where, seen.promise, gain)
+    return held, seen.values, end
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Tried:
     """A source on pixels near its optimum, without errors and neighbours yet: the parametric analysis whose light it
-    has, and where ascents came to."""
+    has, where ascents came to, what is to be said of it, and where a satellite was added, the same without it."""
 
     before: Analysis
     held: LightHeld
     mesh: Mesh
     clock: Clock
     followed: Followed
+    notes: tuple[str, ...] = ()
+    without: Variant | None = None
 
     @property
     def problem(self) -> Problem:
@@ -127,13 +208,20 @@ class Tried:
         """(n,) where the highest ascent ended."""
         return np.asarray(self.problem.to_theta(self.followed.end.z))
 
+    @property
+    def asked(self) -> float:
+        """Gain in ln posterior from which on more is asked for."""
+        return ASKED * max(1.0, self.variant("").chi2 / self.problem.likelihood.data_count)
+
     def variant(self, name: str) -> Variant:
         """The fit that it would be, as a neighbour of another one."""
         return _variant(name, self.held, self.followed.near, self.followed.end.z)[0]
 
     def finished(self, progress: Progress) -> Analysis:
         """The analysis with its source on pixels, at the optimum."""
-        result = fit_on_pixels(self.held, self.before.fitted, self.mesh, self.clock, progress, self.followed)
+        others = () if self.without is None else (self.without,)
+        result = fit_on_pixels(self.held, self.before.fitted, self.mesh, self.clock, progress, self.followed, others)
+        result = dataclasses.replace(result, notes=(*result.notes, *self.notes))
         fields = dataclasses.fields(self.mesh)
         asked = {f.name: getattr(self.mesh, f.name) for f in fields if getattr(self.mesh, f.name) != f.default}
         section = dataclasses.replace(self.before.fit, source="pixels", mesh=asked or None)
@@ -164,28 +252,15 @@ def _begun(held: LightHeld, coarse: Problem, reached: Reached) -> Begun:
 
     ends = (reached.end, *sorted(reached.ends, key=lambda end: -end.log_posterior))
     basins = tuple(Basin(there(end), -2 * end.log_posterior) for end in ends)
-    return Begun(_near(held.bare, basins[0].theta), Search(basins, there(reached.other)))
-
-
-def _near(problem: Problem, theta: np.ndarray) -> Evidence:
-    """The term that follows only rays which may be lensed source at theta (n,)."""
-    every = cast(Evidence, problem.likelihood)
-    return every.within(*reach(problem, every, theta, MARGIN))
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Begun:
-    """Where a source on pixels begins: what the searches on binned data and a coarse mesh found, and the term that
-    follows rays only where they may be lensed source at the best of it."""
-
-    near: Evidence
-    search: Search
+    return Begun(within_reach(held.bare, basins[0].theta), Search(basins, there(reached.other)))
 
 
 def fit_on_pixels(
-    held: LightHeld, start: FitResult, mesh: Mesh, clock: Clock, progress: Progress, followed: Followed
+    held: LightHeld, start: FitResult, mesh: Mesh, clock: Clock, progress: Progress, followed: Followed,
+    beside: tuple[Variant, ...] = (),
 ) -> FitResult:
-    """The optimum of ln evidence where ascents came to, with errors, spread and trust; start is the parametric result.
+    """The optimum of ln evidence where ascents came to, with errors, spread and trust; start is the parametric result,
+    and what stands beside are further neighbours.
     """
     problem, bare = held.whole, held.bare
     settled = settle(bare, followed, _part(progress, "source on pixels", 0.4))
@@ -202,7 +277,7 @@ def fit_on_pixels(
     radius = einstein_radius_of(start.model.only(), whole_field(problem.likelihood.grids[0]))
     told = f"parametric fit: Einstein radius {radius:.4f} arcsec, chi2 {start.chi2:.1f}"
     variants, others = _neighbours(held, settled.near, first, found, mesh, progress)
-    variants = (*variants, *as_high(held, settled), *_profiles(start))
+    variants = (*variants, *beside, *as_high(held, settled), *_profiles(start))
     notes = (told, *start.notes, *describe_residuals(problem.likelihood, found), *others)
     height = first.log_likelihood + float(problem.log_prior(theta))
     width = 0.5 * (problem.ndim * np.log(2 * np.pi) + float(np.linalg.slogdet(first.covariance)[1]))
@@ -218,112 +293,6 @@ def beside(problem: Problem, start: FitResult) -> np.ndarray:
     """theta (n,) of an earlier result, what it does not have in the middle of its prior."""
     middle = np.asarray(problem.to_theta(np.zeros(problem.ndim)))
     return np.array([start[n] if n in start.names else m for n, m in zip(problem.names, middle, strict=True)])
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Settled:
-    """Where ascents on the data themselves came to: the optimum, how ln posterior bends there, the term that this is
-    of, what the search found, and theta (n,) of other optima that are as high."""
-
-    end: Climb
-    curvature: Bend
-    near: Evidence
-    search: Search
-    alike: tuple[np.ndarray, ...]
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Followed:
-    """Where ascents on the data themselves came to, from the best of a search and from others that are `close` to it.
-
-    starts: theta (n,). ends, nears: where each came to, and the term that followed its rays. best: the number of the
-    highest; the end of the other search, which may be one that is not right, is none of these unless it is close.
-    """
-
-    begun: Begun
-    close: list[Basin]
-    starts: list[np.ndarray]
-    ends: list[Climb]
-    nears: list[Evidence]
-    best: int
-
-    @property
-    def end(self) -> Climb:
-        """The highest."""
-        return self.ends[self.best]
-
-    @property
-    def near(self) -> Evidence:
-        """The term of the highest."""
-        return self.nears[self.best]
-
-
-def follow(problem: Problem, begun: Begun, told: Callable[[float, int], None]) -> Followed:
-    """Ascents on the data themselves from the ends of a search on binned data.
-
-    There two places can look alike that the data tell apart: of the ends, those elsewhere and not much lower are
-    followed too, and that of the other search.
-    """
-    first, *others = begun.search.basins
-    field = whole_field(problem.likelihood.grids[0])
-
-    def radius(theta: np.ndarray) -> float:
-        return einstein_radius_of(problem.space.build(jnp.asarray(theta)).only(), field)
-
-    here = radius(first.theta)
-    elsewhere = lambda theta: abs(radius(theta) / here - 1) > AGREE  # noqa: E731
-    close = [b for b in others if b.score < first.score + CLOSE and elsewhere(b.theta)][:FOLLOWED]
-    starts = [first.theta, *(b.theta for b in close)]
-    other = begun.search.other
-    if elsewhere(other) and not any(np.array_equal(other, theta) for theta in starts):
-        starts.append(other)
-    nears = [begun.near, *(_near(problem, theta) for theta in starts[1:])]
-    ends = [
-        ascend(problem.space, near, np.asarray(problem.to_z(theta)), told=told)
-        for theta, near in zip(starts, nears, strict=True)
-    ]
-    best = max(range(1 + len(close)), key=lambda k: ends[k].log_posterior)
-    if not _all_followed(nears[best], problem, ends[best]):
-        nears[best] = cast(Evidence, problem.likelihood)
-        ends[best] = ascend(problem.space, nears[best], ends[best].z, told=told)
-    return Followed(begun, close, starts, ends, nears, best)
-
-
-def settle(problem: Problem, followed: Followed, told: Callable[[float, int], None]) -> Settled:
-    """The optimum that Newton's steps reach from the highest of several ends."""
-    end, found, near = _finished(problem, followed.near, followed.end, told)
-    basins = [Basin(np.asarray(problem.to_theta(one.z)), -2 * one.log_posterior) for one in (end, *followed.ends)]
-    basins[1 + followed.best] = basins[0]
-    first, *others = followed.begun.search.basins
-    higher = basins[1].score - first.score
-    left = [dataclasses.replace(b, score=b.score + higher) for b in others if b not in followed.close]
-    other = followed.begun.search.other
-    again = next((k for k, theta in enumerate(followed.starts) if np.array_equal(other, theta)), 0)
-    rivals = [basin for basin in basins if basin is not basins[0]]
-    same = basins[1 : 2 + len(followed.close)]
-    alike = [b.theta for b in same if b is not basins[0] and b.score < basins[0].score + GAP]
-    return Settled(end, found, near, Search((basins[0], *rivals, *left), basins[1 + again].theta), tuple(alike))
-
-
-def _finished(
-    problem: Problem, near: Evidence, end: Climb, told: Callable[[float, int], None]
-) -> tuple[Climb, Bend, Evidence]:
-    """The optimum near the end of an ascent, the curvature there, and the term that it is of: all rays are followed if
-    some that `near` leaves out have come to end on the mesh."""
-    found = None
-    while found is None or not _all_followed(near, problem, end):
-        if not _all_followed(near, problem, end):
-            near = cast(Evidence, problem.likelihood)
-            end = ascend(problem.space, near, end.z, told=told)
-        end, found = finish(problem.space, near, end)
-    return end, found, near
-
-
-def _all_followed(near: Evidence, problem: Problem, end: Climb) -> bool:
-    """Whether the term follows all the rays that end on the mesh."""
-    theta, whole = problem.to_theta(end.z), cast(Evidence, problem.likelihood)
-    pairs = zip(reach(problem, near, theta, 1.0), reach(problem, whole, theta, 1.0), strict=True)
-    return all(np.array_equal(followed, every) for followed, every in pairs)
 
 
 def _neighbours(
@@ -343,7 +312,7 @@ def _neighbours(
         theta = np.where([n == STRENGTH for n in other.whole.names], strength, beside(other.whole, first))
         told = _part(progress, name, 0.5 + 0.25 * number)
         end = ascend(other.bare.space, near, np.asarray(other.bare.to_z(theta)), told=told)
-        if not _all_followed(near, other.bare, end):
+        if not all_followed(near, other.bare, end):
             near = cast(Evidence, other.bare.likelihood)
             end = ascend(other.bare.space, near, end.z, told=told)
         variant, log_likelihood = _variant(name, other, near, end.z)
@@ -358,7 +327,7 @@ def as_high(held: LightHeld, settled: Settled) -> list[Variant]:
     found = []
     for number, theta in enumerate(settled.alike):
         name = "another optimum" if number == 0 else f"another optimum, {number + 1}"
-        found.append(_variant(name, held, _near(held.bare, theta), np.asarray(held.bare.to_z(theta)))[0])
+        found.append(_variant(name, held, within_reach(held.bare, theta), np.asarray(held.bare.to_z(theta)))[0])
     return found
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from lensfit.compiled import compiled
 from lensfit.errors import FitError
+from lensfit.model import LensModel
 from lensfit.problem import Problem, log_posterior
 from lensfit.pytree import pytree, replace
 from lensfit.space import Space
@@ -278,12 +279,18 @@ def _bending(space: Space, likelihood: Any, z: jax.Array, found: Any) -> jax.Arr
         return likelihood.lensed(space.build(space.to_theta(z)), found.s[:size])
 
     _, push = jax.linearize(lensed, z)
-    across, own = likelihood.products(model, jax.vmap(push)(jnp.eye(len(z))))
+    return unanswered(likelihood, model, found, jax.vmap(push)(jnp.eye(len(z)))) + jnp.eye(len(z))
+
+
+def unanswered(likelihood: Any, model: LensModel, found: Any, images: tuple[jax.Array, ...]) -> jax.Array:
+    """Products (m, m) of what m changes of the lensed source, `images` (m, H, W) of each dataset, leave where
+    coefficients and amplitudes of a solution that is found for the model answer them."""
+    across, own = likelihood.products(model, images)
     across = jnp.where(found.moving[:, None], across, 0.0)
     moving = found.moving[:, None] & found.moving
     system = jnp.where(moving, found.system, jnp.diag(jnp.where(found.moving, 0.0, 1.0)))
     own = own - across.T @ jax.scipy.linalg.solve(system, across, assume_a="pos")
-    return 0.5 * (own + own.T) + jnp.eye(len(z))
+    return 0.5 * (own + own.T)
 
 
 def whitening_of(curvature: np.ndarray) -> np.ndarray:

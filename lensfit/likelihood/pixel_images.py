@@ -168,6 +168,11 @@ class PixelImagingLikelihood(Evidence):
         flags = (True,) * (len(firm) + more) + (False,) * len(free)
         return replace(self, held=tuple(held), held_positive=flags), replace(model, light={}, sky=0.0), places
 
+    def less_source(self, found: Reconstruction) -> ImagingLikelihood | None:
+        """See `Evidence.less_source`; of one image."""
+        image, *others = self.images
+        return None if others else image.minus(np.asarray(found.seen[0].source) * np.asarray(image.inverse_noise))
+
     def coefficients(self, model: LensModel) -> int:
         """See `Evidence.coefficients`."""
         return pixels_of(model)[0].pixels ** 2

@@ -26,7 +26,8 @@ from lensfit.trust.of_visibilities import scatter as scatter_of_visibilities
 TAKEN_UP = 1.7
 """Factor of the errors for what a free source takes up of anything that no model explains, and for how it moves the
 mass by being held smooth: residuals do not show it. Of simulated lenses, seeds 13 to 51 of benchmarks/realistic.py, two
-thirds of the slopes and Einstein radii come out within it."""
+thirds of the slopes and Einstein radii come out within it; of visibilities, whose sources are held smooth as well, it
+is taken over from there."""
 
 PROFILES: dict[str, Callable[[Any], Any]] = {
     "pixels image": lambda term: term.images[0],
@@ -56,7 +57,8 @@ def of_images_on_pixels(term: Any, found: Reconstruction) -> Measures:
 def of_visibilities_on_pixels(term: Any, found: Reconstruction) -> Measures:
     """The evidence for a reconstruction in the visibilities of a term."""
     noise = scatter_of_visibilities(float(found.solution.chi2), term.data_count)
-    return Measures(signal=signal_of(found), images=mean_images(found, term.grids[0]), noise=noise)
+    images = mean_images(found, term.grids[0])
+    return Measures(signal=signal_of(found), images=images, noise=noise, extra=TAKEN_UP**2)
 
 
 def signal_of(found: Reconstruction) -> float:

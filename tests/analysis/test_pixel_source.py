@@ -11,17 +11,11 @@ from run_files import PIXEL_FILES, SAMPLE_FILES
 import lensfit
 from lensfit import cli
 from lensfit.analysis import Analysis, Mesh, Search, SourceOnPixels
+from lensfit.analysis.pixel_ascents import Begun, follow, settle
 from lensfit.analysis.pixel_model import Arcs, LightHeld, extent_of, neighbour, pixel_model, pixel_source, reach
 from lensfit.analysis.pixel_search import search
-from lensfit.analysis.source_on_pixels import (
-    Begun,
-    as_high,
-    beside,
-    describe_neighbour,
-    describe_residuals,
-    follow,
-    settle,
-)
+from lensfit.analysis.satellite import _responses, with_satellite
+from lensfit.analysis.source_on_pixels import as_high, beside, describe_neighbour, describe_residuals
 from lensfit.cli import main
 from lensfit.datasets import write_imaging
 from lensfit.errors import FitError, ModelError
@@ -35,9 +29,9 @@ from lensfit.lensing import Field, einstein_radius_of, image_positions, whole_fi
 from lensfit.lensing.flux import FAINTEST, half_light_radius, mean_images
 from lensfit.likelihood.pixel_images import PixelImagingLikelihood
 from lensfit.model import LensModel
-from lensfit.priors import Uniform
+from lensfit.priors import Normal, Uniform
 from lensfit.problem import Problem
-from lensfit.profiles import SIE, Sersic, Shear
+from lensfit.profiles import SIE, SIS, Sersic, Shear
 from lensfit.progress import silent
 from lensfit.pytree import replace
 from lensfit.results import read_document
@@ -385,3 +379,45 @@ def test_the_command_samples_a_source_on_pixels_and_so_does_python(imaging, tmp_
     python = lensfit.analyse(tmp_path / "data", fitter=sampler, seed=1, source="pixels", mesh=mesh, progress=silent)
     same(read_document(python.save(tmp_path / "python")), result)
     assert (tmp_path / "python" / "recipe.toml").read_text() == (tmp_path / "run" / "recipe.toml").read_text()
+
+
+def test_what_a_satellite_would_gain_is_told_by_slope_and_curvature(done):
+    held = LightHeld.of(done.problem)
+    z = np.asarray(held.bare.to_z(done.result.theta))
+    places = np.array([[0.7, 0.3], [-0.5, 0.9]])
+    slope, curvature = (np.asarray(a) for a in _responses(held.bare.space, held.bare.likelihood, z, *places.T))
+    n = len(z)
+    for k, (x, y) in enumerate(places):
+        both = with_satellite(held.bare, SIS(center_x=x, center_y=y, einstein_radius=Normal(mean=0.0, sigma=1.0)))
+        known = dict(zip(done.problem.names, done.result.theta, strict=True))
+
+        def at(radius, both=both, known=known):
+            theta = np.array([known.get(name, radius) for name in both.names])
+            return both.log_likelihood(theta)
+
+        step = 1e-4
+        np.testing.assert_allclose((at(step) - at(-step)) / (2 * step), slope[k], rtol=1e-3, atol=0.5)
+    own = np.array(height(held.bare.space, held.bare.likelihood, z).curvature)
+    np.testing.assert_allclose(curvature[:n, :n] + np.eye(n), own, rtol=1e-8, atol=1e-8 * np.abs(own).max())
+    assert np.all(np.linalg.eigvalsh(curvature) > -1e-8 * np.abs(curvature).max())
+
+
+def test_a_lens_alone_asks_for_no_satellite(done):
+    assert not [name for name in done.result.names if "satellite" in name]
+
+
+def test_a_satellite_is_found_by_its_mass(imaging):
+    satellite = SIS(center_x=0.75, center_y=0.45, einstein_radius=0.06)
+    lens = replace(LENS, mass={**LENS.mass, "satellite": satellite})
+    instrument = Instrument(pixel_scale=0.05, psf=np.asarray(imaging.psf), exposure_time=500.0, gain=1.0, sky=0.1,
+                            read_noise=5.0, unit="e/s")  # fmt: skip
+    data = simulate_imaging(lens, instrument, (60, 60), seed=4).circular_mask(1.4)
+    steps = Search(), SourceOnPixels(Mesh(pixels=16))
+    result = Analysis.begin(data, parametric, seed=1).along(steps, silent).result
+    assert "no satellite" in [v.name for v in result.variants]
+    for name in ("center_x", "center_y", "einstein_radius"):
+        found, error = result[f"mass.satellite.{name}"], result.errors[result.index(f"mass.satellite.{name}")]
+        assert abs(found - float(getattr(satellite, name))) < 4 * error < 0.5
+    field = Field(0.0, 0.0, 1.5)
+    radius = einstein_radius_of(result.model.only(), field)
+    assert radius == pytest.approx(einstein_radius_of(lens.only(), field), rel=0.01)
