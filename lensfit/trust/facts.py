@@ -238,9 +238,9 @@ class _Radii:
 
 def _wrong_with_the_mass(problem: Problem, parametric: FitResult) -> tuple[str, ...]:
     """What failed in a fit of profiles that a source on pixels, `problem`, says nothing about: where its masses are far
-    out in their priors, and the checks `OF_THE_MASS`."""
+    out in their priors, and the checks `OF_THE_MASS`. A satellite that was added is none of its masses."""
     middle = np.asarray(problem.to_theta(np.zeros(problem.ndim)))
-    masses = [p.group == "mass" for p in problem.space.parameters]
+    masses = [p.group == "mass" and p.name in parametric.names for p in problem.space.parameters]
     there = [parametric[n] if mass else m for n, m, mass in zip(problem.names, middle, masses, strict=True)]
     z = np.asarray(problem.to_z(np.array(there)))
     far = tuple(f"{problem.names[k]} = {there[k]:.4g}, {z[k]:+.1f} widths out in its prior"
