@@ -27,6 +27,7 @@ import lensfit
 
 RIGHT, ERRORS, WRONG = 0.03, 3.0, 0.2
 SLOPE_KNOWN = 0.2
+FOUND, PIXELS = "mass.satellite.einstein_radius", "source.pixels.strength"
 SIGNAL = (30.0, 53.0)
 """About a signal over noise of 40 in the brightest pixel of the arcs."""
 
@@ -110,6 +111,7 @@ def tell(out: Path, mass: str, seeds: range) -> None:
     for name, of in (("with a satellite", fitted & satellite), ("without", fitted & ~satellite)):
         lines |= {f"within {n} total errors, {name}": share(pull < n, of) for n in (1, 2)}
         lines[f"largest offset, {name}"] = f"{100 * np.max(off[of], initial=0.0):.2f} %"
+        lines[f"on pixels, satellite found, {name}"] = share(_has(table, FOUND), of & _has(table, PIXELS))
     for name, line in lines.items():
         print(f"{name:45}{line}")
     print("checks that right fits failed:", _reasons(table[right & ~trusted]))
@@ -121,6 +123,13 @@ def tell(out: Path, mass: str, seeds: range) -> None:
             print(f"{which}: {row['einstein_radius']:.3f} "
                   f"+- {row['einstein_radius_total']:.3f} for {truth['einstein_radius']:.3f}, {row['verdict']}: "
                   f"{row['reasons'][:150]}")  # fmt: skip
+
+
+def _has(table: Table, column: str) -> np.ndarray:
+    """Whether a fit has a parameter (B,)."""
+    if column not in table.colnames:
+        return np.zeros(len(table), bool)
+    return np.isfinite(np.ma.filled(np.ma.asarray(table[column], float), np.nan))
 
 
 def curve(out: Path, mass: str, seeds: range) -> None:
