@@ -7,6 +7,7 @@ import dataclasses
 import logging
 import time
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, cast
 
 import jax.numpy as jnp
@@ -208,7 +209,7 @@ class Tried:
         """(n,) where the highest ascent ended."""
         return np.asarray(self.problem.to_theta(self.followed.end.z))
 
-    @property
+    @cached_property
     def asked(self) -> float:
         """Gain in ln posterior from which on more is asked for."""
         return ASKED * max(1.0, self.variant("").chi2 / self.problem.likelihood.data_count)
