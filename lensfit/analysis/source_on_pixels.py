@@ -44,6 +44,7 @@ from lensfit.space import Space, solve_amplitudes
 from lensfit.staged.second_source import ONE_SOURCE, TWO_SOURCES
 from lensfit.terms import Evidence
 from lensfit.trust import examine
+from lensfit.trust.facts import PRIOR_WIDTHS
 
 logger = logging.getLogger("lensfit")
 
@@ -147,7 +148,8 @@ def _light_again(tried: Tried, progress: Progress) -> Tried:
 
 
 def _with_satellite(tried: Tried, progress: Progress) -> Tried:
-    """The same with a satellite, where that raises ln posterior by far: of several a few steps say which one does."""
+    """The same with a satellite, where that raises ln posterior by far and lies inside its prior: of several a few
+    steps say which one it is."""
     bare, before = tried.held.bare, tried.followed
     seen = [one for one in asked_satellites(bare, before.near, before.end.z) if one.promise > tried.asked]
     if not seen:
@@ -168,7 +170,8 @@ def _with_satellite(tried: Tried, progress: Progress) -> Tried:
     followed = follow(held.bare, begun, _part(progress, "satellite", 0.4))
     gain = followed.end.log_posterior - before.end.log_posterior
     logger.info("source on pixels: ln posterior %+.1f with a satellite", gain)
-    if not gain > tried.asked:
+    own = [name not in tried.problem.names for name in held.whole.names]
+    if not gain > tried.asked or np.any(abs(followed.end.z[own]) > PRIOR_WIDTHS):
         return tried
     told = f"a satellite, seen by its mass, raised ln posterior by {gain:.1f}"
     without = tried.variant(NO_SATELLITE)
