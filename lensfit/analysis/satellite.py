@@ -7,6 +7,7 @@ gain, without a fit for each place (the linear step of gravitational imaging, Ko
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any, cast
 
 import jax
@@ -31,8 +32,10 @@ RINGS, AROUND = (0.55, 0.8, 1.0, 1.2, 1.5, 1.9), 16
 TYPICAL, WIDTH, LARGEST, FIRST = 0.05, 0.8, 0.2, 0.03
 """Its Einstein radius in units of the lens's: median and width in ln of its prior, the largest one promised, and that
 at which it begins."""
-PLACE = 0.2
-"""Width of the prior of its centre [Einstein radii of the lens]."""
+PLACE, SEEN = 0.2, 0.02
+"""Width of the prior of its centre [Einstein radii of the lens], and where its light is seen."""
+FARTHEST = 3.0
+"""Distance from the lens [Einstein radii] up to which a companion is tried."""
 TRIED, APART = 4, 0.35
 """How many are tried, and how far they are apart [Einstein radii]."""
 
@@ -75,12 +78,24 @@ class _Spheres:
         return jnp.sum(over * dx, -1), jnp.sum(over * dy, -1)
 
 
+def companions_with_mass(problem: Problem, z: np.ndarray, seen: Iterable[Any]) -> list[Satellite]:
+    """Satellites where companions (x, y) [arcsec] are seen, of a source on pixels at its optimum z (n,)."""
+    radius, center = _lens(problem, z)
+    near = [one for one in seen if np.hypot(one.x - center[0], one.y - center[1]) < FARTHEST * radius]
+    return [_satellite(one.x, one.y, radius, SEEN) for one in near]
+
+
+def _lens(problem: Problem, z: np.ndarray) -> tuple[float, np.ndarray]:
+    """Einstein radius and centre (2,) of the lens [arcsec]."""
+    model = problem.space.build(problem.to_theta(z)).only()
+    radius = einstein_radius_of(model, whole_field(problem.likelihood.grids[0]))
+    return radius, np.mean(list(centers(model.mass).values()), axis=0)
+
+
 def asked_satellites(problem: Problem, near: Evidence, z: np.ndarray) -> list[Satellite]:
     """The satellites that would gain most, one alone and all else moving along, of a source on pixels at its optimum
     z (n,); the term `near` follows its rays. Best first, apart from one another, at most TRIED."""
-    model = problem.space.build(problem.to_theta(z)).only()
-    radius = einstein_radius_of(model, whole_field(problem.likelihood.grids[0]))
-    center = np.mean(list(centers(model.mass).values()), axis=0)
+    radius, center = _lens(problem, z)
     places = center + radius * _places()
     slope, curvature = (np.asarray(a) for a in _responses(problem.space, near, jnp.asarray(z), *places.T))
     moving = np.array([p.role != "regularisation" for p in problem.space.parameters])
@@ -95,14 +110,14 @@ def asked_satellites(problem: Problem, near: Evidence, z: np.ndarray) -> list[Sa
         best = int(np.argmax(np.where(left, promises, -np.inf)))
         left &= np.hypot(*(places - places[best]).T) > APART * radius
         x, y = places[best].tolist()
-        found.append(_satellite(x, y, radius, float(promises[best])))
+        found.append(_satellite(x, y, radius, PLACE, float(promises[best])))
     return found
 
 
-def _satellite(x: float, y: float, radius: float, promise: float) -> Satellite:
-    """At a place [arcsec], of a lens of an Einstein radius [arcsec]."""
+def _satellite(x: float, y: float, radius: float, place: float, promise: float = 0.0) -> Satellite:
+    """At a place [arcsec] known to so many Einstein radii of the lens, which is `radius` [arcsec]."""
     mass = SIS(
-        center_x=Normal(mean=x, sigma=PLACE * radius), center_y=Normal(mean=y, sigma=PLACE * radius),
+        center_x=Normal(mean=x, sigma=place * radius), center_y=Normal(mean=y, sigma=place * radius),
         einstein_radius=LogNormal(median=TYPICAL * radius, sigma=WIDTH),
     )  # fmt: skip
     begun = {"center_x": x, "center_y": y, "einstein_radius": FIRST * radius}

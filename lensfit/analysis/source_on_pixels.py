@@ -26,8 +26,8 @@ from lensfit.analysis.pixel_model import (
     pixel_model,
     pixel_source,
 )
-from lensfit.analysis.pixel_search import FEW, Reached, search, within_reach
-from lensfit.analysis.satellite import Satellite, asked_satellites, with_satellite
+from lensfit.analysis.pixel_search import FEW, MORE, Reached, search, within_reach
+from lensfit.analysis.satellite import Satellite, asked_satellites, companions_with_mass, with_satellite
 from lensfit.errors import ModelError
 from lensfit.fitters.laplace import height, laplace
 from lensfit.fitters.lm import descend
@@ -55,8 +55,10 @@ BETTER = 10.0
 ASKED, LIGHTS = 25.0, 6
 """Gain in ln posterior, over chi2/N where that is more than 1, from which on the lens light is fitted again and a
 satellite is one; and how often at most the former."""
-NO_SATELLITE = "no satellite"
-"""The neighbour of a fit with one."""
+NO_SATELLITE, WITH_MASS = "no satellite", "masked companion with mass"
+"""The neighbour of a fit with a satellite, and that of one whose companion is masked."""
+COMPANIONS = 2
+"""How many of these are tried at most, the brightest first."""
 OPTIONS = {"pixels": "--mesh-pixels", "regularisation": "--regularisation"}
 
 
@@ -148,23 +150,57 @@ def _light_again(tried: Tried, progress: Progress) -> Tried:
 
 
 def _with_satellite(tried: Tried, progress: Progress) -> Tried:
-    """The same with a satellite, where that raises ln posterior by far and lies inside its prior: of several a few
-    steps say which one it is."""
+    """The same with a satellite, where that raises ln posterior by far: of several, those of companions that are masked
+    among them, a few steps say which one it is. Where none does, the masked ones with mass are neighbours."""
     bare, before = tried.held.bare, tried.followed
-    seen = [one for one in asked_satellites(bare, before.near, before.end.z) if one.promise > tried.asked]
-    if not seen:
-        return tried
-    few = [_begun_with(tried, one) for one in seen]
-    held, values, end = max(few, key=lambda one: one[2].log_posterior)
-    if not end.log_posterior > before.end.log_posterior:
-        return tried
+    masked = companions_with_mass(bare, before.end.z, tried.before.observation.left_out[:COMPANIONS])
+    asked = [one for one in asked_satellites(bare, before.near, before.end.z) if one.promise > tried.asked]
+    few = [_begun_with(tried, one) for one in (*masked, *asked)]
+    found = _followed_with(tried, max(few, key=lambda one: one.end.log_posterior), progress) if few else None
+    if found is not None:
+        return found
+    names = [WITH_MASS + (f", {k + 1}" if k else "") for k in range(len(masked))]
+    return dataclasses.replace(tried, beside=tuple(map(_settled, names, few)))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Begun:
+    """A satellite, the problem with it, and the end of few steps there."""
+
+    satellite: Satellite
+    held: LightHeld
+    end: Climb
+
+
+def _begun_with(tried: Tried, seen: Satellite) -> _Begun:
+    held = LightHeld.of(with_satellite(tried.problem, seen.mass))
+    known = dict(zip(tried.problem.names, tried.theta.tolist(), strict=True)) | seen.values
+    theta = np.array([known[name] for name in held.whole.names])
+    end = ascend(held.bare.space, within_reach(held.bare, theta), np.asarray(held.bare.to_z(theta)), FEW)
+    gain = end.log_posterior - tried.followed.end.log_posterior
+    logger.info("source on pixels: %s: ln posterior +%.1f promised, %+.1f in few steps", seen.where, seen.promise, gain)
+    return _Begun(seen, held, end)
+
+
+def _settled(name: str, begun: _Begun) -> Variant:
+    """The neighbour with a satellite."""
+    near = within_reach(begun.held.bare, np.asarray(begun.held.whole.to_theta(begun.end.z)))
+    end = ascend(begun.held.bare.space, near, begun.end.z, MORE)
+    return _variant(name, begun.held, near, end.z)[0]
+
+
+def _followed_with(tried: Tried, one: _Begun, progress: Progress) -> Tried | None:
+    """The fit with a satellite; None where ln posterior does not rise by far, or it is far out in its prior."""
+    before, held = tried.followed, one.held
+    if not one.end.log_posterior > before.end.log_posterior:
+        return None
     found = before.begun.search
 
     def there(theta: np.ndarray) -> np.ndarray:
-        known = dict(zip(tried.problem.names, theta.tolist(), strict=True)) | values
+        known = dict(zip(tried.problem.names, theta.tolist(), strict=True)) | one.satellite.values
         return np.array([known[name] for name in held.whole.names])
 
-    first = Basin(np.asarray(held.whole.to_theta(end.z)), -2 * end.log_posterior)
+    first = Basin(np.asarray(held.whole.to_theta(one.end.z)), -2 * one.end.log_posterior)
     others = (Basin(there(b.theta), b.score) for b in found.basins[1:])
     begun = Begun(within_reach(held.bare, first.theta), Search((first, *others), there(found.other)))
     followed = follow(held.bare, begun, _part(progress, "satellite", 0.4))
@@ -172,27 +208,16 @@ def _with_satellite(tried: Tried, progress: Progress) -> Tried:
     logger.info("source on pixels: ln posterior %+.1f with a satellite", gain)
     own = [name not in tried.problem.names for name in held.whole.names]
     if not gain > tried.asked or np.any(abs(followed.end.z[own]) > PRIOR_WIDTHS):
-        return tried
-    told = f"a satellite, seen by its mass, raised ln posterior by {gain:.1f}"
-    without = tried.variant(NO_SATELLITE)
-    return dataclasses.replace(tried, held=held, followed=followed, notes=(*tried.notes, told), without=without)
-
-
-def _begun_with(tried: Tried, seen: Satellite) -> tuple[LightHeld, dict[str, float], Climb]:
-    """The problem with a satellite, where that begins, and few steps from there."""
-    held = LightHeld.of(with_satellite(tried.problem, seen.mass))
-    known = dict(zip(tried.problem.names, tried.theta.tolist(), strict=True)) | seen.values
-    theta = np.array([known[name] for name in held.whole.names])
-    end = ascend(held.bare.space, within_reach(held.bare, theta), np.asarray(held.bare.to_z(theta)), FEW)
-    gain = end.log_posterior - tried.followed.end.log_posterior
-    logger.info("source on pixels: %s: ln posterior +%.1f promised, %+.1f in few steps", seen.where, seen.promise, gain)
-    return held, seen.values, end
+        return None
+    notes = (*tried.notes, f"a satellite, seen by its mass, raised ln posterior by {gain:.1f}")
+    without = (tried.variant(NO_SATELLITE),)
+    return dataclasses.replace(tried, held=held, followed=followed, notes=notes, beside=without)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Tried:
     """A source on pixels near its optimum, without errors and neighbours yet: the parametric analysis whose light it
-    has, where ascents came to, what is to be said of it, and where a satellite was added, the same without it."""
+    has, where ascents came to, what is to be said of it, and neighbours with or without a satellite."""
 
     before: Analysis
     held: LightHeld
@@ -200,7 +225,7 @@ class Tried:
     clock: Clock
     followed: Followed
     notes: tuple[str, ...] = ()
-    without: Variant | None = None
+    beside: tuple[Variant, ...] = ()
 
     @property
     def problem(self) -> Problem:
@@ -223,8 +248,8 @@ class Tried:
 
     def finished(self, progress: Progress) -> Analysis:
         """The analysis with its source on pixels, at the optimum."""
-        others = () if self.without is None else (self.without,)
-        result = fit_on_pixels(self.held, self.before.fitted, self.mesh, self.clock, progress, self.followed, others)
+        start, beside = self.before.fitted, self.beside
+        result = fit_on_pixels(self.held, start, self.mesh, self.clock, progress, self.followed, beside)
         result = dataclasses.replace(result, notes=(*result.notes, *self.notes))
         fields = dataclasses.fields(self.mesh)
         asked = {f.name: getattr(self.mesh, f.name) for f in fields if getattr(self.mesh, f.name) != f.default}

@@ -42,7 +42,7 @@ OVERVIEW = (
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class ImageObservation(Observation):
     """One image. settled: its mask was given and stays as it is. table: of its field, if that was looked at; galaxies:
-    those of it whose wings a standard model has."""
+    those of it whose wings a standard model has; left_out: companions that are masked."""
 
     kind: ClassVar[str] = "images"
     standard: ClassVar[Mapping[str, Callable[..., LensModel]]] = STANDARD
@@ -56,6 +56,7 @@ class ImageObservation(Observation):
     settled: bool = False
     table: FieldTable | None = None
     galaxies: tuple[FieldObject, ...] = ()
+    left_out: tuple[Companion, ...] = ()
 
     @classmethod
     def of(cls, imaging: Imaging) -> ImageObservation:
@@ -109,7 +110,8 @@ class ImageObservation(Observation):
 
     def without(self, companions: tuple[Companion, ...]) -> ImageObservation:
         """The same with discs about the companions masked."""
-        return dataclasses.replace(self, imaging=leave_out(self.imaging, companions))
+        imaging = leave_out(self.imaging, companions)
+        return dataclasses.replace(self, imaging=imaging, left_out=(*self.left_out, *companions))
 
     def glance(self, term: Any, model: LensModel) -> Glance:
         """Data, model and residual."""

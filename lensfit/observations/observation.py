@@ -126,6 +126,8 @@ class Observation(ABC):
 
     # What only some kinds have
 
+    left_out: tuple[Companion, ...] = ()
+
     def companions(self, term: Any, model: LensModel) -> tuple[Companion, ...]:
         """Light that neither lens nor source of a fitted model of numbers explains, brightest first."""
         return ()
