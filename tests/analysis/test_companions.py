@@ -138,6 +138,8 @@ def test_a_fit_is_made_again_without_its_companion(disturbed):
     done = disturbed.then(Companions(), silent)
     result, imaging = done.result, done.observation.frame
     assert sum(note.startswith("companion masked") for note in imaging.notes) == 1
+    (companion,) = done.observation.left_out
+    assert f"{companion}" in "".join(imaging.notes)
     k = result.names.index("mass.sie.einstein_radius")
     assert abs(result.theta[k] - RADIUS) < 4 * result.errors[k]
     assert result.trust.checks[-1].name == "companions"

@@ -14,7 +14,7 @@ from lensfit.analysis import Analysis, Mesh, Search, SourceOnPixels
 from lensfit.analysis.pixel_ascents import Begun, follow, settle
 from lensfit.analysis.pixel_model import Arcs, LightHeld, extent_of, neighbour, pixel_model, pixel_source, reach
 from lensfit.analysis.pixel_search import search
-from lensfit.analysis.satellite import _responses, with_satellite
+from lensfit.analysis.satellite import _responses, companions_with_mass, with_satellite
 from lensfit.analysis.source_on_pixels import as_high, beside, describe_neighbour, describe_residuals
 from lensfit.cli import main
 from lensfit.datasets import write_imaging
@@ -29,6 +29,7 @@ from lensfit.lensing import Field, einstein_radius_of, image_positions, whole_fi
 from lensfit.lensing.flux import FAINTEST, half_light_radius, mean_images
 from lensfit.likelihood.pixel_images import PixelImagingLikelihood
 from lensfit.model import LensModel
+from lensfit.observations.companions import Companion
 from lensfit.priors import Normal, Uniform
 from lensfit.problem import Problem
 from lensfit.profiles import SIE, SIS, Sersic, Shear
@@ -404,6 +405,16 @@ def test_what_a_satellite_would_gain_is_told_by_slope_and_curvature(done):
 
 def test_a_lens_alone_asks_for_no_satellite(done):
     assert not [name for name in done.result.names if "satellite" in name]
+    assert not [v.name for v in done.result.variants if "satellite" in v.name or "companion" in v.name]
+
+
+def test_a_masked_companion_near_the_lens_may_have_mass(done):
+    held = LightHeld.of(done.problem)
+    z = np.asarray(held.bare.to_z(done.result.theta))
+    near, far = (Companion(x, -0.4, 0.2, 30.0) for x in (1.3, 4.0))
+    (found,) = companions_with_mass(held.bare, z, [near, far])
+    assert list(found.values.values())[:2] == [near.x, near.y]
+    assert float(found.mass.center_x.sigma) == pytest.approx(0.02 * RADIUS, rel=0.05)
 
 
 def test_a_satellite_is_found_by_its_mass(imaging):
