@@ -201,9 +201,7 @@ def _penalty(source: PixelSource, values: jax.Array) -> jax.Array:
     return regularisation(source).penalty(jnp.ravel(values))
 
 
-def pixel_model(
-    model: LensModel, result: FitResult | Mapping[str, float], source: PixelSource
-) -> LensModel:
+def pixel_model(model: LensModel, result: FitResult | Mapping[str, float], source: PixelSource) -> LensModel:
     """The model of a parametric fit with `source` in place of its sources.
 
     The mass keeps its priors. The lens light keeps the shape that it had in the fit, whose values are asked for by

@@ -66,8 +66,9 @@ OPTIONS = {"pixels": "--mesh-pixels", "regularisation": "--regularisation"}
 class SourceOnPixels:
     """Put the source of a parametric fit on pixels and go to the optimum of ln evidence.
 
-    It is looked for from several masses (`pixel_search`), then refined in mass, mesh and strength; the lens light keeps
-    its shape, and its amplitudes are integrated out with the source. Then the same with another regularisation, and
+    It is looked for from several masses (`pixel_search`), then refined in mass, mesh and strength, the amplitudes
+    of the lens light integrated out with the source. That light is fitted again beside it, and a satellite added
+    to the masses, where either raises ln posterior by far. Then the same with another regularisation, and
     with a coarser mesh: half their range is the result's spread.
     """
 
@@ -248,8 +249,8 @@ class Tried:
 
     def finished(self, progress: Progress) -> Analysis:
         """The analysis with its source on pixels, at the optimum."""
-        start, beside = self.before.fitted, self.beside
-        result = fit_on_pixels(self.held, start, self.mesh, self.clock, progress, self.followed, beside)
+        start = self.before.fitted
+        result = fit_on_pixels(self.held, start, self.mesh, self.clock, progress, self.followed, self.beside)
         result = dataclasses.replace(result, notes=(*result.notes, *self.notes))
         fields = dataclasses.fields(self.mesh)
         asked = {f.name: getattr(self.mesh, f.name) for f in fields if getattr(self.mesh, f.name) != f.default}
@@ -286,10 +287,10 @@ def _begun(held: LightHeld, coarse: Problem, reached: Reached) -> Begun:
 
 def fit_on_pixels(
     held: LightHeld, start: FitResult, mesh: Mesh, clock: Clock, progress: Progress, followed: Followed,
-    beside: tuple[Variant, ...] = (),
+    further: tuple[Variant, ...] = (),
 ) -> FitResult:
     """The optimum of ln evidence where ascents came to, with errors, spread and trust; start is the parametric result,
-    and what stands beside are further neighbours.
+    and `further` are neighbours of it.
     """
     problem, bare = held.whole, held.bare
     settled = settle(bare, followed, _part(progress, "source on pixels", 0.4))
@@ -306,7 +307,7 @@ def fit_on_pixels(
     radius = einstein_radius_of(start.model.only(), whole_field(problem.likelihood.grids[0]))
     told = f"parametric fit: Einstein radius {radius:.4f} arcsec, chi2 {start.chi2:.1f}"
     variants, others = _neighbours(held, settled.near, first, found, mesh, progress)
-    variants = (*variants, *beside, *as_high(held, settled), *_profiles(start))
+    variants = (*variants, *further, *as_high(held, settled), *_profiles(start))
     notes = (told, *start.notes, *describe_residuals(problem.likelihood, found), *others)
     height = first.log_likelihood + float(problem.log_prior(theta))
     width = 0.5 * (problem.ndim * np.log(2 * np.pi) + float(np.linalg.slogdet(first.covariance)[1]))
