@@ -27,7 +27,7 @@ from lensfit.analysis.pixel_model import (
     pixel_source,
 )
 from lensfit.analysis.pixel_search import FEW, MORE, Reached, search, within_reach
-from lensfit.analysis.satellite import Satellite, asked_satellites, companions_with_mass, with_satellite
+from lensfit.analysis.satellite import Lens, Satellite, asked_satellites, companions_with_mass, with_satellite
 from lensfit.errors import ModelError
 from lensfit.fitters.laplace import height, laplace
 from lensfit.fitters.lm import descend
@@ -141,9 +141,9 @@ def _light_again(tried: Tried, progress: Progress) -> Tried:
         held, end, theta, rounds = again, there, np.asarray(again.whole.to_theta(there.z)), rounds + 1
     if not rounds:
         return tried
-    found = tried.followed.begun.search
-    basins = (Basin(theta, -2 * end.log_posterior), *found.basins[1:])
-    begun = Begun(within_reach(held.bare, theta), Search(basins, found.other))
+    first, *others = tried.followed.begun.search.basins
+    basins = (Basin(theta, first.score), *others)  # scores are those on binned data
+    begun = Begun(within_reach(held.bare, theta), Search(basins, tried.followed.begun.search.other))
     followed = follow(held.bare, begun, _part(progress, "lens light again", 0.35))
     gain = followed.end.log_posterior - tried.followed.end.log_posterior
     told = f"the lens light, fitted again beside the source on pixels, raised ln posterior by {gain:.1f}"
@@ -154,8 +154,10 @@ def _with_satellite(tried: Tried, progress: Progress) -> Tried:
     """The same with a satellite, where that raises ln posterior by far: of several, those of companions that are masked
     among them, a few steps say which one it is. Where none does, the masked ones with mass are neighbours."""
     bare, before = tried.held.bare, tried.followed
-    masked = companions_with_mass(bare, before.end.z, tried.before.observation.left_out[:COMPANIONS])
-    asked = [one for one in asked_satellites(bare, before.near, before.end.z) if one.promise > tried.asked]
+    lens = Lens.of(bare, before.end.z)
+    masked = companions_with_mass(lens, tried.before.observation.left_out[:COMPANIONS])
+    promised = asked_satellites(lens, bare.space, before.near, before.end.z)
+    asked = [one for one in promised if one.promise > tried.asked]
     few = [_begun_with(tried, one) for one in (*masked, *asked)]
     found = _followed_with(tried, max(few, key=lambda one: one.end.log_posterior), progress) if few else None
     if found is not None:
@@ -201,7 +203,7 @@ def _followed_with(tried: Tried, one: _Begun, progress: Progress) -> Tried | Non
         known = dict(zip(tried.problem.names, theta.tolist(), strict=True)) | one.satellite.values
         return np.array([known[name] for name in held.whole.names])
 
-    first = Basin(np.asarray(held.whole.to_theta(one.end.z)), -2 * one.end.log_posterior)
+    first = Basin(np.asarray(held.whole.to_theta(one.end.z)), found.basins[0].score)
     others = (Basin(there(b.theta), b.score) for b in found.basins[1:])
     begun = Begun(within_reach(held.bare, first.theta), Search((first, *others), there(found.other)))
     followed = follow(held.bare, begun, _part(progress, "satellite", 0.4))

@@ -14,7 +14,7 @@ from lensfit.analysis import Analysis, Mesh, Search, SourceOnPixels
 from lensfit.analysis.pixel_ascents import Begun, follow, settle
 from lensfit.analysis.pixel_model import Arcs, LightHeld, extent_of, neighbour, pixel_model, pixel_source, reach
 from lensfit.analysis.pixel_search import search
-from lensfit.analysis.satellite import _responses, companions_with_mass, with_satellite
+from lensfit.analysis.satellite import Lens, _responses, companions_with_mass, with_satellite
 from lensfit.analysis.source_on_pixels import as_high, beside, describe_neighbour, describe_residuals
 from lensfit.cli import main
 from lensfit.datasets import write_imaging
@@ -386,10 +386,13 @@ def test_what_a_satellite_would_gain_is_told_by_slope_and_curvature(done):
     held = LightHeld.of(done.problem)
     z = np.asarray(held.bare.to_z(done.result.theta))
     places = np.array([[0.7, 0.3], [-0.5, 0.9]])
-    slope, curvature = (np.asarray(a) for a in _responses(held.bare.space, held.bare.likelihood, z, *places.T))
+    lens = Lens.of(held.bare, z)
+    found = _responses(held.bare.space, held.bare.likelihood, z, *places.T, lens.core)
+    slope, curvature = (np.asarray(a) for a in found)
     n = len(z)
     for k, (x, y) in enumerate(places):
-        both = with_satellite(held.bare, SIS(center_x=x, center_y=y, einstein_radius=Normal(mean=0.0, sigma=1.0)))
+        mass = replace(lens.satellite(x, y, 0.1).mass, center_x=x, center_y=y, einstein_radius=Normal(mean=0.0, sigma=1.0))
+        both = with_satellite(held.bare, mass)
         known = dict(zip(done.problem.names, done.result.theta, strict=True))
 
         def at(radius, both=both, known=known):
@@ -412,7 +415,7 @@ def test_a_masked_companion_near_the_lens_may_have_mass(done):
     held = LightHeld.of(done.problem)
     z = np.asarray(held.bare.to_z(done.result.theta))
     near, far = (Companion(x, -0.4, 0.2, 30.0) for x in (1.3, 4.0))
-    (found,) = companions_with_mass(held.bare, z, [near, far])
+    (found,) = companions_with_mass(Lens.of(held.bare, z), [near, far])
     assert list(found.values.values())[:2] == [near.x, near.y]
     assert float(found.mass.center_x.sigma) == pytest.approx(0.02 * RADIUS, rel=0.05)
 
