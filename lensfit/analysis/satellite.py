@@ -145,8 +145,8 @@ def _places() -> np.ndarray:
 def _responses(
     space: Space, likelihood: Any, z: jax.Array, x: jax.Array, y: jax.Array, core: float
 ) -> tuple[jax.Array, jax.Array]:
-    """Of ln evidence at z (n,): its slope (K,) along Einstein radii of satellites at x, y (K,) with a core, none there yet,
-    and how -ln evidence bends (n + K, n + K) along z and these, as Gauss and Newton have it."""
+    """Of ln evidence at z (n,): its slope (K,) along Einstein radii of satellites at x, y (K,) with a core, none there
+    yet, and how -ln evidence bends (n + K, n + K) along z and these, as Gauss and Newton have it."""
     model = space.build(space.to_theta(z))
     found = likelihood.solution(model)
     source = found.s[: likelihood.coefficients(model)]

@@ -27,7 +27,7 @@ from lensfit.analysis.pixel_model import (
     pixel_source,
 )
 from lensfit.analysis.pixel_search import FEW, MORE, Reached, search, within_reach
-from lensfit.analysis.satellite import Lens, Satellite, asked_satellites, companions_with_mass, with_satellite
+from lensfit.analysis.satellite import APART, Lens, Satellite, asked_satellites, companions_with_mass, with_satellite
 from lensfit.errors import ModelError
 from lensfit.fitters.laplace import height, laplace
 from lensfit.fitters.lm import descend
@@ -55,8 +55,8 @@ BETTER = 10.0
 ASKED, LIGHTS = 25.0, 6
 """Gain in ln posterior, over chi2/N where that is more than 1, from which on the lens light is fitted again and a
 satellite is one; and how often at most the former."""
-NO_SATELLITE, WITH_MASS = "no satellite", "masked companion with mass"
-"""The neighbour of a fit with a satellite, and that of one whose companion is masked."""
+NO_SATELLITE, ELSEWHERE, WITH_MASS = "no satellite", "satellite elsewhere", "masked companion with mass"
+"""The neighbours of a fit with a satellite, and that of one whose companion is masked."""
 COMPANIONS = 2
 """How many of these are tried at most, the brightest first."""
 OPTIONS = {"pixels": "--mesh-pixels", "regularisation": "--regularisation"}
@@ -152,18 +152,23 @@ def _light_again(tried: Tried, progress: Progress) -> Tried:
 
 def _with_satellite(tried: Tried, progress: Progress) -> Tried:
     """The same with a satellite, where that raises ln posterior by far: of several, those of companions that are masked
-    among them, a few steps say which one it is. Where none does, the masked ones with mass are neighbours."""
+    among them, a few steps say which one it is; the next best, elsewhere, is a neighbour. Where none does, the masked
+    ones with mass are."""
     bare, before = tried.held.bare, tried.followed
     lens = Lens.of(bare, before.end.z)
     masked = companions_with_mass(lens, tried.before.observation.left_out[:COMPANIONS])
     promised = asked_satellites(lens, bare.space, before.near, before.end.z)
     asked = [one for one in promised if one.promise > tried.asked]
     few = [_begun_with(tried, one) for one in (*masked, *asked)]
-    found = _followed_with(tried, max(few, key=lambda one: one.end.log_posterior), progress) if few else None
-    if found is not None:
-        return found
-    names = [WITH_MASS + (f", {k + 1}" if k else "") for k in range(len(masked))]
-    return dataclasses.replace(tried, beside=tuple(map(_settled, names, few)))
+    best, *others = sorted(few, key=lambda one: -one.end.log_posterior) or [None]
+    found = None if best is None else _followed_with(tried, best, progress)
+    if best is None or found is None:
+        names = [WITH_MASS + (f", {k + 1}" if k else "") for k in range(len(masked))]
+        return dataclasses.replace(tried, beside=tuple(map(_settled, names, few)))
+    least = before.end.log_posterior + tried.asked
+    apart = (one for one in others if np.hypot(*(one.place - best.place)) > APART * lens.radius)
+    alike = [_settled(ELSEWHERE, one) for one in apart if one.end.log_posterior > least][:1]
+    return dataclasses.replace(found, beside=(*found.beside, *alike))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -173,6 +178,12 @@ class _Begun:
     satellite: Satellite
     held: LightHeld
     end: Climb
+
+    @property
+    def place(self) -> np.ndarray:
+        """(2,) where it came to [arcsec]."""
+        theta = dict(zip(self.held.whole.names, np.asarray(self.held.whole.to_theta(self.end.z)), strict=True))
+        return np.array([theta[name] for name in list(self.satellite.values)[:2]])
 
 
 def _begun_with(tried: Tried, seen: Satellite) -> _Begun:

@@ -33,6 +33,8 @@ from lensfit.plots import (
 from lensfit.recipe import DataSection
 from lensfit.standard import STANDARD, with_galaxies
 
+UNSEEN = "source_only"
+"""The standard model of images in which the lens is not seen."""
 OVERVIEW = (
     "Data, model and normalised residual; lens light, data without lens light, and the source "
     "with the caustics. Data, model and lens light share one scale. Grey: masked."
@@ -92,12 +94,12 @@ class ImageObservation(Observation):
         return dataclasses.replace(self, imaging=imaging, settled=True, table=table, galaxies=galaxies)
 
     def model(self, name: str | None, mass: MassModel | None = None) -> LensModel:
-        """The standard model, with the light of galaxies beside the lens; it is where it was seen, as the mean place of
-        all light, wings of others included, is not."""
-        if not self.galaxies:
+        """The standard model, with the light of galaxies beside the lens. Where the field was looked at, the lens is
+        where it was seen, as the mean place of all light, that of arcs and wings of others included, is not."""
+        if self.table is None or (name == UNSEEN and not self.galaxies):
             return super().model(name, mass)
-        placed = dataclasses.replace(self.imaging, center=self.imaging.center or self._seen.lens)
-        made = dataclasses.replace(self, imaging=placed, galaxies=()).model(name, mass)
+        placed = dataclasses.replace(self.imaging, center=self.imaging.center or self.table.lens)
+        made = dataclasses.replace(self, imaging=placed, table=None, galaxies=()).model(name, mass)
         return with_galaxies(made, self.imaging, self.galaxies)
 
     def term(self, model: Any) -> Any:

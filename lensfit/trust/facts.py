@@ -27,7 +27,7 @@ from lensfit.trust.of_bands import Colours, colours_of
 from lensfit.trust.of_image import left_by, of_image
 from lensfit.trust.of_pixels import lensed_flux, of_images_on_pixels, of_visibilities_on_pixels
 from lensfit.trust.of_visibilities import of_visibilities
-from lensfit.trust.slopes import Slope, of_held_slope, of_these_masses, places, slopes_of
+from lensfit.trust.slopes import UNSEEN, Slope, of_held_slope, of_these_masses, places, slopes_of
 
 MEASURED: dict[str, Callable[[Any, Any], Measures]] = {
     "image": of_image,
@@ -382,7 +382,7 @@ def widened(parts: tuple[Part, ...], result: FitResult) -> FitResult:
 
 def counted(parts: tuple[Part, ...], result: FitResult, problem: Problem) -> FitResult:
     """The result with those of its variants counting that fit nearly as well, and the spread over them; of a slope
-    over those of the same masses, of an Einstein radius with what a held slope adds."""
+    over those of the same masses with what they do not show, of an Einstein radius with what a held slope adds."""
     if not result.variants:
         return result
     first = result.variants[0].chi2
@@ -391,7 +391,8 @@ def counted(parts: tuple[Part, ...], result: FitResult, problem: Problem) -> Fit
         excess = REJECTED_VISIBILITIES * _signal_squared(parts)
     variants = tuple(dataclasses.replace(v, counts=v.chi2 <= first + excess) for v in result.variants)
     over, slopes = spread(result.names, variants), places(problem)
-    over[slopes] = spread(result.names, of_these_masses(problem, variants))[slopes]
+    unseen = UNSEEN if any(part.kind.endswith("image") for part in parts) else 0.0
+    over[slopes] = np.hypot(spread(result.names, of_these_masses(problem, variants))[slopes], unseen)
     radii = np.array([(p.group, p.role) == ("mass", "einstein_radius") for p in problem.space.parameters])
     over = np.hypot(over, np.where(radii, of_held_slope(problem) * result.theta, 0.0))
     return dataclasses.replace(result, variants=variants, spread=over)

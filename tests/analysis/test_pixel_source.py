@@ -391,7 +391,8 @@ def test_what_a_satellite_would_gain_is_told_by_slope_and_curvature(done):
     slope, curvature = (np.asarray(a) for a in found)
     n = len(z)
     for k, (x, y) in enumerate(places):
-        mass = replace(lens.satellite(x, y, 0.1).mass, center_x=x, center_y=y, einstein_radius=Normal(mean=0.0, sigma=1.0))
+        free = Normal(mean=0.0, sigma=1.0)
+        mass = replace(lens.satellite(x, y, 0.1).mass, center_x=x, center_y=y, einstein_radius=free)
         both = with_satellite(held.bare, mass)
         known = dict(zip(done.problem.names, done.result.theta, strict=True))
 
