@@ -131,7 +131,8 @@ def asked_satellites(lens: Lens, space: Space, near: Evidence, z: np.ndarray) ->
     while len(found) < TRIED and left.any():
         best = int(np.argmax(np.where(left, promises, -np.inf)))
         left &= np.hypot(*(places - places[best]).T) > APART * lens.radius
-        found.append(lens.satellite(*places[best].tolist(), PLACE, float(promises[best])))
+        x, y = places[best].tolist()
+        found.append(lens.satellite(x, y, PLACE, float(promises[best])))
     return found
 
 

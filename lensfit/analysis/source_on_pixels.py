@@ -111,8 +111,14 @@ def try_on_pixels(candidates: tuple[Analysis, ...], mesh: Mesh, progress: Progre
     best = max(range(len(candidates)), key=lambda k: reached[k].rank)
     begun = _begun(held[best], coarse[best], reached[best])
     followed = follow(held[best].bare, begun, _part(progress, "source on pixels", 0.3))
-    tried = _light_again(Tried(candidates[best], held[best], mesh, clock, followed), progress)
-    return _with_satellite(tried, progress)
+    tried = Tried(candidates[best], held[best], mesh, clock, followed)
+    for refined in (_light_again, _with_satellite):
+        more = refined(tried, progress)
+        if more.far_out <= tried.far_out:
+            tried = more
+        else:  # it took up light that is not lensed
+            logger.info("source on pixels: not so, as then far out of their priors: %s", ", ".join(more.far_out))
+    return tried
 
 
 def _light_again(tried: Tried, progress: Progress) -> Tried:
@@ -160,13 +166,14 @@ def _with_satellite(tried: Tried, progress: Progress) -> Tried:
     promised = asked_satellites(lens, bare.space, before.near, before.end.z)
     asked = [one for one in promised if one.promise > tried.asked]
     few = [_begun_with(tried, one) for one in (*masked, *asked)]
-    best, *others = sorted(few, key=lambda one: -one.end.log_posterior) or [None]
-    found = None if best is None else _followed_with(tried, best, progress)
-    if best is None or found is None:
+    best_first = sorted(few, key=lambda one: -one.end.log_posterior)
+    found = _followed_with(tried, best_first[0], progress) if few else None
+    if found is None:
         names = [WITH_MASS + (f", {k + 1}" if k else "") for k in range(len(masked))]
         return dataclasses.replace(tried, beside=tuple(map(_settled, names, few)))
     least = before.end.log_posterior + tried.asked
-    apart = (one for one in others if np.hypot(*(one.place - best.place)) > APART * lens.radius)
+    here = best_first[0].place
+    apart = (one for one in best_first if np.hypot(*(one.place - here)) > APART * lens.radius)
     alike = [_settled(ELSEWHERE, one) for one in apart if one.end.log_posterior > least][:1]
     return dataclasses.replace(found, beside=(*found.beside, *alike))
 
@@ -255,6 +262,12 @@ class Tried:
     def asked(self) -> float:
         """Gain in ln posterior from which on more is asked for."""
         return ASKED * max(1.0, self.variant("").chi2 / self.problem.likelihood.data_count)
+
+    @property
+    def far_out(self) -> frozenset[str]:
+        """The parameters of the mass far out of their priors."""
+        named = zip(self.held.bare.space.parameters, self.followed.end.z, strict=True)
+        return frozenset(p.name for p, z in named if p.group == "mass" and not abs(z) < PRIOR_WIDTHS)
 
     def variant(self, name: str) -> Variant:
         """The fit that it would be, as a neighbour of another one."""
