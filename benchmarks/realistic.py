@@ -4,6 +4,7 @@
     python benchmarks/realistic.py fit OUT [--mass sie] [--workers 2]
     python benchmarks/realistic.py tell OUT [N] [--first K] coverage, verdicts, costs, of those of the seeds K to K + N
     python benchmarks/realistic.py curve OUT [N] [--first K] figure: wrong fits caught against right fits lost
+    python benchmarks/realistic.py places OUT [N] [--first K] how far the prior of the lens's place is from the truth
 
 Right is an Einstein radius within 3 total errors or 3 percent of the truth; wrong one that is more than 20 percent
 off, or a fit of what is no lens. Seeds 0 to 199 are there to develop on, 200 to 399 for one look at the end.
@@ -24,6 +25,9 @@ from astropy.table import Table
 from survey import LENSFIT
 
 import lensfit
+from lensfit.analysis import prepare
+from lensfit.progress import silent
+from lensfit.standard import Scales
 
 RIGHT, ERRORS, WRONG = 0.03, 3.0, 0.2
 SLOPE_KNOWN = 0.2
@@ -161,6 +165,26 @@ def curve(out: Path, mass: str, seeds: range) -> None:
     print(f"verdict: {caught:.0f} % of wrong fits caught, {lost:.0f} % of right ones given up; {out / 'curve.png'}")
 
 
+def places(out: Path, seeds: range) -> None:
+    """Print how far from the truth the lens's place is, in widths of its prior: as seen in the field, and as the mean
+    place of the light."""
+    seen, mean = [], []
+    for k in seeds:
+        mass = realistic_lenses.Scene.drawn(k).mass
+        if mass is None or not (out / "data" / f"R{k:05d}").exists():
+            continue
+        truth = np.array([float(mass["epl"].center_x), float(mass["epl"].center_y)])
+        begun = prepare(out / "data" / f"R{k:05d}", "flexible", progress=silent)
+        prior = begun.problem.model.light["gaussians_1"]
+        width = float(prior.center_x.sigma)
+        scales = Scales(begun.observation.frame)
+        seen.append(np.max(np.abs([prior.center_x.mean, prior.center_y.mean] - truth)) / width)
+        mean.append(np.max(np.abs(np.array(scales.center) - truth)) / width)
+    for name, distances in (("as seen in the field", seen), ("mean place of the light", mean)):
+        beyond = ", ".join(f"{np.sum(np.array(distances) > n)}" for n in range(1, 5))
+        print(f"{name:30}{len(distances)} lenses, beyond 1, 2, 3, 4 widths: {beyond}; largest {max(distances):.1f}")
+
+
 def _reasons(table: Table) -> dict[str, int]:
     failed = [name.removeprefix("check ") for name in table.colnames if name.startswith("check ")]
     counts = Counter(name for row in table for name in failed if str(row[f"check {name}"]) not in ("passed", ""))
@@ -170,7 +194,7 @@ def _reasons(table: Table) -> dict[str, int]:
 def main() -> None:
     """Do what is asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("make", "fit", "tell", "curve"))
+    parser.add_argument("what", choices=("make", "fit", "tell", "curve", "places"))
     parser.add_argument("out", type=Path)
     parser.add_argument("count", type=int, nargs="?", default=40)
     parser.add_argument("--first", type=int, default=0)
@@ -178,13 +202,16 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
     lensfit.setup()
+    seeds = range(arguments.first, arguments.first + arguments.count)
     if arguments.what == "make":
         print(realistic_lenses.make(arguments.out, arguments.count, arguments.first))
     elif arguments.what == "fit":
         fit(arguments.out, arguments.mass, arguments.workers)
+    elif arguments.what == "places":
+        places(arguments.out, seeds)
     else:
         do = tell if arguments.what == "tell" else curve
-        do(arguments.out, arguments.mass, range(arguments.first, arguments.first + arguments.count))
+        do(arguments.out, arguments.mass, seeds)
 
 
 if __name__ == "__main__":
