@@ -33,7 +33,7 @@ from lensfit.plots import (
 from lensfit.recipe import DataSection
 from lensfit.standard import STANDARD, with_galaxies
 
-UNSEEN = "source_only"
+LENS_UNSEEN = "source_only"
 """The standard model of images in which the lens is not seen."""
 OVERVIEW = (
     "Data, model and normalised residual; lens light, data without lens light, and the source "
@@ -96,7 +96,7 @@ class ImageObservation(Observation):
     def model(self, name: str | None, mass: MassModel | None = None) -> LensModel:
         """The standard model, with the light of galaxies beside the lens. Where the field was looked at, the lens is
         where it was seen, as the mean place of all light, that of arcs and wings of others included, is not."""
-        if self.table is None or (name == UNSEEN and not self.galaxies):
+        if self.table is None or (name == LENS_UNSEEN and not self.galaxies):
             return super().model(name, mass)
         placed = dataclasses.replace(self.imaging, center=self.imaging.center or self.table.lens)
         made = dataclasses.replace(self, imaging=placed, table=None, galaxies=()).model(name, mass)

@@ -18,8 +18,8 @@ HELD = 0.006
 0.16, and of simulated ones, seeds 0 to 26 of benchmarks/realistic.py, two thirds come out within it by an SIE."""
 UNSEEN = 0.02
 """What neighbouring models of an image do not show of a slope, added to its spread: a PSF that differs, masses and
-light that none of them has. By the seeds 13 to 72 of benchmarks/realistic.py; of 200 to 246 without a satellite 67 and
-93 % then lie within one and two total errors, 56 and 89 % without it."""
+light that none of them has. Chosen on lenses without a satellite of benchmarks/realistic.py, seeds 13 to 72 and 200 to
+246: these are no test of it."""
 
 
 @dataclasses.dataclass(frozen=True)
