@@ -296,8 +296,10 @@ def _among_the_nearest(blobs: list[_Blob], own: int) -> _Hypothesis:
 def _table(
     imaging: Imaging, blobs: list[_Blob], segments: np.ndarray, lens: _Hypothesis, notes: tuple[str, ...]
 ) -> FieldTable:
-    arcs = _Arcs.of(blobs, lens) if lens.evidence >= EVIDENCE else None
+    named = _named(imaging, segments, lens)
+    arcs = _Arcs.of(blobs, lens, named) if lens.evidence >= EVIDENCE else None
     kinds = [_alone(k == lens.own) for k in range(len(blobs))] if arcs is None else _kinds(blobs, lens, arcs)
+    kinds = [("galaxy", "as stated") if k in named else kind for k, kind in enumerate(kinds)]
     rank = {kind: n for n, kind in enumerate(("lens", "galaxy", "arc", "image", "field"))}
     order = sorted(range(len(blobs)), key=lambda k: (k != lens.own, rank[kinds[k][0]], -blobs[k].signal))
     numbers = np.zeros(len(blobs) + 1, np.int32)
@@ -306,6 +308,16 @@ def _table(
     radius, reach = (0.0, 0.0) if arcs is None else (arcs.radius, arcs.reach)
     return FieldTable(objects, numbers[segments], imaging.frame, radius * imaging.pixel_scale,
                       reach * imaging.pixel_scale, notes, bool(notes))  # fmt: skip
+
+
+def _named(imaging: Imaging, segments: np.ndarray, lens: _Hypothesis) -> set[int]:
+    """The blobs at the places of galaxies that were named."""
+    found = set()
+    for galaxy in imaging.galaxies:
+        column, row = (round(value) for value in imaging.frame.pixel((galaxy.x, galaxy.y)))
+        if 0 <= row < imaging.shape[0] and 0 <= column < imaging.shape[1]:
+            found.add(int(segments[row, column]) - 1)
+    return found - {-1, lens.own}
 
 
 def _object(imaging: Imaging, blob: _Blob, kind: FieldKind, why: str, distance: float) -> FieldObject:
@@ -330,15 +342,19 @@ class _Arcs:
     reach: float
 
     @classmethod
-    def of(cls, blobs: list[_Blob], lens: _Hypothesis) -> _Arcs:
-        """Those that speak for the lens, and what else is stretched well about it and not far brighter."""
+    def of(cls, blobs: list[_Blob], lens: _Hypothesis, named: set[int]) -> _Arcs | None:
+        """Those that speak for the lens, and what else is stretched well about it and not far brighter, but for
+        galaxies that were named; None where nothing is left."""
         seen = lens.seen
-        shares = np.array([seen[k].covered.mean() for k in lens.arcs])
-        peak = float(np.average([blobs[k].peak for k in lens.arcs], weights=shares))
-        radius = float(np.average([seen[k].radius for k in lens.arcs], weights=shares))
+        speaking = [k for k in lens.arcs if k not in named]
+        if not speaking:
+            return None
+        shares = np.array([seen[k].covered.mean() for k in speaking])
+        peak = float(np.average([blobs[k].peak for k in speaking], weights=shares))
+        radius = float(np.average([seen[k].radius for k in speaking], weights=shares))
         near = {k for k, one in enumerate(seen) if k != lens.own and one.radius < BEYOND * radius}
         more = {k for k in near if seen[k].stretch > LONG and blobs[k].peak < BRIGHTER * peak}
-        numbers = frozenset(lens.arcs) | more
+        numbers = frozenset(speaking) | (more - named)
         away = np.concatenate([np.hypot(blobs[k].columns - lens.x, blobs[k].rows - lens.y) for k in numbers])
         light = np.concatenate([blobs[k].values for k in numbers])
         order = np.argsort(away)
