@@ -173,8 +173,8 @@ def lens_center(imaging: Imaging, table: FieldTable) -> tuple[float, float]:
     of the image."""
     if imaging.center is not None:
         return imaging.center
-    if table.moved:
-        return table.objects[0].x, table.objects[0].y
+    if table.lens is not None and (table.moved or imaging.galaxies):
+        return table.lens
     row, column = brightest_place(imaging.data, imaging.mask)
     return float(imaging.x[row, column]), float(imaging.y[row, column])
 
