@@ -250,7 +250,8 @@ def find_field(imaging: Imaging) -> FieldTable:
 
     The lens is at the place that was stated. Without one it is the brightest place in the middle half of the image,
     unless arcs about another galaxy say more: of those about which they say nearly as much it is the one nearest to
-    the image's middle. A galaxy that was named beside the lens is not it.
+    the image's middle. Where galaxies were named beside the lens, arcs are about all of them: it is then the highest
+    peak in the middle that is none of these.
     """
     blobs, segments = find_blobs(imaging)
     named = _named(imaging, segments)
@@ -268,8 +269,9 @@ def _choose_lens(
         return hypothesis(blobs, own, x, y), ()
     row, column = _brightest(imaging, blobs, named)
     usual = hypothesis(blobs, int(segments[row, column]) - 1, float(column), float(row))
-    free = (k for k in range(len(blobs)) if k not in named | {usual.own})
-    bright = sorted(free, key=lambda k: -blobs[k].signal)[:CANDIDATES]
+    if named:
+        return usual, ()
+    bright = sorted((k for k in range(len(blobs)) if k != usual.own), key=lambda k: -blobs[k].signal)[:CANDIDATES]
     others = [_among_the_nearest(blobs, k) for k in bright]
     most = max([one.evidence for one in others], default=0.0)
     if most < OVERRULES or usual.evidence >= TIE * most:
