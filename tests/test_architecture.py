@@ -244,7 +244,7 @@ def test_nobody_asks_of_what_kind_data_are():
 
 def test_what_is_done_with_a_kind_of_data_stands_in_tables():
     """Nobody compares the kind of a term with a word for one, or looks for a part of it: a table has it as a key."""
-    words = {getattr(cls, "kind", None) for cls in all_classes() if issubclass(cls, Term)}
+    words = {cls.kind for cls in all_classes() if issubclass(cls, Term) and hasattr(cls, "kind")}
     assert {"image", "visibilities", "pixels image", "pixels visibilities"} <= words
     asked = []
     for file, node in nodes(ast.Compare | ast.Call):
