@@ -160,11 +160,11 @@ def _inflation(arcs: OnArcs, left: np.ndarray) -> float:
 
 
 def _may_be_richer(analysis: Analysis) -> bool:
-    """Whether there are images with a lensed source of one profile, and a neighbour with two."""
+    """Whether the data can ask for a source, have a lensed one of one profile, and a neighbour with two."""
     checks = analysis.trust.checks
     passed = {check.name for check in checks if check.passed} - {check.name for check in checks if not check.passed}
-    images = all(term.kind == "image" for _, term, _ in analysis.problem.parts(analysis.problem.model))
-    return images and passed.issuperset(A_LENS) and neighbour_with_two_sources(analysis.fitted) is not None
+    asks = analysis.observation.source_by_data and passed.issuperset(A_LENS)
+    return asks and neighbour_with_two_sources(analysis.fitted) is not None
 
 
 def _with_two_sources(analysis: Analysis, gain: float, progress: Progress) -> Analysis:
