@@ -267,6 +267,10 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
         "--noise-scale", metavar="F", type=_scale,
         help="multiply the noise, and take it as it is then; auto: by what the scatter of visibilities says",
     )
+    _add_redshifts_and_visibilities(parser)
+
+
+def _add_redshifts_and_visibilities(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("redshifts, for lengths, masses and velocities")
     group.add_argument("--redshift-lens", metavar="Z", type=_seconds, help="default: that of info.json, if it has one")
     group.add_argument("--redshift-source", metavar="Z", type=_seconds, help="likewise")

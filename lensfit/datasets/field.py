@@ -317,7 +317,8 @@ def _table(
 ) -> FieldTable:
     arcs = _Arcs.of(blobs, lens, named) if lens.evidence >= EVIDENCE else None
     kinds = [_alone(k == lens.own) for k in range(len(blobs))] if arcs is None else _kinds(blobs, lens, arcs)
-    kinds = [("galaxy", "as stated") if k in named else kind for k, kind in enumerate(kinds)]
+    stated: tuple[FieldKind, str] = ("galaxy", "as stated")
+    kinds = [stated if k in named else kind for k, kind in enumerate(kinds)]
     rank = {kind: n for n, kind in enumerate(("lens", "galaxy", "arc", "image", "field"))}
     order = sorted(range(len(blobs)), key=lambda k: (k != lens.own, rank[kinds[k][0]], -blobs[k].signal))
     numbers = np.zeros(len(blobs) + 1, np.int32)

@@ -12,21 +12,11 @@ from lensfit.names import GALAXY_HAS, GalaxyHas
 
 @dataclass(frozen=True)
 class Galaxy:
-    """Its place x, y [arcsec], and whether its light, its mass or both are in the model.
-
-    Raises:
-        DataError: that is no place, or it has none of these.
-    """
+    """Its place x, y [arcsec], and whether its light, its mass or both are in the model."""
 
     x: float
     y: float
     has: GalaxyHas = "both"
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.x) and math.isfinite(self.y)):
-            raise DataError(f"the galaxy {self} of galaxies= is at no two finite numbers; give x and y in arcsec")
-        if self.has not in GALAXY_HAS:
-            raise DataError(f"the galaxy {self} of galaxies= has {self.has!r}; use {' or '.join(GALAXY_HAS)}")
 
     def __str__(self) -> str:
         return f"{self.x:g},{self.y:g},{self.has}"
@@ -46,15 +36,23 @@ def galaxies_of(given: Iterable[Any]) -> tuple[Galaxy, ...]:
     """Galaxies, each given as one, as a text X,Y[,light|mass|both] or as such a sequence.
 
     Raises:
-        DataError: one of them is none of these, or the whole is a single text.
+        DataError: one of them is none of these, at no place or has something else, or the whole is a single text.
     """
     if isinstance(given, str):
         raise DataError(f"galaxies= is the text {given!r}; give a list of such texts")
-    return tuple(one if isinstance(one, Galaxy) else _galaxy(one) for one in given)
+    return tuple(_checked(one if isinstance(one, Galaxy) else _galaxy(one)) for one in given)
+
+
+def _checked(galaxy: Galaxy) -> Galaxy:
+    if not (math.isfinite(galaxy.x) and math.isfinite(galaxy.y)):
+        raise DataError(f"the galaxy {galaxy} of galaxies= is at no two finite numbers; give x and y in arcsec")
+    if galaxy.has not in GALAXY_HAS:
+        raise DataError(f"the galaxy {galaxy} of galaxies= has {galaxy.has!r}; use {' or '.join(GALAXY_HAS)}")
+    return galaxy
 
 
 def _galaxy(given: Any) -> Galaxy:
-    parts = [part.strip() for part in given.split(",")] if isinstance(given, str) else given
+    parts: Any = [part.strip() for part in given.split(",")] if isinstance(given, str) else given
     if isinstance(parts, Sequence) and len(parts) in (2, 3):
         try:
             x, y = (float(value) for value in parts[:2])

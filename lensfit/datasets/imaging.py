@@ -138,13 +138,17 @@ class Imaging(Dataset):
             sources=sources,
             scale_from=scale_from,
             center=None if center is None else (float(center[0]), float(center[1])),
-            galaxies=galaxies_of(galaxies),
         )
-        return made._with_galaxies_inside()
+        return made.with_galaxies(galaxies)
 
-    def _with_galaxies_inside(self) -> Self:
-        """The same; raises DataError where the light of a galaxy that was named lies outside of the image."""
-        for galaxy in self.galaxies:
+    def with_galaxies(self, galaxies: Iterable[Any]) -> Self:
+        """The image with these galaxies named: each a `Galaxy`, or a text X,Y or X,Y,light (or mass, both), in arcsec.
+
+        Raises:
+            DataError: one is none of these, or has light and lies outside of the image.
+        """
+        made = replace(self, galaxies=galaxies_of(galaxies))
+        for galaxy in made.galaxies:
             if galaxy.light and self.frame.room((galaxy.x, galaxy.y)) < 0:
                 left, right, low, high = self.frame.extent
                 raise DataError(
@@ -152,7 +156,7 @@ class Imaging(Dataset):
                     f"runs from {left:.6g} to {right:.6g} and y from {low:.6g} to {high:.6g}; correct it, or give its "
                     f"mass alone, {galaxy.x:g},{galaxy.y:g},mass"
                 )
-        return self
+        return made
 
     @property
     def frame(self) -> Frame:

@@ -94,6 +94,8 @@ def test_options_count_before_the_recipe_unless_other_data_are_named():
     assert data_section(same, base) == DataSection(path=Path("a"), psf=Path("p"), **asked)
     placed = parse(["inspect", "a", "--center", "-1.6", "-0.6", "--cutout", "2", "--mask-is", "used", "--plane", "0"])
     expected = DataSection(path=Path("a"), center=(-1.6, -0.6), cutout=2.0, mask_is="used", plane=0)
+    among = parse(["inspect", "a", "--galaxy", "-1.6,-0.6", "--galaxy", "0.4,1,light"])
+    assert data_section(among, DataSection()).galaxies == ("-1.6,-0.6", "0.4,1,light")
     elsewhere = parse(["fit", "--model", "m", "--out", "o", "--center-sky", "150.1", "2.2"])
     assert data_section(elsewhere, expected) == DataSection(
         path=Path("a"), center_sky=(150.1, 2.2), cutout=2.0, mask_is="used", plane=0

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from lensfit.datasets import Imaging
+from lensfit.datasets import Galaxy, Imaging
 from lensfit.observations import region
 from lensfit.observations.region import choose_mask, lens_center, see_field
 
@@ -75,16 +75,32 @@ def with_galaxy(imaging, x, y, peak, size=0.15):
 
 def test_a_brighter_galaxy_beside_the_lens_is_masked_and_the_disc_ends_with_the_arcs():
     alone = image((0.05, 0.05, 200), side=100)
-    crowded = with_galaxy(alone, 2.65, 0.05, 3000)
+    crowded = with_galaxy(alone, 2.65, 0.05, 1000, size=0.06)
     made, table, galaxies = choose_mask(crowded)
-    assert [one.kind for one in galaxies] == ["galaxy"]
+    assert made.galaxies == () and [one.kind for one in galaxies] == ["galaxy"]
     (radius, *place), *_ = chosen(crowded)
     assert place == pytest.approx([0.05, 0.05], abs=0.06) and radius < 1.6 * table.reach + 0.3
-    assert made.mask[np.hypot(made.x - 2.65, made.y - 0.05) < 0.5].all()
+    assert made.mask[np.hypot(made.x - 2.65, made.y - 0.05) < 0.2].all()
     ring = np.abs(np.hypot(made.x - 0.05, made.y - 0.05) - 1) < 0.15
     assert not made.mask[ring].any()
     (note,) = [note for note in made.notes if note.startswith("galaxy masked")]
     assert "times as bright as the arcs" in note
+
+
+def test_a_galaxy_whose_mass_bends_the_arcs_is_in_the_model():
+    made, _, galaxies = choose_mask(with_galaxy(image((0.05, 0.05, 200), side=100), 2.65, 0.05, 3000))
+    assert galaxies == () and [one.has for one in made.galaxies] == ["both"]
+    assert (made.galaxies[0].x, made.galaxies[0].y) == pytest.approx((2.65, 0.05), abs=0.06)
+    (note,) = [note for note in made.notes if note.startswith("galaxy in the model, its light and mass")]
+    assert "flexion shift" in note
+
+
+def test_a_galaxy_that_was_named_is_not_masked():
+    seen = with_galaxy(image((0.05, 0.05, 200), side=100), 2.65, 0.05, 1000, size=0.06)
+    named = dataclasses.replace(seen, galaxies=(Galaxy(2.6, 0.05, "light"),))
+    made, _, galaxies = choose_mask(named)
+    assert galaxies == () and made.galaxies == named.galaxies
+    assert not [note for note in made.notes if note.startswith("galaxy")]
 
 
 def test_a_galaxy_out_of_reach_changes_nothing():
