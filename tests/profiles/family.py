@@ -84,12 +84,10 @@ def in_chunks(function, vectors):
 
 @functools.cache
 def _compiled(name):
-    first = jax.jacfwd(vector_formula(name))
-    second = jax.jacfwd(first)
-    return (
-        jax.jit(jax.vmap(lambda v: (vector_formula(name)(v),))),
-        jax.jit(jax.vmap(lambda v: (first(v), second(v)))),
-    )
+    formula = vector_formula(name)
+    first = jax.jacfwd(formula)
+    both = jax.jacfwd(lambda v: (first(v),) * 2, has_aux=True)  # second and first, the latter made once
+    return jax.jit(jax.vmap(lambda v: (formula(v),))), jax.jit(jax.vmap(lambda v: both(v)[::-1]))
 
 
 def potential(name, vector):
@@ -101,8 +99,12 @@ def potential(name, vector):
 @functools.cache
 def _compiled_potential(name):
     def every(v):
-        of = lambda point: potential(name, jnp.concatenate([point, v[2:]]))  # noqa: E731
-        return of(v[:2]), jax.grad(of)(v[:2]), jax.hessian(of)(v[:2])
+        def slope(point):
+            value, slope = jax.value_and_grad(lambda p: potential(name, jnp.concatenate([p, v[2:]])))(point)
+            return slope, (value, slope)
+
+        bend, lower = jax.jacfwd(slope, has_aux=True)(v[:2])
+        return *lower, bend
 
     return jax.jit(jax.vmap(every))
 
