@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.analysis.analysis import Analysis
+from lensfit.analysis.components import with_components
 from lensfit.analysis.pixel_model import Mesh
 from lensfit.analysis.source_on_pixels import try_on_pixels
 from lensfit.analysis.steps import with_time
@@ -67,7 +68,11 @@ class AutoSource:
             return analysis
         analysis = analysis.ready()
         settled = analysis.changed(fit=dataclasses.replace(analysis.fit, source="profiles"))
-        if not _may_be_richer(analysis):
+        if not _is_lensed(analysis):
+            return settled
+        if _kinds(analysis) == {"visibilities"}:
+            return with_components(settled, SUPPORT, progress)
+        if _kinds(analysis) != {"image"} or neighbour_with_two_sources(analysis.fitted) is None:
             return settled
         images = [_Arcs.of(*part) for part in analysis.problem.parts(analysis.fitted.model)]
         if not all(image.arcs.seen for image in images):
@@ -159,12 +164,15 @@ def _inflation(arcs: OnArcs, left: np.ndarray) -> float:
     return max(arcs.variance(left), arcs.noise(left))
 
 
-def _may_be_richer(analysis: Analysis) -> bool:
-    """Whether there are images with a lensed source of one profile, and a neighbour with two."""
+def _is_lensed(analysis: Analysis) -> bool:
+    """Whether there is a lensed source that could be richer."""
     checks = analysis.trust.checks
     passed = {check.name for check in checks if check.passed} - {check.name for check in checks if not check.passed}
-    images = all(term.kind == "image" for _, term, _ in analysis.problem.parts(analysis.problem.model))
-    return images and passed.issuperset(A_LENS) and neighbour_with_two_sources(analysis.fitted) is not None
+    return passed.issuperset(A_LENS)
+
+
+def _kinds(analysis: Analysis) -> set[str]:
+    return {term.kind for _, term, _ in analysis.problem.parts(analysis.problem.model)}
 
 
 def _with_two_sources(analysis: Analysis, gain: float, progress: Progress) -> Analysis:
