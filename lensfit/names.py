@@ -23,6 +23,10 @@ MassModel: TypeAlias = Literal["sie", "epl"]
 """The main mass of a standard model: a singular isothermal ellipsoid, or an elliptical power law, its slope free."""
 MASSES: tuple[MassModel, ...] = get_args(MassModel)
 
+GalaxyHas: TypeAlias = Literal["light", "mass", "both"]
+"""What of a further galaxy is in the model."""
+GALAXY_HAS: tuple[GalaxyHas, ...] = get_args(GalaxyHas)
+
 PRESETS = ("jwst_f150w",)
 """Instruments that a simulation may name: functions of `lensfit.instruments`."""
 

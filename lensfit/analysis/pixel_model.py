@@ -206,13 +206,13 @@ def pixel_model(model: LensModel, result: FitResult | Mapping[str, float], sourc
 
     The mass keeps its priors. The lens light keeps the shape that it had in the fit, whose values are asked for by
     name; its amplitudes, and the sky's, are `Solved`. Where a prior of the mass is centred on the light, it is centred
-    on what was fitted.
+    on what was fitted; what mass and light have in common, as the place of a galaxy, is held with the light.
     """
     bare = replace(solve_amplitudes(model), source={})
     paths, structure = jax.tree_util.tree_flatten_with_path(bare, is_leaf=_is_leaf)
     leaves = [(describe(bare, path), leaf) for path, leaf in paths]
     holder = _Holder(leaves, result)
-    made = jax.tree_util.tree_unflatten(structure, [holder.leaf(where.group, leaf) for where, leaf in leaves])
+    made = jax.tree_util.tree_unflatten(structure, [holder.leaf(leaf) for _, leaf in leaves])
     return replace(made, source={NAME: source})
 
 
@@ -221,24 +221,25 @@ def _is_leaf(node: Any) -> bool:
 
 
 class _Holder:
-    """Puts fitted numbers in place of priors, everywhere but in the mass."""
+    """Puts fitted numbers in place of priors, everywhere but in what is the mass's alone."""
 
     def __init__(self, leaves: list[tuple[Any, Any]], result: FitResult | Mapping[str, float]) -> None:
         self.values: dict[tuple[str, int], float] = {}
         self.free: set[str] = set()
         self.made: dict[str, Prior] = {}
-        for where, leaf in leaves:
-            if isinstance(leaf, (Prior, Part)):
-                if key(leaf) not in self.values:
-                    self.values[key(leaf)] = result[where.name]
-                if where.group == "mass":
-                    self.free.add(key(leaf)[0])
+        with_priors = [(where, leaf) for where, leaf in leaves if isinstance(leaf, (Prior, Part))]
+        shared = {key(leaf)[0] for where, leaf in with_priors if where.group != "mass"}
+        for where, leaf in with_priors:
+            if key(leaf) not in self.values:
+                self.values[key(leaf)] = result[where.name]
+            if key(leaf)[0] not in shared:
+                self.free.add(key(leaf)[0])
 
-    def leaf(self, group: str, leaf: Any) -> Any:
-        """What stands at a leaf of a group."""
+    def leaf(self, leaf: Any) -> Any:
+        """What stands at a leaf."""
         if not isinstance(leaf, (Prior, Part)):
             return leaf
-        return self._held(leaf) if group == "mass" else self.values[key(leaf)]
+        return self._held(leaf) if key(leaf)[0] in self.free else self.values[key(leaf)]
 
     def _held(self, leaf: Prior | Part) -> Prior | Part:
         """A prior of the mass, its hyperparameters numbers unless they are parameters of the mass too."""

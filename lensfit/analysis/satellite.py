@@ -16,7 +16,7 @@ import numpy as np
 
 from lensfit.compiled import compiled
 from lensfit.fitters.laplace import unanswered
-from lensfit.lensing import centers, einstein_radius_of, whole_field
+from lensfit.lensing import einstein_radius_of, main_center, whole_field
 from lensfit.model import LensModel
 from lensfit.priors import LogNormal, Normal
 from lensfit.problem import Problem
@@ -95,7 +95,7 @@ class Lens:
     def of(cls, problem: Problem, z: np.ndarray) -> Lens:
         """Of a problem at z (n,)."""
         grid, model = problem.likelihood.grids[0], problem.space.build(problem.to_theta(z)).only()
-        center = np.mean(list(centers(model.mass).values()), axis=0)
+        center = cast(np.ndarray, main_center(model.mass))
         return cls(einstein_radius_of(model, whole_field(grid)), center, CORE * float(grid.pixel_scale))
 
     def satellite(self, x: float, y: float, place: float, promise: float = 0.0) -> Satellite:

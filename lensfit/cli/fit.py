@@ -32,6 +32,8 @@ NO_OPTION = {"path", "more", "shape", "origin"}
 NAMES = "|".join(f.name for f in dataclasses.fields(DataSection) if f.name not in NO_OPTION)
 ARGUMENT = re.compile(rf"(?<![^ (])({NAMES})=(?:'(\w+)'|(-?[\d.]+(?:e-?\d+)?)|\(([^()]*)\)|True)?")
 """An argument of a reader as its messages write it: `pixel_scale=`, `nan='mask'` or `psf_center=True`."""
+REPEATED = {"galaxies": "galaxy"}
+"""Options that say one of the things of which an argument lists all."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,7 +189,7 @@ def as_options(message: str) -> str:
 
     def option(match: re.Match[str]) -> str:
         value = match[2] or match[3] or (match[4] or "").replace(",", "")
-        name = "--" + match[1].replace("_", "-")
+        name = "--" + REPEATED.get(match[1], match[1]).replace("_", "-")
         return f"{name} {value}" if value else name
 
     return ARGUMENT.sub(option, message)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,18 +35,30 @@ exit codes:
   130  interrupted; 143 and 129 where SIGTERM or SIGHUP did it
   141  nobody reads what it prints, as behind `| head`; files are written all the same
 """
+GALAXY = "--galaxy"
 _PIXEL_OPTIONS = ("source", "mesh_pixels", "regularisation", "positive")
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The arguments of a command; wrong ones are told on standard error and end the process with 2."""
     parser = _make_parser()
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_args(_joined(sys.argv[1:] if argv is None else argv))
     if arguments.command == "fit" and not arguments.data and arguments.model is None:
         parser.error("fit: no data; give DATA, or a --model file that names the data")
     if arguments.command == "fit" and arguments.out is None and (arguments.resume or arguments.overwrite):
         parser.error("fit: --resume and --overwrite are about a run folder; name it as --out")
     return arguments
+
+
+def _joined(argv: Sequence[str]) -> list[str]:
+    """The arguments with a place that begins with a minus joined to its option, which argparse takes for another."""
+    made: list[str] = []
+    for argument in argv:
+        if made and made[-1] == GALAXY and argument.startswith("-") and "," in argument:
+            made[-1] += f"={argument}"
+        else:
+            made.append(argument)
+    return made
 
 
 def _make_parser() -> argparse.ArgumentParser:
@@ -236,6 +249,11 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
         "--mask-radius", metavar="R", type=float,
         help="use the disc of R arcsec about the lens or, without --center, about the origin; "
         "default, without --mask: chosen from the data",
+    )
+    group.add_argument(
+        GALAXY, metavar="X,Y[,light|mass|both]", dest="galaxies", action="append",
+        help="a further galaxy of the model, a satellite or a second lens, at X,Y [arcsec]; may be repeated; "
+        "default: both",
     )
     group.add_argument("--pixel-scale", metavar="S", type=float, help="arcsec per pixel; default: the file's")
     group.add_argument("--nan", choices=NAN_POLICIES, help="pixels that hold no number; default: error")

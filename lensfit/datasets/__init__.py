@@ -3,6 +3,7 @@
 from lensfit.datasets.cutout import disc
 from lensfit.datasets.dataset import Dataset, annular_mask, circular_mask, pixel_centers
 from lensfit.datasets.field import FieldObject, FieldTable, arcs_signal, find_field, fine_image
+from lensfit.datasets.galaxy import Galaxy
 from lensfit.datasets.imaging import Imaging, blocks
 from lensfit.datasets.info_file import stated_in
 from lensfit.datasets.interferometer import Interferometer, least_field
@@ -25,6 +26,7 @@ __all__ = [
     "Dataset",
     "FieldObject",
     "FieldTable",
+    "Galaxy",
     "Imaging",
     "Interferometer",
     "Visibilities",

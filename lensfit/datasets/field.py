@@ -250,21 +250,27 @@ def find_field(imaging: Imaging) -> FieldTable:
 
     The lens is at the place that was stated. Without one it is the brightest place in the middle half of the image,
     unless arcs about another galaxy say more: of those about which they say nearly as much it is the one nearest to
-    the image's middle.
+    the image's middle. Where galaxies were named beside the lens, arcs are about all of them: it is then the highest
+    peak in the middle that is none of these.
     """
     blobs, segments = find_blobs(imaging)
-    lens, notes = _choose_lens(imaging, blobs, segments)
-    return _table(imaging, blobs, segments, lens, notes)
+    named = _named(imaging, segments)
+    lens, notes = _choose_lens(imaging, blobs, segments, named)
+    return _table(imaging, blobs, segments, lens, named - {lens.own}, notes)
 
 
-def _choose_lens(imaging: Imaging, blobs: list[_Blob], segments: np.ndarray) -> tuple[_Hypothesis, tuple[str, ...]]:
+def _choose_lens(
+    imaging: Imaging, blobs: list[_Blob], segments: np.ndarray, named: set[int]
+) -> tuple[_Hypothesis, tuple[str, ...]]:
     if imaging.center is not None:
         x, y = imaging.frame.pixel(imaging.center)
         inside = 0 <= round(x) < imaging.shape[1] and 0 <= round(y) < imaging.shape[0]
         own = int(segments[round(y), round(x)]) - 1 if inside else -1
         return hypothesis(blobs, own, x, y), ()
-    row, column = brightest_place(imaging.data, imaging.mask)
+    row, column = _brightest(imaging, blobs, named)
     usual = hypothesis(blobs, int(segments[row, column]) - 1, float(column), float(row))
+    if named:
+        return usual, ()
     bright = sorted((k for k in range(len(blobs)) if k != usual.own), key=lambda k: -blobs[k].signal)[:CANDIDATES]
     others = [_among_the_nearest(blobs, k) for k in bright]
     most = max([one.evidence for one in others], default=0.0)
@@ -285,6 +291,18 @@ def _choose_lens(imaging: Imaging, blobs: list[_Blob], segments: np.ndarray) -> 
     return lens, tuple(notes)
 
 
+def _brightest(imaging: Imaging, blobs: list[_Blob], named: set[int]) -> tuple[int, int]:
+    """Row and column of the brightest place in the middle half of the image; where galaxies were named, of the object
+    there that has the highest peak above its surroundings and is none of them."""
+    height, width = imaging.shape
+    near = [one for k, one in enumerate(blobs) if k not in named and not imaging.mask[round(one.y), round(one.x)]
+            and max(abs(one.x - (width - 1) / 2), abs(one.y - (height - 1) / 2)) < min(height, width) / 4]  # fmt: skip
+    if not named or not near:
+        return brightest_place(imaging.data, imaging.mask)
+    best = max(near, key=lambda one: one.peak)
+    return round(best.y), round(best.x)
+
+
 def _among_the_nearest(blobs: list[_Blob], own: int) -> _Hypothesis:
     """The hypothesis of blob `own` from the NEAREST blobs to it alone: its evidence counts, not its lists."""
     x, y = blobs[own].x, blobs[own].y
@@ -294,10 +312,12 @@ def _among_the_nearest(blobs: list[_Blob], own: int) -> _Hypothesis:
 
 
 def _table(
-    imaging: Imaging, blobs: list[_Blob], segments: np.ndarray, lens: _Hypothesis, notes: tuple[str, ...]
+    imaging: Imaging, blobs: list[_Blob], segments: np.ndarray, lens: _Hypothesis, named: set[int],
+    notes: tuple[str, ...],
 ) -> FieldTable:
-    arcs = _Arcs.of(blobs, lens) if lens.evidence >= EVIDENCE else None
+    arcs = _Arcs.of(blobs, lens, named) if lens.evidence >= EVIDENCE else None
     kinds = [_alone(k == lens.own) for k in range(len(blobs))] if arcs is None else _kinds(blobs, lens, arcs)
+    kinds = [("galaxy", "as stated") if k in named else kind for k, kind in enumerate(kinds)]
     rank = {kind: n for n, kind in enumerate(("lens", "galaxy", "arc", "image", "field"))}
     order = sorted(range(len(blobs)), key=lambda k: (k != lens.own, rank[kinds[k][0]], -blobs[k].signal))
     numbers = np.zeros(len(blobs) + 1, np.int32)
@@ -306,6 +326,16 @@ def _table(
     radius, reach = (0.0, 0.0) if arcs is None else (arcs.radius, arcs.reach)
     return FieldTable(objects, numbers[segments], imaging.frame, radius * imaging.pixel_scale,
                       reach * imaging.pixel_scale, notes, bool(notes))  # fmt: skip
+
+
+def _named(imaging: Imaging, segments: np.ndarray) -> set[int]:
+    """The blobs at the places of galaxies that were named."""
+    found = set()
+    for galaxy in imaging.galaxies:
+        column, row = (round(value) for value in imaging.frame.pixel((galaxy.x, galaxy.y)))
+        if 0 <= row < imaging.shape[0] and 0 <= column < imaging.shape[1]:
+            found.add(int(segments[row, column]) - 1)
+    return found - {-1}
 
 
 def _object(imaging: Imaging, blob: _Blob, kind: FieldKind, why: str, distance: float) -> FieldObject:
@@ -330,15 +360,19 @@ class _Arcs:
     reach: float
 
     @classmethod
-    def of(cls, blobs: list[_Blob], lens: _Hypothesis) -> _Arcs:
-        """Those that speak for the lens, and what else is stretched well about it and not far brighter."""
+    def of(cls, blobs: list[_Blob], lens: _Hypothesis, named: set[int]) -> _Arcs | None:
+        """Those that speak for the lens, and what else is stretched well about it and not far brighter, but for
+        galaxies that were named; None where nothing is left."""
         seen = lens.seen
-        shares = np.array([seen[k].covered.mean() for k in lens.arcs])
-        peak = float(np.average([blobs[k].peak for k in lens.arcs], weights=shares))
-        radius = float(np.average([seen[k].radius for k in lens.arcs], weights=shares))
+        speaking = [k for k in lens.arcs if k not in named]
+        if not speaking:
+            return None
+        shares = np.array([seen[k].covered.mean() for k in speaking])
+        peak = float(np.average([blobs[k].peak for k in speaking], weights=shares))
+        radius = float(np.average([seen[k].radius for k in speaking], weights=shares))
         near = {k for k, one in enumerate(seen) if k != lens.own and one.radius < BEYOND * radius}
         more = {k for k in near if seen[k].stretch > LONG and blobs[k].peak < BRIGHTER * peak}
-        numbers = frozenset(lens.arcs) | more
+        numbers = frozenset(speaking) | (more - named)
         away = np.concatenate([np.hypot(blobs[k].columns - lens.x, blobs[k].rows - lens.y) for k in numbers])
         light = np.concatenate([blobs[k].values for k in numbers])
         order = np.argsort(away)

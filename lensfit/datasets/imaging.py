@@ -1,6 +1,7 @@
 """An image of a lens with its noise, PSF and mask, checked once at the door."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -28,6 +29,7 @@ from lensfit.datasets.dataset import (
     source_rows,
     visible_notes,
 )
+from lensfit.datasets.galaxy import Galaxy, galaxies_of
 from lensfit.datasets.masks import leaves_a_region
 from lensfit.datasets.noise import made_noise, notes_on, numbers
 from lensfit.datasets.psf import check_psf_fits, checked_psf, fwhm, narrower_than
@@ -36,6 +38,7 @@ from lensfit.errors import DataError
 from lensfit.names import NAN_POLICIES, NanPolicy, NoiseIs
 from lensfit.words import counted
 
+_HAS = {"light": "its light", "mass": "its mass", "both": "its light and mass"}
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Imaging(Dataset):
@@ -56,6 +59,7 @@ class Imaging(Dataset):
         sources: (role, path, sha256) of each file read.
         scale_from: who states the pixel scale.
         center: (x, y) of the lens in arcsec, None where nobody stated it.
+        galaxies: further ones that a standard model is to have, as they were named.
         settled: whether the mask stays as it is: it or a disc was named, or the image was cut out of what it leaves.
     """
 
@@ -71,6 +75,7 @@ class Imaging(Dataset):
     sources: tuple[Source, ...] = ()
     scale_from: str = ARGUMENT
     center: Place | None = None
+    galaxies: tuple[Galaxy, ...] = ()
     settled: bool = False
 
     @classmethod
@@ -93,6 +98,7 @@ class Imaging(Dataset):
         sources: tuple[Source, ...] = (),
         scale_from: str = ARGUMENT,
         center: Place | None = None,
+        galaxies: Iterable[Any] = (),
     ) -> Self:
         """Check everything and build the dataset.
 
@@ -108,6 +114,7 @@ class Imaging(Dataset):
             noise_is: what the numbers of `noise` are; "exposure" makes noise of the scatter of the sky and counts.
             noise_scale: multiplies the noise; given, the noise is taken as it is, however the sky scatters.
             origin, unit, wcs, notes, sources, scale_from, center: see the class.
+            galaxies: each a `Galaxy`, or as one in a text: "1.2,-0.4" or "1.2,-0.4,light", "mass" or "both".
 
         Raises:
             DataError: anything that a fit could not trust; the message says what, where and the way on.
@@ -118,7 +125,7 @@ class Imaging(Dataset):
         arrays, remarks = checked_arrays(
             data, noise, psf, mask, nan, sources, unit, noise_is, noise_scale, psf_center
         )
-        return cls(
+        made = cls(
             data=read_only(arrays["data"]),
             noise=read_only(arrays["noise"]),
             psf=read_only(arrays["psf"]),
@@ -131,7 +138,21 @@ class Imaging(Dataset):
             sources=sources,
             scale_from=scale_from,
             center=None if center is None else (float(center[0]), float(center[1])),
+            galaxies=galaxies_of(galaxies),
         )
+        return made._with_galaxies_inside()
+
+    def _with_galaxies_inside(self) -> Self:
+        """The same; raises DataError where the light of a galaxy that was named lies outside of the image."""
+        for galaxy in self.galaxies:
+            if galaxy.light and self.frame.room((galaxy.x, galaxy.y)) < 0:
+                left, right, low, high = self.frame.extent
+                raise DataError(
+                    f"{place('data', self.sources)}: the galaxy {galaxy} of galaxies= lies outside the image, whose x "
+                    f"runs from {left:.6g} to {right:.6g} and y from {low:.6g} to {high:.6g}; correct it, or give its "
+                    f"mass alone, {galaxy.x:g},{galaxy.y:g},mass"
+                )
+        return self
 
     @property
     def frame(self) -> Frame:
@@ -158,6 +179,7 @@ class Imaging(Dataset):
             ("pixel scale", f"{self.pixel_scale:.6g} arcsec, from {self.scale_from}"),
             ("centre", f"x = {self.origin[0]:.6g}, y = {self.origin[1]:.6g} arcsec"),
             *(("lens", f"x = {x:.6g}, y = {y:.6g} arcsec, as stated") for x, y in filter(None, [self.center])),
+            *(("galaxy", f"x = {g.x:.6g}, y = {g.y:.6g} arcsec, {_HAS[g.has]}, as stated") for g in self.galaxies),
             ("sky", "no celestial coordinates" if self.wcs is None else "celestial coordinates of the header"),
             ("unit", unit),
             ("pixels", f"{used} used, {self.mask.sum()} masked"),

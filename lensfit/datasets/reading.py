@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from lensfit.datasets.array_files import read_as
 from lensfit.datasets.cutout import Cut, Frame, Wanted, cut_out, select
 from lensfit.datasets.dataset import ARGUMENT, checked_scale, place
 from lensfit.datasets.foreign_formats import refuse_foreign
+from lensfit.datasets.galaxy import Galaxy, galaxies_of
 from lensfit.datasets.image_files import Info, Part, Window, find_files, read_head, read_info, read_parts
 from lensfit.datasets.imaging import Imaging
 from lensfit.datasets.interferometer import Interferometer, wide_grid
@@ -73,6 +75,7 @@ def read_imaging(
     center_sky: tuple[float, float] | None = None,
     cutout: float | None = None,
     mask_radius: float | None = None,
+    galaxies: Iterable[Any] = (),
 ) -> Imaging:
     """Read data, noise, PSF and mask from a folder or from a FITS (plain, gzip, fpack), npz or HDF5 file.
 
@@ -96,6 +99,8 @@ def read_imaging(
         center: (x, y) of the lens in arcsec; center_sky: its right ascension and declination in degrees.
         cutout: use the pixels within so many arcsec of the centre, or else of (0, 0), along both axes.
         mask_radius: use the disc of so many arcsec about it.
+        galaxies: further ones that a standard model is to have, satellites or a second lens: each a `Galaxy`, or a text
+            X,Y or X,Y,light (or mass, both), in arcsec.
 
     Returns:
         The checked image, (H, W), in the unit of the file; its `notes` say what was done to it.
@@ -115,7 +120,8 @@ def read_imaging(
         info = replace(info, mask_is=None)  # it speaks of the mask beside it
     scales = (*(() if pixel_scale is None else (Scale(ARGUMENT, pixel_scale, pixel_scale),)), *info.scales)
     wanted = Wanted(center=center, center_sky=center_sky, cutout=cutout, mask_radius=mask_radius)
-    stated = Stated(nan=nan, psf_center=psf_center, noise_is=noise_is, noise_scale=noise_scale, mask_is=mask_is)
+    stated = Stated(nan=nan, psf_center=psf_center, noise_is=noise_is, noise_scale=noise_scale, mask_is=mask_is,
+                    galaxies=galaxies_of(galaxies))  # fmt: skip
     if cutout is None:
         cut, parts = None, _read_all(files, plane)
     else:  # of a large image no more is read
@@ -139,13 +145,14 @@ def read_psf(path: str | Path, pixel_scale: float) -> tuple[np.ndarray, tuple[st
 
 @dataclass(frozen=True, kw_only=True)
 class Stated:
-    """What the caller says of the arrays, see `read_imaging`."""
+    """What the caller says of the arrays and the field, see `read_imaging`."""
 
     nan: NanPolicy
     psf_center: bool
     noise_is: NoiseIs | None
     noise_scale: float | None
     mask_is: MaskIs | None
+    galaxies: tuple[Galaxy, ...]
 
 
 def _cut(
@@ -205,6 +212,7 @@ def _assembled(
         noise_scale=stated.noise_scale,
         origin=used.frame.origin,
         center=used.center,
+        galaxies=stated.galaxies,
         unit=data.unit or noise.unit,
         wcs=used.frame.wcs,
         notes=tuple(dict.fromkeys(told)),

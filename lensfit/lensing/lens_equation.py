@@ -116,6 +116,15 @@ def centers(profiles: dict[str, Any]) -> dict[str, np.ndarray]:
     return {name: np.array(p.center, float) for name, p in sorted(profiles.items()) if p.center is not None}
 
 
+def main_center(masses: dict[str, Any]) -> np.ndarray | None:
+    """The centre (2,) [arcsec] of the mass with the largest Einstein radius, or of the first where none has one; None
+    where none has a place."""
+    placed = [p for _, p in sorted(masses.items()) if p.center is not None]
+    if not placed:
+        return None
+    return np.array(max(placed, key=lambda p: float(getattr(p, "einstein_radius", -np.inf))).center, float)
+
+
 def corners(x: np.ndarray, y: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray]:
     """x, y (N, 4) of the corners of squares of half side `step` about x, y (N,) [arcsec]."""
     return x[:, None] + step * np.array([-1, 1, -1, 1]), y[:, None] + step * np.array([-1, -1, 1, 1])

@@ -31,7 +31,7 @@ from lensfit.plots import (
     pixel_scene,
 )
 from lensfit.recipe import DataSection
-from lensfit.standard import STANDARD, with_galaxies
+from lensfit.standard import STANDARD, with_galaxies, with_named
 
 LENS_UNSEEN = "source_only"
 """The standard model of images in which the lens is not seen."""
@@ -94,13 +94,15 @@ class ImageObservation(Observation):
         return dataclasses.replace(self, imaging=imaging, settled=True, table=table, galaxies=galaxies)
 
     def model(self, name: str | None, mass: MassModel | None = None) -> LensModel:
-        """The standard model, with the light of galaxies beside the lens. Where the field was looked at, the lens is
-        where it was seen, as the mean place of all light, that of arcs and wings of others included, is not."""
-        if self.table is None or (name == LENS_UNSEEN and not self.galaxies):
-            return super().model(name, mass)
-        placed = dataclasses.replace(self.imaging, center=self.imaging.center or self.table.lens)
-        made = dataclasses.replace(self, imaging=placed, table=None, galaxies=()).model(name, mass)
-        return with_galaxies(made, self.imaging, self.galaxies)
+        """The standard model, with the galaxies that were named and the light of others beside the lens. Where the
+        field was looked at, the lens is where it was seen, as the mean place of all light, that of arcs and wings of
+        others included, is not."""
+        imaging, unseen = self.imaging, name == LENS_UNSEEN and not (self.galaxies or self.imaging.galaxies)
+        if self.table is not None and not unseen:
+            imaging = dataclasses.replace(imaging, center=imaging.center or self.table.lens)
+        made = self.standard_model(imaging, name, mass)
+        named = with_named(made, imaging) if imaging.galaxies else made
+        return with_galaxies(named, imaging, self.galaxies) if self.galaxies else named
 
     def term(self, model: Any) -> Any:
         """ln L of the image, or its ln evidence."""

@@ -18,7 +18,7 @@ Sections: TypeAlias = DataSection | Mapping[str, DataSection]
 """What a recipe says of the data, or of each of several by its name."""
 VISIBILITIES = "visibilities"
 """What visibilities beside images are called where nobody gave them a name."""
-OF_ONE = ("noise", "psf", "mask", "plane", "center", "pixel_scale")
+OF_ONE = ("noise", "psf", "mask", "plane", "center", "galaxies", "pixel_scale")
 """What cannot hold for several images at once."""
 ENDINGS = re.compile(r"\.(fits|fit|npz|hdf5|h5|uvfits)(\.gz|\.fz)?$", re.IGNORECASE)
 

@@ -114,11 +114,15 @@ class Observation(ABC):
 
     def model(self, name: str | None, mass: MassModel | None = None) -> LensModel:
         """The standard model of that name with that mass, None = the default, with priors scaled from the data."""
+        return self.standard_model(self.frame, name, mass)
+
+    def standard_model(self, frame: Any, name: str | None, mass: MassModel | None) -> LensModel:
+        """The same with priors scaled from a frame."""
         chosen = self.default if name is None else name
         if chosen not in self.standard:
             known = " or ".join(self.standard)
             raise ModelError(f"the standard model {chosen} is not for {self.kind}: use {known}")
-        return self.standard[chosen](self.frame, **({} if mass is None else {"mass": mass}))
+        return self.standard[chosen](frame, **({} if mass is None else {"mass": mass}))
 
     def structured(self, light: Structure | None, source: Structure | None) -> Self:
         """The same data with these structures of light in several bands, for its standard model; None = by default.

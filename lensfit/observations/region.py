@@ -34,6 +34,8 @@ ARCS_MARGIN = 1.6
 REACH, EDGE = 2.5, 1.0
 """A galaxy is masked as far as this many times its radius at half its height, and further where it is clear of the
 arcs: as far as its light is above this many sigma a pixel."""
+NAMED = 3.0
+"""Pixels within which a galaxy of the field is one that was named."""
 CLEAR, GAP = 1.15, 2.0
 """It is clear of the arcs outside of this many times their mean radius, and this many FWHM of the PSF from each."""
 
@@ -104,12 +106,15 @@ def choose_mask(imaging: Imaging) -> Chosen:
 def find_neighbours(
     imaging: Imaging, table: FieldTable, center: tuple[float, float], radius: float
 ) -> list[Neighbour]:
-    """The galaxies of a field that are not lensed, with their wings, where they reach into a disc about the lens.
+    """The galaxies of a field that are not lensed, with their wings, where they reach into a disc about the lens; but
+    for those that were named as light of the model.
 
     One that is clear of the arcs reaches as far as its light above the lens's is more than EDGE sigma a pixel, one
     among them as far as REACH times its radius at half its height.
     """
-    galaxies = [one for one in table.objects if one.kind == "galaxy"]
+    light = [one for one in imaging.galaxies if one.light]
+    galaxies = [one for one in table.objects if one.kind == "galaxy" and not any(
+        np.hypot(one.x - g.x, one.y - g.y) < max(one.size, NAMED * imaging.pixel_scale) for g in light)]  # fmt: skip
     if not galaxies:
         return []
     excess = Rings.about(imaging, center).excess(imaging) / imaging.noise
@@ -168,8 +173,8 @@ def lens_center(imaging: Imaging, table: FieldTable) -> tuple[float, float]:
     of the image."""
     if imaging.center is not None:
         return imaging.center
-    if table.moved:
-        return table.objects[0].x, table.objects[0].y
+    if table.lens is not None and (table.moved or imaging.galaxies):
+        return table.lens
     row, column = brightest_place(imaging.data, imaging.mask)
     return float(imaging.x[row, column]), float(imaging.y[row, column])
 

@@ -59,8 +59,8 @@ class DataSection:
 
     Attributes:
         path: of the data, file or folder.
-        noise, psf, mask, mask_is, plane, center, center_sky, cutout, mask_radius, psf_center, noise_is: of images, see
-            `lensfit.read_imaging`.
+        noise, psf, mask, mask_is, plane, center, center_sky, cutout, mask_radius, psf_center, noise_is,
+            galaxies: of images, see `lensfit.read_imaging`.
         pixel_scale, nan, noise_scale: of both, see there and `lensfit.read_interferometer`.
         shape, origin, sign, east, wavelength, primary_beam, field: of visibilities, see the latter.
         more: further visibilities of the same lens, fitted jointly.
@@ -91,6 +91,7 @@ class DataSection:
     primary_beam: float | None = None
     field: str | None = None
     noise_scale: NoiseScale | None = None
+    galaxies: tuple[str, ...] | None = None
     redshift_lens: float | None = None
     redshift_source: float | None = None
     cosmology: str | None = None
@@ -343,6 +344,7 @@ READERS: dict[type, dict[str, values.Reader]] = {
         "primary_beam": values.number,
         "field": values.label,
         "noise_scale": values.number_or("auto"),
+        "galaxies": values.texts,
         "redshift_lens": values.number,
         "redshift_source": values.number,
         "cosmology": values.text,

@@ -64,6 +64,13 @@ def paths(value: Any, where: str, folder: Path) -> tuple[Path, ...]:
     return tuple(path(item, where, folder) for item in value)
 
 
+def texts(value: Any, where: str, folder: Path) -> tuple[str, ...]:
+    """A list of texts."""
+    if not isinstance(value, list):
+        raise ModelError(f"{where}: {shown(repr(value))} is no list; give [\"text\", ...]")
+    return tuple(text(item, where, folder) for item in value)
+
+
 def place(value: Any, where: str, folder: Path) -> tuple[float, float]:
     """[x, y] in arcsec, or [right ascension, declination] in degrees."""
     if not isinstance(value, list) or len(value) != 2:

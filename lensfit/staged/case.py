@@ -89,8 +89,8 @@ class Roles:
         group = np.array([p.group for p in parameters])
         role = np.array([p.role for p in parameters])
         owners = sorted({p.name.rsplit(".", 1)[0] for p in parameters if p.group == "source"})
-        low, high = (to_theta(space, np.full(space.ndim, end)) for end in (-3.0, 3.0))
-        strength = Strength.of(space, low, high)
+        low, middle, high = (to_theta(space, np.full(space.ndim, end)) for end in (-3.0, 0.0, 3.0))
+        strength = Strength.of(space, low, middle, high)
         if not owners:
             raise FitError("the staged fitter needs a source with free parameters, and the model has none")
         light = np.isin(group, ["light", "sky"])

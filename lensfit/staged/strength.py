@@ -26,7 +26,7 @@ class Strength:
     """The free parameter of a model that says how strong its lens is, whatever the mass.
 
     index: into theta. name: dotted. direct: it is an Einstein radius itself. owner: name of the mass that has it.
-    low, high: where a start of it may lie.
+    low, high: where a start of it may lie. alone: whether it is the only free one.
     """
 
     index: int
@@ -35,21 +35,26 @@ class Strength:
     owner: str
     low: float
     high: float
+    alone: bool
 
     @classmethod
-    def of(cls, space: Space, low: np.ndarray, high: np.ndarray) -> Strength:
-        """Read off a space, with theta (n,) between which a start may lie; raises FitError unless there is just one."""
+    def of(cls, space: Space, low: np.ndarray, middle: np.ndarray, high: np.ndarray) -> Strength:
+        """Read off a space, with theta (n,) between which a start may lie and in the middle of the priors.
+
+        Of several masses the main one is that whose Einstein radius has the largest middle of its prior, or the first
+        where none has an Einstein radius. Raises FitError where none is free.
+        """
         found = [k for k, p in enumerate(space.parameters) if p.group == "mass" and p.role in STRENGTHS]
-        if len(found) != 1:
-            told = ", ".join(space.names[k] for k in found) or "none"
+        if not found:
             raise FitError(
-                "the staged fitter needs one free Einstein radius, or strength of another kind, among the masses, and "
-                f"the model has {told}; fix all but the main one, or use another fitter"
+                "the staged fitter needs a free Einstein radius, or strength of another kind, among the masses, and "
+                "the model has none; give one a prior, or use another fitter"
             )
-        parameter = space.parameters[found[0]]
+        main = max(found, key=lambda k: middle[k] if space.parameters[k].role == ITSELF else -np.inf)
+        parameter = space.parameters[main]
         owner = parameter.name.split(".")[-2]
         direct = parameter.role == ITSELF
-        return cls(found[0], parameter.name, direct, owner, float(low[found[0]]), float(high[found[0]]))
+        return cls(main, parameter.name, direct, owner, float(low[main]), float(high[main]), len(found) == 1)
 
     @property
     def radii(self) -> tuple[float, float]:
@@ -62,7 +67,7 @@ class Strength:
 
     def radius(self, space: Space, theta: np.ndarray, grid: Grid) -> float:
         """The Einstein radius at theta (n,) [arcsec], NaN where no critical curve closes about the points of a grid."""
-        if self.direct:
+        if self.direct and self.alone:
             return float(theta[self.index])
         return einstein_radius_of(space.build(theta).only(), whole_field(grid))
 
@@ -70,10 +75,10 @@ class Strength:
         """Set the strength in theta (D, n) so that the lens has about these Einstein radii (D,) [arcsec].
 
         The mean convergence inside an Einstein radius is 1, so the mean outward deflection there is the radius itself
-        (Gauss's theorem); it is linear in the strength.
+        (Gauss's theorem); it is linear in the strength, and other masses have their part in it.
         """
         values = radii
-        if not self.direct:
+        if not (self.direct and self.alone):
             ends = (self.low, self.high)
             weak, strong = (np.asarray(_outward(space, theta, radii, end, self.index, self.owner)) for end in ends)
             values = self.low + (radii - weak) * (self.high - self.low) / (strong - weak)

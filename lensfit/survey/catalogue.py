@@ -282,5 +282,5 @@ _MAKERS: dict[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(("center", "center_sky"), _pair),
     **dict.fromkeys(("psf_center", "antenna_phases", "positive"), _truth),
     **dict.fromkeys(("path", "noise", "psf", "mask", "model", "field", "cosmology"), _word),
-    "more": _list,
+    **dict.fromkeys(("more", "galaxies"), _list),
 }

@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter, maximum, uniform_filter
 from lensfit.compiled import compiled
 from lensfit.datasets.psf import pedestal_of
 from lensfit.datasets.sky import deviation, differences
+from lensfit.lensing import main_center
 from lensfit.model import LensModel
 from lensfit.trust.measures import CounterImage, Left, Measures, Noise, by_parity, ratio_of_last
 
@@ -126,12 +127,12 @@ def of_image(term: Any, model: LensModel) -> Measures:
 
 
 def evenness(lensed: np.ndarray, grid: Any, model: LensModel) -> float | None:
-    """How even a ring the lensed source (H, W) is about the first mass: the brightest place of the faintest of SECTORS
+    """How even a ring the lensed source (H, W) is about the main mass: the brightest place of the faintest of SECTORS
     over that of the brightest. None where no mass has a place."""
-    centers = [mass.center for mass in model.mass.values() if mass.center is not None]
-    if not centers:
+    center = main_center(model.mass)
+    if center is None:
         return None
-    x, y = (np.asarray(axis) - float(c) for axis, c in zip(grid.coordinates(), centers[0], strict=True))
+    x, y = (np.asarray(axis) - c for axis, c in zip(grid.coordinates(), center, strict=True))
     sector = np.floor((np.arctan2(y, x) / (2 * np.pi) + 0.5) * SECTORS).astype(int) % SECTORS
     brightest = maximum(lensed, sector, range(SECTORS))
     return float(np.min(brightest) / max(np.max(brightest), 1e-300))
