@@ -28,13 +28,14 @@ logger = logging.getLogger("lensfit")
 
 @dataclasses.dataclass(frozen=True)
 class _Grown:
-    """A model on its way: the data as they are calibrated for it, its problem, its values by name, chi2, and notes on
-    what was added."""
+    """A model on its way: the data as they are calibrated for it, its problem, its values by name, chi2, what was added
+    in words, and notes on that."""
 
     seen: Observation
     problem: Problem
     values: dict[str, float]
     chi2: float
+    added: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -61,7 +62,8 @@ def with_components(analysis: Analysis, support: float, progress: Progress) -> A
         logger.info("source: %s", note)
         if not gain > support:
             break
-        now, known = dataclasses.replace(_calibrated(end), notes=(*now.notes, note)), {}
+        end = dataclasses.replace(end, added=(*now.added, words), notes=(*now.notes, note))
+        now, known = _calibrated(end), {}
         progress(words, now.chi2, 0.5 * (k + 1) / MOST)
     if not now.notes:
         return analysis.changed(result=dataclasses.replace(fitted, notes=(*fitted.notes, *([note] * bool(note)))))
@@ -107,20 +109,18 @@ def _calibrated(now: _Grown) -> _Grown:
 
 def _fitted(analysis: Analysis, now: _Grown, progress: Progress) -> Analysis:
     """The whole fit of the model that was grown, with its rivals, neighbours, errors and checks."""
-    before = analysis.fitted
-    first = dict(zip((*before.names, *before.amplitude_names), (*before.theta, *before.amplitudes), strict=True))
-    new = [name for name in now.problem.names if name not in first]
+    before, new = analysis.fitted, [name for name in now.problem.names if name not in analysis.fitted.names]
 
     def starts(known: Values) -> tuple[Values, ...]:
-        if np.allclose([known[n] for n in before.names], before.theta, rtol=1e-9, atol=1e-12):
-            return (now.values,)
         return (again(known, now.values, new),)
 
-    result = fit_larger(analysis.problem, before, now.problem, starts, "less", progress)
+    smaller = f"without {', '.join(now.added)}"
+    result = fit_larger(analysis.problem, before, now.problem, now.values, starts, smaller, progress)
     result = examine(now.problem, result)
     kept = tuple(check for check in before.trust.checks if check.name in ABOUT_THE_DATA)
+    old = tuple(note for note in before.notes if note not in analysis.observation.calibration_notes())
     result = dataclasses.replace(
         with_time(result, before), trust=Trust((*result.trust.checks, *kept)), provenance=before.provenance,
-        notes=(*before.notes, *result.notes, *now.notes, *now.seen.calibration_notes()),
+        notes=(*old, *result.notes, *now.notes, *now.seen.calibration_notes()),
     )  # fmt: skip
     return analysis.changed(seen=now.seen, model=now.problem.model, posed=now.problem, result=result)

@@ -26,6 +26,8 @@ from lensfit.terms import LeastSquares
 
 RIVALS = 3
 """Other basins of the search, at most, from which the larger model is begun too."""
+TWO_SOURCES = "two sources"
+"""The neighbouring model that `fit_family` fits."""
 INSIDE = 3.0
 """Widths of its prior from the middle within which what is new starts."""
 
@@ -71,9 +73,11 @@ class Larger:
 
 
 def fit_larger(
-    problem: Problem, result: FitResult, larger: Problem, starts: Starts, smaller: str, progress: Progress
+    problem: Problem, result: FitResult, larger: Problem, found: Values, starts: Starts, smaller: str,
+    progress: Progress,
 ) -> FitResult:
-    """The fit of the larger problem, not examined yet; `smaller` is what the smaller model is called beside it.
+    """The fit of the larger problem, not examined yet: from `found`, where it was begun at the smaller one's fit
+    `result`, and from what else the search of that found. smaller: what that is called among the neighbours.
 
     Raises:
         FitError: the result was not searched for.
@@ -86,10 +90,11 @@ def fit_larger(
     def end(theta: np.ndarray) -> Point:
         return begun.begun(dict(zip(problem.names, theta, strict=True)), starts)
 
-    progress(f"beside {smaller}", result.chi2, 0.0)
-    first, other = end(result.theta), end(search.other)
+    progress("larger model", result.chi2, 0.0)
+    first, other = begun.begun(found, lambda _: ({},)), end(search.other)
     rivals = [end(basin.theta) for basin in search.basins[1 : 1 + RIVALS]]
-    beside = [dataclasses.replace(v, name=_named(v.name, smaller)) for v in result.variants]
+    beside = [dataclasses.replace(v, name=f"{smaller}, {v.name}".removesuffix(", as fitted"))
+              for v in result.variants if TWO_SOURCES not in v.name]  # fmt: skip
     return finish_larger(begun, (first, other, *rivals), clock, result, beside, progress)
 
 
@@ -126,7 +131,3 @@ def finish_larger(
 def objective(point: Point) -> float:
     """chi2 + |z|^2 of a point."""
     return float(point.objective)
-
-
-def _named(name: str, smaller: str) -> str:
-    return smaller if name == "as fitted" else f"{smaller}, {name}"

@@ -17,14 +17,12 @@ from lensfit.progress import Progress
 from lensfit.space import Space, solve_amplitudes
 from lensfit.staged.case import Score, Tally, objective_score
 from lensfit.staged.joint import Joint, start_beside, with_second_source
-from lensfit.staged.larger import RIVALS, Larger, finish_larger, objective
+from lensfit.staged.larger import RIVALS, TWO_SOURCES, Larger, finish_larger, objective
 from lensfit.staged.nested import grow
 from lensfit.staged.stages import Stages
 from lensfit.staged.sum_search import leading
 from lensfit.terms import LeastSquares, Sum
 
-TWO_SOURCES = "two sources"
-"""The neighbouring model that `fit_family` fits."""
 ONE_SOURCE = "one source"
 
 
