@@ -55,8 +55,9 @@ class AutoSource:
     model ends it that takes the mass far out of its priors, where the simpler one left it inside, or whose source is
     partly negative: it has taken up light that is not lensed. A source on pixels that does not gain where ascents end
     is a neighbour as it is there, without errors and checks of its own.
-    Of images in several bands each has its own c, and the source does not go onto pixels. Nothing is done for
-    visibilities, where the model has several sources already, and to a fit that has samples or its source on pixels.
+    Of images in several bands each has its own c, and the source does not go onto pixels. Visibilities get further
+    components in place of pixels, see `with_components`. Nothing is done for images beside visibilities, and to a fit
+    that has samples or its source on pixels.
     """
 
     mesh: Mesh = dataclasses.field(default_factory=Mesh)

@@ -7,7 +7,7 @@ import pytest
 from lensfit.analysis import Analysis, AutoSource
 from lensfit.datasets import Interferometer
 from lensfit.errors import FitError
-from lensfit.fitters.result import Basin, Search
+from lensfit.fitters.result import Basin, Search, Variant
 from lensfit.instruments import earth_rotation, spiral
 from lensfit.likelihood.calibration import Observations
 from lensfit.model import LensModel
@@ -45,7 +45,9 @@ def fitted(light):
              for name, profile in getattr(truth, group).items() for field in dataclasses.fields(profile)}  # fmt: skip
     result = fit(begun.problem, "lm", start=np.array([known[name] for name in begun.problem.names]), progress=silent)
     search = Search((Basin(result.theta, result.chi2),), result.theta)
-    return begun.changed(result=dataclasses.replace(result, search=search))
+    values = dict(zip(result.names, result.theta.tolist(), strict=True))
+    itself = Variant("as fitted", result.chi2, values, True, result.model)
+    return begun.changed(result=dataclasses.replace(result, search=search, variants=(itself,)))
 
 
 @pytest.fixture(scope="module")
