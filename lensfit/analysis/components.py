@@ -12,6 +12,7 @@ from lensfit.analysis.steps import with_time
 from lensfit.observations import Addition, Observation, again
 from lensfit.problem import Problem
 from lensfit.progress import Progress, part
+from lensfit.pytree import replace
 from lensfit.space import solve_amplitudes
 from lensfit.staged.larger import Larger, Values, fit_larger
 from lensfit.staged.second_source import neighbour_with_two_sources
@@ -63,7 +64,7 @@ def with_components(analysis: Analysis, support: float, progress: Progress) -> A
         if not gain > support:
             break
         end = dataclasses.replace(end, added=(*now.added, words), notes=(*now.notes, note))
-        now, known = _calibrated(end), {}
+        now, known = _without_needless(analysis, _calibrated(end), support), {}
         progress(words, now.chi2, 0.5 * (k + 1) / MOST)
     if not now.notes:
         return analysis.changed(result=dataclasses.replace(fitted, notes=(*fitted.notes, *([note] * bool(note)))))
@@ -84,14 +85,35 @@ def _tried(now: _Grown, addition: Addition) -> tuple[float, str, _Grown]:
     larger = Larger.of(problem)
     point = larger.begun(now.values, lambda _: addition.starts)
     end = dataclasses.replace(now, problem=problem, values=larger.values(point), chi2=float(point.chi2))
-    data_count = cast(Any, problem.likelihood).data_count
-    more = sum(len(names) for names in (problem.space.names, problem.space.amplitudes))
-    more -= sum(len(names) for names in (now.problem.space.names, now.problem.space.amplitudes))
-    gain = (now.chi2 - end.chi2) / max(end.chi2 / data_count, 1.0) - 2 * more
+    gain = _gain(now, end)
     logger.info("source: %s: %.0f", addition.words, gain)
     masses = np.array([p.group == "mass" for p in larger.joint.space.parameters])
     far = np.any(abs(np.asarray(point.z))[masses] > PRIOR_WIDTHS)
     return -np.inf if far else gain, addition.words, end
+
+
+def _without_needless(analysis: Analysis, now: _Grown, support: float) -> _Grown:
+    """The same without the emission that was added as not lensed and that further sources have made needless."""
+    for name in sorted(now.model.light.keys() - cast(Any, analysis.problem.model).light.keys()):
+        model = cast(Any, now.problem.model)
+        kept = {key: profile for key, profile in model.light.items() if key != name}
+        problem = Problem(replace(model, light=kept), now.problem.likelihood)
+        larger = Larger.of(problem)
+        point = larger.begun(now.values, lambda _: ({},))
+        less = dataclasses.replace(now, problem=problem, values=larger.values(point), chi2=float(point.chi2))
+        loss = _gain(less, now)
+        logger.info("source: without %s: %.0f", name, -loss)
+        if loss <= support:
+            note = f"{name} was left out again: it would lower Akaike's criterion by {loss:.0f}"
+            now = dataclasses.replace(less, notes=(*now.notes, note))
+    return now
+
+
+def _gain(now: _Grown, larger: _Grown) -> float:
+    """By how much a larger model lowers the criterion."""
+    counts = [len(one.problem.space.names) + len(one.problem.space.amplitudes) for one in (now, larger)]
+    scatter = larger.chi2 / cast(Any, larger.problem.likelihood).data_count
+    return (now.chi2 - larger.chi2) / max(scatter, 1.0) - 2 * (counts[1] - counts[0])
 
 
 def _calibrated(now: _Grown) -> _Grown:

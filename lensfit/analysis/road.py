@@ -66,8 +66,8 @@ def analyse(
             from one band to the next, in their order.
         seed: same seed, same result.
         source: "auto" gives it what the data ask for, one profile, two or pixels, of visibilities further components
-            (see `AutoSource`), by default where the model is a standard one; "profiles" those of the model, by default where it is given; "pixels" puts it
-            on pixels once the model is fitted.
+            (see `AutoSource`), by default where the model is a standard one; "profiles" those of the model, by default
+            where it is given; "pixels" puts it on pixels once the model is fitted.
         mesh: of pixels, a `Mesh`, or its fields.
         steps: the steps in place of those.
         progress: None shows a bar, `lensfit.progress.silent` nothing.

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from scipy.ndimage import maximum_filter
@@ -50,29 +50,34 @@ def additions(
     """The components that are worth a try beside those of a fitted model: `model` with its priors, `found` of numbers,
     `known` those of a source like the first one, beside it, where that was fitted."""
     residual = Residual.of(term, found)
-    made = []
+    made: list[Addition | None] = []
     if known or (len(model.source) <= len(SUFFIXES) and abs(residual.left).max() > residual.limit):
         made.append(_lensed(data, residual, model, found, known))
     place = _dark_peak(data, residual)
     if place is not None and len(model.light) < MOST_UNLENSED:
         made.append(_unlensed(data, model, found, place))
-    return tuple(made)
+    return tuple(one for one in made if one is not None)
 
 
 def _lensed(
     data: Interferometer, residual: Residual, model: LensModel, found: LensModel, known: Mapping[str, float]
-) -> Addition:
+) -> Addition | None:
+    """None where the first source has no place or no size."""
+    first = found.source[min(found.source)]
+    roles, center = first.roles, first.center
+    if center is None or "radius" not in roles:
+        return None
     larger = with_second_source(model)
     (name,) = larger.source.keys() - model.source.keys()
     words = f"a {SUFFIXES[len(model.source) - 1].removeprefix('_')} source"
-    first = found.source[min(found.source)]
     row, column = np.unravel_index(np.argmax(residual.left), residual.left.shape)
     x, y = found.source_position(data.x[row, column], data.y[row, column])
-    size = float(first.effective_radius)
-    beside = [(s, float(first.center_x) + size * dx, float(first.center_y) + size * dy) for s, dx, dy in SECOND_SOURCE]
+    size = float(getattr(first, roles["radius"]))
+    beside = [(s, float(center[0]) + size * dx, float(center[1]) + size * dy) for s, dx, dy in SECOND_SOURCE]
     places = [(0.5, float(x), float(y)), *(() if known else beside)]
-    shape = {"e1": float(first.e1), "e2": float(first.e2), "sersic_index": float(first.sersic_index)}
-    made = [{"center_x": x, "center_y": y, "effective_radius": s * size, **shape} for s, x, y in places]
+    fields = (field.name for field in dataclasses.fields(cast(Any, first)))
+    shape = {field: float(getattr(first, field)) for field in fields if field != cast(Any, first).amplitude}
+    made = [shape | {roles["center_x"]: x, roles["center_y"]: y, roles["radius"]: s * size} for s, x, y in places]
     starts = [{f"source.{name}.{key}": value for key, value in one.items()} for one in made]
     return Addition(words, larger, (*([known] if known else []), *starts))
 
@@ -90,7 +95,8 @@ def _dark_peak(data: Interferometer, residual: Residual) -> tuple[float, float] 
 
 def _unlensed(data: Interferometer, model: LensModel, found: LensModel, place: tuple[float, float]) -> Addition:
     core = _is_core(data, found, place) and "core" not in model.light
-    name = "core" if core else f"unlensed_{1 + sum(n.startswith('unlensed') for n in model.light)}"
+    names = [f"unlensed_{k + 1}" for k in range(len(model.light) + 1)]
+    name = "core" if core else next(name for name in names if name not in model.light)
     where = f"({place[0]:.2f}, {place[1]:.2f}) arcsec"
     words = f"a core of the lens at {where}" if core else f"emission that is not lensed at {where}"
     larger = replace(model, light={**model.light, name: unlensed(data, *place)})
@@ -100,8 +106,8 @@ def _unlensed(data: Interferometer, model: LensModel, found: LensModel, place: t
 
 def _is_core(data: Interferometer, found: LensModel, place: tuple[float, float]) -> bool:
     """Whether a place is at the centre of a mass, as well as a beam tells."""
-    centers = [(float(p.center_x), float(p.center_y)) for p in found.mass.values() if hasattr(p, "center_x")]
-    return any(np.hypot(x - place[0], y - place[1]) < 2 * data.nyquist for x, y in centers)
+    centers = [p.center for p in found.mass.values() if p.center is not None]
+    return any(np.hypot(float(x) - place[0], float(y) - place[1]) < 2 * data.nyquist for x, y in centers)
 
 
 def again(known: Mapping[str, float], found: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
