@@ -12,7 +12,6 @@ from lensfit.analysis.steps import with_time
 from lensfit.observations import Addition, Observation, again
 from lensfit.problem import Problem
 from lensfit.progress import Progress, part
-from lensfit.pytree import replace
 from lensfit.space import solve_amplitudes
 from lensfit.staged.larger import Larger, Values, fit_larger
 from lensfit.staged.second_source import neighbour_with_two_sources
@@ -64,7 +63,7 @@ def with_components(analysis: Analysis, support: float, progress: Progress) -> A
         if not gain > support:
             break
         end = dataclasses.replace(end, added=(*now.added, words), notes=(*now.notes, note))
-        now, known = _without_needless(analysis, _calibrated(end), support), {}
+        now, known = _calibrated(end), {}
         progress(words, now.chi2, 0.5 * (k + 1) / MOST)
     if not now.notes:
         return analysis.changed(result=dataclasses.replace(fitted, notes=(*fitted.notes, *([note] * bool(note)))))
@@ -90,23 +89,6 @@ def _tried(now: _Grown, addition: Addition) -> tuple[float, str, _Grown]:
     masses = np.array([p.group == "mass" for p in larger.joint.space.parameters])
     far = np.any(abs(np.asarray(point.z))[masses] > PRIOR_WIDTHS)
     return -np.inf if far else gain, addition.words, end
-
-
-def _without_needless(analysis: Analysis, now: _Grown, support: float) -> _Grown:
-    """The same without the emission that was added as not lensed and that further sources have made needless."""
-    for name in sorted(now.model.light.keys() - cast(Any, analysis.problem.model).light.keys()):
-        model = cast(Any, now.problem.model)
-        kept = {key: profile for key, profile in model.light.items() if key != name}
-        problem = Problem(replace(model, light=kept), now.problem.likelihood)
-        larger = Larger.of(problem)
-        point = larger.begun(now.values, lambda _: ({},))
-        less = dataclasses.replace(now, problem=problem, values=larger.values(point), chi2=float(point.chi2))
-        loss = _gain(less, now)
-        logger.info("source: without %s: %.0f", name, -loss)
-        if loss <= support:
-            note = f"{name} was left out again: it would lower Akaike's criterion by {loss:.0f}"
-            now = dataclasses.replace(less, notes=(*now.notes, note))
-    return now
 
 
 def _gain(now: _Grown, larger: _Grown) -> float:

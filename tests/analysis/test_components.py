@@ -59,23 +59,23 @@ def beside():
 
 def test_light_that_is_not_lensed_is_found_and_named(beside):
     before, done = beside
-    assert set(done.result.model.light) == {"core", "unlensed_1"} and set(done.result.model.source) == {"sersic"}
-    found = {name: (float(p.center_x), float(p.center_y)) for name, p in done.result.model.light.items()}
+    assert set(done.fitted.model.light) == {"core", "unlensed_1"} and set(done.fitted.model.source) == {"sersic"}
+    found = {name: (float(p.center_x), float(p.center_y)) for name, p in done.fitted.model.light.items()}
     assert np.hypot(found["unlensed_1"][0] - 2.1, found["unlensed_1"][1] - 1.6) < 0.05
     assert np.hypot(found["core"][0] - 0.06, found["core"][1] + 0.03) < 0.05
-    assert done.result.chi2 < before.result.chi2 - 100 and done.result.chi2 / done.result.data_count < 1.05
+    assert done.fitted.chi2 < before.fitted.chi2 - 100 and done.fitted.chi2 / done.fitted.data_count < 1.05
     assert any("a core of the lens" in note and "lowered Akaike's criterion" in note for note in done.notes)
     assert sum("that is not lensed" in note for note in done.notes) >= 1
     checks = {check.name: check.passed for check in done.trust.checks}
     assert checks["dirty residual"] and not {c.name: c.passed for c in before.trust.checks}["dirty residual"]
-    assert any(v.name.startswith("without ") for v in done.result.variants)
+    assert any(v.name.startswith("without ") for v in done.fitted.variants)
 
 
 def test_one_source_stays_where_it_leaves_noise():
     before = fitted({})
     done = before.then(AutoSource(), silent)
-    assert done.result.theta is before.result.theta and done.problem.names == before.problem.names
-    assert done.fit.source == "profiles" and not before.observation.additions(before.problem, before.result.model, {})
+    assert done.fitted.theta is before.fitted.theta and done.problem.names == before.problem.names
+    assert done.fit.source == "profiles" and not before.observation.additions(before.problem, before.fitted.model, {})
 
 
 def test_a_larger_model_needs_a_search(beside):
