@@ -141,7 +141,7 @@ def _share_of_light(imaging: Imaging, s: Scales, galaxy: Galaxy) -> float:
     reach = max(min(APERTURE, APERTURE * float(np.hypot(*away))), 2 * s.pixel)
 
     def light(x: float, y: float) -> float:
-        inside = (np.hypot(imaging.x - x, imaging.y - y) < reach) & ~imaging.mask
+        inside = np.hypot(imaging.x - x, imaging.y - y) < reach
         return float(np.mean(imaging.data[inside])) - (s.sky or 0.0) if inside.any() else 0.0
 
     lens, opposite = light(*s.center), max(light(*(s.center - away)), 0.0)

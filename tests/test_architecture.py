@@ -20,7 +20,7 @@ import lensfit
 from lensfit import pytree as pytree_module
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.space import Space
-from lensfit.terms import Quadratic
+from lensfit.terms import Quadratic, Term
 
 ROOT = Path(lensfit.__file__).parent
 FILES = {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
@@ -223,6 +223,9 @@ def test_nothing_private_is_imported_from_another_room():
 
 KINDS = re.compile(r"(Imaging|Interferometer|Observations|.*Likelihood)")
 ROOMS_OF_KINDS = ("datasets", "observations", "likelihood")
+OBSERVATIONS = re.compile(r"\w+Observations?")
+OF_OBJECTS = ("datasets/field.py", "observations/region.py")
+"""Files that ask of what kind an object in the field is, which may be an image too."""
 
 
 def test_nobody_asks_of_what_kind_data_are():
@@ -232,9 +235,24 @@ def test_nobody_asks_of_what_kind_data_are():
         function = ast.unparse(call.func)
         said = re.findall(r"\w+", ast.unparse(call))
         kinds = any(KINDS.fullmatch(name) for name in said) and not file.startswith(ROOMS_OF_KINDS)
+        kinds = kinds or any(OBSERVATIONS.fullmatch(name) for name in said)
         probed = function in ("hasattr", "getattr") and "likelihood" in ast.unparse(call.args[0])
         if (function in ("isinstance", "issubclass") and kinds) or probed:
             asked.append(f"{file}:{call.lineno}: {ast.unparse(call)}")
+    assert asked == []
+
+
+def test_what_is_done_with_a_kind_of_data_stands_in_tables():
+    """Nobody compares the kind of a term with a word for one, or looks for a part of it: a table has it as a key."""
+    words = {cls.kind for cls in all_classes() if issubclass(cls, Term) and hasattr(cls, "kind")}
+    assert {"image", "visibilities", "pixels image", "pixels visibilities"} <= words
+    asked = []
+    for file, node in nodes(ast.Compare | ast.Call):
+        said = {n.value for n in ast.walk(node) if isinstance(n, ast.Constant)}
+        compared = isinstance(node, ast.Compare) and said & words and re.search(r"\bkind\b", ast.unparse(node))
+        looked = isinstance(node, ast.Call) and re.search(r"\bkind\.(starts|ends)with$", ast.unparse(node.func))
+        if looked or (compared and file not in OF_OBJECTS):
+            asked.append(f"{file}:{node.lineno}: {ast.unparse(node)}")
     assert asked == []
 
 

@@ -13,7 +13,7 @@ from astropy.table import QTable, Table
 from astropy.wcs import WCS
 from made_run import made_problem, made_result, written_run
 from matplotlib.image import imread
-from run_files import IMAGE_FILES
+from run_files import IMAGE_FILES, PIXEL_FILES, PIXEL_VISIBILITY_FILES, SAMPLE_FILES, VISIBILITY_FILES
 from small_fits import numbers, observed, posed
 
 from lensfit.analysis import Analysis
@@ -21,9 +21,10 @@ from lensfit.errors import DataError
 from lensfit.fitters.result import Clock, result_of
 from lensfit.lensing import Field, critical_curves, einstein_radius
 from lensfit.observations import observe
-from lensfit.plots import ModelImages
+from lensfit.plots import BAND_FIGURES, COLOURS, ModelImages
 from lensfit.results import derived_quantities, read_document
 from lensfit.results.document import plain
+from lensfit.results.files import MADE
 from lensfit.results.fluxes import Fluxes, error_of_ratio
 from lensfit.whole_files import replacing
 
@@ -79,6 +80,15 @@ def test_trust_is_kept_with_its_reasons(run):
 
 def test_no_file_is_left_half_written(run):
     assert {path.name for path in run[0].iterdir()} == set(IMAGE_FILES)
+
+
+def test_overwriting_knows_every_file_beforehand():
+    """What a run may write is told before a fit begins: hours later it must not meet a file of one's own."""
+    told = {*IMAGE_FILES, *VISIBILITY_FILES, *PIXEL_FILES, *PIXEL_VISIBILITY_FILES, *SAMPLE_FILES} - {"manifest.json"}
+    several = {"photometry.ecsv", *(f"{name}.png" for name in (*BAND_FIGURES, COLOURS))}
+    pictures = {name for name in MADE if name.endswith(".pdf")}
+    assert told | several | pictures | {"slope.png", "live.png", "live.gif"} == MADE
+    assert pictures == {name.replace(".png", ".pdf") for name in MADE if name.endswith(".png")} - {"live.pdf"}
 
 
 def test_the_overview_alone_can_be_drawn_and_the_others_later(run, tmp_path):

@@ -69,11 +69,11 @@ class AutoSource:
             return analysis
         analysis = analysis.ready()
         settled = analysis.changed(fit=dataclasses.replace(analysis.fit, source="profiles"))
-        if not _is_lensed(analysis):
+        if not _may_be_richer(analysis):
             return settled
-        if _kinds(analysis) == {"visibilities"}:
+        if analysis.observation.source_by_components:
             return with_components(settled, SUPPORT, progress)
-        if _kinds(analysis) != {"image"} or neighbour_with_two_sources(analysis.fitted) is None:
+        if neighbour_with_two_sources(analysis.fitted) is None:
             return settled
         images = [_Arcs.of(*part) for part in analysis.problem.parts(analysis.fitted.model)]
         if not all(image.arcs.seen for image in images):
@@ -165,15 +165,11 @@ def _inflation(arcs: OnArcs, left: np.ndarray) -> float:
     return max(arcs.variance(left), arcs.noise(left))
 
 
-def _is_lensed(analysis: Analysis) -> bool:
-    """Whether there is a lensed source that could be richer."""
+def _may_be_richer(analysis: Analysis) -> bool:
+    """Whether the data can ask for a source, and have a lensed one."""
     checks = analysis.trust.checks
     passed = {check.name for check in checks if check.passed} - {check.name for check in checks if not check.passed}
-    return passed.issuperset(A_LENS)
-
-
-def _kinds(analysis: Analysis) -> set[str]:
-    return {term.kind for _, term, _ in analysis.problem.parts(analysis.problem.model)}
+    return analysis.observation.source_by_data and passed.issuperset(A_LENS)
 
 
 def _with_two_sources(analysis: Analysis, gain: float, progress: Progress) -> Analysis:

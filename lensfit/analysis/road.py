@@ -1,6 +1,7 @@
 """The whole road in one call, as the command line walks it."""
 from __future__ import annotations
 
+import dataclasses
 import logging
 import warnings
 from collections.abc import Mapping
@@ -12,18 +13,20 @@ from lensfit.analysis.pixel_model import Mesh
 from lensfit.analysis.sections import paths_of
 from lensfit.analysis.source_on_pixels import SourceOnPixels
 from lensfit.analysis.steps import Calibration, Companions, Posterior, Region, Search
-from lensfit.errors import ModelError
+from lensfit.errors import FitError, ModelError
 from lensfit.fitters.base import Fitter
 from lensfit.fitters.checkpoint import Store
 from lensfit.names import SOURCES, MassModel, SourceModel, Structure
 from lensfit.observations import Sections
 from lensfit.progress import Progress
-from lensfit.recipe import DataSection
+from lensfit.recipe import OF_STANDARD, DataSection, FitSection
 from lensfit.registry import fitter as fitter_of
 from lensfit.registry import name_of
 from lensfit.start_up import check_precision, keeps_programs
 from lensfit.words import counted, nearest
 
+PREPARED = (*OF_STANDARD, "seed")
+"""What [fit] says that `prepare` takes; what else it says of the road, `standard_road` does."""
 logger = logging.getLogger("lensfit")
 
 
@@ -107,6 +110,31 @@ def prepare(
     named = observation.default if model is None else model if isinstance(model, str) else "given"
     logger.info("model %s: %s", named, counted(begun.problem.ndim, "free parameter"))
     return begun
+
+
+def prepare_as(section: FitSection, data: Any, model: Model = None) -> Analysis:
+    """Data and model made ready as a section says; model: in place of the standard one that it names."""
+    said = {name: getattr(section, name) for name in PREPARED}
+    standard = said.pop("standard")
+    return prepare(data, standard if model is None else model, **said)
+
+
+def road_as(
+    section: FitSection, data: Any, model: Model = None, *, checkpoint: Store | None = None
+) -> tuple[Analysis, tuple[Step, ...]]:
+    """The analysis made ready and the steps to take from there, by all that a section says: every field of it goes to
+    `prepare` or `standard_road`.
+
+    Raises:
+        ModelError: the settings are none of the fitter's, or what `prepare` and `standard_road` raise it for.
+    """
+    said = {f.name: getattr(section, f.name) for f in dataclasses.fields(section) if f.name not in PREPARED}
+    try:
+        chosen = fitter_of(said.pop("fitter"), said.pop("settings"))
+    except FitError as error:
+        raise ModelError(f"fit.fitter: {error}") from error
+    begun = prepare_as(section, data, model)
+    return begun, standard_road(begun, chosen, checkpoint=checkpoint, **said)
 
 
 def standard_road(

@@ -8,7 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from lensfit.analysis import load, prepare
+from lensfit.analysis import load
+from lensfit.analysis.road import prepare_as
 from lensfit.cli.ending import say
 from lensfit.cli.fit import as_options, data_section, read_asked
 from lensfit.cli.run_folder import Display, check_free, taken
@@ -97,7 +98,7 @@ def compare(arguments: argparse.Namespace) -> int:
 
 def _compare(arguments: argparse.Namespace) -> int:
     asked = read_asked(arguments)
-    problem = prepare(asked.data, asked.model, mass=asked.fit.mass).problem
+    problem = prepare_as(asked.fit, asked.data, asked.model).problem
     with Display(arguments.quiet) as display:
         comparison = compare_fitters(
             problem, arguments.fitters, seeds=arguments.seeds, budget=arguments.budget, progress=display

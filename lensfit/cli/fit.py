@@ -13,22 +13,24 @@ from pathlib import Path
 from typing import Any
 
 from lensfit import version
-from lensfit.analysis import Analysis, prepare, standard_road
+from lensfit.analysis import Analysis
+from lensfit.analysis.road import road_as
 from lensfit.cli.ending import complain, say
 from lensfit.cli.live import Live
 from lensfit.cli.run_folder import CHECKPOINT, NAME, Display, RunLog, check_free, check_resumable, logger, taken
 from lensfit.datasets.array_choice import Address
-from lensfit.errors import DataError, FitError, ModelError
-from lensfit.fitters.base import Fitter
+from lensfit.errors import DataError, ModelError
 from lensfit.fitters.checkpoint import Store
+from lensfit.model import AnyModel
 from lensfit.names import MESH_OPTIONS, Figures
 from lensfit.observations import Sections
 from lensfit.recipe import DataSection, FitSection, Recipe, read_recipe
-from lensfit.registry import fitter
 from lensfit.results import check_run
 from lensfit.results.files import MADE, REPORT
 
 NO_OPTION = {"path", "more", "shape", "origin"}
+NO_FIT_OPTION = {"settings", "mesh"}
+"""Fields of [fit] that no option has for a name: the former are a recipe's, the latter has an option for each."""
 NAMES = "|".join(f.name for f in dataclasses.fields(DataSection) if f.name not in NO_OPTION)
 ARGUMENT = re.compile(rf"(?<![^ (])({NAMES})=(?:'(\w+)'|(-?[\d.]+(?:e-?\d+)?)|\(([^()]*)\)|True)?")
 """An argument of a reader as its messages write it: `pixel_scale=`, `nan='mask'` or `psf_center=True`."""
@@ -41,8 +43,7 @@ class Asked:
     """What the arguments, and the recipe where they name one, ask for."""
 
     data: Sections
-    model: Any
-    fitter: Fitter
+    model: AnyModel | None
     fit: FitSection
 
 
@@ -68,9 +69,7 @@ def _fit(arguments: argparse.Namespace) -> int:
     with RunLog(folder, "a" if arguments.resume or arguments.overwrite else "w") as log:
         logger.info("lensfit %s: %s", version.__version__, shlex.join(sys.argv))
         asked = read_asked(arguments)
-        given = {name: getattr(asked.fit, name) for name in ("mass", "light_bands", "source_bands", "seed")}
-        begun = prepare(asked.data, asked.model, **given)
-        steps = standard_road(begun, asked.fitter, source=asked.fit.source, mesh=asked.fit.mesh, checkpoint=store)
+        begun, steps = road_as(asked.fit, asked.data, asked.model, checkpoint=store)
         if arguments.live:
             _check_live(begun, asked)
         if not arguments.resume:
@@ -125,30 +124,24 @@ def _check_live(begun: Analysis, asked: Asked) -> None:
 
 
 def read_asked(arguments: argparse.Namespace) -> Asked:
-    """Data, model, fitter and settings that are asked for. Raises ModelError where they cannot be had."""
+    """Data, model and settings of the fit that are asked for. Raises ModelError where they cannot be had."""
     recipe = _recipe(arguments)
-    section = recipe.fit
-    try:
-        chosen = fitter(section.fitter, section.settings)
-    except FitError as error:
-        raise ModelError(f"fit.fitter: {error}") from error
     data = data_section(arguments, recipe.data)
     if isinstance(data, DataSection) and data.path is None:
         raise ModelError(f"{arguments.model or 'fit'}: no data; give DATA, or path in [data] of the recipe")
-    return Asked(data, section.standard if recipe.model is None else recipe.model, chosen, section)
+    return Asked(data, recipe.model, recipe.fit)
 
 
 def _recipe(arguments: argparse.Namespace) -> Recipe:
     if arguments.model is None:
-        recipe = Recipe(fit=FitSection(standard=arguments.standard))
+        recipe = Recipe()
     else:
         recipe = read_recipe(arguments.model)
         if recipe.model is None and recipe.fit.standard is None:
             raise ModelError(f"{arguments.model}: no model; give its profiles, or standard in [fit]")
         if recipe.model is not None and arguments.mass is not None:
             raise ModelError(f"{arguments.model}: holds masses of its own; leave --mass out, or change them there")
-    given = {name: getattr(arguments, name)
-             for name in ("seed", "fitter", "source", "mass", "light_bands", "source_bands")}  # fmt: skip
+    given = {f.name: getattr(arguments, f.name) for f in dataclasses.fields(FitSection) if f.name not in NO_FIT_OPTION}
     said = {name: getattr(arguments, option) for option, name in MESH_OPTIONS.items()}
     mesh = {name: value for name, value in said.items() if value is not None}
     if mesh:

@@ -53,6 +53,7 @@ class ImageObservation(Observation):
     overview: ClassVar[str] = OVERVIEW
     drawn_live: ClassVar[bool] = True
     source_by_data: ClassVar[bool] = True
+    band: ClassVar[bool] = True
 
     imaging: Imaging
     settled: bool = False

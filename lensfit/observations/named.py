@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -88,7 +88,7 @@ class NamedObservations(Observation):
     @property
     def _images(self) -> dict[str, ImageObservation]:
         """The observations of images."""
-        return {name: one for name, one in self.observations.items() if isinstance(one, ImageObservation)}
+        return {name: cast(ImageObservation, one) for name, one in self.observations.items() if one.band}
 
     def asked(self, section: DataSection) -> NamedObservations:
         """The same: a recipe names no several data."""

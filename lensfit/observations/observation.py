@@ -183,6 +183,12 @@ class Observation(ABC):
 
     source_by_data: ClassVar[bool] = False
     """Whether its source can be made what the data ask for, see `lensfit.analysis.AutoSource`."""
+    source_by_components: ClassVar[bool] = False
+    """Whether that is by `additions`, in place of pixels."""
+
+    band: ClassVar[bool] = False
+    """Whether several of them with names are placed on each other, and their standard models tied: by all that an
+    `ImageObservation` has."""
 
     drawn_live: ClassVar[bool] = False
     """Whether a fit under way can be drawn."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from lensfit.datasets import FieldObject, FieldTable, Imaging, brightest_place, disc, find_field
+from lensfit.datasets import FieldObject, FieldTable, Galaxy, Imaging, brightest_place, disc, find_field
 from lensfit.datasets.noise import smoothed_noise
 from lensfit.datasets.psf import fwhm
 
@@ -36,18 +36,25 @@ REACH, EDGE = 2.5, 1.0
 arcs: as far as its light is above this many sigma a pixel."""
 NAMED = 3.0
 """Pixels within which a galaxy of the field is one that was named."""
+SHIFT = 0.1
+"""Flexion shift of images by a galaxy beside the lens from which on its light and mass are in the model [pixels]."""
 CLEAR, GAP = 1.15, 2.0
 """It is clear of the arcs outside of this many times their mean radius, and this many FWHM of the PSF from each."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Neighbour:
-    """A galaxy that is left out: what was seen of it, how far its light reaches [arcsec], and whether it lies outside
-    of the arcs."""
+    """A galaxy beside the lens: what was seen of it, how far its light reaches [arcsec], whether it lies outside of the
+    arcs, and its flexion shift [arcsec]: by how much more than a shear its mass should move the images.
+
+    That is (theta_E theta_E')^2 / r^3 (McCully et al. 2014, 2017), with the Einstein radius of the lens from its arcs,
+    that of the galaxy from its share of the light as in `lensfit.standard.with_named`, r apart.
+    """
 
     seen: FieldObject
     radius: float
     beyond: bool
+    shift: float
 
     def __str__(self) -> str:
         return f'({self.seen.x:.2f}", {self.seen.y:.2f}") within {self.radius:.2f}"'
@@ -59,7 +66,8 @@ def see_field(imaging: Imaging) -> FieldTable:
 
 
 class Chosen(NamedTuple):
-    """An image with its mask, the table of its field, and the galaxies that were masked."""
+    """An image with its mask and the galaxies of its model, the table of its field, and the galaxies that were masked.
+    """
 
     imaging: Imaging
     table: FieldTable
@@ -67,8 +75,8 @@ class Chosen(NamedTuple):
 
 
 def choose_mask(imaging: Imaging) -> Chosen:
-    """Leave out all but a circle about the lens that holds its arcs, and the galaxies in it that are not lensed; the
-    notes say so.
+    """Leave out all but a circle about the lens that holds its arcs, and the galaxies in it that are not lensed, but
+    for those whose mass bends the arcs, which the model is to have; the notes say so.
 
     The circle reaches as far as there is structure; where galaxies of the table are in it, as far as the arcs of the
     table. Where the arcs do not end within the image it is the largest circle of the image, about its middle unless
@@ -82,6 +90,8 @@ def choose_mask(imaging: Imaging) -> Chosen:
     margin = 2 * imaging.pixel_scale
     wanted = MASK_MARGIN * arc_radius(coarse, (x, y)) + margin
     neighbours = find_neighbours(coarse, table, (x, y), min(wanted, largest))
+    bending = [one for one in neighbours if one.shift > SHIFT * imaging.pixel_scale]
+    dark = [one for one in neighbours if one not in bending]
     if table.moved or any(one.beyond for one in neighbours):
         coarse = _without(coarse, neighbours)
         wanted = min(MASK_MARGIN * arc_radius(coarse, (x, y)), ARCS_MARGIN * table.reach) + margin
@@ -95,12 +105,16 @@ def choose_mask(imaging: Imaging) -> Chosen:
             "and center= where the lens is"
         )
     outside, told = disc(imaging.frame, radius, (x, y))
-    near = [one for one in neighbours if np.hypot(x - one.seen.x, y - one.seen.y) < radius + one.radius]
+    near = [one for one in dark if np.hypot(x - one.seen.x, y - one.seen.y) < radius + one.radius]
     told = [*table.notes, *(() if wanted >= largest else told), *(
         f"galaxy masked, its wings modelled: {one}, {one.seen.why}" for one in near
+    ), *(
+        f'galaxy in the model, its light and mass: ({one.seen.x:.2f}", {one.seen.y:.2f}"), {one.seen.why}; its flexion '
+        f'shift is about {one.shift:.2g}"' for one in bending
     )]  # fmt: skip
-    chosen = functools.reduce(add_note, told, add_note(_without(imaging.with_mask(outside), near), note))
-    return Chosen(chosen, table, tuple(one.seen for one in near))
+    named = (*imaging.galaxies, *(Galaxy(one.seen.x, one.seen.y) for one in bending))
+    chosen = dataclasses.replace(_without(imaging.with_mask(outside), near), galaxies=named)
+    return Chosen(functools.reduce(add_note, told, add_note(chosen, note)), table, tuple(one.seen for one in near))
 
 
 def find_neighbours(
@@ -129,7 +143,9 @@ def find_neighbours(
         most = min(nearest - gap, distance - CLEAR * table.radius)
         reach = _wings(imaging, excess, galaxy, least, most)
         if distance - reach < radius:
-            found.append(Neighbour(galaxy, reach, distance > table.reach))
+            share = 0.0 if table.lens is None else galaxy.flux / table.objects[0].flux
+            shift = share * table.radius**4 / max(distance, table.radius) ** 3
+            found.append(Neighbour(galaxy, reach, distance > table.reach, shift))
     return found
 
 

@@ -54,6 +54,7 @@ class VisibilityObservation(Observation):
     default: ClassVar[str] = VISIBILITY_MODELS[0]
     counted: ClassVar[str] = "numbers"
     source_by_data: ClassVar[bool] = True
+    source_by_components: ClassVar[bool] = True
     overview: ClassVar[str] = OVERVIEW
 
     datasets: tuple[Interferometer, ...]

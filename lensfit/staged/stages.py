@@ -20,7 +20,7 @@ class Stages:
     """The stages of a fit, from the data alone; a search from another seed and its end.
 
     score: what basins are ranked by. seconds, easing: starts of a second source in the neighbouring models, and steps
-    in which shear goes.
+    in which shear goes. alone: whether each of several is fitted alone as a neighbour, by its term's `weighted`.
     """
 
     score: Score
@@ -29,6 +29,7 @@ class Stages:
     finish: Callable[[Case, Joint, list[Basin]], Found]
     seconds: tuple[tuple[float, float, float], ...]
     easing: tuple[float, ...]
+    alone: bool = False
 
     @classmethod
     def of(cls, term: LeastSquares) -> Stages:
@@ -53,6 +54,7 @@ STAGES = {
         finish=image_stages.finish,
         seconds=tuple((size, 0.0, 0.0) for size in SECOND_SOURCE),
         easing=(),
+        alone=True,
     ),
     "visibilities": Stages(
         score=objective_score,

@@ -13,7 +13,7 @@ from lensfit.model import Models
 from lensfit.space import Space
 from lensfit.staged.case import Case, Found, Tally, Tell, objective_score, to_theta, to_z
 from lensfit.staged.joint import Joint
-from lensfit.staged.stages import Stages
+from lensfit.staged.stages import STAGES, Stages
 from lensfit.terms import LeastSquares, Sum
 
 FOLLOWED = 3
@@ -113,12 +113,14 @@ class SumSearch:
 
 
 def fit_alone(joint: Joint, terms: LeastSquares, point: Point) -> tuple[Variant, ...]:
-    """Neighbours of a fit of several images at `point`: each fitted to one of them alone, what is only the others' then
-    fitted to those with the rest held; none where the data are no images.
+    """Neighbours of a fit of several data at `point`: each fitted to one of them alone, what is only the others' then
+    fitted to those with the rest held; none where the stages of some of the data do not ask for it.
 
-    The other images are made dark and weightless, so that the program of all serves.
+    The others are made dark and weightless, so that the program of all serves.
     """
-    if not isinstance(terms, Sum) or len(terms.terms) < 2 or any(t.kind != "image" for t in terms.terms.values()):
+    if not isinstance(terms, Sum) or len(terms.terms) < 2:
+        return ()
+    if not all(term.kind in STAGES and STAGES[term.kind].alone for term in terms.terms.values()):
         return ()
     space, made = joint.space, []
     images: dict[str, Any] = terms.terms

@@ -18,7 +18,7 @@ from astropy.table import Table
 from lensfit.errors import DataError, ModelError
 from lensfit.names import MESH_OPTIONS
 from lensfit.outside import unreadable, visible
-from lensfit.recipe import OF_STANDARD, DataSection, FitSection
+from lensfit.recipe import DataSection, FitSection
 from lensfit.recipe.recipe_file import READERS
 from lensfit.recipe.values import Reader, integer, text
 
@@ -36,7 +36,8 @@ LONGEST_NAME = 200
 NEAR = 0.8
 """Likeness from which on an unknown column is taken for a misspelt option."""
 
-_FIT = {name: READERS[FitSection][name] for name in ("fitter", "source", *OF_STANDARD)}
+_OF_THE_RUN = ("seed", "settings", "mesh")  # each lens has its own seed, and an option for each field of a mesh
+_FIT = {name: reader for name, reader in READERS[FitSection].items() if name not in _OF_THE_RUN}
 _DATA = {name: reader for name, reader in READERS[DataSection].items() if name not in ("shape", "origin")}
 _OTHERS: dict[str, Reader] = {
     "model": text, "mesh_pixels": integer, "regularisation": text, "positive": READERS[DataSection]["psf_center"],

@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from lensfit.analysis import Analysis, prepare, standard_road
-from lensfit.errors import FitError, ModelError
+from lensfit.analysis import Analysis
+from lensfit.analysis.road import road_as
+from lensfit.errors import ModelError
 from lensfit.names import Figures
 from lensfit.progress import in_words
 from lensfit.recipe import Recipe, read_recipe
-from lensfit.registry import fitter
 from lensfit.results import read_document
 from lensfit.results.derived import RADIUS
 from lensfit.start_up import setup
 from lensfit.survey.catalogue import Lens
 from lensfit.survey.thumbnail import write_thumbnail
-from lensfit.trust.facts import MEASURED
+from lensfit.trust.kinds import KINDS
 
 VERSIONS = ("lensfit", "jax", "numpy")
 """The packages whose versions a row tells."""
@@ -49,13 +49,7 @@ def fitted(lens: Lens, seed: int) -> Analysis:
     recipe = Recipe() if path is None else read_recipe(path)
     if path is not None and recipe.model is None:
         raise ModelError(f"{path}: no model; give its profiles, or the option standard in place of model")
-    try:
-        chosen = fitter(fit.fitter)
-    except FitError as error:
-        raise ModelError(f"{lens.name}: fitter: {error}") from error
-    begun = prepare(data, recipe.model or fit.standard, mass=fit.mass, light_bands=fit.light_bands,
-                    source_bands=fit.source_bands, seed=fit.seed)  # fmt: skip
-    steps = standard_road(begun, chosen, source=fit.source, mesh=fit.mesh)
+    begun, steps = road_as(fit, data, recipe.model)
     return begun.along(steps, Stages())
 
 
@@ -78,10 +72,10 @@ def signal(done: Analysis) -> float | None:
     """Signal over noise of the lensed source in all data, None of data that nobody measures."""
     result, problem = done.fitted, done.problem
     named = problem.parts(result.model)
-    if any(term.kind not in MEASURED for _, term, _ in named):
+    if any(term.kind not in KINDS for _, term, _ in named):
         return None
     found = problem.reconstruct(result.theta) if result.model.pixels() else None
-    measured = [MEASURED[term.kind](term, found or model).signal for _, term, model in named]
+    measured = [KINDS[term.kind].measures(term, found or model).signal for _, term, model in named]
     known = [value for value in measured if value is not None]
     return float(np.sqrt(np.sum(np.square(known)))) if known else None
 

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -22,24 +21,13 @@ from lensfit.staged.fitter import GAIN
 from lensfit.staged.joint import Joint
 from lensfit.staged.sum_search import alone_name
 from lensfit.terms import Evidence, LeastSquares
+from lensfit.trust.kinds import KINDS, rejected_beyond, unseen_in
 from lensfit.trust.measures import Measures
 from lensfit.trust.of_bands import Colours, colours_of
-from lensfit.trust.of_image import left_by, of_image
-from lensfit.trust.of_pixels import lensed_flux, of_images_on_pixels, of_visibilities_on_pixels
-from lensfit.trust.of_visibilities import of_visibilities
-from lensfit.trust.slopes import UNSEEN, Slope, of_held_slope, of_these_masses, places, slopes_of
+from lensfit.trust.of_image import left_by
+from lensfit.trust.of_pixels import lensed_flux
+from lensfit.trust.slopes import Slope, of_held_slope, of_these_masses, places, slopes_of
 
-MEASURED: dict[str, Callable[[Any, Any], Measures]] = {
-    "image": of_image,
-    "visibilities": of_visibilities,
-    "pixels image": of_images_on_pixels,
-    "pixels visibilities": of_visibilities_on_pixels,
-}
-"""How the evidence is measured in a term, by its kind: that for a model of numbers, or for a reconstruction."""
-REJECTED = 0.1
-"""Share of its chi2 by which a neighbour may fit worse and still be a model of an image."""
-REJECTED_VISIBILITIES = 0.05
-"""Share of the lensed signal, its signal over noise squared, by which a neighbour may fit visibilities worse."""
 STEP = 0.3
 """Step of the differences that give the Einstein radius its error, in errors of each parameter."""
 FAINT = 5.0
@@ -152,7 +140,7 @@ class Facts:
 def is_lens(problem: Problem, result: FitResult) -> bool:
     """Whether a fit is of a mass and a source, to data that can be measured."""
     parts = problem.parts(result.model)
-    return all(term.kind in MEASURED and model.mass and model.source for _, term, model in parts)
+    return all(term.kind in KINDS and model.mass and model.source for _, term, model in parts)
 
 
 def gather(problem: Problem, result: FitResult, parametric: FitResult | None) -> tuple[FitResult, Facts]:
@@ -163,7 +151,9 @@ def gather(problem: Problem, result: FitResult, parametric: FitResult | None) ->
     named = problem.parts(result.model)
     integrated = isinstance(problem.likelihood, Evidence)
     found = problem.reconstruct(result.theta) if integrated else None
-    parts = tuple(Part(name, term.kind, MEASURED[term.kind](term, found or model)) for name, term, model in named)
+    parts = tuple(
+        Part(name, term.kind, KINDS[term.kind].measures(term, found or model)) for name, term, model in named
+    )
     result = widened(parts, counted(parts, result, problem))
     name, term, model = next((part for part in named if part[2].alignment is None), named[0])
     radii = _Radii.of(term, problem, name)
@@ -190,7 +180,7 @@ def gather(problem: Problem, result: FitResult, parametric: FitResult | None) ->
         total=float(np.linalg.norm([radii.error(result), *over])),
         neighbours=neighbours,
         against=against,
-        colours=colours_of(named),
+        colours=colours_of([part for part in named if KINDS[part[1].kind].band]),
         bands=_bands(named, result, radii),
     )
 
@@ -351,7 +341,7 @@ def _bands(named: list[tuple[str, Any, LensModel]], result: FitResult, radii: _R
     shared, found = _shared(radii.problem.space), []
     for name, term, model in named:
         own = alone.get(alone_name(name))
-        if own is not None and term.kind == "image":
+        if own is not None and KINDS[term.kind].band:
             there, here = (float(np.sum(left_by(term, one) ** 2)) for one in (model, own[name]))
             chance = (shared + CHANCE * np.sqrt(2 * shared)) / here
             found.append(OfBand(name, there / here, float(chance), radii.radius(own[radii.name])))
@@ -385,14 +375,11 @@ def counted(parts: tuple[Part, ...], result: FitResult, problem: Problem) -> Fit
     over those of the same masses with what they do not show, of an Einstein radius with what a held slope adds."""
     if not result.variants:
         return result
-    first = result.variants[0].chi2
-    excess = REJECTED * first
-    if all(part.kind == "visibilities" for part in parts):  # most of their chi2 is noise
-        excess = REJECTED_VISIBILITIES * _signal_squared(parts)
+    first, kinds = result.variants[0].chi2, tuple(part.kind for part in parts)
+    excess = rejected_beyond(kinds, first, _signal_squared(parts))
     variants = tuple(dataclasses.replace(v, counts=v.chi2 <= first + excess) for v in result.variants)
     over, slopes = spread(result.names, variants), places(problem)
-    unseen = UNSEEN if any(part.kind.endswith("image") for part in parts) else 0.0
-    over[slopes] = np.hypot(spread(result.names, of_these_masses(problem, variants))[slopes], unseen)
+    over[slopes] = np.hypot(spread(result.names, of_these_masses(problem, variants))[slopes], unseen_in(kinds))
     radii = np.array([(p.group, p.role) == ("mass", "einstein_radius") for p in problem.space.parameters])
     over = np.hypot(over, np.where(radii, of_held_slope(problem) * result.theta, 0.0))
     return dataclasses.replace(result, variants=variants, spread=over)

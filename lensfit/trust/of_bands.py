@@ -80,9 +80,9 @@ class _Sectors:
     whole: float
 
 
-def colours_of(parts: Sequence[Part]) -> tuple[Colours, ...] | None:
-    """The colours of the arcs in neighbouring bands; None where there are no two images, or few sectors have one."""
-    images = [part for part in parts if part[1].kind == "image"]
+def colours_of(images: Sequence[Part]) -> tuple[Colours, ...] | None:
+    """The colours of the arcs in neighbouring bands, of images alone; None where there are no two, or few sectors have
+    one."""
     if len(images) < 2:
         return None
     center = _center(images)

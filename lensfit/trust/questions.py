@@ -58,6 +58,11 @@ TOO_SMALL, TOO_LARGE = 2.0, 6.0
 TOO_SMALL_VISIBILITIES = 1.5
 """The same of visibilities, whose noise is well known, where it is too small."""
 WEIGHTS_OFF = ", which --noise-scale auto takes out where all weights are off by it"
+NOISE: dict[str, tuple[float, str]] = {
+    **dict.fromkeys(("image", "pixels image"), (TOO_SMALL, "")),
+    **dict.fromkeys(("visibilities", "pixels visibilities"), (TOO_SMALL_VISIBILITIES, WEIGHTS_OFF)),
+}
+"""By the kind of data: the factor from which on noise that is too small fails, and what mends it."""
 
 PEDESTAL = 0.1
 """Share of a PSF's light that may be a constant below all of it: PSFs of HST and JWST have at most 0.02."""
@@ -228,10 +233,10 @@ def source_is_light(negative: float) -> Answer:
     )
 
 
-@question("noise", ALL, unknown="the scatter of the data is not known: use pixels without lens and arcs too")
+@question("noise", tuple(NOISE), unknown="the scatter of the data is not known: use pixels without lens and arcs too")
 def noise_is_what_it_says(noise: Noise, kind: str) -> Answer:
     """Is the noise what it says?"""
-    limit, remedy = (TOO_SMALL_VISIBILITIES, WEIGHTS_OFF) if kind.endswith("visibilities") else (TOO_SMALL, "")
+    limit, remedy = NOISE[kind]
     if noise.least > TOLD:
         told, factor, most = "too small", noise.least, limit
     elif noise.most < 1 / TOLD:

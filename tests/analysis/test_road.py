@@ -4,6 +4,7 @@ import dataclasses
 import json
 import warnings
 from types import SimpleNamespace
+from typing import Any
 
 import jax
 import numpy as np
@@ -30,8 +31,13 @@ from lensfit.errors import DataError, FitError, ModelError
 from lensfit.fitters.lm import LM
 from lensfit.observations import observe
 from lensfit.progress import silent
+from lensfit.recipe import FitSection
+from lensfit.recipe.recipe_file import READERS
+from lensfit.registry import name_of
 from lensfit.results import enlist, headline, read_document
 from lensfit.standard import parametric
+from lensfit.survey import Lens, read_catalogue
+from lensfit.survey.lens_task import fitted
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +187,67 @@ def test_a_misspelt_source_is_told(mock):
 def test_a_model_that_is_given_keeps_its_source(mock):
     steps = standard_road(Analysis.begin(mock.imaging, parametric))
     assert "AutoSource" not in [type(step).__name__ for step in steps]
+
+
+ASKED: dict[str, Any] = {
+    "fitter": "lm", "seed": 3, "standard": "flexible", "mass": "epl", "light_bands": "shared",
+    "source_bands": "scaled", "source": "pixels", "mesh": {"pixels": 20},
+}  # fmt: skip
+"""All that [fit] says, nothing as by default; `settings` are in the fitter."""
+
+
+@pytest.fixture
+def taken(monkeypatch):
+    """What `prepare` and `standard_road` are given of that, in place of a fit."""
+    given = {}
+
+    def prepare(data, model, **said):
+        given.update({"standard": model, **{name: value for name, value in said.items() if name in ASKED}})
+
+    def steps(begun, chosen, **said):
+        given.update({"fitter": name_of(chosen) if isinstance(chosen, LM) else chosen, **said})
+        raise ModelError("this is enough")
+
+    monkeypatch.setattr(road, "prepare", prepare)
+    monkeypatch.setattr(road, "standard_road", steps)
+    return given
+
+
+def by_call(folder):
+    said = dict(ASKED)
+    with pytest.raises(ModelError, match="this is enough"):
+        lensfit.analyse(folder, said.pop("standard"), said.pop("fitter"), **said)
+
+
+def by_command(folder):
+    said = {name: value for name, value in ASKED.items() if name != "mesh"} | {"mesh_pixels": 20}
+    options = [word for name, value in said.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    assert main(["fit", str(folder), *options, "--out", str(folder / "run"), "--quiet"]) == 3
+
+
+def by_recipe(folder):
+    lines = [f"{name} = {json.dumps(value)}" for name, value in ASKED.items() if name != "mesh"]
+    (folder / "m.toml").write_text("\n".join(["[fit]", *lines, "mesh = {pixels = 20}"]))
+    assert main(["fit", str(folder), "--model", str(folder / "m.toml"), "--out", str(folder / "run"), "--quiet"]) == 3
+
+
+def by_survey(folder):
+    said = {name: value for name, value in ASKED.items() if name not in ("seed", "mesh")} | {"mesh_pixels": 20}
+    (lens,) = read_catalogue([Lens(name="a", options={"path": ".", **said}, base=folder)], {})
+    with pytest.raises(ModelError, match="this is enough"):
+        fitted(lens, 5)
+
+
+@pytest.mark.parametrize("way", [by_call, by_command, by_recipe, by_survey])
+def test_nothing_that_is_asked_of_a_fit_is_forgotten(way, taken, tmp_path, monkeypatch):
+    """A new field of [fit] that one of them takes and leaves behind would be an option that does nothing."""
+    monkeypatch.setattr(cli, "setup", lambda: None)
+    assert {*ASKED, "settings"} == {f.name for f in dataclasses.fields(FitSection)} == READERS[FitSection].keys()
+    assert not any(ASKED[f.name] == f.default for f in dataclasses.fields(FitSection) if f.name in ASKED)
+    way(tmp_path)
+    taken.pop("checkpoint", None)
+    seed = Lens(name="a", options={}, base=tmp_path).seed(5) if way is by_survey else 3
+    assert taken == ASKED | {"seed": seed}
 
 
 # Data and models

@@ -46,6 +46,11 @@ def test_fits_that_fail_are_shown_and_the_code_is_0(compare):
     assert json.loads((out / "compare.json").read_text())["best"] is None
 
 
+def test_options_of_the_model_count(compare):
+    code, _, complaints, _ = compare("--fitters", "lm", "--light-bands", "shared")
+    assert code == 3 and "a structure of light in several bands is for images with a name each" in complaints
+
+
 def test_an_unknown_fitter_is_told_and_nothing_is_left(compare):
     code, _, complaints, out = compare("--fitters", "lm,emce")
     assert code == 5 and "nearest: emcee" in complaints

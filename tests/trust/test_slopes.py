@@ -14,7 +14,8 @@ from lensfit.profiles import EPL
 from lensfit.pytree import replace
 from lensfit.results.files import slope_and_beside
 from lensfit.trust.facts import counted, spread
-from lensfit.trust.slopes import HELD, Slope, of_held_slope, of_these_masses, places, slopes_of
+from lensfit.trust.kinds import REJECTED, REJECTED_VISIBILITIES, rejected_beyond, unseen_in
+from lensfit.trust.slopes import HELD, UNSEEN, Slope, of_held_slope, of_these_masses, places, slopes_of
 
 NAME = "mass.sie.slope"
 
@@ -78,6 +79,21 @@ def test_an_einstein_radius_spreads_where_no_slope_is_fitted(problem):
         radius = next(name for name in one.names if name.endswith("einstein_radius"))
         assert over.pop(radius) == pytest.approx(1.2 * share)
         assert set(over.values()) == {0.0}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "excess", "unseen"),
+    [
+        (("image",), REJECTED * 500, UNSEEN), (("visibilities",), REJECTED_VISIBILITIES * 900, 0.0),
+        (("pixels image",), REJECTED * 500, UNSEEN), (("pixels visibilities",), REJECTED * 500, 0.0),
+        (("visibilities", "image"), REJECTED * 500, UNSEEN),
+        (("visibilities", "visibilities"), REJECTED_VISIBILITIES * 900, 0.0), ((), 0.0, 0.0),
+    ],
+)  # fmt: skip
+def test_neighbours_count_by_the_kind_of_the_data(kinds, excess, unseen):
+    """Most of the chi2 of visibilities is noise: of them alone the signal says what is much."""
+    assert rejected_beyond(kinds, 500.0, 900.0) == excess
+    assert unseen_in(kinds) == unseen
 
 
 @pytest.mark.parametrize("sampled", [False, True])
