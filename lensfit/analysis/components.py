@@ -58,7 +58,7 @@ def with_components(analysis: Analysis, support: float, progress: Progress) -> A
         if not tried:
             break
         gain, words, end = max(tried, key=lambda one: one[0])
-        note = f"{words} {'lowered' if gain > support else 'would not lower'} Akaike's criterion by {abs(gain):.0f}"
+        note = _told(words, gain, support)
         logger.info("source: %s", note)
         if not gain > support:
             break
@@ -68,6 +68,13 @@ def with_components(analysis: Analysis, support: float, progress: Progress) -> A
     if not now.notes:
         return analysis.changed(result=dataclasses.replace(fitted, notes=(*fitted.notes, *([note] * bool(note)))))
     return _fitted(analysis, now, part(progress, 0.5, 0.5))
+
+
+def _told(words: str, gain: float, support: float) -> str:
+    if np.isneginf(gain):
+        return f"{words} takes the mass far out of its prior, and was left out"
+    done = "lowered" if gain > support else "would lower" if gain > 0 else "would raise"
+    return f"{words} {done} Akaike's criterion by {abs(gain):.0f}"
 
 
 def _second_beside(analysis: Analysis) -> dict[str, float]:
