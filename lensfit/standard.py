@@ -270,6 +270,18 @@ def one_source_and_core(data: Interferometer, mass: MassModel = "sie") -> LensMo
     return replace(model, light={"core": core})
 
 
+def unlensed(data: Interferometer, x: float, y: float) -> Exponential:
+    """Compact emission that is not lensed, seen near a place (x, y) [arcsec] of visibilities, amplitude solved."""
+    return Exponential(
+        center_x=Normal(mean=x, sigma=data.nyquist),
+        center_y=Normal(mean=y, sigma=data.nyquist),
+        e1=0.0,
+        e2=0.0,
+        intensity=Solved(),
+        effective_radius=LogNormal(median=data.pixel_scale, sigma=0.7),
+    )
+
+
 STANDARD: dict[str, Callable[..., LensModel]] = {name: globals()[name] for name in IMAGE_MODELS}
 """Models for images, by name."""
 VISIBILITIES: dict[str, Callable[..., LensModel]] = {name: globals()[name] for name in VISIBILITY_MODELS}

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.analysis.analysis import Analysis
+from lensfit.analysis.components import with_components
 from lensfit.analysis.pixel_model import Mesh
 from lensfit.analysis.source_on_pixels import try_on_pixels
 from lensfit.analysis.steps import with_time
@@ -54,8 +55,9 @@ class AutoSource:
     model ends it that takes the mass far out of its priors, where the simpler one left it inside, or whose source is
     partly negative: it has taken up light that is not lensed. A source on pixels that does not gain where ascents end
     is a neighbour as it is there, without errors and checks of its own.
-    Of images in several bands each has its own c, and the source does not go onto pixels. Nothing is done for
-    visibilities, where the model has several sources already, and to a fit that has samples or its source on pixels.
+    Of images in several bands each has its own c, and the source does not go onto pixels. Visibilities get further
+    components in place of pixels, see `with_components`. Nothing is done for images beside visibilities, and to a fit
+    that has samples or its source on pixels.
     """
 
     mesh: Mesh = dataclasses.field(default_factory=Mesh)
@@ -68,6 +70,10 @@ class AutoSource:
         analysis = analysis.ready()
         settled = analysis.changed(fit=dataclasses.replace(analysis.fit, source="profiles"))
         if not _may_be_richer(analysis):
+            return settled
+        if analysis.observation.source_by_components:
+            return with_components(settled, SUPPORT, progress)
+        if neighbour_with_two_sources(analysis.fitted) is None:
             return settled
         images = [_Arcs.of(*part) for part in analysis.problem.parts(analysis.fitted.model)]
         if not all(image.arcs.seen for image in images):
@@ -160,11 +166,10 @@ def _inflation(arcs: OnArcs, left: np.ndarray) -> float:
 
 
 def _may_be_richer(analysis: Analysis) -> bool:
-    """Whether the data can ask for a source, have a lensed one of one profile, and a neighbour with two."""
+    """Whether the data can ask for a source, and have a lensed one."""
     checks = analysis.trust.checks
     passed = {check.name for check in checks if check.passed} - {check.name for check in checks if not check.passed}
-    asks = analysis.observation.source_by_data and passed.issuperset(A_LENS)
-    return asks and neighbour_with_two_sources(analysis.fitted) is not None
+    return analysis.observation.source_by_data and passed.issuperset(A_LENS)
 
 
 def _with_two_sources(analysis: Analysis, gain: float, progress: Progress) -> Analysis:

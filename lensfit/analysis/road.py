@@ -68,9 +68,9 @@ def analyse(
             "own" (by default) for each band, "shared" by all, or "scaled", shared but for a size that changes smoothly
             from one band to the next, in their order.
         seed: same seed, same result.
-        source: "auto" gives it what the data ask for, one profile, two or pixels (see `AutoSource`), by default where
-            the model is a standard one; "profiles" those of the model, by default where it is given; "pixels" puts it
-            on pixels once the model is fitted.
+        source: "auto" gives it what the data ask for, one profile, two or pixels, of visibilities further components
+            (see `AutoSource`), by default where the model is a standard one; "profiles" those of the model, by default
+            where it is given; "pixels" puts it on pixels once the model is fitted.
         mesh: of pixels, a `Mesh`, or its fields.
         steps: the steps in place of those.
         progress: None shows a bar, `lensfit.progress.silent` nothing.
@@ -155,7 +155,9 @@ def standard_road(
     staged = name_of(chosen) == "staged"
     observation, on_pixels = begun.observation, source == "pixels"
     if source == "auto" and not observation.source_by_data:
-        raise ModelError(f"source=\"auto\" is for images, and these are {observation.kind}: leave it out")
+        raise ModelError(
+            f"source=\"auto\" is for images, or visibilities alone, and these are {observation.kind}: leave it out"
+        )
     direct = not (staged or chosen.needs_optimum or on_pixels or observation.free)
     if direct and (source == "auto" or mesh is not None):
         raise ModelError(

@@ -11,14 +11,18 @@ from lensfit.cosmology import FIELDS
 from lensfit.datasets import Imaging, Interferometer
 from lensfit.errors import DataError
 from lensfit.likelihood.calibration import Observations
+from lensfit.observations.additions import again
 from lensfit.observations.image_observation import ImageObservation
 from lensfit.observations.named import NamedObservations
 from lensfit.observations.naming import Sections, by_name
-from lensfit.observations.observation import Observation, Plane, Shown
+from lensfit.observations.observation import Addition, Observation, Plane, Shown
 from lensfit.observations.visibility_observation import VisibilityObservation
 from lensfit.recipe import DataSection
 
-__all__ = ["KINDS", "NamedObservations", "Observation", "Plane", "Sections", "Shown", "by_name", "observe", "read"]
+__all__ = [
+    "KINDS", "Addition", "NamedObservations", "Observation", "Plane", "Sections", "Shown", "again", "by_name",
+    "observe", "read",
+]  # fmt: skip
 
 KINDS: dict[type, Callable[..., Observation]] = {
     Imaging: ImageObservation.of,

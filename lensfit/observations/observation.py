@@ -19,6 +19,7 @@ from lensfit.names import MassModel, Structure
 from lensfit.observations.companions import Companion
 from lensfit.plots import Glance
 from lensfit.plots.scene import AnyScene
+from lensfit.problem import Problem
 from lensfit.recipe import DataSection
 from lensfit.staged.case import Case
 
@@ -46,6 +47,15 @@ class Shown:
     planes: tuple[Plane, ...]
     panels: Mapping[str, Callable[[Axes], None]]
     sheet: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Addition:
+    """A model with one component more: what that is in words, and the values where it starts, by name."""
+
+    words: str
+    model: LensModel
+    starts: tuple[Mapping[str, float], ...]
 
 
 def panels_of(scene: Any, panels: Mapping[str, Callable[[Axes, Any], None]]) -> dict[str, Callable[[Axes], None]]:
@@ -166,8 +176,15 @@ class Observation(ABC):
         """What a fitted model of numbers says should be fitted along, in plain words."""
         return ()
 
+    def additions(self, problem: Problem, found: LensModel, known: Mapping[str, float]) -> tuple[Addition, ...]:
+        """The models with one component more that are worth a try: found is the fitted one of numbers, known the values
+        of a source like its first one, beside it, where that was fitted too."""
+        return ()
+
     source_by_data: ClassVar[bool] = False
     """Whether its source can be made what the data ask for, see `lensfit.analysis.AutoSource`."""
+    source_by_components: ClassVar[bool] = False
+    """Whether that is by `additions`, in place of pixels."""
 
     band: ClassVar[bool] = False
     """Whether several of them with names are placed on each other, and their standard models tied: by all that an

@@ -4,7 +4,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -18,8 +18,9 @@ from lensfit.likelihood.pixel_visibilities import PixelInterferometerLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
 from lensfit.names import VISIBILITY_MODELS
+from lensfit.observations.additions import additions
 from lensfit.observations.elsewhere import Unlensed, take_out
-from lensfit.observations.observation import Observation, Shown, panels_of, planes_of
+from lensfit.observations.observation import Addition, Observation, Shown, panels_of, planes_of
 from lensfit.observations.window import choose_window, look_at_window
 from lensfit.plots import (
     PIXEL_VISIBILITY_FIGURES,
@@ -30,6 +31,7 @@ from lensfit.plots import (
     inspect_visibilities,
     pixel_visibility_scene,
 )
+from lensfit.problem import Problem
 from lensfit.recipe import DataSection
 from lensfit.staged.case import Case
 from lensfit.staged.visibility_stages import align, calibrate, seen
@@ -51,6 +53,8 @@ class VisibilityObservation(Observation):
     standard: ClassVar[Mapping[str, Callable[..., LensModel]]] = VISIBILITIES
     default: ClassVar[str] = VISIBILITY_MODELS[0]
     counted: ClassVar[str] = "numbers"
+    source_by_data: ClassVar[bool] = True
+    source_by_components: ClassVar[bool] = True
     overview: ClassVar[str] = OVERVIEW
 
     datasets: tuple[Interferometer, ...]
@@ -136,6 +140,10 @@ class VisibilityObservation(Observation):
             f"phases of the antennas, {count} parameters, would lower chi2 by about {gain:.0f}, where {count} are "
             "expected of antennas without errors: --antenna-phases fits them along",
         )
+
+    def additions(self, problem: Problem, found: LensModel, known: Mapping[str, float]) -> tuple[Addition, ...]:
+        """A further lensed source, and emission that is not lensed, each where the dirty residual asks for it."""
+        return additions(self.frame, problem.likelihood, cast(LensModel, problem.model), found, known)
 
     def calibration_notes(self) -> tuple[str, ...]:
         """Flux scale, shift and phases of each dataset."""

@@ -19,8 +19,8 @@ from lensfit.space import Space, is_leaf
 from lensfit.staged.case import Case, Roles, Score, Tally, basin_of, to_theta, to_z
 
 GROUPS = ("light", "source")
-SUFFIX = "_second"
-"""What is added to a source's name for the other one like it."""
+SUFFIXES = ("_second", "_third")
+"""What is added to a source's name for further ones like it."""
 SHEAR = ("gamma1", "gamma2")
 WIDER_PSF = 0.05
 """Share by which the PSF of a neighbouring model is wider: half of it, as the spread has it, is how well the widths of
@@ -135,7 +135,7 @@ class Joint:
 
 
 def with_second_source(model: AnyModel) -> Any:
-    """The model with another source like its only one, parameters of its own and the amplitude solved; of several
+    """The model with another source like its first one, parameters of its own and the amplitude solved; of several
     datasets each, what is one parameter of their sources is one of the others too."""
     own: dict[str, Prior] = {}
 
@@ -147,10 +147,10 @@ def with_second_source(model: AnyModel) -> Any:
         return Part(copy, leaf.index) if isinstance(leaf, Part) else copy
 
     def widened(one: LensModel) -> LensModel:
-        ((name, source),) = one.source.items()
-        second: LightProfile = jax.tree.map(another, source, is_leaf=is_leaf)
+        name = min(one.source)
+        second: LightProfile = jax.tree.map(another, one.source[name], is_leaf=is_leaf)
         second = replace(second, **{second.amplitude: Solved()})
-        return replace(one, source={name: source, name + SUFFIX: second})
+        return replace(one, source={**one.source, name + SUFFIXES[len(one.source) - 1]: second})
 
     return Models(terms={n: widened(one) for n, one in model.items()}) if isinstance(model, Models) else widened(model)
 
@@ -246,7 +246,7 @@ def start_beside(joint: Joint, theta: np.ndarray, second: tuple[float, float, fl
     values = dict(zip(joint.wide.names, theta, strict=True))
     start = theta.copy()
     for k, parameter in enumerate(joint.wide.parameters):
-        first = parameter.name.replace(SUFFIX, "")
+        first = parameter.name.replace(SUFFIXES[0], "")
         if k in joint.place or first not in values:
             continue
         owner = first.rpartition(".")[0]

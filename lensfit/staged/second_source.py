@@ -9,27 +9,21 @@ from typing import cast
 import numpy as np
 
 from lensfit.errors import FitError
-from lensfit.fitters.laplace import laplace_of_solved
 from lensfit.fitters.lm import Point
-from lensfit.fitters.result import Basin, Clock, FitResult, Search, Variant, result_of
+from lensfit.fitters.result import Clock, FitResult, Variant
 from lensfit.model import Models
 from lensfit.problem import Problem
 from lensfit.progress import Progress
-from lensfit.pytree import replace
 from lensfit.space import Space, solve_amplitudes
 from lensfit.staged.case import Score, Tally, objective_score
-from lensfit.staged.fitter import GAIN, in_problem, settled
-from lensfit.staged.joint import Joint, fit_family, start_beside, with_second_source
+from lensfit.staged.joint import Joint, start_beside, with_second_source
+from lensfit.staged.larger import RIVALS, TWO_SOURCES, Larger, finish_larger, objective
 from lensfit.staged.nested import grow
 from lensfit.staged.stages import Stages
-from lensfit.staged.sum_search import fit_alone, leading
+from lensfit.staged.sum_search import leading
 from lensfit.terms import LeastSquares, Sum
 
-TWO_SOURCES = "two sources"
-"""The neighbouring model that `fit_family` fits."""
 ONE_SOURCE = "one source"
-RIVALS = 3
-"""Other basins of the search, at most, from which the larger model is begun too."""
 
 
 def neighbour_with_two_sources(result: FitResult) -> Variant | None:
@@ -63,7 +57,7 @@ def fit_two_sources(problem: Problem, result: FitResult, seed: int, progress: Pr
     def from_basin(theta: np.ndarray) -> Point:
         start = widened(theta)
         tried = [joint.descend(likelihood, start_beside(small, start, s), 10, 1.0) for s in stages.seconds]
-        best = min(tried, key=_objective)
+        best = min(tried, key=objective)
         return joint.descend(likelihood, np.asarray(best.theta), 15, 1.0)
 
     progress("two sources", neighbour.chi2, 0.0)
@@ -76,24 +70,9 @@ def fit_two_sources(problem: Problem, result: FitResult, seed: int, progress: Pr
         grown = grow(case, joint, widened(search.other), np.random.default_rng([seed, 2]))
         other = joint.descend(likelihood, grown.theta, 25, 1.0)
     rivals = [from_basin(basin.theta) for basin in search.basins[1 : 1 + RIVALS]]
-    best = min([first, other, *rivals], key=_objective)
-    progress("two sources, settled", float(best.chi2), 0.6)
-    end, system, gain = settled(joint, likelihood, best)
-    theta, notes = in_problem(larger, joint.space, end)
-
-    def basin(point: Point) -> Basin:
-        placed = replace(end, theta=np.asarray(point.theta))
-        return Basin(in_problem(larger, joint.space, placed)[0], joint.score(point, likelihood))
-
-    left = [point for point in (first, other, *rivals) if point is not best]
-    basins = (basin(end), *sorted(map(basin, left), key=lambda b: b.score))
     smaller = [dataclasses.replace(v, name=_renamed(v.name)) for v in result.variants if TWO_SOURCES not in v.name]
-    return larger, result_of(
-        larger, theta, fitter=result.fitter, clock=clock, converged=gain < GAIN, evaluations=tally.evaluations,
-        gradients=tally.gradients, curvature=laplace_of_solved(larger, joint.space, theta, end, system), notes=notes,
-        variants=(*fit_family(joint, likelihood, end, (), stages.easing), *fit_alone(joint, likelihood, end), *smaller),
-        search=Search(basins, basin(first if best is other else other).theta), gain=gain,
-    )  # fmt: skip
+    begun = Larger(larger, joint, stages)
+    return larger, finish_larger(begun, (first, other, *rivals), clock, result, smaller, progress)
 
 
 def _stages_of(problem: Problem) -> tuple[Stages, Score]:
@@ -107,7 +86,3 @@ def _stages_of(problem: Problem) -> tuple[Stages, Score]:
 
 def _renamed(name: str) -> str:
     return ONE_SOURCE if name == "as fitted" else f"{ONE_SOURCE}, {name}"
-
-
-def _objective(point: Point) -> float:
-    return float(point.objective)
