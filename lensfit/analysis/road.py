@@ -9,10 +9,11 @@ from typing import Any
 
 from lensfit.analysis.analysis import Analysis, Model, Step
 from lensfit.analysis.auto_source import AutoSource
+from lensfit.analysis.galaxies import Companions
 from lensfit.analysis.pixel_model import Mesh
 from lensfit.analysis.sections import paths_of
 from lensfit.analysis.source_on_pixels import SourceOnPixels
-from lensfit.analysis.steps import Calibration, Companions, Posterior, Region, Search
+from lensfit.analysis.steps import Calibration, Posterior, Region, Search
 from lensfit.errors import FitError, ModelError
 from lensfit.fitters.base import Fitter
 from lensfit.fitters.checkpoint import Store
@@ -51,7 +52,8 @@ def analyse(
     """From data to a verdict, as `lensfit fit` goes.
 
     The mask (of visibilities the window) is chosen from the data, the model is searched for, bright companions are
-    masked, visibilities calibrated, the source made richer where the data ask for it, and the fitter run from there.
+    masked or put into the model, visibilities calibrated, the source made richer where the data ask for it, and the
+    fitter run from there.
 
     Args:
         data: file or folder, an `Imaging`, an `Interferometer`, several visibilities of one lens as a list, or a

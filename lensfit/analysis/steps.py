@@ -1,4 +1,4 @@
-"""Steps of the road: the region, the search, companions, calibration, the posterior.
+"""Steps of the road: the region, the search, calibration, the posterior.
 
 Each is a value; called with an analysis and a progress it gives the next analysis. Any may be left out, or stand
 elsewhere, and one of your own is any such function.
@@ -12,13 +12,9 @@ from typing import Any
 import numpy as np
 
 from lensfit.analysis.analysis import Analysis, Step
-from lensfit.errors import ModelError
 from lensfit.fitters.base import Fitter
 from lensfit.fitters.checkpoint import Store
 from lensfit.fitters.result import FitResult
-from lensfit.lensing import einstein_radius_of, unmasked_field
-from lensfit.model import LensModel, Models
-from lensfit.observations.companions import Companion
 from lensfit.problem import Problem
 from lensfit.progress import Progress, part
 from lensfit.recipe import FitSection
@@ -27,12 +23,7 @@ from lensfit.space import solve_amplitudes
 from lensfit.staged.case import Case
 from lensfit.staged.stages import Stages
 from lensfit.trust import examine
-from lensfit.verdict import Check, Trust
 
-AGREE = 0.05
-"""Relative change of the Einstein radius by leaving companions out up to which an answer stands."""
-NEEDED = ("lensed source", "arcs explained", "counter-image", "magnified")
-"""Checks that a fit must pass before its residuals say what is a companion."""
 MOVED = 1.0
 """Change of chi2 by calibrating anew at the end of a fit up to which it stays."""
 
@@ -92,69 +83,10 @@ def _by(section: FitSection, chosen: Fitter | str) -> FitSection:
     return dataclasses.replace(section, fitter=name_of(chosen), settings=settings or None)
 
 
-@dataclasses.dataclass(frozen=True)
-class Companions:
-    """Mask the companions that a fit shows, and search again, at most `rounds` times.
-
-    A companion is bright light that neither lens nor source explains. None is masked where a fit does not explain
-    the arcs, or makes no checks that say so. The check `companions` asks whether the Einstein radius stayed.
-    """
-
-    search: Step = Search()
-    rounds: int = 2
-
-    def __call__(self, analysis: Analysis, progress: Progress) -> Analysis:
-        """The analysis without the companions."""
-        first = analysis.fitted
-        if first.model.pixels():
-            raise ModelError("companions are looked for on a fit with profiles, before the source goes onto pixels")
-        masked: tuple[Companion, ...] = ()
-        for _ in range(self.rounds):
-            found = _companions(analysis)
-            if not found:
-                break
-            before, observation = analysis.fitted, analysis.observation.without(found)
-            for note in observation.notes[-len(found) :]:
-                logger.info("data: %s", note)
-            analysis = self.search(analysis.changed(seen=observation), progress)
-            masked, analysis = (*masked, *found), analysis.changed(result=with_time(analysis.fitted, before))
-        return analysis.changed(result=_with_check(analysis, first, masked)) if masked else analysis
-
-
-def _companions(analysis: Analysis) -> tuple[Companion, ...]:
-    checks = analysis.trust.checks  # of several data each is asked
-    passed = {check.name for check in checks if check.passed} - {check.name for check in checks if not check.passed}
-    if not passed.issuperset(NEEDED):
-        return ()
-    return analysis.observation.companions(analysis.problem.likelihood, analysis.fitted.model)
-
-
 def with_time(result: FitResult, before: FitResult) -> FitResult:
     """The result with the time of the one before added to its own."""
     spent = {name: getattr(before, name) + getattr(result, name) for name in ("seconds", "cpu_seconds")}
     return dataclasses.replace(result, **spent)
-
-
-def _of_the_mass(model: LensModel | Models) -> LensModel:
-    """A model of numbers, of several data that in whose frame the mass is."""
-    if isinstance(model, LensModel):
-        return model
-    return next((one for one in model.values() if one.alignment is None), next(iter(model.values())))
-
-
-def _with_check(analysis: Analysis, first: FitResult, masked: tuple[Companion, ...]) -> FitResult:
-    """The result with the check whether leaving companions out moved the Einstein radius."""
-    result, field = analysis.fitted, unmasked_field(analysis.observation.frame)
-    masses = (_of_the_mass(found.model).only() for found in (first, result))
-    before, after = (einstein_radius_of(mass, field) for mass in masses)
-    change = abs(after / before - 1)
-    where = "; ".join(str(c) for c in masked)
-    finding = (
-        f"leaving out {len(masked)} companion{'s' * (len(masked) > 1)} ({where}) moved the Einstein radius by "
-        f"{100 * change:.1f} % (less than {100 * AGREE:g} %)"
-    )
-    check = Check.of("companions", bool(change < AGREE), finding)
-    return dataclasses.replace(result, trust=Trust((*result.trust.checks, check)))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -52,6 +52,9 @@ BEYOND = 2.0
 lens."""
 CANDIDATES, NEAREST = 40, 60
 """Objects, the brightest ones, that are tried as the lens, and objects nearest to each that may be its arcs."""
+OWN = 3.0
+"""Distance of what was named from the peak of the object that it lies in, and radius of what is cut from that for it
+[pixels]."""
 TOUCHING = 2.5
 """Distance between pixels of two objects that hang together."""
 ROUND = 1.5
@@ -130,6 +133,13 @@ class _Blob:
     axis_ratio: float
     angle: float
     signal: float
+
+    def only(self, some: np.ndarray) -> _Blob:
+        """Some (K,) of its pixels as an object, of the same shape."""
+        columns, rows, values = self.columns[some], self.rows[some], self.values[some]
+        best = int(np.argmax(values))
+        return dataclasses.replace(self, columns=columns, rows=rows, values=values, x=float(columns[best]),
+                                   y=float(rows[best]), peak=float(values[best]))  # fmt: skip
 
     @property
     def half_radius(self) -> float:
@@ -254,7 +264,7 @@ def find_field(imaging: Imaging) -> FieldTable:
     peak in the middle that is none of these.
     """
     blobs, segments = find_blobs(imaging)
-    named = _named(imaging, segments)
+    named = _named(imaging, blobs, segments)
     lens, notes = _choose_lens(imaging, blobs, segments, named)
     return _table(imaging, blobs, segments, lens, named - {lens.own}, notes)
 
@@ -329,14 +339,26 @@ def _table(
                       reach * imaging.pixel_scale, notes, bool(notes))  # fmt: skip
 
 
-def _named(imaging: Imaging, segments: np.ndarray) -> set[int]:
-    """The blobs at the places of galaxies that were named."""
+def _named(imaging: Imaging, blobs: list[_Blob], segments: np.ndarray) -> set[int]:
+    """The blobs at the places of galaxies that were named. What is named within another object, as on an arc, becomes
+    one of its own: the pixels of that within OWN of the place."""
     found = set()
     for galaxy in imaging.galaxies:
-        column, row = (round(value) for value in imaging.frame.pixel((galaxy.x, galaxy.y)))
-        if 0 <= row < imaging.shape[0] and 0 <= column < imaging.shape[1]:
-            found.add(int(segments[row, column]) - 1)
-    return found - {-1}
+        x, y = imaging.frame.pixel((galaxy.x, galaxy.y))
+        column, row = round(x), round(y)
+        inside = 0 <= row < imaging.shape[0] and 0 <= column < imaging.shape[1]
+        number = int(segments[row, column]) - 1 if inside else -1
+        if number < 0:
+            continue
+        blob = blobs[number]
+        if np.hypot(blob.x - x, blob.y - y) > max(OWN, blob.half_radius):
+            own = np.hypot(blob.columns - x, blob.rows - y) < OWN
+            blobs[number] = blob.only(~own)
+            blobs.append(blob.only(own))
+            number = len(blobs) - 1
+            segments[blobs[number].rows, blobs[number].columns] = number + 1
+        found.add(number)
+    return found
 
 
 def _object(imaging: Imaging, blob: _Blob, kind: FieldKind, why: str, distance: float) -> FieldObject:

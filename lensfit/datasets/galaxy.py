@@ -12,14 +12,26 @@ from lensfit.names import GALAXY_HAS, GalaxyHas
 
 @dataclass(frozen=True)
 class Galaxy:
-    """Its place x, y [arcsec], and whether its light, its mass or both are in the model."""
+    """Its place x, y [arcsec], whether its light, its mass or both are in the model, and whether it was seen in the
+    data, not named."""
 
     x: float
     y: float
     has: GalaxyHas = "both"
+    seen: bool = False
 
     def __str__(self) -> str:
         return f"{self.x:g},{self.y:g},{self.has}"
+
+    @property
+    def what(self) -> str:
+        """What of it is in the model."""
+        return {"both": "its light and mass", "light": "its light alone", "mass": "its mass alone"}[self.has]
+
+    @property
+    def told(self) -> str:
+        """What of it is in the model, and where."""
+        return f'{self.what}: ({self.x:.2f}", {self.y:.2f}")'
 
     @property
     def light(self) -> bool:

@@ -38,7 +38,6 @@ from lensfit.errors import DataError
 from lensfit.names import NAN_POLICIES, NanPolicy, NoiseIs
 from lensfit.words import counted
 
-_HAS = {"light": "its light", "mass": "its mass", "both": "its light and mass"}
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Imaging(Dataset):
@@ -183,7 +182,8 @@ class Imaging(Dataset):
             ("pixel scale", f"{self.pixel_scale:.6g} arcsec, from {self.scale_from}"),
             ("centre", f"x = {self.origin[0]:.6g}, y = {self.origin[1]:.6g} arcsec"),
             *(("lens", f"x = {x:.6g}, y = {y:.6g} arcsec, as stated") for x, y in filter(None, [self.center])),
-            *(("galaxy", f"x = {g.x:.6g}, y = {g.y:.6g} arcsec, {_HAS[g.has]}, as stated") for g in self.galaxies),
+            *(("galaxy", f"x = {g.x:.6g}, y = {g.y:.6g} arcsec, {g.what}, as {'seen' if g.seen else 'stated'}")
+              for g in self.galaxies),
             ("sky", "no celestial coordinates" if self.wcs is None else "celestial coordinates of the header"),
             ("unit", unit),
             ("pixels", f"{used} used, {self.mask.sum()} masked"),

@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property, partial
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lensfit.cosmology import Redshifts
-from lensfit.datasets import USED_AS_IT_IS, FieldObject, FieldTable, Imaging, leaves_a_region
+from lensfit.datasets import USED_AS_IT_IS, FieldObject, FieldTable, Galaxy, Imaging, leaves_a_region
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.likelihood.pixel_images import PixelImagingLikelihood
 from lensfit.likelihood.reconstruction import Reconstruction
@@ -35,6 +36,8 @@ from lensfit.standard import STANDARD, with_galaxies, with_named
 
 LENS_UNSEEN = "source_only"
 """The standard model of images in which the lens is not seen."""
+SUSPECTS = 2
+"""Objects among the arcs that are tried as galaxies where a fit does not explain these."""
 OVERVIEW = (
     "Data, model and normalised residual; lens light, data without lens light, and the source "
     "with the caustics. Data, model and lens light share one scale. Grey: masked."
@@ -54,6 +57,7 @@ class ImageObservation(Observation):
     drawn_live: ClassVar[bool] = True
     source_by_data: ClassVar[bool] = True
     band: ClassVar[bool] = True
+    holds_galaxies: ClassVar[bool] = True
 
     imaging: Imaging
     settled: bool = False
@@ -117,6 +121,34 @@ class ImageObservation(Observation):
         """The same with discs about the companions masked."""
         imaging = leave_out(self.imaging, companions)
         return dataclasses.replace(self, imaging=imaging, left_out=(*self.left_out, *companions))
+
+    @property
+    def galaxies_in_the_model(self) -> tuple[Galaxy, ...]:
+        """Those that were named or seen."""
+        return self.imaging.galaxies
+
+    def suspects(self) -> tuple[Galaxy, ...]:
+        """The brightest objects within the arcs, off the lens, that may be images or galaxies."""
+        if self.table is None:
+            return ()
+        inner = [one for one in self.table.objects if one.kind == "image" and one.distance < self.table.radius]
+        brightest = sorted(inner, key=lambda one: -one.flux)[:SUSPECTS]
+        return tuple(Galaxy(one.x, one.y, seen=True) for one in brightest)
+
+    def with_galaxies(self, galaxies: tuple[Galaxy, ...]) -> ImageObservation:
+        """With these in the model beside those that it has."""
+        imaging = self.imaging.with_galaxies((*self.imaging.galaxies, *galaxies))
+        return self._told(imaging, (f"galaxy in the model, {one.told}" for one in galaxies))
+
+    def without_mass(self, numbers: Collection[int]) -> ImageObservation:
+        """With the light alone of some galaxies."""
+        made = [dataclasses.replace(one, has="light") if k in numbers else one
+                for k, one in enumerate(self.imaging.galaxies, 1)]  # fmt: skip
+        told = (f"galaxy in the model, {made[k - 1].told}: the data want no mass there" for k in numbers)
+        return self._told(self.imaging.with_galaxies(made), told)
+
+    def _told(self, imaging: Imaging, notes: Iterable[str]) -> ImageObservation:
+        return dataclasses.replace(self, imaging=functools.reduce(add_note, notes, imaging))
 
     def glance(self, term: Any, model: LensModel) -> Glance:
         """Data, model and residual."""

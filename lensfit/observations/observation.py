@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lensfit.cosmology import Redshifts
-from lensfit.datasets import Dataset
+from lensfit.datasets import Dataset, Galaxy
 from lensfit.errors import ModelError
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel
@@ -149,6 +149,26 @@ class Observation(ABC):
     def without(self, companions: tuple[Companion, ...]) -> Self:
         """The same data with companions left out, and a note for each."""
         raise ModelError(f"{self.kind} have no companions to leave out")
+
+    holds_galaxies: ClassVar[bool] = False
+    """Whether galaxies beside the lens can be added to a standard model."""
+
+    @property
+    def galaxies_in_the_model(self) -> tuple[Galaxy, ...]:
+        """Galaxies beside the lens that a standard model has, number k as galaxy_k from 1 on."""
+        return ()
+
+    def suspects(self) -> tuple[Galaxy, ...]:
+        """What may be a galaxy among the arcs, the brightest first."""
+        return ()
+
+    def with_galaxies(self, galaxies: tuple[Galaxy, ...]) -> Self:
+        """With further galaxies in a standard model, and a note for each."""
+        raise ModelError(f"{self.kind} can have no galaxies added")
+
+    def without_mass(self, numbers: Collection[int]) -> Self:
+        """With the light alone of the galaxies of these numbers, and a note for each."""
+        raise ModelError(f"{self.kind} have no galaxies in their model")
 
     @property
     def free(self) -> int:

@@ -59,6 +59,11 @@ class Neighbour:
     def __str__(self) -> str:
         return f'({self.seen.x:.2f}", {self.seen.y:.2f}") within {self.radius:.2f}"'
 
+    @property
+    def galaxy(self) -> Galaxy:
+        """As a galaxy of the model, its light and mass."""
+        return Galaxy(self.seen.x, self.seen.y, seen=True)
+
 
 def see_field(imaging: Imaging) -> FieldTable:
     """The lens, its arcs and what else is in the image, a very large one on coarser pixels."""
@@ -109,10 +114,10 @@ def choose_mask(imaging: Imaging) -> Chosen:
     told = [*table.notes, *(() if wanted >= largest else told), *(
         f"galaxy masked, its wings modelled: {one}, {one.seen.why}" for one in near
     ), *(
-        f'galaxy in the model, its light and mass: ({one.seen.x:.2f}", {one.seen.y:.2f}"), {one.seen.why}; its flexion '
-        f'shift is about {one.shift:.2g}"' for one in bending
+        f'galaxy in the model, {one.galaxy.told}, {one.seen.why}; its flexion shift is about {one.shift:.2g}"'
+        for one in bending
     )]  # fmt: skip
-    named = (*imaging.galaxies, *(Galaxy(one.seen.x, one.seen.y) for one in bending))
+    named = (*imaging.galaxies, *(one.galaxy for one in bending))
     chosen = dataclasses.replace(_without(imaging.with_mask(outside), near), galaxies=named)
     return Chosen(functools.reduce(add_note, told, add_note(chosen, note)), table, tuple(one.seen for one in near))
 

@@ -73,9 +73,10 @@ def with_galaxy(imaging, x, y, peak, size=0.15):
     return dataclasses.replace(imaging, data=imaging.data + light)
 
 
-def test_a_brighter_galaxy_beside_the_lens_is_masked_and_the_disc_ends_with_the_arcs():
+def test_a_brighter_galaxy_beside_the_lens_is_masked_and_the_disc_ends_with_the_arcs(monkeypatch):
+    monkeypatch.setattr(region, "SHIFT", 10.0)
     alone = image((0.05, 0.05, 200), side=100)
-    crowded = with_galaxy(alone, 2.65, 0.05, 1000, size=0.06)
+    crowded = with_galaxy(alone, 2.65, 0.05, 1000)
     made, table, galaxies = choose_mask(crowded)
     assert made.galaxies == () and [one.kind for one in galaxies] == ["galaxy"]
     (radius, *place), *_ = chosen(crowded)
