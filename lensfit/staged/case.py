@@ -75,6 +75,7 @@ class Roles:
     source: np.ndarray
     radii: np.ndarray
     shapes: np.ndarray
+    places: np.ndarray
     held: np.ndarray
     typical: np.ndarray
     strength: Strength
@@ -100,6 +101,7 @@ class Roles:
             source=group == "source",
             radii=np.flatnonzero(light & (role == "radius")),
             shapes=np.flatnonzero(light & (role == "shape")),
+            places=light & np.isin(role, ["center_x", "center_y"]),
             held=(group == "mass") & np.array([p.typical is not None for p in parameters]),
             typical=_typical(space),
             strength=strength,

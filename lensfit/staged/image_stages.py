@@ -170,8 +170,10 @@ def _robust(case: Case, likelihood: Any, theta: np.ndarray) -> LightFit:
     weights = np.ones(likelihood.shape)
     image = excess = weights
     for k in range(ROUNDS):
-        weighted = likelihood.weighted(weights)
-        done = case.tally.descend(case.space, weighted, theta, case.roles.light, 6 if k else 12, 3.0, ("light",))
+        weighted, free = likelihood.weighted(weights), case.roles.light
+        if k == 0:  # arcs would draw galaxies to them
+            free = free & ~case.roles.places
+        done = case.tally.descend(case.space, weighted, theta, free, 6 if k else 12, 3.0, ("light",))
         if not np.isfinite(float(done.point.objective)):
             return LightFit(theta, np.zeros(likelihood.shape), np.inf)
         theta = np.asarray(done.point.theta)
