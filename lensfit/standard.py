@@ -112,7 +112,7 @@ def with_named(model: LensModel, imaging: Imaging) -> LensModel:
     """A standard model with the galaxies that were named in the image, `imaging.galaxies`.
 
     Their light is a set of Gaussians with solved amplitudes; their mass an isothermal ellipsoid at the place of their
-    light, as round or not as that, give or take. Its Einstein radius is within a factor of 3 of the lens's times the
+    light, as round or not as that, give or take; that of one which was only seen an isothermal sphere. Its Einstein radius is within a factor of 3 of the lens's times the
     root of its share of the light (Faber & Jackson 1976: luminosity goes with the fourth power of the velocity
     dispersion, whose square the radius goes with).
     """
@@ -128,7 +128,7 @@ def with_named(model: LensModel, imaging: Imaging) -> LensModel:
                                         sigmas=sigmas)  # fmt: skip
         if one.mass:
             near = Disk(scale=MASS_FROM_LIGHT, limit=0.8, center_1=shape[0], center_2=shape[1]).parts
-            e = near if one.light else _ellipticity(MASS_FROM_LIGHT)
+            e = (0.0, 0.0) if one.seen else near if one.light else _ellipticity(MASS_FROM_LIGHT)
             share = _share_of_light(imaging, s, one) if one.light else UNSEEN_SHARE
             radius = LogNormal(median=MIDDLE * s.radius * share**0.5, sigma=float(np.log(FACTOR)))
             mass[name] = SIE(center_x=x, center_y=y, e1=e[0], e2=e[1], einstein_radius=radius)
