@@ -41,25 +41,32 @@ class Mock:
     @property
     def kind(self) -> str:
         """In words what is drawn."""
-        unlensed = f", {len(self.truth.light)} unlensed" * bool(self.truth.light)
-        return f"{len(self.truth.source)} components{unlensed}"
+        return components(self.truth)
+
+
+def components(model: LensModel) -> str:
+    """How many lensed sources a model has, and how many components that are not lensed."""
+    return f"{len(model.source)} components" + f", {len(model.light)} unlensed" * bool(model.light)
+
+
+def layouts() -> tuple[str, ...]:
+    """Names of the layouts."""
+    return (*(name.split("/")[0].removeprefix("visilens_") for name in FILES),
+            *(f"{antennas} antennas, {longest:g} m" for antennas, longest, _ in TRACKS))  # fmt: skip
 
 
 @functools.cache
-def layouts(data: Path = DATA) -> dict[str, Interferometer]:
-    """Baselines and noise, without a source, by name."""
-    found = {}
-    for name in FILES:
-        read = read_interferometer(data / name, sign=1, east="left")
-        found[name.split("/")[0].removeprefix("visilens_")] = read
-    for antennas, longest, wavelength in TRACKS:
-        rows = earth_rotation(
-            spiral(antennas, longest), latitude=-23.0, declination=-45.0, hour_angles=np.linspace(-1.5, 1.5, 24),
-            wavelength=wavelength, noise=5e-3,
-        )  # fmt: skip
-        made = Interferometer.of(rows, pixel_scale=0.05, shape=(400, 400), primary_beam=20.0)
-        found[f"{antennas} antennas, {longest:g} m"] = made
-    return {name: _on_field(one) for name, one in found.items()}
+def layout_of(name: str, data: Path = DATA) -> Interferometer:
+    """Baselines and noise of a layout, without a source."""
+    number = layouts().index(name)
+    if number < len(FILES):
+        return _on_field(read_interferometer(data / FILES[number], sign=1, east="left"))
+    antennas, longest, wavelength = TRACKS[number - len(FILES)]
+    rows = earth_rotation(
+        spiral(antennas, longest), latitude=-23.0, declination=-45.0, hour_angles=np.linspace(-1.5, 1.5, 24),
+        wavelength=wavelength, noise=5e-3,
+    )  # fmt: skip
+    return _on_field(Interferometer.of(rows, pixel_scale=0.05, shape=(400, 400), primary_beam=20.0))
 
 
 def _on_field(data: Interferometer) -> Interferometer:
@@ -71,8 +78,8 @@ def _on_field(data: Interferometer) -> Interferometer:
 def draw(seed: int) -> Mock:
     """The mock of a seed: same seed, same mock."""
     rng = np.random.default_rng([seed, 21])
-    name = list(layouts())[seed % len(layouts())]
-    layout = layouts()[name]
+    name = layouts()[seed % len(layouts())]
+    layout = layout_of(name)
     x, y = 2.0 * np.sqrt(rng.random()) * _direction(rng)
     radius, ratio = rng.uniform(0.5, 1.6), rng.uniform(0.5, 0.95)
     e, gamma = (1 - ratio) / (1 + ratio) * _direction(rng), 0.12 * rng.random() * _direction(rng)
@@ -88,7 +95,7 @@ def draw(seed: int) -> Mock:
         place = np.array([x, y]) + rng.uniform(2 * radius + 1.5, 7.0) * _direction(rng)
         share = rng.uniform(0.5, 4.0)
         size = rng.uniform(0.05, 0.15)
-        total = sum(_flux(s) for s in source.values())
+        total = sum(flux_of(s) for s in source.values())
         light["unlensed"] = _sersic(place, share * total, size, 1.0, np.zeros(2))
     peak = float(np.exp(rng.uniform(np.log(20), np.log(150))))
     errors = float(rng.choice([0.0, rng.uniform(2.0, 15.0)]))
@@ -123,7 +130,8 @@ def _sersic(place: np.ndarray, flux: float, size: float, index: float, e: np.nda
                   effective_radius=size, sersic_index=index)  # fmt: skip
 
 
-def _flux(profile: Sersic) -> float:
+def flux_of(profile: Sersic) -> float:
+    """Its flux, but for a factor of its index."""
     return float(profile.intensity) * float(profile.effective_radius) ** 2
 
 
@@ -132,7 +140,6 @@ def _scaled(model: LensModel, layout: Interferometer, peak: float) -> LensModel:
     likelihood = InterferometerLikelihood.of(layout, oversampling=2)
     seen = likelihood.w_tilde.apply(likelihood.image(model.only("source")))
     factor = peak / float(jnp.max(seen / likelihood.dirty_sigma))
-
 
     def brighter(group: dict) -> dict:
         return {name: dataclasses.replace(p, intensity=factor * p.intensity) for name, p in group.items()}

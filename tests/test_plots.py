@@ -12,23 +12,30 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from lensfit.analysis import Analysis
-from lensfit.datasets import read_imaging
+from lensfit.datasets import Interferometer, read_imaging
 from lensfit.errors import ModelError
+from lensfit.instruments import earth_rotation, spiral
 from lensfit.lensing import Field
+from lensfit.likelihood.calibration import Observations
 from lensfit.maps import Maps
+from lensfit.model import LensModel
 from lensfit.plots import (
     FIGURES,
     PANELS,
     ModelImages,
     Scene,
+    VisibilityScene,
     inspect_figure,
     new_figure,
     position_angle,
     sky_axes,
+    visibility_overview,
 )
 from lensfit.plots.mass_figures import KAPPAS
 from lensfit.plots.panels import framed, round_ticks, scale_bar, stretch
 from lensfit.plots.scene import PIXELS
+from lensfit.profiles import SIE, Sersic
+from lensfit.simulate import simulate_interferometer
 
 SLACS = Path(__file__).parents[2] / "shared/data/slacs/J0029-0055"
 
@@ -73,6 +80,25 @@ def test_overview_shows_six_panels_of_equal_aspect(scene):
     assert len({(scale.vmin, scale.vmax, scale.linear_width) for scale in scales}) == 1
     norm = shown["Normalised residual"].images[0].norm
     assert (norm.vmin, norm.vmax) == (-5, 5)
+
+
+def test_titles_and_labels_of_visibilities_are_inside_their_overview():
+    """The axes of baselines are as wide as they may be beside five images of equal aspect."""
+    rows = earth_rotation(
+        spiral(8, 400.0), latitude=-23.0, declination=-45.0, hour_angles=np.linspace(-2, 2, 6), wavelength=870e-6,
+        noise=5e-3,
+    )  # fmt: skip
+    mass = {"sie": SIE(center_x=0.0, center_y=0.0, e1=0.1, e2=0.0, einstein_radius=0.9)}
+    source = Sersic(center_x=0.1, center_y=0.0, e1=0.1, e2=0.0, intensity=4e-3, effective_radius=0.2, sersic_index=1.0)
+    truth = LensModel(light={}, mass=mass, source={"sersic": source})
+    data = simulate_interferometer(truth, Interferometer.of(rows, pixel_scale=0.1, shape=(48, 48)), seed=1)
+    figure = visibility_overview(VisibilityScene.of(Observations.of([data]), truth))
+    figure.canvas.draw()
+    words = [text for axes in figure.axes for text in (axes.title, axes.xaxis.label, axes.yaxis.label)]
+    boxes = [text.get_window_extent() for text in words if text.get_text()]
+    assert len(boxes) == 3 * 6 + 5
+    assert all(box.x0 >= 0 and box.y0 >= 0 for box in boxes)
+    assert all(box.x1 <= figure.bbox.width and box.y1 <= figure.bbox.height for box in boxes)
 
 
 def test_colour_bars_carry_the_unit(scene):

@@ -109,7 +109,7 @@ def real_parts(data: Interferometer, values: np.ndarray) -> tuple[np.ndarray, np
 def visibility_overview(scene: VisibilityScene) -> Figure:
     """Dirty image, its model, its residual; model of the sky, source plane, residuals of visibilities."""
     figure = new_figure(11.6, 6.2)
-    figure.set_layout_engine("constrained", wspace=0.04)
+    figure.set_layout_engine("compressed", wspace=0.04)
     return in_two_rows(figure, (dirty, dirty_model, dirty_residual, sky, source_plane, baselines), scene)
 
 
