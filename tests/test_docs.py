@@ -126,6 +126,13 @@ def test_trust_names_every_check():
     asked = dict.fromkeys(question.name for question in QUESTIONS)
     assert [name for name in told if name in asked] == list(asked)
     assert set(told) - set(asked) == {"converged", "companions"}
+    lesser = re.search(r"All checks are essential but (.*?), which", page, re.S)
+    assert lesser is not None
+    assert set(re.findall(r"`(.*?)`", lesser[1])) == {question.name for question in QUESTIONS if not question.essential}
+    of_one_image = len([question for question in QUESTIONS if "image" in question.kinds and not question.several])
+    start = (ROOT / "docs" / "quick_start.md").read_text(encoding="utf-8")
+    counts = re.findall(r"(?:all|of) (\d+) checks", page + start)
+    assert len(counts) == 2 and set(counts) == {str(of_one_image)}
     findings = (f"(at least {LEAST_SIGNAL:.0f})", f"(at least {100 * LEAST_EXPLAINED:.0f} %)")
     assert all(finding in page for finding in findings)
 

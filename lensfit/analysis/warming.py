@@ -11,14 +11,15 @@ import jax
 import numpy as np
 
 from lensfit.analysis.analysis import Model
-from lensfit.analysis.road import prepare, standard_road
+from lensfit.analysis.road import road_as
 from lensfit.datasets import Imaging
 from lensfit.errors import ModelError
 from lensfit.instruments import Instrument, gaussian_psf
 from lensfit.model import LensModel
-from lensfit.names import MassModel
+from lensfit.names import MassModel, Structure
 from lensfit.profiles import SIE, Sersic, Shear
 from lensfit.progress import Progress
+from lensfit.recipe import FitSection
 from lensfit.simulate import simulate_imaging
 from lensfit.start_up import keeps_programs
 
@@ -42,6 +43,8 @@ def warm_up(
     model: Model = None,
     *,
     mass: MassModel | None = None,
+    light_bands: Structure | None = None,
+    source_bands: Structure | None = None,
     stamps: Sequence[int] = STAMPS,
     seed: int = 0,
     progress: Progress | None = None,
@@ -52,7 +55,7 @@ def warm_up(
 
     Args:
         data: as `analyse` takes them, each one lens; where there are none, images are simulated.
-        model, mass: as for `analyse`, of all of them.
+        model, mass, light_bands, source_bands: as for `analyse`, of all of them.
         stamps: pixels along a side of each image that is simulated where there are no data.
         seed: of the fits.
         progress: as for `analyse`.
@@ -63,15 +66,29 @@ def warm_up(
     Raises:
         DataError: data cannot be used. ModelError: the model cannot, or programs are kept nowhere: see `lensfit.setup`.
     """
+    standard = model if isinstance(model, str) else None
+    section = FitSection(seed=seed, standard=standard, mass=mass, light_bands=light_bands, source_bands=source_bands)
+    return warm_up_as(section, data, model, stamps=stamps, progress=progress)
+
+
+def warm_up_as(
+    section: FitSection,
+    data: Sequence[Any] = (),
+    model: Model = None,
+    *,
+    stamps: Sequence[int] = STAMPS,
+    progress: Progress | None = None,
+) -> Iterator[Warmed]:
+    """`warm_up` by all that a section says of the fits to come; model: in place of the standard one that it names."""
     if not keeps_programs():
         raise ModelError("compiled programs are kept nowhere, so none can be made ahead: call lensfit.setup() first")
     met: set[Any] = set()
     named = [(str(one), one) for one in data] or [(f"{n} x {n} pixels", simulated(n)) for n in stamps]
     for name, one in named:
-        begun, start = prepare(one, model, mass=mass, seed=seed), time.process_time()
+        (begun, steps), start = road_as(section, one, model), time.process_time()
         shape = _shape(begun.problem)
         if shape not in met:
-            done = begun.along(standard_road(begun), progress)
+            done = begun.along(steps, progress)
             with tempfile.TemporaryDirectory(prefix="lensfit-") as folder:
                 done.save(folder)
         yield Warmed(name, time.process_time() - start, shape in met)

@@ -125,14 +125,15 @@ def _check_live(begun: Analysis, asked: Asked) -> None:
 
 def read_asked(arguments: argparse.Namespace) -> Asked:
     """Data, model and settings of the fit that are asked for. Raises ModelError where they cannot be had."""
-    recipe = _recipe(arguments)
+    recipe = recipe_of(arguments)
     data = data_section(arguments, recipe.data)
     if isinstance(data, DataSection) and data.path is None:
         raise ModelError(f"{arguments.model or 'fit'}: no data; give DATA, or path in [data] of the recipe")
     return Asked(data, recipe.model, recipe.fit)
 
 
-def _recipe(arguments: argparse.Namespace) -> Recipe:
+def recipe_of(arguments: argparse.Namespace) -> Recipe:
+    """The recipe that is named, [fit] as the options of the command say. Raises ModelError where it holds no model."""
     if arguments.model is None:
         recipe = Recipe()
     else:
@@ -141,8 +142,9 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
             raise ModelError(f"{arguments.model}: no model; give its profiles, or standard in [fit]")
         if recipe.model is not None and arguments.mass is not None:
             raise ModelError(f"{arguments.model}: holds masses of its own; leave --mass out, or change them there")
-    given = {f.name: getattr(arguments, f.name) for f in dataclasses.fields(FitSection) if f.name not in NO_FIT_OPTION}
-    said = {name: getattr(arguments, option) for option, name in MESH_OPTIONS.items()}
+    options = [f.name for f in dataclasses.fields(FitSection) if f.name not in NO_FIT_OPTION]
+    given = {name: getattr(arguments, name, None) for name in options}
+    said = {name: getattr(arguments, option, None) for option, name in MESH_OPTIONS.items()}
     mesh = {name: value for name, value in said.items() if value is not None}
     if mesh:
         given["mesh"] = (recipe.fit.mesh or {}) | mesh

@@ -36,7 +36,6 @@ exit codes:
   141  nobody reads what it prints, as behind `| head`; files are written all the same
 """
 GALAXY = "--galaxy"
-_PIXEL_OPTIONS = ("source", "mesh_pixels", "regularisation", "positive")
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -95,11 +94,7 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
         "data", metavar="DATA", type=Path, nargs="*",
         help="file or folder, or several of visibilities; may be left out where the --model file names the data",
     )
-    _add_data_options(parser)
-    _add_model_options(parser)
-    _add_pixel_options(parser)
-    parser.add_argument("--fitter", metavar="NAME", help="staged, lm, emcee, dynesty, ...; default: staged")
-    parser.add_argument("--seed", metavar="N", type=_seed, help="same seed, same result; default: 0")
+    _add_what_is_fitted(parser)
     parser.add_argument("--out", metavar="DIR", type=Path, help="run folder, new or empty; default: runs/NAME-DATE")
     folder = parser.add_mutually_exclusive_group()
     folder.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run in DIR")
@@ -120,11 +115,7 @@ def _add_fit_many(commands: argparse._SubParsersAction) -> None:
         help="ECSV, CSV, FITS, VOTable or Parquet table with columns name, path and any option below of single "
         "lenses; or a folder with a folder of data a lens",
     )
-    _add_data_options(parser)
-    _add_model_options(parser)
-    _add_pixel_options(parser)
-    parser.add_argument("--fitter", metavar="NAME", help="staged, importance, ...; default: staged")
-    parser.add_argument("--seed", metavar="N", type=_seed, help="same seed, same table; default: 0")
+    _add_what_is_fitted(parser)
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder, new or of an earlier run")
     parser.add_argument("--quiet", action="store_true", help="no progress, nothing on standard output")
     group = parser.add_argument_group("many lenses")
@@ -137,13 +128,18 @@ def _add_fit_many(commands: argparse._SubParsersAction) -> None:
     group.add_argument("--figures", choices=FIGURE_CHOICES, default="overview", help="of each lens; default: overview")
 
 
-def _add_pixel_options(parser: argparse.ArgumentParser) -> None:
+def _add_what_is_fitted(parser: argparse.ArgumentParser) -> None:
+    """What `fit` and `fit-many` have in common: data, and what [fit] of a recipe says."""
+    _add_data_options(parser)
+    _add_model_options(parser)
     group = parser.add_argument_group("source")
     told = "what the data ask for (default, of a standard model), the profiles of the model, or pixels"
     group.add_argument("--source", choices=SOURCES, help=told)
     group.add_argument("--mesh-pixels", metavar="N", type=_count, help="nodes along a side of the mesh; default: 28")
     group.add_argument("--regularisation", choices=REGULARISATIONS, help="default: gradient")
     group.add_argument("--positive", action="store_const", const=True, help="keep the source from being negative")
+    parser.add_argument("--fitter", metavar="NAME", help="staged, importance, lm, emcee, dynesty, ...; default: staged")
+    parser.add_argument("--seed", metavar="N", type=_seed, help="same seed, same result; default: 0")
 
 
 def _add_population(commands: argparse._SubParsersAction) -> None:
@@ -198,7 +194,6 @@ def _add_compare(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--seeds", metavar="N", type=_count, default=2, help="runs of each fitter; default: 2")
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder, new or empty")
     parser.add_argument("--quiet", action="store_true", help="no progress, nothing on standard output")
-    parser.set_defaults(fitter=None, seed=None, **dict.fromkeys(_PIXEL_OPTIONS))  # those of the recipe do not count
 
 
 def _add_bench(commands: argparse._SubParsersAction) -> None:
@@ -220,7 +215,8 @@ def _add_warm_up(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "warm-up", "make the compiled programs ahead that fits of such data will need")
     parser.add_argument(
         "data", metavar="DATA", type=Path, nargs="*",
-        help="file or folder of a lens each; one of each shape is fitted; default: simulated images",
+        help="file or folder of a lens each; one of each shape is fitted; default: the data of the --model file, else "
+        "simulated images",
     )
     _add_data_options(parser)
     parser.add_argument("--stamp", metavar="N", type=_count, action="append",

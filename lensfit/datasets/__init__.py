@@ -10,6 +10,8 @@ from lensfit.datasets.interferometer import Interferometer, least_field
 from lensfit.datasets.masks import USED_AS_IT_IS, brightest_place, leaves_a_region
 from lensfit.datasets.noise import level_of_sky
 from lensfit.datasets.reading import (
+    HELD,
+    held_at,
     read,
     read_imaging,
     read_interferometer,
@@ -22,6 +24,7 @@ from lensfit.datasets.visibility_files import holds_visibilities, read_chunks
 
 __all__ = [
     "ARCSEC",
+    "HELD",
     "USED_AS_IT_IS",
     "Dataset",
     "FieldObject",
@@ -39,6 +42,7 @@ __all__ = [
     "disc",
     "find_field",
     "fine_image",
+    "held_at",
     "holds_visibilities",
     "least_field",
     "leaves_a_region",

@@ -2,8 +2,8 @@
 
 import inspect
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from astropy.wcs import WCS
 from lensfit.datasets.array_choice import Address, path_of
 from lensfit.datasets.array_files import read_as
 from lensfit.datasets.cutout import Cut, Frame, Wanted, cut_out, select
-from lensfit.datasets.dataset import ARGUMENT, checked_scale, place
+from lensfit.datasets.dataset import ARGUMENT, Dataset, checked_scale, place
 from lensfit.datasets.foreign_formats import refuse_foreign
 from lensfit.datasets.galaxy import Galaxy, galaxies_of
 from lensfit.datasets.image_files import Info, Part, Window, find_files, read_head, read_info, read_parts
@@ -44,18 +44,44 @@ def read(path: str | Path, **options: Any) -> Imaging | Interferometer:
         DataError: an option is for the other kind of data, or see the readers.
     """
     path = Path(path)
-    are_visibilities = is_there(path) and holds_visibilities(path)
-    reader, other = (read_interferometer, read_imaging) if are_visibilities else (read_imaging, read_interferometer)
+    held = held_at(path)
     given = {name: value for name, value in options.items() if value is not None}
-    wrong = [name for name in given if name not in inspect.signature(reader).parameters]
+    wrong = given.keys() - held.options
     if wrong:
-        held, wanted = ("visibilities", "images") if are_visibilities else ("an image", "visibilities")
-        known = all(name in inspect.signature(other).parameters for name in wrong)
-        remedy = f"can be given for {wanted} alone" if known else "no reader knows"
-        raise DataError(f"{path}: holds {held}, and {', '.join(f'{name}=' for name in wrong)} {remedy}")
-    if are_visibilities and given.get("nan") == "mask":
-        given["nan"] = "drop"
-    return reader(path, **given)
+        wanted = " and ".join(other.several for other in HELD if wrong <= other.options)
+        remedy = f"can be given for {wanted} alone" if wanted else "no reader knows"
+        said = ", ".join(f"{name}=" for name in given if name in wrong)
+        raise DataError(f"{path}: holds {held.one}, and {said} {remedy}")
+    return held.reader(path, **{name: held.words.get((name, value), value) if isinstance(value, str) else value
+                                for name, value in given.items()})  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """A kind of data that files hold.
+
+    one, several: what it is called. dataset: its class. at: whether it lies at a path. reader: what reads it.
+    together: whether several paths are one observation, not one each. words: of an option and what it says there, what
+    this reader calls that.
+    """
+
+    one: str
+    several: str
+    dataset: type[Dataset]
+    at: Callable[[Path], bool]
+    reader: Callable[..., Imaging | Interferometer]
+    together: bool = False
+    words: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+    @property
+    def options(self) -> set[str]:
+        """Names of what its reader takes."""
+        return set(inspect.signature(self.reader).parameters)
+
+
+def held_at(path: Path) -> Held:
+    """What a path holds: the first of `HELD` that says so, the last where nothing is there."""
+    return next((held for held in HELD if held.at(path)), HELD[-1]) if is_there(path) else HELD[-1]
 
 
 def read_imaging(
@@ -322,6 +348,14 @@ _REMEDIES = {
     "pixel_scale": "pixel_scale= in arcsec, at most half a fringe of the longest baseline",
     "shape": "shape=(H, W), the rows and columns of an image that holds all emission",
 }
+
+
+HELD = (
+    Held("visibilities", "visibilities", Interferometer, holds_visibilities, read_interferometer, together=True,
+         words={("nan", "mask"): "drop"}),
+    Held("an image", "images", Imaging, lambda path: True, read_imaging),
+)  # fmt: skip
+"""Every kind of data that files hold, the last one whatever no other says is its own."""
 
 
 def write_imaging(imaging: Imaging, folder: str | Path) -> None:

@@ -212,6 +212,11 @@ class Samples:
         """Draws (S, n) of equal weight, as Markov chains give them."""
         return cls(theta=theta, weights=np.full(len(theta), 1 / len(theta)))
 
+    def in_result(self) -> dict[str, Any]:
+        """They as the fields of a `FitResult`."""
+        others = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "theta"}
+        return {"samples": self.theta, **others}
+
 
 def result_of(
     problem: Problem,
@@ -276,12 +281,7 @@ def result_of(
         search=search,
         gain=gain,
         notes=notes + _profiled(problem, samples),
-        samples=None if samples is None else samples.theta,
-        weights=None if samples is None else samples.weights,
-        log_likelihoods=None if samples is None else samples.log_likelihoods,
-        diagnostics=None if samples is None else samples.diagnostics,
-        log_evidence=None if samples is None else samples.log_evidence,
-        log_evidence_error=None if samples is None else samples.log_evidence_error,
+        **({} if samples is None else samples.in_result()),
     )
 
 

@@ -30,7 +30,7 @@ KINDS: dict[type, Callable[..., Observation]] = {
     Observations: VisibilityObservation.of_joint,
 }
 """What makes the observation of a dataset, by its class."""
-TOGETHER = Interferometer
+TOGETHER = {held.dataset for held in files.HELD if held.together}
 """Of which several without names are data of one observation."""
 NO_READER_S = {"path", "more", "antenna_phases", *FIELDS}
 """What a recipe says of data that is not for their reader."""
@@ -71,7 +71,7 @@ def observe(data: Any) -> Observation:
         first, *more = (Path(one) for one in every)
         return read(DataSection(path=first, more=tuple(more)))
     kinds = {type(one) for one in every}
-    if len(every) > 1 and kinds != {TOGETHER}:
+    if len(every) > 1 and not (len(kinds) == 1 and kinds <= TOGETHER):
         raise DataError("of several data only visibilities can be fitted together so: give others a name each")
     for kind in kinds & KINDS.keys():
         return KINDS[kind](*every)

@@ -8,32 +8,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from lensfit.datasets import holds_visibilities
+from lensfit.datasets import HELD, held_at
 from lensfit.errors import DataError
 from lensfit.names import SEVERAL_TAKEN
-from lensfit.outside import is_there
 from lensfit.recipe import DataSection
 
 Sections: TypeAlias = DataSection | Mapping[str, DataSection]
 """What a recipe says of the data, or of each of several by its name."""
-VISIBILITIES = "visibilities"
-"""What visibilities beside images are called where nobody gave them a name."""
 OF_ONE = ("noise", "psf", "mask", "plane", "center", "galaxies", "pixel_scale")
 """What cannot hold for several images at once."""
 ENDINGS = re.compile(r"\.(fits|fit|npz|hdf5|h5|uvfits)(\.gz|\.fz)?$", re.IGNORECASE)
 
 
 def by_name(section: DataSection) -> Sections:
-    """A section of several files as one section for each image, by the name of its file or folder, and one for all
-    visibilities; as it is where all are visibilities.
+    """A section of several files as one section for each image, by the name of its file or folder, and one for all data
+    of a kind that is one observation, as visibilities, by what these are called; as it is where all are of that kind.
 
     Raises:
         DataError: two have one name, or an option can be of one image alone.
     """
     paths = [path for path in (section.path, *section.more) if path is not None]
-    seen = [path for path in paths if is_there(path) and holds_visibilities(path)]
-    images = [path for path in paths if path not in seen]
-    if not images or len(paths) < 2:
+    held = [(held_at(path), path) for path in paths]
+    images = [path for kind, path in held if not kind.together]
+    if len(paths) < 2 or (not images and len({kind for kind, _ in held}) == 1):
         return section
     check_shared(section)
     made: dict[str, DataSection] = {}
@@ -44,8 +41,10 @@ def by_name(section: DataSection) -> Sections:
     of_images = dataclasses.replace(section, more=(), antenna_phases=False)
     for name, path in zip(names, images, strict=True):
         made[name] = dataclasses.replace(of_images, path=path)
-    if seen:
-        made[VISIBILITIES] = DataSection(path=seen[0], more=tuple(seen[1:]), antenna_phases=section.antenna_phases)
+    for kind in HELD:
+        of = [path for one, path in held if one is kind and kind.together]
+        if of:
+            made[kind.several] = DataSection(path=of[0], more=tuple(of[1:]), antenna_phases=section.antenna_phases)
     return made
 
 

@@ -5,6 +5,7 @@ A reader takes the value, where it stands, and the folder of the recipe, which p
 from __future__ import annotations
 
 import difflib
+import functools
 import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -133,6 +134,7 @@ def label(value: Any, where: str, folder: Path) -> str:
     return str(integer(value, where, folder)) if isinstance(value, int) else text(value, where, folder)
 
 
+@functools.cache
 def number_or(word: str) -> Reader:
     """The reader of a number or of one word."""
 

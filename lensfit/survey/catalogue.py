@@ -18,9 +18,9 @@ from astropy.table import Table
 from lensfit.errors import DataError, ModelError
 from lensfit.names import MESH_OPTIONS
 from lensfit.outside import unreadable, visible
-from lensfit.recipe import DataSection, FitSection
+from lensfit.recipe import DataSection, FitSection, values
 from lensfit.recipe.recipe_file import READERS
-from lensfit.recipe.values import Reader, integer, text
+from lensfit.recipe.values import Reader
 
 FORMATS = {
     ".ecsv": "ascii.ecsv", ".csv": "ascii.csv", ".fits": "fits", ".fit": "fits", ".fits.gz": "fits",
@@ -40,7 +40,7 @@ _OF_THE_RUN = ("seed", "settings", "mesh")  # each lens has its own seed, and an
 _FIT = {name: reader for name, reader in READERS[FitSection].items() if name not in _OF_THE_RUN}
 _DATA = {name: reader for name, reader in READERS[DataSection].items() if name not in ("shape", "origin")}
 _OTHERS: dict[str, Reader] = {
-    "model": text, "mesh_pixels": integer, "regularisation": text, "positive": READERS[DataSection]["psf_center"],
+    "model": values.text, "mesh_pixels": values.integer, "regularisation": values.text, "positive": values.boolean,
 }  # fmt: skip
 OPTIONS: dict[str, Reader] = {**_DATA, **_FIT, **_OTHERS}
 """What a row, or the whole run, may say of a fit: the options of `lensfit fit`, `path` and `more` being its data."""
@@ -238,7 +238,7 @@ def plain(value: Any, option: str, where: str) -> Any:
         value = value.tolist()
     if isinstance(value, tuple):
         value = list(value)
-    return _MAKERS.get(option, _same)(value, where)
+    return _MAKERS.get(OPTIONS[option], _same)(value, where)
 
 
 def _same(value: Any, where: str) -> Any:
@@ -276,12 +276,12 @@ def _word(value: Any, where: str) -> Any:
     return str(value)
 
 
-_MAKERS: dict[str, Callable[[Any, str], Any]] = {
-    **dict.fromkeys(("cutout", "mask_radius", "pixel_scale", "wavelength", "primary_beam", "noise_scale",
-                     "redshift_lens", "redshift_source"), _number),
-    **dict.fromkeys(("plane", "sign", "mesh_pixels"), _whole),
-    **dict.fromkeys(("center", "center_sky"), _pair),
-    **dict.fromkeys(("psf_center", "antenna_phases", "positive"), _truth),
-    **dict.fromkeys(("path", "noise", "psf", "mask", "model", "field", "cosmology"), _word),
-    **dict.fromkeys(("more", "galaxies"), _list),
+_MAKERS: dict[Reader, Callable[[Any, str], Any]] = {
+    **dict.fromkeys((values.number, values.number_or("auto")), _number),
+    **dict.fromkeys((values.integer, values.sign), _whole),
+    **dict.fromkeys((values.path, values.text, values.label), _word),
+    **dict.fromkeys((values.paths, values.texts), _list),
+    values.place: _pair,
+    values.boolean: _truth,
 }
+"""By the reader of an option, what makes a value that it takes of what a table holds."""

@@ -24,8 +24,9 @@ from lensfit.analysis import (
     analysis,
     road,
     standard_road,
+    warming,
 )
-from lensfit.cli import main
+from lensfit.cli import fit_many, main
 from lensfit.datasets import write_imaging
 from lensfit.errors import DataError, FitError, ModelError
 from lensfit.fitters.lm import LM
@@ -219,15 +220,23 @@ def by_call(folder):
         lensfit.analyse(folder, said.pop("standard"), said.pop("fitter"), **said)
 
 
+def as_options(asked):
+    said = {name: value for name, value in asked.items() if name != "mesh"} | {"mesh_pixels": 20}
+    return [word for name, value in said.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+
+
 def by_command(folder):
-    said = {name: value for name, value in ASKED.items() if name != "mesh"} | {"mesh_pixels": 20}
-    options = [word for name, value in said.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    options = as_options(ASKED)
     assert main(["fit", str(folder), *options, "--out", str(folder / "run"), "--quiet"]) == 3
 
 
-def by_recipe(folder):
+def in_recipe():
     lines = [f"{name} = {json.dumps(value)}" for name, value in ASKED.items() if name != "mesh"]
-    (folder / "m.toml").write_text("\n".join(["[fit]", *lines, "mesh = {pixels = 20}"]))
+    return [*lines, "mesh = {pixels = 20}"]
+
+
+def by_recipe(folder):
+    (folder / "m.toml").write_text("\n".join(["[fit]", *in_recipe()]))
     assert main(["fit", str(folder), "--model", str(folder / "m.toml"), "--out", str(folder / "run"), "--quiet"]) == 3
 
 
@@ -238,15 +247,29 @@ def by_survey(folder):
         fitted(lens, 5)
 
 
-@pytest.mark.parametrize("way", [by_call, by_command, by_recipe, by_survey])
+def by_survey_command(folder):
+    options = as_options(ASKED)
+    (folder / "lenses.csv").write_text("name,path\na,.\n")
+    assert main(["fit-many", str(folder / "lenses.csv"), *options, "--out", str(folder / "run"), "--quiet"]) == 3
+
+
+def by_warm_up(folder):
+    (folder / "m.toml").write_text("\n".join(["[fit]", *in_recipe()]))
+    assert main(["warm-up", str(folder), "--model", str(folder / "m.toml"), "--quiet"]) == 3
+
+
+@pytest.mark.parametrize("way", [by_call, by_command, by_recipe, by_survey, by_survey_command, by_warm_up])
 def test_nothing_that_is_asked_of_a_fit_is_forgotten(way, taken, tmp_path, monkeypatch):
     """A new field of [fit] that one of them takes and leaves behind would be an option that does nothing."""
     monkeypatch.setattr(cli, "setup", lambda: None)
+    monkeypatch.setattr(warming, "keeps_programs", lambda: True)
+    monkeypatch.setattr(fit_many, "analyse_many", lambda lenses, out, *, seed, **_: fitted(lenses[0], seed))
     assert {*ASKED, "settings"} == {f.name for f in dataclasses.fields(FitSection)} == READERS[FitSection].keys()
     assert not any(ASKED[f.name] == f.default for f in dataclasses.fields(FitSection) if f.name in ASKED)
     way(tmp_path)
     taken.pop("checkpoint", None)
-    seed = Lens(name="a", options={}, base=tmp_path).seed(5) if way is by_survey else 3
+    of_lens = Lens(name="a", options={}, base=tmp_path).seed
+    seed = of_lens(5) if way is by_survey else of_lens(3) if way is by_survey_command else 3
     assert taken == ASKED | {"seed": seed}
 
 

@@ -1,15 +1,18 @@
 """Programs made ahead: each shape of data is fitted once, and nothing of it is kept but its programs."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from lensfit import cli
 from lensfit.analysis import warm_up as public
 from lensfit.analysis.warming import simulated
 from lensfit.cli.parser import parse
 from lensfit.errors import ModelError
 from lensfit.likelihood.imaging import ImagingLikelihood
 from lensfit.problem import Problem
+from lensfit.recipe import DataSection
 from lensfit.standard import flexible, parametric
 
 HERE = "lensfit.analysis.warming."
@@ -20,14 +23,13 @@ def walked(monkeypatch):
     """The data whose road was walked to its end, in place of fits."""
     done = []
 
-    def prepare(data, model, mass, seed):
-        masses = {} if mass is None else {"mass": mass}
+    def road_as(section, data, model):
+        masses = {} if section.mass is None else {"mass": section.mass}
         problem = Problem(model(data, **masses), ImagingLikelihood.of(data, 2))
         saved = SimpleNamespace(save=lambda folder: done.append(data))
-        return SimpleNamespace(problem=problem, along=lambda steps, progress: saved)
+        return SimpleNamespace(problem=problem, along=lambda steps, progress: saved), ()
 
-    monkeypatch.setattr(HERE + "prepare", prepare)
-    monkeypatch.setattr(HERE + "standard_road", lambda begun: ())
+    monkeypatch.setattr(HERE + "road_as", road_as)
     monkeypatch.setattr(HERE + "keeps_programs", lambda: True)
     return done
 
@@ -60,6 +62,46 @@ def test_programs_must_be_kept_somewhere(walked, monkeypatch):
     with pytest.raises(ModelError, match=r"lensfit\.setup\(\) first"):
         next(iter(public()))
     assert walked == []
+
+
+@pytest.fixture
+def begun(monkeypatch):
+    """lensfit warm-up ARGUMENTS: the data and all that `prepare` is given, for each lens up to the first."""
+
+    def run(*arguments):
+        given = {}
+
+        def prepare(data, model, **said):
+            given.update(said, data=data, model=model)
+            raise ModelError("this is enough")
+
+        monkeypatch.setattr(cli, "setup", lambda: None)
+        monkeypatch.setattr(HERE + "keeps_programs", lambda: True)
+        monkeypatch.setattr("lensfit.analysis.road.prepare", prepare)
+        assert cli.main(["warm-up", *map(str, arguments)]) == 3
+        return given
+
+    return run
+
+
+def test_the_model_that_is_warmed_is_the_one_that_is_asked_for(begun, tmp_path):
+    given = begun("a", "--standard", "flexible", "--mass", "sie", "--light-bands", "shared", "--source-bands", "scaled")
+    assert given.pop("data") == DataSection(path=Path("a"))
+    assert given == {"model": "flexible", "mass": "sie", "light_bands": "shared", "source_bands": "scaled", "seed": 0}
+    recipe = tmp_path / "m.toml"
+    bands = '[data.V]\npath = "v"\n[data.J]\npath = "j"\n'
+    recipe.write_text(bands + '[fit]\nstandard = "flexible"\nlight_bands = "own"\n')
+    given = begun("--model", recipe, "--source-bands", "shared")
+    assert given["data"] == {name: DataSection(path=tmp_path / name.lower()) for name in "VJ"}, "one lens in two bands"
+    assert (given["light_bands"], given["source_bands"]) == ("own", "shared")
+    assert begun("--model", recipe, "--stamp", "20")["data"].shape == (20, 20)
+
+
+def test_one_image_has_no_structure_in_several_bands(monkeypatch):
+    monkeypatch.setattr(HERE + "keeps_programs", lambda: True)
+    rows = public([simulated(20)], "flexible", light_bands="shared", source_bands="own")
+    with pytest.raises(ModelError, match="several bands is for images with a name each"):
+        next(iter(rows))
 
 
 def test_arguments():

@@ -13,7 +13,8 @@ from lensfit.profiles.epl import CORE
 from lensfit.profiles.nfw import ERROR
 
 REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "masses.json").read_text())
-KINDS = sorted({case["profile"] for case in REFERENCE["cases"]})
+KINDS = sorted({case["profile"] for case in REFERENCE["cases"] if "lenstronomy" in case})
+INTEGRATED = sorted({case["profile"] for case in REFERENCE["cases"] if "integral" in case})
 
 
 @functools.cache
@@ -49,8 +50,9 @@ def test_masses_equal_lenstronomy(kind):
     assert (np.abs(psi - theirs[:, 3]) <= 10 * allowed * scale).all()
 
 
-@pytest.mark.parametrize("kind, error", [("EPL", 1e-10), ("DPIE", 1e-10), ("NFW", ERROR)])
-def test_deflections_equal_the_integral_of_the_convergence(kind, error):
+@pytest.mark.parametrize("kind", INTEGRATED)
+def test_deflections_equal_the_integral_of_the_convergence(kind):
+    error = ERROR if kind == "NFW" else 1e-10
     ours, theirs, distance = compared(kind, "integral")
     size = np.hypot(*theirs.T)
     assert (np.hypot(*(ours[:, :2] - theirs).T) <= (error + 10 * (CORE / distance) ** 2) * size).all()

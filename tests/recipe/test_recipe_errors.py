@@ -1,16 +1,21 @@
 """Errors of recipes say in which file, at which key, what is wrong and what may have been meant."""
 
+import inspect
 import os
 import re
 
 import pytest
 from recipe_texts import MULTI, PIXELS, SERSIC, edited, one_sersic, read
 
+from lensfit import profiles
 from lensfit.errors import ModelError
 from lensfit.priors import Disk, Normal, Prior
+from lensfit.profiles import MassProfile
 from lensfit.pytree import pytree, replace
 from lensfit.recipe import read_recipe, write_recipe
 
+OWN = [value for value in vars(profiles).values() if inspect.isclass(value) and value.__name__ in profiles.__all__]
+MASSES = sorted(cls.__name__ for cls in OWN if issubclass(cls, MassProfile) and cls is not MassProfile)
 WRONG = {
     "setting": (PIXELS + "pixel = 3\n", "no PixelSource parameter 'pixel'; did you mean pixels?"),
     "no setting": (PIXELS.replace("pixels = 12", ""), "source.arc: PixelSource has no pixels"),
@@ -53,8 +58,7 @@ WRONG = {
     ),
     "mass as light": (
         edited('"SIE"', '"Sersic"'),
-        "mass.sie: no mass profile 'Sersic'; there are ConvergenceSheet, DPIE, EPL, Multipole1, Multipole3, "
-        "Multipole4, NFW, PointMass, SIE, SIS, Shear",
+        f"mass.sie: no mass profile 'Sersic'; there are {', '.join(MASSES)}",
     ),
     "no profile": (edited('profile = "Sersic"', ""), "light.bulge: no profile; give profile = one of"),
     "key": (
