@@ -22,6 +22,7 @@ if "NUMBA_NUM_THREADS" not in os.environ:  # each worker has a core
     os.environ |= dict.fromkeys(ONE_THREAD, "1")
 
 if "XLA_FLAGS" not in os.environ:  # compile in a third of the time; `XLA_FLAGS= pytest` compiles as for users
+    os.environ.setdefault("NUMBA_OPT", "1")
     os.environ["XLA_FLAGS"] = " ".join(f"--{name}={str(value).lower()}" for name, value in FLAGS.items())
 
 import hypothesis
