@@ -32,7 +32,7 @@ analysis = lensfit.analyse(image, "flexible", mass="sie", source="profiles")
 print(analysis.summary())
 for name in ("mass.sie.einstein_radius", "mass.galaxy_1.einstein_radius"):
     at = analysis.fitted.names.index(name)
-    print(f"{name:31} {analysis.fitted.theta[at]:.3f} +- {analysis.fitted.errors[at]:.3f} arcsec")
+    print(f"{name:31} {analysis.fitted.theta[at]:.4f} +- {analysis.fitted.errors[at]:.4f} arcsec")
 
 folder = analysis.save(sys.argv[1] if len(sys.argv) > 1 else "runs/several_galaxies")
 print(folder / "report.html")

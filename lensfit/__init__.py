@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lensfit.coolest import read_coolest
     from lensfit.cosmology import Redshifts
     from lensfit.datasets import (
+        Galaxy,
         Imaging,
         Interferometer,
         Visibilities,
@@ -58,7 +59,7 @@ _HOMES = {
     "lensfit.coolest": ("read_coolest",),
     "lensfit.cosmology": ("Redshifts",),
     "lensfit.datasets": (
-        "Imaging", "Interferometer", "Visibilities", "read_imaging", "read_interferometer", "write_imaging",
+        "Galaxy", "Imaging", "Interferometer", "Visibilities", "read_imaging", "read_interferometer", "write_imaging",
         "write_interferometer",
     ),
     "lensfit.fitters.checkpoint": ("Store",),
@@ -88,6 +89,7 @@ __all__ = [
     "Check",
     "DataSection",
     "FitResult",
+    "Galaxy",
     "Imaging",
     "ImagingLikelihood",
     "Instrument",

@@ -89,6 +89,17 @@ def test_fit_bands(run, tmp_path):
     assert {"overview.png", "colour.png", "colours.png", "photometry.ecsv", "recipe.toml"} <= files(tmp_path / "made")
 
 
+def test_several_galaxies(run, tmp_path):
+    script, folder = command_of("several_galaxies.py")
+    assert folder == "[FOLDER]"
+    said = run(script, tmp_path / "made")
+    assert said.startswith("TRUSTED: all")
+    result = found(tmp_path / "made")
+    for name, truth in (("mass.sie.einstein_radius", 1.2), ("mass.galaxy_1.einstein_radius", 0.2)):
+        told = result["parameters"][name]
+        assert abs(told["value"] - truth) < 3 * told["total"], name
+
+
 @pytest.mark.slow
 def test_fit_image_and_visibilities(run, tmp_path):
     script, folder = command_of("fit_image_and_visibilities.py")
@@ -205,8 +216,8 @@ def test_what_an_example_imports_is_there(script):
 def test_no_example_is_left_out():
     assert {p.name for p in EXAMPLES.iterdir() if p.is_file()} == {
         "fit_bands.py", "fit_image.py", "fit_image_and_visibilities.py", "fit_visibilities.py", "many_lenses.py",
-        "maps.py", "own_fitter.py", "pixelised_source.py", "pool.py", "population.py", "posterior.py", "slope.py",
-        "recipe.toml", "simulate.toml", "no_source.toml", "three.toml",
+        "maps.py", "own_fitter.py", "pixelised_source.py", "pool.py", "population.py", "posterior.py",
+        "several_galaxies.py", "slope.py", "recipe.toml", "simulate.toml", "no_source.toml", "three.toml",
     }  # fmt: skip
 
 

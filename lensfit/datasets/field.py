@@ -109,6 +109,11 @@ class FieldTable:
         lenses = [(one.x, one.y) for one in self.objects[:1] if one.kind == "lens"]
         return lenses[0] if lenses else None
 
+    def within_the_arcs(self) -> list[FieldObject]:
+        """Objects nearer to the lens than the arcs that may be images, or galaxies, the brightest first."""
+        inner = [one for one in self.objects if one.kind == "image" and one.distance < self.radius]
+        return sorted(inner, key=lambda one: -one.flux)
+
     def describe(self) -> list[tuple[str, str]]:
         """(kind and number, what is known of it) of each object that is not of the field, the others counted; of more
         than MOST_TOLD those nearest to the lens."""

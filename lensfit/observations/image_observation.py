@@ -129,11 +129,8 @@ class ImageObservation(Observation):
 
     def suspects(self) -> tuple[Galaxy, ...]:
         """The brightest objects within the arcs, off the lens, that may be images or galaxies."""
-        if self.table is None:
-            return ()
-        inner = [one for one in self.table.objects if one.kind == "image" and one.distance < self.table.radius]
-        brightest = sorted(inner, key=lambda one: -one.flux)[:SUSPECTS]
-        return tuple(Galaxy(one.x, one.y, seen=True) for one in brightest)
+        inner = [] if self.table is None else self.table.within_the_arcs()[:SUSPECTS]
+        return tuple(Galaxy(one.x, one.y, seen=True) for one in inner)
 
     def with_galaxies(self, galaxies: tuple[Galaxy, ...]) -> ImageObservation:
         """With these in the model beside those that it has."""
