@@ -22,6 +22,7 @@ from lensfit.observations.companions import Companion
 from lensfit.progress import Progress
 from lensfit.trust.facts import PRIOR_WIDTHS
 from lensfit.verdict import Check, Trust
+from lensfit.words import counted
 
 AGREE = 0.05
 """Relative change of the Einstein radius by leaving companions out up to which an answer stands."""
@@ -50,8 +51,8 @@ class Companions:
 
     def __call__(self, analysis: Analysis, progress: Progress) -> Analysis:
         """The analysis with its companions masked or in the model."""
-        first, known = analysis.fitted, len(analysis.observation.notes)
-        if first.model.pixels():
+        unmasked, known = None, len(analysis.observation.notes)
+        if analysis.fitted.model.pixels():
             raise ModelError("companions are looked for on a fit with profiles, before the source goes onto pixels")
         analysis = self._weighed(analysis, progress)
         for _ in range(self.rounds):
@@ -59,11 +60,12 @@ class Companions:
             analysis = (self._settled if explained else self._suspected)(analysis, progress)
             if analysis is before:
                 break
+            if unmasked is None and analysis.observation.left_out != before.observation.left_out:
+                unmasked = before.fitted
             for note in analysis.observation.notes[known:]:
                 logger.info("data: %s", note)
             known = len(analysis.observation.notes)
-        masked = analysis.observation.left_out
-        return analysis.changed(result=_with_check(analysis, first, masked)) if masked else analysis
+        return analysis if unmasked is None else analysis.changed(result=_with_check(analysis, unmasked))
 
     def _settled(self, analysis: Analysis, progress: Progress) -> Analysis:
         """The companions that a fit shows masked, or those near the lens in the model."""
@@ -159,16 +161,18 @@ def _of_the_mass(model: LensModel | Models) -> LensModel:
     return next((one for one in model.values() if one.alignment is None), next(iter(model.values())))
 
 
-def _with_check(analysis: Analysis, first: FitResult, masked: tuple[Companion, ...]) -> FitResult:
-    """The result with the check whether leaving companions out moved the Einstein radius."""
+def _with_check(analysis: Analysis, first: FitResult) -> FitResult:
+    """The result with the check whether leaving companions out moved the Einstein radius from that of the first fit."""
+    masked = analysis.observation.left_out
     result, field = analysis.fitted, unmasked_field(analysis.observation.frame)
     masses = (_of_the_mass(found.model).only() for found in (first, result))
     before, after = (einstein_radius_of(mass, field) for mass in masses)
     change = abs(after / before - 1)
     where = "; ".join(str(c) for c in masked)
-    finding = (
-        f"leaving out {len(masked)} companion{'s' * (len(masked) > 1)} ({where}) moved the Einstein radius by "
-        f"{100 * change:.1f} % (less than {100 * AGREE:g} %)"
-    )
+    finding = f"leaving out {counted(len(masked), 'companion')} ({where}) "
+    if np.isfinite(change):
+        finding += f"moved the Einstein radius by {100 * change:.1f} % (less than {100 * AGREE:g} %)"
+    else:
+        finding += "cannot be judged: without or with them there is no Einstein radius"
     check = Check.of("companions", bool(change < AGREE), finding)
     return dataclasses.replace(result, trust=Trust((*result.trust.checks, check)))
