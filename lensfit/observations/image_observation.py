@@ -128,7 +128,7 @@ class ImageObservation(Observation):
         return self.imaging.galaxies
 
     def suspects(self) -> tuple[Galaxy, ...]:
-        """The brightest objects within the arcs, off the lens, that may be images or galaxies, less what the model has."""
+        """The brightest objects within the arcs, that may be images or galaxies and are not in the model."""
         inner = [] if self.table is None else self.table.within_the_arcs()[:SUSPECTS]
         known = {(one.x, one.y) for one in self.imaging.galaxies}
         return tuple(Galaxy(one.x, one.y, seen=True) for one in inner if (one.x, one.y) not in known)
