@@ -133,7 +133,7 @@ def _can_hold(analysis: Analysis) -> bool:
 
 
 def _near(analysis: Analysis, found: tuple[Companion, ...]) -> tuple[tuple[Companion, ...], tuple[Companion, ...]]:
-    """The companions whose mass would bend the arcs, where the model can have it, and the others."""
+    """The companions whose mass would bend the arcs, where the model can have it and has none there, and the others."""
     if not _can_hold(analysis):
         return (), found
     model = _of_the_mass(analysis.fitted.model)
@@ -141,7 +141,9 @@ def _near(analysis: Analysis, found: tuple[Companion, ...]) -> tuple[tuple[Compa
     if center is None:
         return (), found
     reach = NEAR * einstein_radius_of(model.only(), unmasked_field(analysis.observation.frame))
-    near = tuple(one for one in found if np.hypot(one.x - center[0], one.y - center[1]) < reach)
+    known = [(one.x, one.y) for one in analysis.observation.galaxies_in_the_model]
+    near = tuple(one for one in found if np.hypot(one.x - center[0], one.y - center[1]) < reach
+                 and all(np.hypot(one.x - x, one.y - y) > one.radius for x, y in known))  # fmt: skip
     return near, tuple(one for one in found if one not in near)
 
 

@@ -174,7 +174,7 @@ def data_section(arguments: argparse.Namespace, base: Sections) -> Sections:
 
 def _of_several(given: dict[str, Any], base: Sections) -> Sections:
     if given:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        options = ", ".join(f"--{REPEATED.get(name, name).replace('_', '-')}" for name in given)
         raise ModelError(f"{options}: the recipe names several data; write it into the [data.NAME] that it is of")
     return base
 

@@ -285,7 +285,7 @@ def _choose_lens(
     row, column = _brightest(imaging, blobs, named)
     usual = hypothesis(blobs, int(segments[row, column]) - 1, float(column), float(row))
     if named:
-        return usual, ()
+        return usual, _passed_over(imaging, segments, named, usual)
     bright = sorted((k for k in range(len(blobs)) if k != usual.own), key=lambda k: -blobs[k].signal)[:CANDIDATES]
     others = [_among_the_nearest(blobs, k) for k in bright]
     most = max([one.evidence for one in others], default=0.0)
@@ -304,6 +304,22 @@ def _choose_lens(
         rest = ", ".join("({:.2f}, {:.2f})".format(*imaging.frame.place(one.x, one.y)) for one in good[1:])
         notes.append(f"arcs lie as well about {rest}: the one nearest to the image's middle was taken; center= says it")
     return lens, tuple(notes)
+
+
+def _passed_over(
+    imaging: Imaging, segments: np.ndarray, named: set[int], lens: _Hypothesis
+) -> tuple[str, ...]:
+    """A note where the brightest place in the middle half of the image is a galaxy that was named beside the lens."""
+    row, column = brightest_place(imaging.data, imaging.mask)
+    bright = int(segments[row, column]) - 1
+    if bright not in named or bright == lens.own:
+        return ()
+    (x, y), (named_x, named_y) = (imaging.frame.place(*one) for one in ((lens.x, lens.y), (column, row)))
+    return (
+        f"the lens is taken to be what is at ({x:.2f}, {y:.2f}), as the brightest place in the middle of the image, "
+        f"({named_x:.2f}, {named_y:.2f}), is a galaxy that was named beside it: name the other ones alone, or say by "
+        "center= where the lens is",
+    )
 
 
 def _brightest(imaging: Imaging, blobs: list[_Blob], named: set[int]) -> tuple[int, int]:
@@ -341,14 +357,14 @@ def _table(
     objects = tuple(_object(imaging, blobs[k], *kinds[k], lens.seen[k].radius) for k in order)
     radius, reach = (0.0, 0.0) if arcs is None else (arcs.radius, arcs.reach)
     return FieldTable(objects, numbers[segments], imaging.frame, radius * imaging.pixel_scale,
-                      reach * imaging.pixel_scale, notes, bool(notes))  # fmt: skip
+                      reach * imaging.pixel_scale, notes, bool(notes) and not named)  # fmt: skip
 
 
 def _named(imaging: Imaging, blobs: list[_Blob], segments: np.ndarray) -> set[int]:
-    """The blobs at the places of galaxies that were named. What is named within another object, as on an arc, becomes
-    one of its own: the pixels of that within OWN of the place."""
+    """The blobs at the places of galaxies that were named with their light. What is named within another object, as on
+    an arc, becomes one of its own: the pixels of that within OWN of the place."""
     found = set()
-    for galaxy in imaging.galaxies:
+    for galaxy in (one for one in imaging.galaxies if one.light):
         x, y = imaging.frame.pixel((galaxy.x, galaxy.y))
         column, row = round(x), round(y)
         inside = 0 <= row < imaging.shape[0] and 0 <= column < imaging.shape[1]

@@ -48,11 +48,20 @@ def galaxies_of(given: Iterable[Any]) -> tuple[Galaxy, ...]:
     """Galaxies, each given as one, as a text X,Y[,light|mass|both] or as such a sequence.
 
     Raises:
-        DataError: one of them is none of these, at no place or has something else, or the whole is a single text.
+        DataError: one of them is none of these, at no place or has something else, two are at one place, or the whole
+            is a single text.
     """
     if isinstance(given, str):
         raise DataError(f"galaxies= is the text {given!r}; give a list of such texts")
-    return tuple(_checked(one if isinstance(one, Galaxy) else _galaxy(one)) for one in given)
+    made = tuple(_checked(one if isinstance(one, Galaxy) else _galaxy(one)) for one in given)
+    places = [(one.x, one.y) for one in made]
+    twice = next((one for k, one in enumerate(made) if places[k] in places[:k]), None)
+    if twice is not None:
+        raise DataError(
+            f"two galaxies of galaxies= are at {twice.x:g},{twice.y:g}; name it once, without a word after its place "
+            "if it has light and mass"
+        )
+    return made
 
 
 def _checked(galaxy: Galaxy) -> Galaxy:

@@ -128,9 +128,10 @@ class ImageObservation(Observation):
         return self.imaging.galaxies
 
     def suspects(self) -> tuple[Galaxy, ...]:
-        """The brightest objects within the arcs, off the lens, that may be images or galaxies."""
+        """The brightest objects within the arcs, that may be images or galaxies and are not in the model."""
         inner = [] if self.table is None else self.table.within_the_arcs()[:SUSPECTS]
-        return tuple(Galaxy(one.x, one.y, seen=True) for one in inner)
+        known = {(one.x, one.y) for one in self.imaging.galaxies}
+        return tuple(Galaxy(one.x, one.y, seen=True) for one in inner if (one.x, one.y) not in known)
 
     def with_galaxies(self, galaxies: tuple[Galaxy, ...]) -> ImageObservation:
         """With these in the model beside those that it has."""

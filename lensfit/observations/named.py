@@ -129,7 +129,7 @@ class NamedObservations(Observation):
             placed = place(images[name].imaging, images[key].imaging, key, name)
             imaging = placed.imaging if images[key].settled else on_region(first.imaging, placed, key, name)
             imaging = dataclasses.replace(imaging, galaxies=first.imaging.galaxies)
-            if images[key].imaging.galaxies and not imaging.galaxies:
+            if len(images[key].imaging.galaxies) > len(images[name].imaging.galaxies):
                 raise DataError(f"galaxies= of {key}: the search begins with {name}; name them in [data.{name}], too")
             made[key] = dataclasses.replace(images[key], imaging=imaging, settled=True, galaxies=first.galaxies)
             angles[key] = placed.angle

@@ -81,7 +81,7 @@ class Chosen(NamedTuple):
 
 def choose_mask(imaging: Imaging) -> Chosen:
     """Leave out all but a circle about the lens that holds its arcs, and the galaxies in it that are not lensed, but
-    for those whose mass bends the arcs, which the model is to have; the notes say so.
+    for those whose mass bends the arcs, which the model is to have unless they were named; the notes say so.
 
     The circle reaches as far as there is structure; where galaxies of the table are in it, as far as the arcs of the
     table. Where the arcs do not end within the image it is the largest circle of the image, about its middle unless
@@ -95,7 +95,8 @@ def choose_mask(imaging: Imaging) -> Chosen:
     margin = 2 * imaging.pixel_scale
     wanted = MASK_MARGIN * arc_radius(coarse, (x, y)) + margin
     neighbours = find_neighbours(coarse, table, (x, y), min(wanted, largest))
-    bending = [one for one in neighbours if one.shift > SHIFT * imaging.pixel_scale]
+    bending = [one for one in neighbours
+               if one.shift > SHIFT * imaging.pixel_scale and not _is_named(one.seen, imaging, imaging.galaxies)]
     dark = [one for one in neighbours if one not in bending]
     if table.moved or any(one.beyond for one in neighbours):
         coarse = _without(coarse, neighbours)
@@ -132,8 +133,7 @@ def find_neighbours(
     among them as far as REACH times its radius at half its height.
     """
     light = [one for one in imaging.galaxies if one.light]
-    galaxies = [one for one in table.objects if one.kind == "galaxy" and not any(
-        np.hypot(one.x - g.x, one.y - g.y) < max(one.size, NAMED * imaging.pixel_scale) for g in light)]  # fmt: skip
+    galaxies = [one for one in table.objects if one.kind == "galaxy" and not _is_named(one, imaging, light)]
     if not galaxies:
         return []
     excess = Rings.about(imaging, center).excess(imaging) / imaging.noise
@@ -152,6 +152,12 @@ def find_neighbours(
             shift = share * table.radius**4 / max(distance, table.radius) ** 3
             found.append(Neighbour(galaxy, reach, distance > table.reach, shift))
     return found
+
+
+def _is_named(seen: FieldObject, imaging: Imaging, galaxies: Iterable[Galaxy]) -> bool:
+    """Whether an object of the field is one of these galaxies that were named."""
+    near = max(seen.size, NAMED * imaging.pixel_scale)
+    return any(np.hypot(seen.x - one.x, seen.y - one.y) < near for one in galaxies)
 
 
 def _wings(imaging: Imaging, excess: np.ndarray, galaxy: FieldObject, least: float, most: float) -> float:

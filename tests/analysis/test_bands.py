@@ -121,6 +121,15 @@ def test_the_band_with_the_clearest_arcs_leads_and_gives_the_region(placed, data
     assert any(note.startswith("J: placed on VIS by the centres of the lens") for note in observation.notes)
 
 
+def test_a_galaxy_named_in_another_band_alone_is_not_forgotten(data):
+    named = data | {"J": data["J"].with_galaxies(["0.9,0.6"])}
+    with pytest.raises(DataError, match=r"galaxies= of J: .* name them in \[data.VIS\]"):
+        Analysis.begin(named).then(Region(), silent)
+    first = {"VIS": data["VIS"].with_galaxies(["-0.9,0.6"]), "J": data["J"].with_galaxies(["-0.9,0.6", "0.9,0.6"])}
+    with pytest.raises(DataError, match="galaxies= of J"):
+        Analysis.begin(first).then(Region(), silent)
+
+
 def sky(imaging, angle=0.0, mirrored=False, at=(150.0, 2.0)):
     """Celestial coordinates of an image whose North is turned by an angle [degrees] from +y."""
     wcs = WCS(naxis=2)

@@ -13,6 +13,7 @@ from lensfit.cli import main
 from lensfit.cli.fit import as_options, data_section
 from lensfit.cli.parser import parse
 from lensfit.datasets import write_imaging
+from lensfit.errors import ModelError
 from lensfit.fitters.emcee import Emcee
 from lensfit.recipe import DataSection
 from lensfit.start_up import setup
@@ -85,6 +86,12 @@ def test_a_recipe_may_name_a_standard_model_and_the_seed_be_given(lensfit, fits,
     assert (made.seed, made.problem.ndim) == (5, 25)
     assert lensfit(*arguments, tmp_path / "two", "--seed", 6)[0] == 0
     assert made.seed == 6
+
+
+def test_an_option_of_one_of_several_data_is_told_by_its_own_name():
+    asked = parse(["fit", "--model", "m", "--out", "o", "--galaxy", "1,0", "--pixel-scale", "0.1"])
+    with pytest.raises(ModelError, match=r"^--pixel-scale, --galaxy: the recipe names several data"):
+        data_section(asked, {"V": DataSection(path=Path("v")), "J": DataSection(path=Path("j"))})
 
 
 def test_options_count_before_the_recipe_unless_other_data_are_named():

@@ -37,6 +37,7 @@ def test_what_it_has(has, light, mass):
     [
         (["1.2"], "is no galaxy"), (["a,b"], "is no galaxy"), ([3.0], "is no galaxy"), (["1,2,3,4"], "is no galaxy"),
         (["0,1,dark"], "use light or mass or both"), (["nan,0"], "two finite numbers"), ("0,1", "give a list"),
+        (["0,1", "0.5,1", "0,1.0,mass"], "two galaxies of galaxies= are at 0,1"),
         (["5,0"], "lies outside the image"), ([Galaxy(0, -9, "light")], "lies outside the image"),
     ],
 )  # fmt: skip
@@ -62,3 +63,7 @@ def test_the_field_tells_a_named_galaxy_and_takes_none_for_the_lens():
     table = find_field(dataclasses.replace(seen, galaxies=(Galaxy(-0.85, 0.05),)))
     assert table.lens == pytest.approx((0.05, 0.05), abs=0.06)
     assert [one.why for one in table.objects if one.kind == "galaxy"] == ["as stated"]
+    (note,) = table.notes
+    assert "what is at (0.05, 0.05)" in note and "(-0.85, 0.05), is a galaxy that was named" in note
+    assert not table.moved
+    assert find_field(dataclasses.replace(seen, galaxies=(Galaxy(0.05, 0.05),))).notes == ()

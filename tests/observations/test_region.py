@@ -104,6 +104,22 @@ def test_a_galaxy_that_was_named_is_not_masked():
     assert not [note for note in made.notes if note.startswith("galaxy")]
 
 
+@pytest.mark.parametrize("place", [(0.05, 0.05), (1.05, 0.05), (0.75, 0.75)])
+def test_a_mass_alone_is_no_light_of_the_image(place):
+    """On the lens, or on an arc: neither is a galaxy for that, to be masked or in the model once more."""
+    plain = image((0.05, 0.05, 200))
+    made, table, galaxies = choose_mask(plain.with_galaxies([Galaxy(*place, "mass")]))
+    known = choose_mask(plain)
+    assert galaxies == () and made.galaxies == (Galaxy(*place, "mass"),)
+    assert table.objects == known.table.objects and np.array_equal(made.mask, known.imaging.mask)
+
+
+def test_a_mass_alone_beside_light_is_in_the_model_once():
+    seen = with_galaxy(image((0.05, 0.05, 200), side=100), 2.65, 0.05, 3000)
+    made, _, galaxies = choose_mask(seen.with_galaxies([Galaxy(2.65, 0.05, "mass")]))
+    assert made.galaxies == (Galaxy(2.65, 0.05, "mass"),) and [one.kind for one in galaxies] == ["galaxy"]
+
+
 def test_a_galaxy_out_of_reach_changes_nothing():
     alone = image((0.05, 0.05, 200), side=160)
     far = with_galaxy(alone, 7.0, 6.5, 300, size=0.1)
