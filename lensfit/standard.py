@@ -41,7 +41,7 @@ MIDDLE = 0.5
 FACTOR = 3.0
 """Within which its Einstein radius is that of the lens times the root of its share of light."""
 UNSEEN_SHARE = 0.04
-"""The lens's share of light that a mass whose light is not in the model is taken to have."""
+"""The lens's share of light that a mass is taken to have whose light, or that of the lens, is not in the model."""
 APERTURE = 0.3
 """Radius of the disc in which galaxies are compared [arcsec], and its share of their distance at most."""
 FAINTEST, BRIGHTEST = 1e-3, 4.0
@@ -129,7 +129,7 @@ def with_named(model: LensModel, imaging: Imaging) -> LensModel:
         if one.mass:
             near = Disk(scale=MASS_FROM_LIGHT, limit=0.8, center_1=shape[0], center_2=shape[1]).parts
             e = (0.0, 0.0) if one.seen else near if one.light else _ellipticity(MASS_FROM_LIGHT)
-            share = _share_of_light(imaging, s, one) if one.light else UNSEEN_SHARE
+            share = _share_of_light(imaging, s, one) if one.light and model.light else UNSEEN_SHARE
             radius = LogNormal(median=MIDDLE * s.radius * share**0.5, sigma=float(np.log(FACTOR)))
             mass[name] = SIE(center_x=x, center_y=y, e1=e[0], e2=e[1], einstein_radius=radius)
     return replace(model, light=light, mass=mass)

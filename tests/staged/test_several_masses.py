@@ -19,7 +19,7 @@ from lensfit.progress import silent
 from lensfit.pytree import replace
 from lensfit.space import Space
 from lensfit.staged.case import Roles, to_theta
-from lensfit.standard import flexible, parametric, source_only, with_named
+from lensfit.standard import MIDDLE, UNSEEN_SHARE, Scales, flexible, parametric, source_only, with_named
 
 MASSES = {
     "sie": {"center_x": -0.3, "center_y": 0.05, "e1": 0.05, "e2": -0.03, "einstein_radius": 0.65},
@@ -83,6 +83,15 @@ def test_brighter_galaxies_are_expected_to_be_heavier(imaging):
     middle = to_theta(space, np.zeros(space.ndim))[space.names.index("mass.galaxy_1.einstein_radius")]
     radius = 0.5 * np.sqrt(np.count_nonzero(~imaging.mask) / np.pi) * imaging.pixel_scale
     assert 0.2**0.5 < middle / radius < 0.8**0.5
+
+
+def test_where_the_lens_is_not_seen_no_share_of_its_light_is_taken(imaging):
+    dark = np.hypot(imaging.x + 0.3, imaging.y - 0.05) < 0.3
+    unseen = dataclasses.replace(imaging, data=np.where(dark, 0.0, imaging.data))
+    space = Space.of(with_named(source_only(unseen), unseen))
+    middle = to_theta(space, np.zeros(space.ndim))[space.names.index("mass.galaxy_1.einstein_radius")]
+    assert middle == pytest.approx(MIDDLE * Scales(unseen).radius * UNSEEN_SHARE**0.5)
+    assert Roles.of(space).strength.owner == "sie"
 
 
 def test_the_main_mass_is_that_with_the_largest_prior(imaging):
