@@ -44,8 +44,9 @@ UNSEEN_SHARE = 0.04
 """The lens's share of light that a mass is taken to have whose light, or that of the lens, is not in the model."""
 APERTURE = 0.3
 """Radius of the disc in which galaxies are compared [arcsec], and its share of their distance at most."""
-FAINTEST, BRIGHTEST = 1e-3, 4.0
-"""Least and largest share of the lens's light that is believed."""
+FAINTEST, BRIGHTEST = 1e-3, 0.8
+"""Least and largest share of the lens's light that counts. A brighter galaxy beside the lens may well have the larger
+mass, but the arcs are about the lens: the middle of its prior stays the largest, by which the search knows it."""
 
 
 class Scales:
