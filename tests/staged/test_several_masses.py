@@ -97,7 +97,7 @@ def test_where_the_lens_is_not_seen_no_share_of_its_light_is_taken(imaging):
 def test_the_search_stays_with_the_lens_beside_a_brighter_galaxy(imaging):
     glare = 30 * imaging.data.max() * np.exp(-np.hypot(imaging.x - 0.41, imaging.y + 0.08) / 0.2)
     bright = dataclasses.replace(imaging, data=imaging.data + glare)
-    assert Roles.of(Space.of(with_named(flexible(bright), bright))).strength.owner == "sie"
+    assert Roles.of(Space.of(with_named(flexible(bright), bright))).strength.owner == "epl"
 
 
 def test_the_main_mass_is_that_with_the_largest_prior(imaging):
