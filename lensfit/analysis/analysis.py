@@ -122,9 +122,12 @@ class Analysis:
             reading: of data from files, the fields of `DataSection`, as psf="psf.fits" or mask_radius=2.0.
 
         Raises:
-            DataError: the data cannot be used. ModelError: a mass is named beside a model that is no standard one.
+            DataError: the data cannot be used. ModelError: a mass or galaxies are named beside a model that is no
+                standard one.
         """
         said: dict[str, Any] = dict(zip(FIELDS, (redshift_lens, redshift_source, cosmology), strict=True))
+        if reading.get("galaxies") and isinstance(model, LensModel):
+            raise ModelError("galaxies= adds to a standard model, and the model given has profiles of its own")
         section = section_of(data, reading)
         section, redshifts = with_redshifts(section, said)
         observation = observe(data) if section is None else read(section)

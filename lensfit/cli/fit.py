@@ -142,6 +142,11 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
             raise ModelError(f"{arguments.model}: no model; give its profiles, or standard in [fit]")
         if recipe.model is not None and arguments.mass is not None:
             raise ModelError(f"{arguments.model}: holds masses of its own; leave --mass out, or change them there")
+        if recipe.model is not None and arguments.galaxies:
+            raise ModelError(
+                f"{arguments.model}: holds profiles of its own, and --galaxy adds to a standard model; give light and "
+                "mass of the galaxy there, or leave --model out"
+            )
     options = [f.name for f in dataclasses.fields(FitSection) if f.name not in NO_FIT_OPTION]
     given = {name: getattr(arguments, name, None) for name in options}
     said = {name: getattr(arguments, option, None) for option, name in MESH_OPTIONS.items()}

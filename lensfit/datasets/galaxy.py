@@ -12,8 +12,13 @@ from lensfit.names import GALAXY_HAS, GalaxyHas
 
 @dataclass(frozen=True)
 class Galaxy:
-    """Its place x, y [arcsec], whether its light, its mass or both are in the model, and whether it was seen in the
-    data, not named."""
+    """A galaxy beside the lens.
+
+    Attributes:
+        x, y: its place [arcsec].
+        has: whether its "light", its "mass" or "both" are in the model.
+        seen: whether it was seen in the data, not named.
+    """
 
     x: float
     y: float

@@ -59,8 +59,9 @@ class DataSection:
 
     Attributes:
         path: of the data, file or folder.
-        noise, psf, mask, mask_is, plane, center, center_sky, cutout, mask_radius, psf_center, noise_is,
-            galaxies: of images, see `lensfit.read_imaging`.
+        noise, psf, mask, mask_is, plane, center, center_sky, cutout, mask_radius, psf_center, noise_is: of images, see
+            `lensfit.read_imaging`.
+        galaxies: of images, see `lensfit.read_imaging`.
         pixel_scale, nan, noise_scale: of both, see there and `lensfit.read_interferometer`.
         shape, origin, sign, east, wavelength, primary_beam, field: of visibilities, see the latter.
         more: further visibilities of the same lens, fitted jointly.

@@ -9,13 +9,16 @@ import pytest
 from astropy.io.fits import open as open_fits
 from stand_in import write
 
+from lensfit.analysis import Analysis
 from lensfit.cli import main
-from lensfit.cli.fit import as_options, data_section
+from lensfit.cli.fit import as_options, data_section, read_asked
 from lensfit.cli.parser import parse
 from lensfit.datasets import write_imaging
 from lensfit.errors import ModelError
 from lensfit.fitters.emcee import Emcee
-from lensfit.recipe import DataSection
+from lensfit.model import LensModel
+from lensfit.profiles import SIE
+from lensfit.recipe import DataSection, write_recipe
 from lensfit.start_up import setup
 
 
@@ -86,6 +89,18 @@ def test_a_recipe_may_name_a_standard_model_and_the_seed_be_given(lensfit, fits,
     assert (made.seed, made.problem.ndim) == (5, 25)
     assert lensfit(*arguments, tmp_path / "two", "--seed", 6)[0] == 0
     assert made.seed == 6
+
+
+def test_a_galaxy_is_added_to_a_standard_model_alone(tmp_path):
+    """Beside a model of one's own it would be told as in the model, and be nowhere."""
+    own = LensModel(light={}, mass={"sie": SIE(center_x=0.0, center_y=0.0, e1=0.0, e2=0.0, einstein_radius=1.0)},
+                    source={})  # fmt: skip
+    write_recipe(tmp_path / "own.toml", own)
+    asked = parse(["fit", "data", "--model", str(tmp_path / "own.toml"), "--out", "o", "--galaxy", "1,0"])
+    with pytest.raises(ModelError, match=r"own.toml: holds profiles of its own, and --galaxy adds to a standard model"):
+        read_asked(asked)
+    with pytest.raises(ModelError, match=r"galaxies= adds to a standard model"):
+        Analysis.begin("data", own, galaxies=["1,0"])
 
 
 def test_an_option_of_one_of_several_data_is_told_by_its_own_name():
