@@ -213,6 +213,7 @@ class Imaging(Dataset):
             "pixels_used": int(np.count_nonzero(~self.mask)),
             "psf_shape": self.psf.shape,
             "has_wcs": self.wcs is not None,
+            "galaxies": [vars(galaxy) for galaxy in self.galaxies],
             "hash": self.hash,
             "sources": source_rows(self.sources),
             "notes": self.notes,

@@ -190,6 +190,8 @@ class ImageObservation(Observation):
         return see_field(self.imaging) if self.table is None else self.table
 
     def restored(self, document: dict[str, Any], masks: Mapping[str, np.ndarray], model: Any) -> ImageObservation:
-        """With the mask of the fit."""
-        imaging = dataclasses.replace(self.imaging.with_mask(masks["MASK"]), notes=tuple(document["notes"]))
+        """With the mask of the fit and the galaxies of its model."""
+        galaxies = tuple(Galaxy(**one) for one in document["galaxies"])
+        imaging = dataclasses.replace(self.imaging.with_mask(masks["MASK"]), notes=tuple(document["notes"]),
+                                      galaxies=galaxies)  # fmt: skip
         return dataclasses.replace(self, imaging=imaging, settled=True)

@@ -26,7 +26,7 @@ from lensfit.results.derived import Quantity
 from lensfit.verdict import Check, Outcome, Trust
 from lensfit.words import nearest
 
-SCHEMA, SCHEMA_VERSION = "lensfit.result", 5
+SCHEMA, SCHEMA_VERSION = "lensfit.result", 6
 RESULT, SAMPLES = "result.json", "samples.ecsv"
 NUMBERS = ("log_likelihood", "log_posterior", "chi2", "seconds", "cpu_seconds", "widened")
 """Fields that are NaN where they are not known."""

@@ -1,13 +1,14 @@
 """The disc about a lens that is chosen from an image."""
 
 import dataclasses
+import json
 import re
 
 import numpy as np
 import pytest
 
 from lensfit.datasets import Galaxy, Imaging
-from lensfit.observations import region
+from lensfit.observations import observe, region
 from lensfit.observations.region import choose_mask, lens_center, see_field
 
 SIDE, SCALE = 60, 0.1
@@ -94,6 +95,14 @@ def test_a_galaxy_whose_mass_bends_the_arcs_is_in_the_model():
     assert (made.galaxies[0].x, made.galaxies[0].y) == pytest.approx((2.65, 0.05), abs=0.06)
     (note,) = [note for note in made.notes if note.startswith("galaxy in the model, its light and mass")]
     assert "flexion shift" in note
+
+
+def test_galaxies_that_were_seen_are_kept_with_the_run():
+    seen = observe(with_galaxy(image((0.05, 0.05, 200), side=100), 2.65, 0.05, 3000))
+    fitted = seen.region()
+    document = json.loads(json.dumps(fitted.document(), default=list))
+    again = seen.restored(document, {"MASK": fitted.imaging.mask}, fitted.model(None))
+    assert again.galaxies_in_the_model == fitted.galaxies_in_the_model != ()
 
 
 def test_a_galaxy_that_was_named_is_not_masked():
