@@ -164,7 +164,7 @@ def result() -> dict[str, Any]:
     model = {"light": {}, "mass": {"sie": {"profile": "SIE", **center, "einstein_radius": 1.1}}, "source": {}}
     check = {"name": "converged", "outcome": "passed", "finding": "it did", "essential": True}
     return {
-        "schema": "lensfit.result", "version": 5, "fitter": "lm", "converged": True,
+        "schema": "lensfit.result", "version": 6, "fitter": "lm", "converged": True,
         "trust": {"word": "TRUSTED", "trusted": True, "headline": "TRUSTED", "reasons": [], "checks": [check]},
         "parameters": {"mass.sie.e1": dict(row), "mass.sie.einstein_radius": dict(row)},
         "amplitudes": {"sky": {"value": 0.1, "error": 0.01, "unit": "e/s"}},

@@ -49,7 +49,7 @@ def test_result_is_strict_json(run):
 def test_result_holds_every_number(run):
     folder, imaging, problem, result = run
     document = read_document(folder)
-    assert (document["schema"], document["version"]) == ("lensfit.result", 5)
+    assert (document["schema"], document["version"]) == ("lensfit.result", 6)
     assert tuple(document["parameters"]) == problem.names
     radius = document["parameters"]["mass.sie.einstein_radius"]
     index = problem.names.index("mass.sie.einstein_radius")
@@ -250,7 +250,7 @@ def test_plain_knows_numpy_and_what_is_not_finite():
         (None, "no such file"),
         ("{", "not valid JSON"),
         ("[1]", "reads schema"),
-        ('{"schema": "lensfit.result", "version": 99}', "version 5"),
+        ('{"schema": "lensfit.result", "version": 99}', "version 6"),
         ('{"schema": NaN}', "NaN is no number in JSON"),
         ('{"schema": 1, "schema": 2}', "it says 'schema' twice"),
         ("[" * 100_000, "it is nested too deep"),
