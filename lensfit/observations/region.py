@@ -117,6 +117,10 @@ def choose_mask(imaging: Imaging) -> Chosen:
     ), *(
         f'galaxy in the model, {one.galaxy.told}, {one.seen.why}; its flexion shift is about {one.shift:.2g}"'
         for one in bending
+    ), *(
+        f"galaxy named, {one.told}, where light is seen in the image: without a word after its place it is in the "
+        "model too, else the source may take it" for one in imaging.galaxies if not one.light and any(
+            seen.kind != "lens" and _is_named(seen, imaging, (one,)) for seen in table.objects)
     )]  # fmt: skip
     named = (*imaging.galaxies, *(one.galaxy for one in bending))
     chosen = dataclasses.replace(_without(imaging.with_mask(outside), near), galaxies=named)

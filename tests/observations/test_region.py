@@ -97,6 +97,13 @@ def test_a_galaxy_whose_mass_bends_the_arcs_is_in_the_model():
     assert "flexion shift" in note
 
 
+def test_light_where_a_mass_alone_is_named_is_told():
+    seen = with_galaxy(image((0.05, 0.05, 200), side=100), 2.65, 0.05, 1000)
+    for has, told in (("mass", 1), ("both", 0)):
+        notes = choose_mask(dataclasses.replace(seen, galaxies=(Galaxy(2.6, 0.05, has),))).imaging.notes
+        assert sum("where light is seen in the image" in note for note in notes) == told
+
+
 def test_galaxies_that_were_seen_are_kept_with_the_run():
     seen = observe(with_galaxy(image((0.05, 0.05, 200), side=100), 2.65, 0.05, 3000))
     fitted = seen.region()
