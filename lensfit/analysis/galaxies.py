@@ -62,9 +62,8 @@ class Companions:
                 break
             if unmasked is None and analysis.observation.left_out != before.observation.left_out:
                 unmasked = before.fitted
-            for note in analysis.observation.notes[known:]:
-                logger.info("data: %s", note)
-            known = len(analysis.observation.notes)
+        for note in analysis.observation.notes[known:]:
+            logger.info("data: %s", note)
         return analysis if unmasked is None else analysis.changed(result=_with_check(analysis, unmasked))
 
     def _settled(self, analysis: Analysis, progress: Progress) -> Analysis:
