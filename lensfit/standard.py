@@ -42,6 +42,9 @@ FACTOR = 3.0
 """Within which its Einstein radius is that of the lens times the root of its share of light."""
 UNSEEN_SHARE = 0.04
 """The lens's share of light that a mass is taken to have whose light, or that of the lens, is not in the model."""
+HEAVY = 0.25
+"""Share of the lens's light, the square of the ratio of their Einstein radii, from which on the ellipticity of a galaxy
+that was only seen is fitted too."""
 APERTURE = 0.3
 """Radius of the disc in which galaxies are compared [arcsec], and its share of their distance at most."""
 FAINTEST, BRIGHTEST = 1e-3, 0.8
@@ -113,9 +116,10 @@ def with_named(model: LensModel, imaging: Imaging) -> LensModel:
     """A standard model with the galaxies that were named in the image, `imaging.galaxies`.
 
     Their light is a set of Gaussians with solved amplitudes; their mass an isothermal ellipsoid at the place of their
-    light, as round or not as that, give or take; that of one which was only seen an isothermal sphere. Its Einstein
-    radius is within a factor of 3 of the lens's times the root of its share of the light (Faber & Jackson 1976:
-    luminosity goes with the fourth power of the velocity dispersion, whose square the radius goes with).
+    light, as round or not as that, give or take; that of one which was only seen, with less than HEAVY of the light of
+    the lens, an isothermal sphere. Its Einstein radius is within a factor of 3 of the lens's times the root of its share
+    of the light (Faber & Jackson 1976: luminosity goes with the fourth power of the velocity dispersion, whose square
+    the radius goes with).
     """
     s = Scales(imaging)
     sigmas = np.geomspace(0.4 * s.pixel, max(NAMED_REACH * s.radius, s.pixel), NAMED_WIDTHS)
@@ -128,9 +132,10 @@ def with_named(model: LensModel, imaging: Imaging) -> LensModel:
             light[name] = MultiGaussian(center_x=x, center_y=y, e1=shape[0], e2=shape[1], intensity=Solved(),
                                         sigmas=sigmas)  # fmt: skip
         if one.mass:
-            near = Disk(scale=MASS_FROM_LIGHT, limit=0.8, center_1=shape[0], center_2=shape[1]).parts
-            e = (0.0, 0.0) if one.seen else near if one.light else _ellipticity(MASS_FROM_LIGHT)
             share = _share_of_light(imaging, s, one) if one.light and model.light else UNSEEN_SHARE
+            near = Disk(scale=MASS_FROM_LIGHT, limit=0.8, center_1=shape[0], center_2=shape[1]).parts
+            of_light = near if one.light else _ellipticity(MASS_FROM_LIGHT)
+            e = (0.0, 0.0) if one.seen and share < HEAVY else of_light
             radius = LogNormal(median=MIDDLE * s.radius * share**0.5, sigma=float(np.log(FACTOR)))
             mass[name] = SIE(center_x=x, center_y=y, e1=e[0], e2=e[1], einstein_radius=radius)
     return replace(model, light=light, mass=mass)
