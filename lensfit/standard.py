@@ -118,8 +118,8 @@ def with_named(model: LensModel, imaging: Imaging) -> LensModel:
     Their light is a set of Gaussians with solved amplitudes; their mass an isothermal ellipsoid at the place of their
     light, as round or not as that, give or take; that of one which was only seen, with less than HEAVY of the light of
     the lens, an isothermal sphere. Its Einstein radius is within a factor of 3 of the lens's times the root of its
-    share of the light (Faber & Jackson 1976: luminosity goes with the fourth power of the velocity dispersion, whose square
-    the radius goes with).
+    share of the light (Faber & Jackson 1976: luminosity goes with the fourth power of the velocity dispersion, whose
+    square the radius goes with).
     """
     s = Scales(imaging)
     sigmas = np.geomspace(0.4 * s.pixel, max(NAMED_REACH * s.radius, s.pixel), NAMED_WIDTHS)
