@@ -10,8 +10,8 @@ from lensfit.model import LensModel
 DEMAGNIFIED = 0.5
 """|mu| below which light is at the centre of a mass and no image: the brightest other image would be several times as
 bright, of an isothermal sphere five times, and seen before it."""
-SEEN = 5.0
-"""Signal over noise from which on another image would be seen."""
+SEEN = 3.0
+"""Signal over noise from which on the data tell whether another image is there."""
 SAME = 1e-3
 """How near an image is that of the light itself [arcsec]."""
 
