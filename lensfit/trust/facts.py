@@ -40,7 +40,7 @@ AGREE = 0.01
 APART = 0.03
 """The same of two optima of an evidence, which has several along its ridge: those this near that are as high stand
 among the neighbours, and widen the spread."""
-OF_THE_MASS = ("lensed source", "counter-image", "magnified", "slope", "optimum")
+OF_THE_MASS = ("lensed source", "counter-image", "magnified", "not lensed", "slope", "optimum")
 """Checks of a fit of profiles whose failure a source on pixels does not mend: it can be anything."""
 CHANCE = 3.0
 """Standard deviations by which noise may make chi2 of one band lower where it is fitted alone."""

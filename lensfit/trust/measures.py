@@ -11,6 +11,7 @@ import numpy as np
 from lensfit.compiled import compiled
 from lensfit.model import LensModel
 from lensfit.surface import surfaces
+from lensfit.trust.unlensed import Unlensed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Measures:
     share of the PSF's light that is a constant below all of it. extra: variance of what a fit leaves on the arcs,
     correlations between neighbours counted in, over that of the noise as stated, no less than 1; of a source on pixels
     times the square of `of_pixels.TAKEN_UP`. even: how bright the faintest part of the ring about the lens is, over the
-    brightest.
+    brightest. unlensed: the light of visibilities that is not lensed in the model.
     """
 
     signal: float | None = None
@@ -88,6 +89,7 @@ class Measures:
     left: Left | None = None
     pedestal: float | None = None
     peak: Peak | None = None
+    unlensed: tuple[Unlensed, ...] | None = None
 
 
 @compiled

@@ -1,6 +1,7 @@
 """What visibilities say about a fit: measured through w_tilde, signal over noise included."""
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -8,9 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from lensfit.compiled import compiled
+from lensfit.lensing import centers, whole_field
 from lensfit.model import LensModel
 from lensfit.operators.toeplitz import non_negative_image
 from lensfit.trust.measures import CounterImage, Measures, Noise, Peak, by_parity, ratio_of_last
+from lensfit.trust.unlensed import Unlensed, seen_again
 
 
 def of_visibilities(term: Any, model: LensModel) -> Measures:
@@ -36,7 +39,19 @@ def of_visibilities(term: Any, model: LensModel) -> Measures:
         magnification=float(jnp.sum(positive + negative) / jnp.maximum(jnp.sum(bare), 1e-300)),
         noise=scatter(after, term.data_count),
         peak=peak_of(np.asarray(term.dirty_residual(seen)), dirty, x, y, beams(term.w_tilde)),
+        unlensed=unlensed_of(term, model),
     )
+
+
+def unlensed_of(term: Any, model: LensModel) -> tuple[Unlensed, ...]:
+    """The light of a model of numbers that is not lensed, and where it would be seen again if it were."""
+    light, mass = model.only("light"), model.only()
+    found, field = [], whole_field(term.grid)
+    for name, place in centers(model.light).items():
+        alone = dataclasses.replace(light, light={"one": model.light[name]}, mass={})
+        signal = float(jnp.sqrt(term.gram(_image(term, alone)[None])[0, 0]))
+        found.append(seen_again(mass, name, (float(place[0]), float(place[1])), signal, field))
+    return tuple(found)
 
 
 def scatter(chi2: float, count: int) -> Noise:
@@ -64,3 +79,8 @@ def peak_of(left: np.ndarray, dirty: np.ndarray, x: np.ndarray, y: np.ndarray, b
 def _light_best_and_seen(term: Any, model: LensModel) -> tuple[jax.Array, jax.Array, jax.Array]:
     light = term.image(model.only("light"))
     return light, non_negative_image(term.w_tilde, term.dirty, term.response, 0.0), term.image(model)
+
+
+@compiled
+def _image(term: Any, model: LensModel) -> jax.Array:
+    return term.image(model)

@@ -18,6 +18,7 @@ from lensfit.trust.facts import AGREE, AgainstProfiles, Facts, Gain, Neighbour, 
 from lensfit.trust.measures import CounterImage, Left, Noise, Peak
 from lensfit.trust.of_bands import Colours
 from lensfit.trust.slopes import Slope
+from lensfit.trust.unlensed import Unlensed
 from lensfit.verdict import Check, Outcome
 
 LEAST_SIGNAL = 25.0
@@ -327,6 +328,24 @@ def dirty_residual(peak: Peak) -> Answer:
         f"{peak.beams:.0f} beams once in {1 / CHANCE:.0f} fits, or {100 * PEAK_SHARE:g} %)"
         + ("" if passed else f"; {remedy}")
     )
+
+
+@question("not lensed", VISIBILITIES, unknown="where light that is not lensed would be seen again is not known")
+def not_lensed(unlensed: tuple[Unlensed, ...]) -> Answer:
+    """Is light that the model takes not to be lensed no image of a source?"""
+    odd = [one for one in unlensed if one.others or not all(map(math.isfinite, one.source))]
+    if not odd:
+        return True, "no light is taken not to be lensed of which the mass would show more images"
+    told = "; ".join(
+        f"{one.name} at {_place(one.place)} may be an image of a source at {_place(one.source)}, with others at "
+        + ", ".join(map(_place, one.others))
+        for one in odd
+    )
+    return False, f"{told} [arcsec]: taken not to be lensed, it may hide that the mass is wrong"
+
+
+def _place(place: tuple[float, float]) -> str:
+    return f"({place[0]:.2f}, {place[1]:.2f})"
 
 
 @question("edges", ALL, once=True, unknown="where the parameters are in their priors is not known")

@@ -67,6 +67,7 @@ def test_light_that_is_not_lensed_is_found_and_named(beside):
     assert any("a core of the lens" in note and "lowered Akaike's criterion" in note for note in done.notes)
     assert sum("that is not lensed" in note for note in done.notes) >= 1
     checks = {check.name: check.passed for check in done.trust.checks}
+    assert checks["not lensed"]
     assert checks["dirty residual"] and not {c.name: c.passed for c in before.trust.checks}["dirty residual"]
     assert any(v.name.startswith("without ") for v in done.fitted.variants)
 

@@ -10,6 +10,7 @@ from lensfit.trust.measures import CounterImage, Left, Measures, Noise, Peak
 from lensfit.trust.of_bands import Colours
 from lensfit.trust.questions import ALL, IMAGES, PIXELS, PROFILES, QUESTIONS, VISIBILITIES, WITH_PSF, answers
 from lensfit.trust.slopes import Slope
+from lensfit.trust.unlensed import Unlensed
 from lensfit.verdict import Check, Outcome, Trust
 
 SKY = "500 pixels of the sky"
@@ -35,6 +36,7 @@ GOOD = {
     "extra": 1.0,
     "even": 0.3,
     "peak": Peak(sigma=3.2, share=0.02, x=0.4, y=-0.3, beams=400.0),
+    "unlensed": (Unlensed("core", (0.0, 0.1), (1.0, 0.2), ()),),
     "far": (),
     "slopes": (Slope("mass.epl.slope", 2.1, 0.04, 0.16),),
     "gain": Gain(0.1, 1.0),
@@ -101,6 +103,9 @@ FAILING = [
     ("colour of the lens", IMAGES, {"colours": colours(lens=0.46)}, "a ring or a shell of the lens galaxy"),
     ("bands agree", IMAGES, {"bands": (OfBand("VIS", 1.0, 0.0, 1.2), OfBand("J", 1.3, 0.1, 1.5))}, "J contradicts"),
     ("dirty residual", VISIBILITIES, {"peak": Peak(9.0, 0.15, 0.4, -0.3, 400.0)}, "+9.0 sigma"),
+    ("not lensed", VISIBILITIES, {"unlensed": (Unlensed("far", (0.0, 1.1), (0.1, -0.2), ((0.2, -0.9),)),)},
+     "far at (0.00, 1.10) may be an image of a source at (0.10, -0.20), with others at (0.20, -0.90)"),
+    ("not lensed", VISIBILITIES, {"unlensed": (Unlensed("far", (0.0, 1.1), (float("nan"), 0.0), ()),)}, "(nan, 0.00)"),
     ("edges", ALL, {"far": ("mass.shear.gamma1 = 0.3 (+4.2)",)}, "mass.shear.gamma1 = 0.3 (+4.2)"),
     ("slope", ALL, {"slopes": (Slope("mass.epl.slope", 2.9, 0.04, 0.16),)}, "of a galaxy lies in 1.2 to 2.8"),
     ("slope", ALL, {"slopes": (Slope("mass.epl.slope", float("nan"), 0.04, 0.16),)}, "= nan"),
