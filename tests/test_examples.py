@@ -94,7 +94,7 @@ def test_several_galaxies(run, tmp_path):
     assert folder == "[FOLDER]"
     said = run(script, tmp_path / "made")
     assert said.startswith("TRUSTED: all")
-    result = found(tmp_path / "made")
+    result = read_document(tmp_path / "made")
     for name, truth in (("mass.sie.einstein_radius", 1.2), ("mass.galaxy_1.einstein_radius", 0.2)):
         told = result["parameters"][name]
         assert abs(told["value"] - truth) < 3 * told["total"], name
