@@ -99,9 +99,11 @@ class Companions:
 
     def _weighed(self, analysis: Analysis, progress: Progress) -> Analysis:
         """With the light alone of galaxies, seen in the data, that the data want no mass of."""
+        seen = [k for k, one in enumerate(analysis.observation.galaxies_in_the_model, 1) if one.seen]
+        if not (seen and _can_hold(analysis)):
+            return analysis
         z = dict(zip(analysis.problem.names, np.asarray(analysis.problem.to_z(analysis.fitted.theta)), strict=True))
-        light = [k for k, one in enumerate(analysis.observation.galaxies_in_the_model, 1)
-                 if one.seen and z.get(f"mass.galaxy_{k}.einstein_radius", 0.0) < -PRIOR_WIDTHS]  # fmt: skip
+        light = [k for k in seen if z.get(f"mass.galaxy_{k}.einstein_radius", 0.0) < -PRIOR_WIDTHS]
         if not light:
             return analysis
         posed = analysis.changed(seen=analysis.observation.without_mass(light), model=analysis.fit.standard)

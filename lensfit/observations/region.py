@@ -10,6 +10,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from lensfit.datasets import FieldObject, FieldTable, Galaxy, Imaging, brightest_place, disc, find_field
+from lensfit.datasets.field import OWN
 from lensfit.datasets.noise import smoothed_noise
 from lensfit.datasets.psf import fwhm
 
@@ -34,8 +35,6 @@ ARCS_MARGIN = 1.6
 REACH, EDGE = 2.5, 1.0
 """A galaxy is masked as far as this many times its radius at half its height, and further where it is clear of the
 arcs: as far as its light is above this many sigma a pixel."""
-NAMED = 3.0
-"""Pixels within which a galaxy of the field is one that was named."""
 SHIFT = 0.1
 """Flexion shift of images by a galaxy beside the lens from which on its light and mass are in the model [pixels]."""
 CLEAR, GAP = 1.15, 2.0
@@ -160,7 +159,7 @@ def find_neighbours(
 
 def _is_named(seen: FieldObject, imaging: Imaging, galaxies: Iterable[Galaxy]) -> bool:
     """Whether an object of the field is one of these galaxies that were named."""
-    near = max(seen.size, NAMED * imaging.pixel_scale)
+    near = max(seen.size, OWN * imaging.pixel_scale)
     return any(np.hypot(seen.x - one.x, seen.y - one.y) < near for one in galaxies)
 
 

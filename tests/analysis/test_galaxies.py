@@ -41,6 +41,25 @@ def test_a_companion_whose_mass_bends_the_arcs_comes_into_the_model(begun):
     assert done.fitted.cpu_seconds > begun.fitted.cpu_seconds
 
 
+@pytest.mark.parametrize("standard", ["parametric", None])
+def test_a_mass_that_the_data_do_not_want_is_left_out_of_a_standard_model_alone(begun, standard):
+    """A model of one's own may have a galaxy_1 too, and stays as it is."""
+    seen = begun.observation.with_galaxies((Galaxy(*PLACE, seen=True),))
+    posed = begun.changed(seen=seen, model="parametric").ready()
+    z = np.zeros(posed.problem.ndim)
+    z[posed.problem.names.index("mass.galaxy_1.einstein_radius")] = -5.0
+    fit = dataclasses.replace(begun.fit, standard=standard)
+    faint = dataclasses.replace(begun.fitted, theta=np.asarray(posed.problem.to_theta(z)))
+    given = posed.changed(result=faint, fit=fit)
+
+    def search(analysis, progress):
+        return analysis.changed(result=begun.fitted)
+
+    done = given.then(Companions(search=search, rounds=0), silent)
+    assert [one.has for one in done.observation.galaxies_in_the_model] == ["light" if standard else "both"]
+    assert (done.problem.model is posed.problem.model) == (standard is None)
+
+
 @pytest.mark.slow
 def test_one_without_mass_gets_none():
     done = searched({}).then(Companions(), silent)
