@@ -126,8 +126,6 @@ class Analysis:
                 standard one.
         """
         said: dict[str, Any] = dict(zip(FIELDS, (redshift_lens, redshift_source, cosmology), strict=True))
-        if reading.get("galaxies") and isinstance(model, LensModel):
-            raise ModelError("galaxies= adds to a standard model, and the model given has profiles of its own")
         section = section_of(data, reading)
         section, redshifts = with_redshifts(section, said)
         observation = observe(data) if section is None else read(section)
@@ -136,6 +134,8 @@ class Analysis:
             raise ModelError(f"mass {mass!r} is that of a standard model, and the model given has masses of its own")
         if (light_bands or source_bands) and standard is None:
             raise ModelError("light_bands and source_bands are of a standard model, and the model given ties its own")
+        if standard is None and observation.galaxies_in_the_model:
+            raise ModelError("galaxies= adds to a standard model, and the model given has profiles of its own")
         observation.structured(light_bands, source_bands)
         asked = FitSection(seed=seed, standard=standard, mass=mass, light_bands=light_bands, source_bands=source_bands)
         return cls(seen=observation, model=model, data=section, fit=asked, redshifts=redshifts)
