@@ -17,6 +17,7 @@ from lensfit.errors import ModelError
 from lensfit.fitters.result import FitResult
 from lensfit.lensing import einstein_radius_of, main_center, unmasked_field
 from lensfit.model import LensModel, Models
+from lensfit.names import GALAXY
 from lensfit.observations.companions import Companion
 from lensfit.progress import Progress
 from lensfit.trust.facts import PRIOR_WIDTHS
@@ -103,7 +104,7 @@ class Companions:
         if not (seen and _can_hold(analysis)):
             return analysis
         z = dict(zip(analysis.problem.names, np.asarray(analysis.problem.to_z(analysis.fitted.theta)), strict=True))
-        light = [k for k in seen if z.get(f"mass.galaxy_{k}.einstein_radius", 0.0) < -PRIOR_WIDTHS]
+        light = [k for k in seen if z.get(f"mass.{GALAXY}{k}.einstein_radius", 0.0) < -PRIOR_WIDTHS]
         if not light:
             return analysis
         posed = analysis.changed(seen=analysis.observation.without_mass(light), model=analysis.fit.standard)
