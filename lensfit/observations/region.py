@@ -110,10 +110,11 @@ def choose_mask(imaging: Imaging, standard: bool = True) -> Chosen:
             ", as large as the image allows: where the arcs end could not be told from the data; mask_radius= says it, "
             "and center= where the lens is"
         )
+    wings = ", its wings modelled" if standard else ""
     outside, told = disc(imaging.frame, radius, (x, y))
     near = [one for one in dark if np.hypot(x - one.seen.x, y - one.seen.y) < radius + one.radius]
     told = [*table.notes, *(() if wanted >= largest else told), *(
-        f"galaxy masked{', its wings modelled' * standard}: {one}, {one.seen.why}" for one in near
+        f"galaxy masked{wings}: {one}, {one.seen.why}" for one in near
     ), *(
         f'galaxy in the model, {one.galaxy.told}, {one.seen.why}; its flexion shift is about {one.shift:.2g}"'
         for one in bending

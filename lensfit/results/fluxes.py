@@ -42,9 +42,8 @@ STEP = 0.01
 
 def is_in(model: LensModel, component: str) -> bool:
     """Whether a model has that component as profiles."""
-    if component in ("lens", "galaxies"):
-        return bool(COMPONENTS[component](model).light)
-    return bool(model.source) and not model.pixels()
+    part = COMPONENTS[component](model)
+    return bool(part.light or part.source) and not part.pixels()
 
 
 def wide_field(frame: Any) -> Field:
