@@ -28,7 +28,7 @@ from astropy.table import Table
 import lensfit
 from lensfit.survey import Lens, analyse_many, unseen
 
-LENSFIT = (sys.executable, "-c", "import sys; from lensfit.cli import main; sys.exit(main())")
+LENSFIT = (sys.executable, "-m", "lensfit")
 WITHIN = 10.0
 NAP, NAPS = 2.0, 12
 """Seconds that a lens sleeps, and lenses a worker."""

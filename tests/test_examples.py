@@ -17,7 +17,7 @@ from lensfit.results import read_document
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples"
-LENSFIT = ("-c", "import sys; from lensfit.cli import main; sys.exit(main())")
+LENSFIT = ("-m", "lensfit")
 
 
 @pytest.fixture

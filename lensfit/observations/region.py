@@ -58,10 +58,13 @@ class Neighbour:
     def __str__(self) -> str:
         return f'({self.seen.x:.2f}", {self.seen.y:.2f}") within {self.radius:.2f}"'
 
-    @property
-    def galaxy(self) -> Galaxy:
-        """As a galaxy of the model, its light and mass."""
-        return Galaxy(self.seen.x, self.seen.y, seen=True)
+    def within(self, center: tuple[float, float], radius: float) -> bool:
+        """Whether its place is within a disc."""
+        return np.hypot(self.seen.x - center[0], self.seen.y - center[1]) < radius
+
+    def galaxy(self, light: bool) -> Galaxy:
+        """As a galaxy of the model, its mass with or without its light."""
+        return Galaxy(self.seen.x, self.seen.y, "both" if light else "mass", seen=True)
 
 
 def see_field(imaging: Imaging) -> FieldTable:
@@ -81,7 +84,8 @@ class Chosen(NamedTuple):
 def choose_mask(imaging: Imaging, standard: bool = True) -> Chosen:
     """Leave out all but a circle about the lens that holds its arcs, and the galaxies in it that are not lensed, but
     for those whose mass bends the arcs, which a standard model is to have unless they were named; the notes say so.
-    One of one's own has what it has: all are left out.
+    Of those that lie beyond the circle it has the mass alone, as their light is not in the data that are fitted. One of
+    one's own has what it has: all are left out.
 
     The circle reaches as far as there is structure; where galaxies of the table are in it, as far as the arcs of the
     table. Where the arcs do not end within the image it is the largest circle of the image, about its middle unless
@@ -97,7 +101,6 @@ def choose_mask(imaging: Imaging, standard: bool = True) -> Chosen:
     neighbours = find_neighbours(coarse, table, (x, y), min(wanted, largest))
     bending = [one for one in neighbours if standard and one.shift > SHIFT * imaging.pixel_scale
                and not _is_named(one.seen, imaging, imaging.galaxies)]
-    dark = [one for one in neighbours if one not in bending]
     if table.moved or any(one.beyond for one in neighbours):
         coarse = _without(coarse, neighbours)
         wanted = min(MASK_MARGIN * arc_radius(coarse, (x, y)), ARCS_MARGIN * table.reach) + margin
@@ -112,18 +115,20 @@ def choose_mask(imaging: Imaging, standard: bool = True) -> Chosen:
         )
     wings = ", its wings modelled" if standard else ""
     outside, told = disc(imaging.frame, radius, (x, y))
-    near = [one for one in dark if np.hypot(x - one.seen.x, y - one.seen.y) < radius + one.radius]
+    seen = {one: one.galaxy(one.within((x, y), radius)) for one in bending}
+    near = [one for one in neighbours if one.within((x, y), radius + one.radius)
+            and not (one in seen and seen[one].light)]  # fmt: skip
     told = [*table.notes, *(() if wanted >= largest else told), *(
         f"galaxy masked{wings}: {one}, {one.seen.why}" for one in near
     ), *(
-        f'galaxy in the model, {one.galaxy.told}, {one.seen.why}; its flexion shift is about {one.shift:.2g}"'
-        for one in bending
+        f'galaxy in the model, {galaxy.told}, {one.seen.why}; its flexion shift is about {one.shift:.2g}"'
+        for one, galaxy in seen.items()
     ), *(
         f"galaxy named, {one.told}, where light is seen in the image: without a word after its place it is in the "
         "model too, else the source may take it" for one in imaging.galaxies if not one.light and any(
             seen.kind != "lens" and _is_named(seen, imaging, (one,)) for seen in table.objects)
     )]  # fmt: skip
-    named = (*imaging.galaxies, *(one.galaxy for one in bending))
+    named = (*imaging.galaxies, *seen.values())
     chosen = dataclasses.replace(_without(imaging.with_mask(outside), near), galaxies=named)
     return Chosen(functools.reduce(add_note, told, add_note(chosen, note)), table, tuple(one.seen for one in near))
 

@@ -29,8 +29,12 @@ def run(environment, *arguments):
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-COMMAND = (sys.executable, "-c", "import sys; from lensfit.cli import main; sys.exit(main())")
-HEEDS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+COMMAND = (sys.executable, "-m", "lensfit")
+HEEDS = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("lensfit", run_name="__main__")
+"""
 """What a job in the background of a shell inherits is to ignore SIGINT; one in the foreground heeds it."""
 
 
@@ -58,8 +62,7 @@ def test_a_real_fit_writes_the_whole_run_folder(data, mock, tmp_path, environmen
 @pytest.mark.parametrize("name, code", [("SIGINT", 130), ("SIGTERM", 143)])
 def test_a_fit_that_is_told_to_end_says_so(name, code, data, tmp_path, environment):
     log = tmp_path / "run" / "log.txt"
-    python, option, script = COMMAND
-    command = [python, option, HEEDS + script, "fit", str(data), "--mask-radius", "1.5", "--out", str(log.parent)]
+    command = [sys.executable, "-c", HEEDS, "fit", str(data), "--mask-radius", "1.5", "--out", str(log.parent)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen(command, env=environment, **pipes)
     try:

@@ -89,22 +89,26 @@ def test_a_brighter_galaxy_beside_the_lens_is_masked_and_the_disc_ends_with_the_
     assert "times as bright as the arcs" in note
 
 
-def test_a_galaxy_whose_mass_bends_the_arcs_is_in_the_model():
-    made, _, galaxies = choose_mask(with_galaxy(image((0.05, 0.05, 200), side=100), 2.65, 0.05, 3000))
-    assert galaxies == () and [one.has for one in made.galaxies] == ["both"]
-    assert (made.galaxies[0].x, made.galaxies[0].y) == pytest.approx((2.65, 0.05), abs=0.06)
-    (note,) = [note for note in made.notes if note.startswith("galaxy in the model, its light and mass")]
+@pytest.mark.parametrize(("x", "has", "what"), [(1.95, "both", "its light and mass"), (2.65, "mass", "its mass alone")])
+def test_a_galaxy_whose_mass_bends_the_arcs_is_in_the_model(x, has, what):
+    """Its light too where that is within the disc; else what reaches into the disc is masked."""
+    made, _, galaxies = choose_mask(with_galaxy(image((0.05, 0.05, 200), side=100), x, 0.05, 3000))
+    assert [one.has for one in made.galaxies] == [has] and len(galaxies) == (has == "mass")
+    assert (made.galaxies[0].x, made.galaxies[0].y) == pytest.approx((x, 0.05), abs=0.06)
+    (note,) = [note for note in made.notes if note.startswith(f"galaxy in the model, {what}")]
     assert "flexion shift" in note
+    here = np.hypot(made.x - x, made.y - 0.05) < 0.2
+    assert made.mask[here].all() == (has == "mass")
 
 
 def test_a_model_of_ones_own_is_kept_away_from_a_galaxy_that_bends_the_arcs():
     """What a standard model would have light and mass of is masked, and nothing says that it is in the model."""
-    seen = observe(with_galaxy(image((0.05, 0.05, 200), side=100), 2.65, 0.05, 3000))
+    seen = observe(with_galaxy(image((0.05, 0.05, 200), side=100), 1.95, 0.05, 3000))
     standard, own = seen.region(), seen.region(standard=False)
     assert standard.galaxies_in_the_model and own.galaxies_in_the_model == ()
     assert own.imaging.mask[standard.imaging.mask].all() and own.imaging.mask.sum() > standard.imaging.mask.sum()
     (note,) = [note for note in own.notes if note.startswith("galaxy")]
-    assert note.startswith("galaxy masked: (2.6")
+    assert note.startswith("galaxy masked: (1.9")
 
 
 def test_light_where_a_mass_alone_is_named_is_told():
