@@ -117,9 +117,9 @@ def with_named(model: LensModel, imaging: Imaging) -> LensModel:
 
     Their light is a set of Gaussians with solved amplitudes; their mass an isothermal ellipsoid at the place of their
     light, as round or not as that, give or take; that of one which was only seen, with less than HEAVY of the light of
-    the lens or whose light is not in the model, an isothermal sphere. Its Einstein radius is within a factor of 3 of
-    the lens's times the root of its share of the light (Faber & Jackson 1976: luminosity goes with the fourth power of
-    the velocity dispersion, whose square the radius goes with).
+    the lens, an isothermal sphere. Its Einstein radius is within a factor of 3 of the lens's times the root of its
+    share of the light (Faber & Jackson 1976: luminosity goes with the fourth power of the velocity dispersion, whose
+    square the radius goes with).
     """
     s = Scales(imaging)
     sigmas = np.geomspace(0.4 * s.pixel, max(NAMED_REACH * s.radius, s.pixel), NAMED_WIDTHS)
@@ -132,11 +132,10 @@ def with_named(model: LensModel, imaging: Imaging) -> LensModel:
             light[name] = MultiGaussian(center_x=x, center_y=y, e1=shape[0], e2=shape[1], intensity=Solved(),
                                         sigmas=sigmas)  # fmt: skip
         if one.mass:
-            visible = (one.light or one.seen) and bool(model.light)
-            share = _share_of_light(imaging, s, one) if visible else UNSEEN_SHARE
+            share = _share_of_light(imaging, s, one) if one.light and model.light else UNSEEN_SHARE
             near = Disk(scale=MASS_FROM_LIGHT, limit=0.8, center_1=shape[0], center_2=shape[1]).parts
             of_light = near if one.light else _ellipticity(MASS_FROM_LIGHT)
-            e = (0.0, 0.0) if one.seen and (share < HEAVY or not one.light) else of_light
+            e = (0.0, 0.0) if one.seen and share < HEAVY else of_light
             radius = LogNormal(median=MIDDLE * s.radius * share**0.5, sigma=float(np.log(FACTOR)))
             mass[name] = SIE(center_x=x, center_y=y, e1=e[0], e2=e[1], einstein_radius=radius)
     return replace(model, light=light, mass=mass)

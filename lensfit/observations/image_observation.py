@@ -139,12 +139,10 @@ class ImageObservation(Observation):
         return self._told(imaging, (f"galaxy in the model, {one.told}" for one in galaxies))
 
     def without_mass(self, numbers: Collection[int]) -> ImageObservation:
-        """With the light alone of some galaxies, without those that had no light in the model."""
-        galaxies = self.imaging.galaxies
-        made = [dataclasses.replace(one, has="light") if k in numbers else one for k, one in enumerate(galaxies, 1)
-                if one.light or k not in numbers]  # fmt: skip
-        places = ((galaxies[k - 1].x, galaxies[k - 1].y) for k in numbers)
-        told = (f'galaxy at ({x:.2f}", {y:.2f}"): the data want no mass there' for x, y in places)
+        """With the light alone of some galaxies."""
+        made = [dataclasses.replace(one, has="light") if k in numbers else one
+                for k, one in enumerate(self.imaging.galaxies, 1)]  # fmt: skip
+        told = (f"galaxy in the model, {made[k - 1].told}: the data want no mass there" for k in numbers)
         return self._told(self.imaging.with_galaxies(made), told)
 
     def _told(self, imaging: Imaging, notes: Iterable[str]) -> ImageObservation:

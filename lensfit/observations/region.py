@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -56,15 +56,30 @@ class Neighbour:
     shift: float
 
     def __str__(self) -> str:
-        return f'({self.seen.x:.2f}", {self.seen.y:.2f}") within {self.radius:.2f}"'
+        return f'{self.place} within {self.radius:.2f}"'
 
-    def within(self, center: tuple[float, float], radius: float) -> bool:
-        """Whether its place is within a disc."""
+    @property
+    def place(self) -> str:
+        """In words."""
+        return f'({self.seen.x:.2f}", {self.seen.y:.2f}")'
+
+    @property
+    def bends(self) -> str:
+        """By how much it bends the arcs, in words."""
+        return f'its flexion shift is about {self.shift:.2g}"'
+
+    def reaches(self, center: tuple[float, float], radius: float) -> bool:
+        """Whether its light reaches into a disc."""
+        return np.hypot(self.seen.x - center[0], self.seen.y - center[1]) < radius + self.radius
+
+    def lies_in(self, center: tuple[float, float], radius: float) -> bool:
+        """Whether its place is in a disc."""
         return np.hypot(self.seen.x - center[0], self.seen.y - center[1]) < radius
 
-    def galaxy(self, light: bool) -> Galaxy:
-        """As a galaxy of the model, its mass with or without its light."""
-        return Galaxy(self.seen.x, self.seen.y, "both" if light else "mass", seen=True)
+    @property
+    def galaxy(self) -> Galaxy:
+        """As a galaxy of the model, its light and mass."""
+        return Galaxy(self.seen.x, self.seen.y, seen=True)
 
 
 def see_field(imaging: Imaging) -> FieldTable:
@@ -83,9 +98,9 @@ class Chosen(NamedTuple):
 
 def choose_mask(imaging: Imaging, standard: bool = True) -> Chosen:
     """Leave out all but a circle about the lens that holds its arcs, and the galaxies in it that are not lensed, but
-    for those whose mass bends the arcs, which a standard model is to have unless they were named; the notes say so.
-    Of those that lie beyond the circle it has the mass alone, as their light is not in the data that are fitted. One of
-    one's own has what it has: all are left out.
+    for those whose mass bends the arcs, which a standard model is to have unless they were named; the notes say so, and
+    which ones bend them from beyond the circle, whose light is not fitted. One of one's own has what it has: all are
+    left out.
 
     The circle reaches as far as there is structure; where galaxies of the table are in it, as far as the arcs of the
     table. Where the arcs do not end within the image it is the largest circle of the image, about its middle unless
@@ -99,8 +114,6 @@ def choose_mask(imaging: Imaging, standard: bool = True) -> Chosen:
     margin = 2 * imaging.pixel_scale
     wanted = MASK_MARGIN * arc_radius(coarse, (x, y)) + margin
     neighbours = find_neighbours(coarse, table, (x, y), min(wanted, largest))
-    bending = [one for one in neighbours if standard and one.shift > SHIFT * imaging.pixel_scale
-               and not _is_named(one.seen, imaging, imaging.galaxies)]
     if table.moved or any(one.beyond for one in neighbours):
         coarse = _without(coarse, neighbours)
         wanted = min(MASK_MARGIN * arc_radius(coarse, (x, y)), ARCS_MARGIN * table.reach) + margin
@@ -113,24 +126,34 @@ def choose_mask(imaging: Imaging, standard: bool = True) -> Chosen:
             ", as large as the image allows: where the arcs end could not be told from the data; mask_radius= says it, "
             "and center= where the lens is"
         )
-    wings = ", its wings modelled" if standard else ""
     outside, told = disc(imaging.frame, radius, (x, y))
-    seen = {one: one.galaxy(one.within((x, y), radius)) for one in bending}
-    near = [one for one in neighbours if one.within((x, y), radius + one.radius)
-            and not (one in seen and seen[one].light)]  # fmt: skip
-    told = [*table.notes, *(() if wanted >= largest else told), *(
-        f"galaxy masked{wings}: {one}, {one.seen.why}" for one in near
-    ), *(
-        f'galaxy in the model, {galaxy.told}, {one.seen.why}; its flexion shift is about {one.shift:.2g}"'
-        for one, galaxy in seen.items()
-    ), *(
-        f"galaxy named, {one.told}, where light is seen in the image: without a word after its place it is in the "
-        "model too, else the source may take it" for one in imaging.galaxies if not one.light and any(
-            seen.kind != "lens" and _is_named(seen, imaging, (one,)) for seen in table.objects)
-    )]  # fmt: skip
-    named = (*imaging.galaxies, *seen.values())
+    bending = [one for one in neighbours if standard and one.shift > SHIFT * imaging.pixel_scale
+               and not _is_named(one.seen, imaging, imaging.galaxies)]
+    held = [one for one in bending if one.lies_in((x, y), radius)]
+    near = [one for one in neighbours if one not in held and one.reaches((x, y), radius)]
+    wings = ", its wings modelled" if standard else ""
+    told = [
+        note, *table.notes, *(() if wanted >= largest else told),
+        *(f"galaxy masked{wings}: {one}, {one.seen.why}" for one in near),
+        *(f"galaxy in the model, {one.galaxy.told}, {one.seen.why}; {one.bends}" for one in held),
+        *(f"galaxy beyond the mask, {one.place}, whose mass is not in the model: {one.bends}; "
+          f'galaxies="{one.seen.x:.2f},{one.seen.y:.2f},mass" puts it there' for one in bending if one not in held),
+        *_light_of_named(imaging, [one for one in table.objects if np.hypot(x - one.x, y - one.y) < radius]),
+    ]  # fmt: skip
+    named = (*imaging.galaxies, *(one.galaxy for one in held))
     chosen = dataclasses.replace(_without(imaging.with_mask(outside), near), galaxies=named)
-    return Chosen(functools.reduce(add_note, told, add_note(chosen, note)), table, tuple(one.seen for one in near))
+    return Chosen(functools.reduce(add_note, told, chosen), table, tuple(one.seen for one in near))
+
+
+def _light_of_named(imaging: Imaging, objects: Iterable[FieldObject]) -> Iterator[str]:
+    """Of galaxies that were named by their mass alone where some of these objects are light, a note."""
+    others = [seen for seen in objects if seen.kind != "lens"]
+    for one in imaging.galaxies:
+        if not one.light and any(_is_named(seen, imaging, (one,)) for seen in others):
+            yield (
+                f"galaxy named, {one.told}, where light is seen in the image: without a word after its place it is in "
+                "the model too, else the source may take it"
+            )
 
 
 def find_neighbours(

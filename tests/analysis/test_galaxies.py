@@ -114,10 +114,3 @@ def test_what_is_in_the_model_is_told(has):
     assert [one.has for one in alone.galaxies_in_the_model] == ["light"]
     assert alone.notes[-1].endswith("the data want no mass there")
     assert "mass.galaxy_1" not in {f"mass.{name}" for name in alone.model("parametric").mass}
-
-
-def test_a_galaxy_of_mass_alone_that_the_data_want_no_mass_of_leaves_the_model():
-    seen = observe(observed(LENS)).with_galaxies((Galaxy(0.6, 0.5, "mass", seen=True), Galaxy(0.1, 0.9, seen=True)))
-    left = seen.without_mass([1])
-    assert [(one.x, one.has) for one in left.galaxies_in_the_model] == [(0.1, "both")]
-    assert left.notes[-1] == 'galaxy at (0.60", 0.50"): the data want no mass there'

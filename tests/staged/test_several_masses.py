@@ -85,17 +85,6 @@ def test_brighter_galaxies_are_expected_to_be_heavier(imaging):
     assert 0.2**0.5 < middle / radius < 0.8**0.5
 
 
-def test_a_mass_whose_light_was_seen_but_is_not_in_the_model_is_a_sphere_of_its_share(imaging):
-    place = imaging.galaxies[0]
-
-    def mass(galaxy):
-        return with_named(flexible(imaging), dataclasses.replace(imaging, galaxies=(galaxy,))).mass["galaxy_1"]
-
-    both, seen, stated = (mass(Galaxy(place.x, place.y, *more)) for more in (("both",), ("mass", True), ("mass",)))
-    assert seen.einstein_radius.median == both.einstein_radius.median > stated.einstein_radius.median
-    assert seen.e1 == 0 == seen.e2 and stated.e1 != 0 != stated.e2
-
-
 def test_where_the_lens_is_not_seen_no_share_of_its_light_is_taken(imaging):
     dark = np.hypot(imaging.x + 0.3, imaging.y - 0.05) < 0.3
     unseen = dataclasses.replace(imaging, data=np.where(dark, 0.0, imaging.data))
