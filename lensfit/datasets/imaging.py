@@ -1,6 +1,7 @@
 """An image of a lens with its noise, PSF and mask, checked once at the door."""
 
 import hashlib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -144,7 +145,7 @@ class Imaging(Dataset):
         """The image with these galaxies named: each a `Galaxy`, or a text X,Y or X,Y,light (or mass, both), in arcsec.
 
         Raises:
-            DataError: one is none of these, or has light and lies outside of the image.
+            DataError: one is none of these, or has light and lies outside of the image or where the lens is stated.
         """
         made = replace(self, galaxies=galaxies_of(galaxies))
         for galaxy in made.galaxies:
@@ -154,6 +155,12 @@ class Imaging(Dataset):
                     f"{place('data', self.sources)}: the galaxy {galaxy} of galaxies= lies outside the image, whose x "
                     f"runs from {left:.6g} to {right:.6g} and y from {low:.6g} to {high:.6g}; correct it, or give its "
                     f"mass alone, {galaxy.x:g},{galaxy.y:g},mass"
+                )
+            apart = self.pixel_scale if self.center is None else math.dist(self.center, (galaxy.x, galaxy.y))
+            if galaxy.light and not galaxy.seen and apart < self.pixel_scale:
+                raise DataError(
+                    f"{place('data', self.sources)}: the galaxy {galaxy} of galaxies= is where center= has the lens: "
+                    "name the galaxies beside it alone"
                 )
         return made
 

@@ -345,7 +345,7 @@ READERS: dict[type, dict[str, values.Reader]] = {
         "primary_beam": values.number,
         "field": values.label,
         "noise_scale": values.number_or("auto"),
-        "galaxies": values.texts,
+        "galaxies": values.galaxies,
         "redshift_lens": values.number,
         "redshift_source": values.number,
         "cosmology": values.text,

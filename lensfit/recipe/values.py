@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lensfit.errors import ModelError
+from lensfit.datasets.galaxy import galaxies_of
+from lensfit.errors import DataError, ModelError
 from lensfit.names import SIGNS
 from lensfit.outside import visible
 
@@ -70,6 +71,16 @@ def texts(value: Any, where: str, folder: Path) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise ModelError(f"{where}: {shown(repr(value))} is no list; give [\"text\", ...]")
     return tuple(text(item, where, folder) for item in value)
+
+
+def galaxies(value: Any, where: str, folder: Path) -> tuple[str, ...]:
+    """A list of texts that name galaxies, see `lensfit.datasets.Galaxy`."""
+    made = texts(value, where, folder)
+    try:
+        galaxies_of(made)
+    except DataError as error:
+        raise ModelError(f"{where}: {error}") from None
+    return made
 
 
 def place(value: Any, where: str, folder: Path) -> tuple[float, float]:

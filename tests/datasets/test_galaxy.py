@@ -47,6 +47,12 @@ def test_what_is_none_is_told(given, told):
     assert told in str(error.value) and "galaxies=" in str(error.value)
 
 
+def test_the_lens_is_not_named_as_a_galaxy_beside_it():
+    with pytest.raises(DataError, match=r"the galaxy 0.3,0.2,both of galaxies= is where center= has the lens"):
+        image(galaxies=["0.3,0.2"], center=(0.32, 0.2))
+    assert image(galaxies=["0.3,0.2", "1,0"]).galaxies and image(galaxies=["1,0"], center=(0.3, 0.2)).galaxies
+
+
 def test_a_mass_may_lie_outside_of_the_image():
     assert image(galaxies=["5,0,mass"]).galaxies == (Galaxy(5.0, 0.0, "mass"),)
 

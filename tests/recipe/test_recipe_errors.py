@@ -40,6 +40,7 @@ WRONG = {
     "shear": ('[mass.shear]\nprofile = "Shear"\ngamma1 = 0.8\ngamma2 = 0.7\n', "and a shear is below 1"),
     "square": (edited("center_y = 0.01", "center_y = 1e200"), "center_y: beyond 1e+75, its square is no number"),
     "huge integer": (edited("center_y = 0.01", f"center_y = 1{'0' * 400}"), "is no finite number"),
+    "galaxies": ('[data]\npath = "x.fits"\ngalaxies = ["1,x"]\n', "data.galaxies: '1,x' of galaxies= is no galaxy"),
     "huge seed": (f"[fit]\nseed = {2**70}\n", "is no whole number from 0 on, below 2^63"),
     "huge setting": (f"[fit]\nsettings = {{starts = {2**70}}}\n", "is too large for a whole number"),
     "fitter": ("[fit]\nfitter = [1]\n", "fit.fitter: no fitter [1]"),
