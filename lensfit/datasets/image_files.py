@@ -35,7 +35,7 @@ WORDS = {
     "weight": {"wht", "weight", "weights", "ivm", "ivar"},
     "variance": {"var", "variance"},
     "noise": {"noise", "noisemap", "rms", "err", "error", "sigma", "std"},
-    "data": {"data", "image", "img", "sci", "drz", "drc", "i2d"},
+    "data": {"data", "image", "img", "sci", "drz", "drc", "i2d", "bgsub", "flux"},
 }
 INGREDIENTS = {"background_rms", "exposure_time"}
 """Arrays that noise is made from, none by itself a noise map."""
@@ -92,6 +92,49 @@ def find_files(folder: Path, given: Mapping[str, Path]) -> dict[str, Path]:
             f"{', '.join(files) or 'its files, none of them FITS, npz or HDF5'}; give the file as the path"
         )
     return found
+
+
+def bands_in(path: Path) -> dict[str, dict[str, Path]]:
+    """The images of several bands that are in one file, as surveys cut them out: of each role -> FILE[array] for data,
+    noise, PSF and mask, by what its arrays are called beside the words of their roles, as VIS of VIS_BGSUB, VIS_RMS and
+    VIS_PSF; data may have no such word. A role that several arrays could have is none. Empty where not two of them have
+    data, noise and PSF.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    with open_images(path) as images:
+        groups: dict[str, list[str]] = {}
+        for name in images.names:
+            groups.setdefault(_band(name), []).append(name)
+    found = {}
+    for band, names in groups.items():
+        chosen = {role: candidates(names, role)[1] for role in KINDS}
+        chosen["data"] = chosen["data"] or [name for name in names if kind_of(name) is None]
+        if re.search("[A-Za-z]", band) and len(chosen["data"]) == 1:
+            found[band] = {role: Path(f"{path}[{arrays[0]}]") for role, arrays in chosen.items() if len(arrays) == 1}
+    whole = [band for band, roles in found.items() if {"data", "noise", "psf"} <= roles.keys()]
+    return found if len(whole) > 1 else {}
+
+
+def files_of(path: Path, given: Mapping[str, Path]) -> dict[str, Path]:
+    """role -> file for the data at a path and the roles `given`; of FILE[BAND], or where the array named is the data of
+    one of several bands in the file, for its noise, PSF and mask there too.
+
+    Raises:
+        DataError: as `bands_in`.
+    """
+    file, array = Address.of(path)
+    for band, roles in ({} if array is None else bands_in(file)).items():
+        if str(array).lower() in (band.lower(), str(Address.of(roles["data"]).array).lower()):
+            return {**roles, **given}
+    return {"data": path, **given}
+
+
+def _band(name: str) -> str:
+    """What an array is called beside the words of its role."""
+    words = WORDS.get(kind_of(name) or "", set())
+    return "_".join(word for word in re.split(r"[^A-Za-z0-9]+", name) if word.lower().rstrip("0123456789") not in words)
 
 
 def _stem(name: str) -> str:

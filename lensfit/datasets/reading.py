@@ -18,7 +18,7 @@ from lensfit.datasets.cutout import Cut, Frame, Wanted, cut_out, select
 from lensfit.datasets.dataset import ARGUMENT, Dataset, checked_scale, place
 from lensfit.datasets.foreign_formats import refuse_foreign
 from lensfit.datasets.galaxy import Galaxy, galaxies_of
-from lensfit.datasets.image_files import Info, Part, Window, find_files, read_head, read_info, read_parts
+from lensfit.datasets.image_files import Info, Part, Window, files_of, find_files, read_head, read_info, read_parts
 from lensfit.datasets.imaging import Imaging
 from lensfit.datasets.interferometer import Interferometer, wide_grid
 from lensfit.datasets.noise_scale import with_noise_scale
@@ -112,7 +112,8 @@ def read_imaging(
     Args:
         path: file or folder with the data. The `info.json` of a folder may state `pixel_scale` and `origin`.
         noise, psf, mask: files that take precedence over what is found at `path`.
-            All four may name an array of a file: FILE[EXT], FILE[EXT,n] (its EXTVER), FILE[n], FILE[name].
+            All four may name an array of a file: FILE[EXT], FILE[EXT,n] (its EXTVER), FILE[n], FILE[name]; the path a
+            band of a file that has several, FILE[VIS] where VIS_SCI, VIS_RMS and VIS_PSF are in it.
         pixel_scale: arcsec per pixel; takes precedence over `info.json`, which does so over the header.
         nan: "error" refuses NaN, inf and noise of 0 in unmasked pixels, "mask" masks these pixels.
         psf_center: move the PSF so that its centroid is in its centre.
@@ -140,7 +141,7 @@ def read_imaging(
     refuse_foreign(path)
     named = {"noise": noise, "psf": psf, "mask": mask}
     given = {role: path_of(file, f"{role}=") for role, file in named.items() if file is not None}
-    files = find_files(path, given) if path.is_dir() else {"data": path, **given}
+    files = (find_files if path.is_dir() else files_of)(path, given)
     info = read_info(path) if path.is_dir() else Info()
     if mask is not None:
         info = replace(info, mask_is=None)  # it speaks of the mask beside it

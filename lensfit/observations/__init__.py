@@ -46,10 +46,10 @@ def read(section: Sections) -> Observation:
         return NamedObservations.of({name: read(one) for name, one in section.items()})
     if section.path is None:
         raise DataError("no data: give their file or folder")
+    if isinstance(several := by_name(section), Mapping):
+        return read(several)
     every = (field.name for field in dataclasses.fields(section))
     options = {name: getattr(section, name) for name in every if name not in NO_READER_S}
-    if section.more and isinstance(several := by_name(section), Mapping):
-        return read(several)
     made = [files.read(path, **options) for path in (section.path, *section.more)]
     return observe(made).asked(section)
 

@@ -1,6 +1,7 @@
 """What is used of a file: the array that is named, the plane of a cube, the part about the lens, the mask as meant."""
 
 import json
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -63,6 +64,55 @@ def test_an_extension_that_is_not_there_is_told(array, tmp_path, arrays):
     file = two_of_each(tmp_path, arrays)
     refused(f"{file}[{array}]", f"chips.fits: no image '{array}' in it; there are SCI, ERR, SCI,2, ERR,2, PSF, 6")
     refused(f"{tmp_path}/none.fits[SCI]", "none.fits.*: no such file")
+
+
+SURVEYS = {
+    "MER": ("VIS_BGSUB", "VIS_RMS", "VIS_PSF"), "FLUX": ("VIS_FLUX", "VIS_RMS", "VIS_PSF"),
+    "bare": ("VIS", "VIS_ERR", "VIS_PSF"), "role first": ("SCI_VIS", "RMS_VIS", "PSF_VIS"),
+}  # fmt: skip
+
+
+def survey_file(folder, arrays, names, bands=("VIS", "NIR_H")):
+    """Bands in one file, each twice as bright as the last one."""
+    roles = ("data", "noise", "psf")
+    made = [(name.replace("VIS", band), 2**k * arrays[role] if role == "data" else arrays[role],
+             sky_header() if role == "data" else None)
+            for k, band in enumerate(bands) for name, role in zip(names, roles, strict=True)]  # fmt: skip
+    hdus(*made).writeto(folder / "lens.fits")
+    return folder / "lens.fits"
+
+
+@pytest.mark.parametrize("names", SURVEYS.values(), ids=SURVEYS)
+def test_a_file_of_several_bands_is_an_image_in_each(names, tmp_path, arrays):
+    file = survey_file(tmp_path, arrays, names)
+    section = observations.by_name(DataSection(path=file))
+    assert {name: str(one.path) for name, one in section.items()} == {
+        "VIS": f"{file}[VIS]", "NIR_H": f"{file}[NIR_H]"
+    }
+    assert observations.by_name(DataSection(path=Path(f"{file}[NIR_H]"), more=(Path(f"{file}[vis]"),))).keys() == {
+        "NIR_H", "VIS"
+    }
+    for k, band in enumerate(("VIS", "NIR_H")):
+        for array in (band, band.lower(), names[0].replace("VIS", band)):
+            image = read_imaging(f"{file}[{array}]")
+            np.testing.assert_array_equal(image.data, 2**k * arrays["data"])
+            assert [path for _, path, _ in image.sources] == [f"{file}[{n.replace('VIS', band)}]" for n in names]
+
+
+def test_what_is_said_of_one_band_in_a_file_counts_more(tmp_path, arrays):
+    file = survey_file(tmp_path, arrays, SURVEYS["MER"])
+    write_triple(tmp_path, {**arrays, "noise": 3 * arrays["noise"]})
+    image = read_imaging(f"{file}[VIS]", noise=tmp_path / "noise_map.fits")
+    np.testing.assert_array_equal(image.noise, 3 * arrays["noise"])
+    with pytest.raises(DataError, match=r"pixel_scale=: of one image, and several are given"):
+        observations.by_name(DataSection(path=file, pixel_scale=SCALE))
+
+
+def test_a_file_of_one_band_and_one_of_two_chips_are_one_image(tmp_path, arrays):
+    alone = survey_file(tmp_path, arrays, SURVEYS["MER"], ("VIS",))
+    for file in (alone, two_of_each(tmp_path, arrays)):
+        assert observations.by_name(section := DataSection(path=file)) is section
+    np.testing.assert_array_equal(read_imaging(alone).data, arrays["data"])
 
 
 @pytest.mark.parametrize("form", ["npz", "hdf5"])
