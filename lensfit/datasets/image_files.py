@@ -35,13 +35,14 @@ WORDS = {
     "weight": {"wht", "weight", "weights", "ivm", "ivar"},
     "variance": {"var", "variance"},
     "noise": {"noise", "noisemap", "rms", "err", "error", "sigma", "std"},
-    "data": {"data", "image", "img", "sci", "drz", "drc", "i2d", "bgsub", "flux"},
+    "data": {"data", "image", "img", "sci", "drz", "drc", "i2d"},
+    "flux": {"flux", "bgsub"},
 }
 INGREDIENTS = {"background_rms", "exposure_time"}
 """Arrays that noise is made from, none by itself a noise map."""
 
 KINDS = {
-    "data": ("data",),
+    "data": ("data", "flux"),
     "noise": ("noise", "variance", "weight"),
     "psf": ("psf",),
     "mask": ("mask",),
@@ -313,7 +314,7 @@ def _part(
     return Part(
         values=values,
         sources=tuple((role, f"{images.path}[{name}]", digest) for name in found),
-        unit=images.unit(found[0]) if kind in ("data", "noise") else None,
+        unit=images.unit(found[0]) if kind in ("data", "flux", "noise") else None,
         scales=images.scales(found[0]) if role in ("data", "psf") else (),
         oversampling=oversampling_of(images.header(found[0]), where) if role == "psf" else None,
         wcs=images.wcs(found[0]) if role == "data" else None,
@@ -393,7 +394,7 @@ def _count_noise(images: Images, data: np.ndarray, digest: str, window: Window |
 
 
 def kind_of(name: str) -> str | None:
-    """'mask', 'psf', 'weight', 'variance', 'noise', 'data' or None, in this order of precedence."""
+    """'mask', 'psf', 'weight', 'variance', 'noise', 'data', 'flux' or None, in this order of precedence."""
     if name in INGREDIENTS:
         return None
     words = {word.rstrip("0123456789") or word for word in re.split(r"[^a-z0-9]+", name.lower())}
