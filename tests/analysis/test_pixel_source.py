@@ -152,7 +152,7 @@ def test_mean_number_of_images_is_that_of_the_points_of_the_source(done):
     found = done.problem.reconstruct(done.result.theta)
     grid = done.problem.likelihood.images[0].grid
     x, y = np.meshgrid(found.x, found.y)
-    bright = np.asarray(found.brightness) > 0.3 * np.max(found.brightness)  # others weigh little
+    bright = np.asarray(found.brightness) > 0.1 * np.max(found.brightness)
     field = Field(0.01, -0.02, 1.3)
     counts = [
         sum(abs(image.magnification) > FAINTEST for image in image_positions(found.model, *place, field))
