@@ -89,6 +89,7 @@ def test_fit_bands(run, tmp_path):
     assert {"overview.png", "colour.png", "colours.png", "photometry.ecsv", "recipe.toml"} <= files(tmp_path / "made")
 
 
+@pytest.mark.slow
 def test_several_galaxies(run, tmp_path):
     script, folder = command_of("several_galaxies.py")
     assert folder == "[FOLDER]"

@@ -313,11 +313,21 @@ def mirror(matrix):
 
 
 @_helper
+def copy(matrix, out):
+    """out = matrix: for a slice of one array that is set to another Numba compiles its message of shapes too, for
+    longer than most kernels take."""
+    for i in range(len(matrix)):
+        for j in range(matrix.shape[1]):
+            out[i, j] = matrix[i, j]
+
+
+@_helper
 def solve(matrix, vector, factor, s, log_det):
     """factor (its lower half), s of matrix s = vector, and log_det (1,); NaN where it is not positive definite."""
     if factor.ctypes.data != matrix.ctypes.data:
-        factor[:] = matrix
-    s[:] = vector
+        copy(matrix, factor)
+    for k in range(len(s)):
+        s[k] = vector[k]
     if not cholesky(factor):
         factor[:], s[:], log_det[0] = np.nan, np.nan, np.nan
         return
@@ -332,7 +342,7 @@ def solve(matrix, vector, factor, s, log_det):
 def inverse(factor, out):
     """out = A^-1 (N, N), whole."""
     if out.ctypes.data != factor.ctypes.data:
-        out[:] = factor
+        copy(factor, out)
     if out[0, 0] == out[0, 0]:
         invert(out)
     mirror(out)

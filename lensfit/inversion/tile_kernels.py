@@ -13,6 +13,7 @@ from lensfit.inversion.algebra_kernels import (
     as_matrix,
     as_vector,
     as_whole,
+    copy,
     gram,
     mirror,
     multiply,
@@ -66,7 +67,7 @@ def _load(y, x, seen, inverse_noise, target, columns, scale, data, light):
 def _padded(psf):
     """The PSF with zeros about it, so that the footprint of a pixel on a tile is a block of it."""
     out = np.zeros((psf.shape[0] + 2 * TILE, psf.shape[1] + 2 * TILE))
-    out[TILE : TILE + psf.shape[0], TILE : TILE + psf.shape[1]] = psf
+    copy(psf, out[TILE:, TILE:])
     return out
 
 
@@ -135,7 +136,8 @@ def _append(light, sources, active, rows, count):
     """Put the columns of light (K, 64) of a tile behind the rows of its source pixels."""
     for k in range(light.shape[0]):
         active[count + k] = sources + k
-        rows[count + k] = light[k]
+        for p in range(light.shape[1]):
+            rows[count + k, p] = light[k, p]
 
 
 @_helper

@@ -1,6 +1,7 @@
 """A fit with the source on pixels: right from the right basin, written and judged; wrong basins are told."""
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,8 +15,15 @@ from lensfit.analysis import Analysis, Mesh, Search, SourceOnPixels
 from lensfit.analysis.pixel_ascents import Begun, follow, settle
 from lensfit.analysis.pixel_model import Arcs, LightHeld, extent_of, neighbour, pixel_model, pixel_source, reach
 from lensfit.analysis.pixel_search import search
-from lensfit.analysis.satellite import Lens, _responses, companions_with_mass, with_satellite
-from lensfit.analysis.source_on_pixels import as_high, beside, describe_neighbour, describe_residuals
+from lensfit.analysis.satellite import Lens, _responses, asked_satellites, companions_with_mass, with_satellite
+from lensfit.analysis.source_on_pixels import (
+    ASKED,
+    _begun_with,
+    as_high,
+    beside,
+    describe_neighbour,
+    describe_residuals,
+)
 from lensfit.cli import main
 from lensfit.datasets import write_imaging
 from lensfit.errors import FitError, ModelError
@@ -60,12 +68,16 @@ LENS = LensModel(
 )
 
 
-@pytest.fixture(scope="module")
-def imaging():
+def observed(lens, seed):
     psf = gaussian_psf(0.1, 0.05, 11)
     instrument = Instrument(pixel_scale=0.05, psf=psf, exposure_time=500.0, gain=1.0, sky=0.1, read_noise=5.0,
                             unit="e/s")
-    return simulate_imaging(LENS, instrument, (60, 60), seed=3).circular_mask(1.4)  # as in staged/test_trust.py
+    return simulate_imaging(lens, instrument, (60, 60), seed=seed).circular_mask(1.4)  # as in staged/test_trust.py
+
+
+@pytest.fixture(scope="module")
+def imaging():
+    return observed(LENS, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +93,12 @@ def smooth(searched):
 @pytest.fixture(scope="module")
 def done(searched):
     return searched.then(SourceOnPixels(Mesh(pixels=16)), silent)
+
+
+@pytest.fixture(scope="module")
+def run(done, tmp_path_factory):
+    """The folder of the fit."""
+    return done.save(tmp_path_factory.mktemp("runs") / "pixels")
 
 
 def test_the_lens_is_found_and_trusted(done):
@@ -255,9 +273,9 @@ def test_starts_beyond_the_priors_are_left_out(searched):
     for low, high, told in ((0.7, 0.82, None), (2.0, 3.0, "these lie outside the priors of the mass")):
         sie = replace(problem.model.mass["sie"], einstein_radius=Uniform(low=low, high=high))
         model = replace(problem.model, mass=problem.model.mass | {"sie": sie})
-        on_pixels = pixel_model(model, found, pixel_source(Mesh(pixels=8), Arcs.of(problem.likelihood, found.model),
-                                                           found.model))  # fmt: skip
-        posed = Problem(on_pixels, PixelImagingLikelihood.of(searched.observation.imaging))
+        source = pixel_source(Mesh(pixels=16).coarser(), Arcs.of(problem.likelihood, found.model), found.model)
+        coarse = PixelImagingLikelihood.of(searched.observation.imaging).coarser()  # programs of the fit itself
+        posed = LightHeld.of(Problem(pixel_model(model, found, source), coarse)).bare
         if told is None:
             reached = search(posed, found, lambda mass: (0.08, 0.05, 0.4), "source.pixels")
             assert np.isfinite(reached.end.log_posterior)
@@ -275,18 +293,17 @@ def test_the_source_goes_onto_another_mesh_from_the_same_fit(done, searched):
         done.then(lensfit.analysis.Companions(), silent)
 
 
-def test_results_and_report(done, tmp_path):
-    done.save(tmp_path)
-    document = json.loads((tmp_path / "result.json").read_text())
+def test_results_and_report(done, run):
+    document = json.loads((run / "result.json").read_text())
     assert document["parameters"]["source.pixels.strength"]["value"] == pytest.approx(
         done.result["source.pixels.strength"]
     )
-    with fits.open(tmp_path / "source.fits") as planes:
+    with fits.open(run / "source.fits") as planes:
         assert [plane.name for plane in planes[1:]] == ["SOURCE", "DEVIATION", "COEFFICIENT"]
         assert planes["SOURCE"].data.shape == (16, 16) and np.all(planes["DEVIATION"].data >= 0)
-    assert (tmp_path / "magnification.png").is_file()
-    assert "deviation of the reconstructed" in (tmp_path / "report.html").read_text()
-    loaded = lensfit.load(tmp_path)
+    assert (run / "magnification.png").is_file()
+    assert "deviation of the reconstructed" in (run / "report.html").read_text()
+    loaded = lensfit.load(run)
     np.testing.assert_equal(quantities(loaded), quantities(done))
     assert loaded.fit == dataclasses.replace(done.fit, standard=None)
     assert loaded.einstein_radius.spread > 0
@@ -329,11 +346,11 @@ def test_a_mesh_and_its_neighbours_of_any_regularisation(kind, imaging, smooth):
         assert reached.solution.chi2 < 1.3 * found.solution.chi2
 
 
-def test_maps_show_the_source_that_was_reconstructed(done, imaging, tmp_path):
+def test_maps_show_the_source_that_was_reconstructed(done, imaging, run):
     found = done.problem.reconstruct(done.result.theta)
     mesh = {"shape": len(found.x), "pixel_scale": float(found.x[1] - found.x[0]),
             "center": (float(found.x.mean()), float(found.y.mean()))}  # fmt: skip
-    for maps in (done.maps(source=mesh), lensfit.load(done.save(tmp_path)).maps(source=mesh)):
+    for maps in (done.maps(source=mesh), lensfit.load(run).maps(source=mesh)):
         (name,) = maps.source
         np.testing.assert_allclose(maps.source[name], found.brightness, atol=1e-9 * float(found.brightness.max()))
         assert maps.convergence.shape == imaging.shape
@@ -421,19 +438,30 @@ def test_a_masked_companion_near_the_lens_may_have_mass(done):
     assert float(found.mass.center_x.sigma) == pytest.approx(0.02 * RADIUS, rel=0.05)
 
 
-def test_a_satellite_is_found_by_its_mass(imaging):
-    satellite = DPIE(center_x=0.75, center_y=0.45, e1=0.0, e2=0.0, einstein_radius=0.06, core_radius=0.025,
-                     cut_radius=100.0)  # fmt: skip
-    lens = replace(LENS, mass={**LENS.mass, "satellite": satellite})
-    instrument = Instrument(pixel_scale=0.05, psf=np.asarray(imaging.psf), exposure_time=500.0, gain=1.0, sky=0.1,
-                            read_noise=5.0, unit="e/s")  # fmt: skip
-    data = simulate_imaging(lens, instrument, (60, 60), seed=4).circular_mask(1.4)
+SATELLITE = DPIE(center_x=0.75, center_y=0.45, e1=0.0, e2=0.0, einstein_radius=0.06, core_radius=0.025,
+                 cut_radius=100.0)  # fmt: skip
+DISTURBED = replace(LENS, mass={**LENS.mass, "satellite": SATELLITE})
+
+
+def test_a_satellite_is_asked_for_where_it_is_and_tried_there(done):
+    """Beside the mass that was found without one."""
+    held = LightHeld.of(Problem(done.problem.model, PixelImagingLikelihood.of(observed(DISTURBED, seed=4))))
+    end = ascend(held.bare.space, held.bare.likelihood, np.asarray(held.bare.to_z(done.result.theta)))
+    best, *_ = asked_satellites(Lens.of(held.bare, end.z), held.bare.space, held.bare.likelihood, end.z)
+    tried = SimpleNamespace(problem=held.whole, theta=held.whole.to_theta(end.z), followed=SimpleNamespace(end=end))
+    begun = _begun_with(tried, best)
+    assert min(best.promise, begun.end.log_posterior - end.log_posterior) > ASKED
+    np.testing.assert_allclose(begun.place, (SATELLITE.center_x, SATELLITE.center_y), atol=0.15)
+
+
+@pytest.mark.slow
+def test_a_satellite_is_found_by_its_mass():
     steps = Search(), SourceOnPixels(Mesh(pixels=16))
-    result = Analysis.begin(data, parametric, seed=1).along(steps, silent).result
+    result = Analysis.begin(observed(DISTURBED, seed=4), parametric, seed=1).along(steps, silent).result
     assert "no satellite" in [v.name for v in result.variants]
     for name in ("center_x", "center_y", "einstein_radius"):
         found, error = result[f"mass.satellite.{name}"], result.errors[result.index(f"mass.satellite.{name}")]
-        assert abs(found - float(getattr(satellite, name))) < 4 * error < 0.5
+        assert abs(found - float(getattr(SATELLITE, name))) < 4 * error < 0.5
     field = Field(0.0, 0.0, 1.5)
     radius = einstein_radius_of(result.model.only(), field)
-    assert radius == pytest.approx(einstein_radius_of(lens.only(), field), rel=0.01)
+    assert radius == pytest.approx(einstein_radius_of(DISTURBED.only(), field), rel=0.01)

@@ -345,9 +345,10 @@ def test_all_files_appear_or_none(lens, tmp_path, monkeypatch):
     assert list((tmp_path / "run").iterdir()) == []
     (tmp_path / "run" / "source.fits").write_text("of an earlier run")
     enlist(tmp_path / "run", "source.fits")
-    (tmp_path / "run" / "mine.txt").write_text("mine")
+    for mine in ("mine.txt", "mine.png"):
+        (tmp_path / "run" / mine).write_text("mine")
     lens.done.save(tmp_path / "run")
-    assert {path.name for path in (tmp_path / "run").iterdir()} == {*IMAGE_FILES, "mine.txt"}
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {*IMAGE_FILES, "mine.txt", "mine.png"}
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """Several data of one lens with a name each: an image beside visibilities on the road."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 from documents import quantities, same
@@ -103,10 +101,6 @@ def test_files_of_all_of_them(done, tmp_path):
     np.testing.assert_equal(quantities(loaded), quantities(done))
     assert loaded.result.model.keys() == {"F150W", "alma"}
     assert loaded.summary() == done.summary()
-    (tmp_path / "mine.png").write_text("mine")
-    other = dataclasses.replace(done, parametric=None)
-    other.save(tmp_path)
-    assert (tmp_path / "mine.png").is_file()
 
 
 def test_models_must_be_given_and_fit(data, models):
