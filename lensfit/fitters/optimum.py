@@ -37,11 +37,14 @@ MEMORY = 20
 SMALL_GAIN = 0.01
 """Gain in ln posterior over PATIENCE steps that is none."""
 PATIENCE = 5
-NEAR, SMALL = 0.3, 0.005
+NEAR, SMALL = 0.3, 0.05
 """Gain in ln posterior of a damped Newton step that ends an ascent, and what one with the exact curvature may promise
-where it has arrived."""
-ROUNDS, FINISHING, FEW_HALVINGS = 5, 12, 8
-"""How often the exact curvature is looked at, steps with each, and how often each is halved, at most."""
+where it has arrived: a third of a standard deviation, an eighth of what errors on pixels are."""
+ROUNDS, FINISHING = 3, 80
+"""How often the exact curvature is taken, and quasi-Newton steps between, at most."""
+FIRST_RADIUS, SHORTEST, LEAST_BEND = 1.0, 0.003, 0.1
+"""Length of the first of these at most [standard deviations by Gauss and Newton], below which they end, and the share
+of the curvature that is left along a step at least."""
 FIRST_DAMPING, LONGEST = 0.1, 1.0
 """Damping of its first step, and the longest step of one number [widths of its prior]."""
 LOOK_AGAIN = 0.5
@@ -177,7 +180,7 @@ def ascend(
     Raises:
         FitError: ln posterior is not finite at z, or it or its slope is NaN on the way.
     """
-    here = _at(space, likelihood, z)
+    here = _at(space, likelihood, z, True)
     if not np.isfinite(here.log_posterior):
         raise FitError("ln L or the prior is not finite at the start; start from elsewhere")
     evaluations, damping, gains = 1, FIRST_DAMPING, [np.inf]
@@ -191,7 +194,7 @@ def ascend(
         values, along = np.maximum(values, 1.0), vectors.T @ here.slope
         for _ in range(HALVINGS):
             step = vectors @ (along / (values * (1 + damping)))
-            there = _at(space, likelihood, here.z + step * min(1.0, LONGEST / np.max(np.abs(step))))
+            there = _at(space, likelihood, here.z + step * min(1.0, LONGEST / np.max(np.abs(step))), True)
             evaluations += 1
             if there.log_posterior > here.log_posterior:
                 break
@@ -209,46 +212,78 @@ def ascend(
 
 
 def finish(space: Space, likelihood: Evidence, end: Climb) -> tuple[Climb, Bend]:
-    """The end of an ascent taken to the optimum by steps with the exact curvature; and that curvature, with the slope
-    where it ends. It has arrived where one more step promises less than SMALL and the density falls all around."""
-    z, value, slope, evaluations, arrived = end.z, end.log_posterior, np.zeros(len(end.z)), end.evaluations, False
+    """The end of an ascent taken to the optimum, and the exact curvature with the slope there.
+
+    Quasi-Newton steps begin with the curvature of Gauss and Newton, which leaves out what the determinants of an
+    evidence bend; the exact one is taken where they end. It has arrived where one more step by that promises less than
+    SMALL and the density falls all around; else the steps go on with it, off a saddle by its lowest direction.
+    """
+    here = _at(space, likelihood, end.z, True)
+    curvature = approximate_curvature(space, likelihood, here)
+    evaluations, found = end.evaluations + 1, None
     for _ in range(ROUNDS):
-        found = bend(space, likelihood, z)
-        slope, evaluations = -found.slope, evaluations + found.evaluations
-        values, vectors = np.linalg.eigh(found.curvature)
-        inverse = vectors / np.maximum(np.abs(values), 1.0) @ vectors.T  # also downhill where it bends the wrong way
-        for _ in range(FINISHING):
-            there, tried = _higher(space, likelihood, z, value, slope, inverse @ slope)
+        if found is not None:
+            values, vectors = np.linalg.eigh(found.curvature)
+            curvature = (vectors * np.maximum(np.abs(values), 1.0)) @ vectors.T
+            here, tried = _along(space, likelihood, here, vectors[:, 0] / np.sqrt(max(abs(values[0]), 1.0)))
             evaluations += tried
-            if there is None:
-                break
-            z, value, slope = there.z, there.log_posterior, np.asarray(there.slope)
-        arrived = 0.5 * float(slope @ inverse @ slope) < SMALL and bool(values[0] > 0)
+        here, tried = _by_steps(space, likelihood, here, curvature)
+        found = bend(space, likelihood, here.z)
+        evaluations += tried + found.evaluations
+        values, vectors = np.linalg.eigh(found.curvature)
+        along = vectors.T @ found.slope
+        arrived = bool(values[0] > 0) and 0.5 * float(np.sum(along**2 / np.maximum(values, 1.0))) < SMALL
         if arrived:
             break
-    return Climb(z, value, evaluations, arrived), dataclasses.replace(found, slope=-slope)
+    return Climb(here.z, float(here.log_posterior), evaluations, arrived), found
 
 
-def _higher(
-    space: Space, likelihood: Any, z: np.ndarray, value: float, slope: np.ndarray, step: np.ndarray
-) -> tuple[Height | None, int]:
-    """The first of the halved steps from z (n,) that lies higher, None where none does or the step promises next to
-    nothing; and how many were tried."""
-    if 0.5 * float(slope @ step) < 0.1 * SMALL:
-        return None, 0
-    for halvings in range(FEW_HALVINGS):
-        there = _at(space, likelihood, z + 0.5**halvings * step)
-        if there.log_posterior > value:
-            return there, halvings + 1
-    return None, FEW_HALVINGS
+def _by_steps(space: Space, likelihood: Any, here: Height, curvature: np.ndarray) -> tuple[Height, int]:
+    """The end of quasi-Newton steps that begin with a curvature (n, n), and how many were tried. The slope at the end
+    of each corrects it (Broyden, Fletcher, Goldfarb, Shanno), also where it is not taken because that is lower."""
+    metric, radius = curvature, FIRST_RADIUS
+    for tried in range(FINISHING):
+        values, vectors = np.linalg.eigh(curvature)
+        step = vectors @ (vectors.T @ here.slope / np.maximum(values, 1.0))
+        if 0.5 * float(here.slope @ step) < 0.1 * SMALL or radius < SHORTEST:
+            return here, tried
+        length = float(np.sqrt(step @ metric @ step))
+        step = step * min(1.0, radius / length, LONGEST / float(np.max(np.abs(step))))
+        length = float(np.sqrt(step @ metric @ step))
+        there = _at(space, likelihood, here.z + step)
+        if np.isfinite(there.log_posterior):
+            curvature = _corrected(curvature, step, here.slope - there.slope)
+        if there.log_posterior > here.log_posterior:
+            here, radius = there, max(radius, 2 * length)
+        else:
+            radius = 0.25 * length
+    return here, FINISHING
 
 
-def _at(space: Space, likelihood: Any, z: np.ndarray) -> Height:
-    """ln posterior at z (n,) and its derivatives; -inf without slope where it is impossible or out of the prior.
+def _corrected(curvature: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """The curvature (n, n) by which the slope of -ln posterior changes so along a step (n,), where it keeps positive:
+    see Nocedal & Wright 2006, procedure 18.2."""
+    along = curvature @ step
+    before, now = float(step @ along), float(step @ change)
+    if now < LEAST_BEND * before:
+        share = (1 - LEAST_BEND) * before / (before - now)
+        change = share * change + (1 - share) * along
+        now = LEAST_BEND * before
+    return curvature - np.outer(along, along) / before + np.outer(change, change) / now
+
+
+def _along(space: Space, likelihood: Any, here: Height, step: np.ndarray) -> tuple[Height, int]:
+    """The highest of a point and the ends of a step (n,) from there, either way; and how many were tried."""
+    ends = [_at(space, likelihood, here.z + way) for way in (step, -step)]
+    return max(here, *ends, key=lambda one: float(one.log_posterior)), len(ends)
+
+
+def _at(space: Space, likelihood: Any, z: np.ndarray, bending: bool = False) -> Height:
+    """See `height`, at z (n,); -inf without slope where it is impossible or out of the prior.
 
     Raises FitError where the prior has draws and ln L or its slope is NaN.
     """
-    found = height(space, likelihood, jnp.asarray(z))
+    found = height(space, likelihood, jnp.asarray(z), bending)
     value = found.log_posterior
     if np.isfinite(value) and np.all(np.isfinite(found.slope)):
         return replace(found, log_posterior=float(value), slope=np.asarray(found.slope))
