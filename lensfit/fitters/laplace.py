@@ -227,13 +227,12 @@ def integrated(space: Space, likelihood: Any, theta: jax.Array) -> Integrated:
 
 @pytree
 class Height:
-    """The values at z (n,), ln posterior there, its slope (n,), and how -ln posterior bends (n, n) as Gauss and Newton
-    have it; see `height`."""
+    """The values at z (n,), ln posterior there, its slope (n,), and of an evidence the solution that they are of."""
 
     values: Values
     log_posterior: Any
     slope: Any
-    curvature: Any
+    found: Any
 
     @property
     def z(self) -> np.ndarray:
@@ -242,22 +241,15 @@ class Height:
 
 
 @compiled
-def height(space: Space, likelihood: Any, z: jax.Array, bending: Any = False) -> Height:
-    """At z (n,); the curvature is that of an evidence (n, n) where no parameter but those of lensed light moves
-    anything, else empty; it costs two fifths more and is NaN where `bending` does not ask for it.
-
-    How the lensed source moves with a parameter, its coefficients held, is an image; of its square that part counts
-    which coefficients and amplitudes cannot make up for. What holds the source moves no light: its rows are of the
-    prior alone.
-    """
-    none = jnp.zeros((0, 0))
+def height(space: Space, likelihood: Any, z: jax.Array) -> Height:
+    """At z (n,)."""
     if not isinstance(likelihood, Evidence):
 
         def density(z: jax.Array) -> tuple[jax.Array, Values]:
             return log_posterior(space, likelihood, z), replace(_values(space, likelihood, space.to_theta(z)), z=z)
 
         (value, values), slope = jax.value_and_grad(density, has_aux=True)(z)
-        return Height(values=values, log_posterior=value, slope=slope, curvature=none)
+        return Height(values=values, log_posterior=value, slope=slope, found=None)
 
     def evidence(z: jax.Array) -> tuple[jax.Array, Any]:
         found = likelihood.solution(space.build(space.to_theta(z)))
@@ -266,15 +258,18 @@ def height(space: Space, likelihood: Any, z: jax.Array, bending: Any = False) ->
     (value, found), slope = jax.value_and_grad(evidence, has_aux=True)(z)
     first = likelihood.coefficients(space.build(space.to_theta(z)))
     values = Values(z=z, amplitudes=found.s[first:], log_likelihood=found.log_evidence, chi2=found.chi2)
-    if _moves_lensed_light_alone(space):
-        none = jnp.full((len(z), len(z)), jnp.nan)
-        bends = jax.lax.cond(bending, lambda: _bending(space, likelihood, z, found), lambda: none)
-        return Height(values=values, log_posterior=value, slope=slope, curvature=bends)
-    return Height(values=values, log_posterior=value, slope=slope, curvature=none)
+    return Height(values=values, log_posterior=value, slope=slope, found=found)
 
 
-def _bending(space: Space, likelihood: Any, z: jax.Array, found: Any) -> jax.Array:
-    """The curvature (n, n) of `height`, from the solution at z (n,)."""
+@compiled
+def bending(space: Space, likelihood: Any, z: jax.Array, found: Any) -> jax.Array:
+    """How -ln posterior of an evidence bends (n, n) as Gauss and Newton have it, from the solution at z (n,), where no
+    parameter but those of lensed light moves anything.
+
+    How the lensed source moves with a parameter, its coefficients held, is an image; of its square that part counts
+    which coefficients and amplitudes cannot make up for. What holds the source moves no light: its rows are of the
+    prior alone.
+    """
     model = space.build(space.to_theta(z))
     size = likelihood.coefficients(model)
 
@@ -323,7 +318,7 @@ def bend(space: Space, likelihood: Any, z: np.ndarray) -> Bend:
     differences over FIRST_STEP.
     """
     if isinstance(likelihood, Evidence) and _moves_lensed_light_alone(space):
-        here = height(space, likelihood, jnp.asarray(z), True)
+        here = height(space, likelihood, jnp.asarray(z))
         whitening = whitening_of(approximate_curvature(space, likelihood, here))
         evaluations = 1 + len(_holding(space))
     else:
@@ -343,7 +338,7 @@ def approximate_curvature(
     """
     if not _moves_lensed_light_alone(space):
         return _differences(space, likelihood, here.z, FIRST_STEP * np.eye(space.ndim)).curvature
-    curvature = np.array(here.curvature)
+    curvature = np.array(bending(space, likelihood, jnp.asarray(here.z), here.found))
     for k in _holding(space):
         if known is None:
             step = STEP_HELD * (np.arange(space.ndim) == k)
@@ -352,6 +347,13 @@ def approximate_curvature(
         else:
             curvature[k], curvature[:, k] = known[k], known[:, k]
     return curvature
+
+
+def answering(curvature: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """A curvature (n, n) each row of which says by how much the slope of -ln posterior changed along a step (n,), moved
+    for that where the diagonal is large: a row so learns from each step of an ascent. It is not symmetric."""
+    weights = np.maximum(np.diag(curvature), 1.0) * step
+    return curvature + np.outer(change - curvature @ step, weights) / float(weights @ step)
 
 
 def _moves_lensed_light_alone(space: Space) -> bool:

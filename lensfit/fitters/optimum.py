@@ -47,9 +47,6 @@ FIRST_RADIUS, SHORTEST, LEAST_BEND = 1.0, 0.003, 0.1
 of the curvature that is left along a step at least."""
 FIRST_DAMPING, LONGEST = 0.1, 1.0
 """Damping of its first step, and the longest step of one number [widths of its prior]."""
-LOOK_AGAIN = 0.5
-"""Move [widths of a prior] of any number from which on it is looked again at how what holds the source bends ln
-posterior."""
 TRIES = 3
 """How often the climb begins once more."""
 
@@ -180,21 +177,19 @@ def ascend(
     Raises:
         FitError: ln posterior is not finite at z, or it or its slope is NaN on the way.
     """
-    here = _at(space, likelihood, z, True)
+    here = _at(space, likelihood, z)
     if not np.isfinite(here.log_posterior):
         raise FitError("ln L or the prior is not finite at the start; start from elsewhere")
     evaluations, damping, gains = 1, FIRST_DAMPING, [np.inf]
-    known, looked_at, fresh = None, z, False
+    known, fresh = None, False
     while len(gains) <= most and not (fresh and gains[-1] <= NEAR):
-        fresh = known is None or gains[-1] <= NEAR or float(np.max(np.abs(here.z - looked_at))) > LOOK_AGAIN
+        fresh = known is None or gains[-1] <= NEAR
         curvature = approximate_curvature(space, likelihood, here, None if fresh else known)
-        if fresh:
-            known, looked_at = curvature, here.z
         values, vectors = np.linalg.eigh(curvature)
         values, along = np.maximum(values, 1.0), vectors.T @ here.slope
         for _ in range(HALVINGS):
             step = vectors @ (along / (values * (1 + damping)))
-            there = _at(space, likelihood, here.z + step * min(1.0, LONGEST / np.max(np.abs(step))), True)
+            there = _at(space, likelihood, here.z + step * min(1.0, LONGEST / np.max(np.abs(step))))
             evaluations += 1
             if there.log_posterior > here.log_posterior:
                 break
@@ -206,6 +201,7 @@ def ascend(
             damping = FIRST_DAMPING
             continue
         gains.append(there.log_posterior - here.log_posterior)
+        known = answering(curvature, there.z - here.z, here.slope - there.slope)
         here, damping = there, 0.2 * damping
         told(here.log_posterior, evaluations)
     return Climb(here.z, here.log_posterior, evaluations, fresh and gains[-1] <= NEAR)
@@ -218,7 +214,7 @@ def finish(space: Space, likelihood: Evidence, end: Climb) -> tuple[Climb, Bend]
     evidence bend; the exact one is taken where they end. It has arrived where one more step by that promises less than
     SMALL and the density falls all around; else the steps go on with it, off a saddle by its lowest direction.
     """
-    here = _at(space, likelihood, end.z, True)
+    here = _at(space, likelihood, end.z)
     curvature = approximate_curvature(space, likelihood, here)
     evaluations, found = end.evaluations + 1, None
     for _ in range(ROUNDS):
@@ -278,12 +274,12 @@ def _along(space: Space, likelihood: Any, here: Height, step: np.ndarray) -> tup
     return max(here, *ends, key=lambda one: float(one.log_posterior)), len(ends)
 
 
-def _at(space: Space, likelihood: Any, z: np.ndarray, bending: bool = False) -> Height:
-    """See `height`, at z (n,); -inf without slope where it is impossible or out of the prior.
+def _at(space: Space, likelihood: Any, z: np.ndarray) -> Height:
+    """ln posterior at z (n,) and its derivatives; -inf without slope where it is impossible or out of the prior.
 
     Raises FitError where the prior has draws and ln L or its slope is NaN.
     """
-    found = height(space, likelihood, jnp.asarray(z), bending)
+    found = height(space, likelihood, jnp.asarray(z))
     value = found.log_posterior
     if np.isfinite(value) and np.all(np.isfinite(found.slope)):
         return replace(found, log_posterior=float(value), slope=np.asarray(found.slope))
