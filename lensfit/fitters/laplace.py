@@ -317,14 +317,14 @@ def bend(space: Space, likelihood: Any, z: np.ndarray) -> Bend:
     The first look that says how far that is, is the curvature of an evidence as Gauss and Newton have it, else one from
     differences over FIRST_STEP.
     """
+    here = height(space, likelihood, jnp.asarray(z))
     if isinstance(likelihood, Evidence) and _moves_lensed_light_alone(space):
-        here = height(space, likelihood, jnp.asarray(z))
         whitening = whitening_of(approximate_curvature(space, likelihood, here))
         evaluations = 1 + len(_holding(space))
     else:
-        near = _differences(space, likelihood, z, FIRST_STEP * np.eye(len(z)))
-        whitening, evaluations = near.whitening(), near.evaluations
-    there = _differences(space, likelihood, z, STEP * whitening)
+        near = _differences(space, likelihood, here, FIRST_STEP * np.eye(len(z)))
+        whitening, evaluations = near.whitening(), 1 + near.evaluations
+    there = _differences(space, likelihood, here, STEP * whitening)
     return dataclasses.replace(there, evaluations=there.evaluations + evaluations)
 
 
@@ -337,7 +337,7 @@ def approximate_curvature(
     is `known` (n, n) of it; and so they do of all where lens light has parameters of its own.
     """
     if not _moves_lensed_light_alone(space):
-        return _differences(space, likelihood, here.z, FIRST_STEP * np.eye(space.ndim)).curvature
+        return _differences(space, likelihood, here, FIRST_STEP * np.eye(space.ndim)).curvature
     curvature = np.array(bending(space, likelihood, jnp.asarray(here.z), here.found))
     for k in _holding(space):
         if known is None:
@@ -366,21 +366,20 @@ def _holding(space: Space) -> list[int]:
     return [k for k, p in enumerate(space.parameters) if p.role == "regularisation"]
 
 
-def _differences(space: Space, likelihood: Any, z: np.ndarray, steps: np.ndarray) -> Bend:
-    """From differences over the columns of steps (n, n)."""
+def _differences(space: Space, likelihood: Any, here: Height, steps: np.ndarray) -> Bend:
+    """From differences over the columns of steps (n, n) about a height."""
     slopes, amplitudes = [], []
     for step in steps.T:
-        ahead, behind = (height(space, likelihood, jnp.asarray(z + way)) for way in (step, -step))
+        ahead, behind = (height(space, likelihood, jnp.asarray(here.z + way)) for way in (step, -step))
         slopes.append(np.asarray(ahead.slope - behind.slope) / 2)
         amplitudes.append(np.asarray(ahead.values.amplitudes - behind.values.amplitudes) / 2)
-    slope = height(space, likelihood, jnp.asarray(z)).slope
     back = np.linalg.inv(steps)
     curvature = -back.T @ np.array(slopes)
     if not np.all(np.isfinite(curvature)):
         raise FitError("the curvature is not finite: ln L has no finite slope beside the optimum")
     return Bend(
-        slope=-np.asarray(slope),
+        slope=-np.asarray(here.slope),
         curvature=0.5 * (curvature + curvature.T),
         amplitude_slopes=np.array(amplitudes).T @ back,
-        evaluations=2 * len(z) + 1,
+        evaluations=2 * len(steps),
     )

@@ -14,6 +14,7 @@ from lensfit.fitters.laplace import (
     Bend,
     Height,
     NormalEquations,
+    answering,
     approximate_curvature,
     bend,
     height,
