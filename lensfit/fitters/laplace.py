@@ -349,13 +349,6 @@ def approximate_curvature(
     return curvature
 
 
-def answering(curvature: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.ndarray:
-    """A curvature (n, n) each row of which says by how much the slope of -ln posterior changed along a step (n,), moved
-    for that where the diagonal is large: a row so learns from each step of an ascent. It is not symmetric."""
-    weights = np.maximum(np.diag(curvature), 1.0) * step
-    return curvature + np.outer(change - curvature @ step, weights) / float(weights @ step)
-
-
 def _moves_lensed_light_alone(space: Space) -> bool:
     """Whether no parameter is one of lens light or sky."""
     return all(p.group in ("mass", "source") for p in space.parameters)

@@ -14,7 +14,6 @@ from lensfit.fitters.laplace import (
     Bend,
     Height,
     NormalEquations,
-    answering,
     approximate_curvature,
     bend,
     height,
@@ -48,6 +47,9 @@ FIRST_RADIUS, SHORTEST, LEAST_BEND = 1.0, 0.003, 0.1
 of the curvature that is left along a step at least."""
 FIRST_DAMPING, LONGEST = 0.1, 1.0
 """Damping of its first step, and the longest step of one number [widths of its prior]."""
+LOOK_AGAIN = 0.5
+"""Move [widths of a prior] of any number from which on it is looked again at how what holds the source bends ln
+posterior."""
 TRIES = 3
 """How often the climb begins once more."""
 
@@ -182,10 +184,12 @@ def ascend(
     if not np.isfinite(here.log_posterior):
         raise FitError("ln L or the prior is not finite at the start; start from elsewhere")
     evaluations, damping, gains = 1, FIRST_DAMPING, [np.inf]
-    known, fresh = None, False
+    known, looked_at, fresh = None, z, False
     while len(gains) <= most and not (fresh and gains[-1] <= NEAR):
-        fresh = known is None or gains[-1] <= NEAR
+        fresh = known is None or gains[-1] <= NEAR or float(np.max(np.abs(here.z - looked_at))) > LOOK_AGAIN
         curvature = approximate_curvature(space, likelihood, here, None if fresh else known)
+        if fresh:
+            known, looked_at = curvature, here.z
         values, vectors = np.linalg.eigh(curvature)
         values, along = np.maximum(values, 1.0), vectors.T @ here.slope
         for _ in range(HALVINGS):
@@ -202,7 +206,6 @@ def ascend(
             damping = FIRST_DAMPING
             continue
         gains.append(there.log_posterior - here.log_posterior)
-        known = answering(curvature, there.z - here.z, here.slope - there.slope)
         here, damping = there, 0.2 * damping
         told(here.log_posterior, evaluations)
     return Climb(here.z, here.log_posterior, evaluations, fresh and gains[-1] <= NEAR)
