@@ -37,9 +37,9 @@ MEMORY = 20
 SMALL_GAIN = 0.01
 """Gain in ln posterior over PATIENCE steps that is none."""
 PATIENCE = 5
-NEAR, SMALL = 0.3, 0.05
-"""Gain in ln posterior of a damped Newton step that ends an ascent, and what one with the exact curvature may promise
-where it has arrived: a third of a standard deviation, an eighth of what errors on pixels are."""
+FAST, NEAR, SMALL = 10.0, 0.2, 0.05
+"""Gain in ln posterior of a damped Newton step from which on another one follows; what a quasi-Newton step promises
+where an ascent ends, and one with the exact curvature where the optimum is reached: a third of a standard deviation."""
 ROUNDS, FINISHING = 3, 80
 """How often the exact curvature is taken, and quasi-Newton steps between, at most."""
 FIRST_RADIUS, SHORTEST, LEAST_BEND = 1.0, 0.003, 0.1
@@ -160,21 +160,24 @@ def height_of(at: NormalEquations) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Climb:
-    """Where a climb ended: z (n,), ln posterior there, what it took, and whether the last steps gained nothing."""
+    """Where a climb ended: z (n,), ln posterior there, what it took, whether the last steps gained nothing, and about
+    the curvature (n, n) there, where it is known."""
 
     z: np.ndarray
     log_posterior: float
     evaluations: int
     arrived: bool
+    curvature: np.ndarray | None = None
 
 
 def ascend(
     space: Space, likelihood: Evidence, z: np.ndarray, most: int = STEPS, told: Told = lambda *_: None
 ) -> Climb:
-    """From z (n,) towards the nearest maximum of the ln posterior of an evidence, by damped Newton steps: the slope is
-    exact, the curvature that of Gauss and Newton.
+    """From z (n,) towards the nearest maximum of the ln posterior of an evidence: by damped Newton steps while these
+    gain much, the slope exact, the curvature that of Gauss and Newton, at most so many; then by quasi-Newton steps, of
+    which two are tried for each that is left.
 
-    It ends where steps gain little; `finish` goes on from there with the exact curvature.
+    It has arrived where one more step promises little; `finish` goes on from there with the exact curvature.
     told(ln posterior, evaluations) is called at each step; evaluations count values with their slope.
 
     Raises:
@@ -183,81 +186,105 @@ def ascend(
     here = _at(space, likelihood, z)
     if not np.isfinite(here.log_posterior):
         raise FitError("ln L or the prior is not finite at the start; start from elsewhere")
-    evaluations, damping, gains = 1, FIRST_DAMPING, [np.inf]
-    known, looked_at, fresh = None, z, False
-    while len(gains) <= most and not (fresh and gains[-1] <= NEAR):
-        fresh = known is None or gains[-1] <= NEAR or float(np.max(np.abs(here.z - looked_at))) > LOOK_AGAIN
+    evaluations, damping, steps, gain = 1, FIRST_DAMPING, 0, np.inf
+    curvature, known, looked_at = np.eye(len(z)), None, z
+    while steps < most:
+        fresh = known is None or float(np.max(np.abs(here.z - looked_at))) > LOOK_AGAIN
         curvature = approximate_curvature(space, likelihood, here, None if fresh else known)
         if fresh:
             known, looked_at = curvature, here.z
-        values, vectors = np.linalg.eigh(curvature)
-        values, along = np.maximum(values, 1.0), vectors.T @ here.slope
-        for _ in range(HALVINGS):
-            step = vectors @ (along / (values * (1 + damping)))
-            there = _at(space, likelihood, here.z + step * min(1.0, LONGEST / np.max(np.abs(step))))
-            evaluations += 1
-            if there.log_posterior > here.log_posterior:
-                break
-            damping = max(4 * damping, 0.1)
-        else:
-            if fresh:
-                return Climb(here.z, here.log_posterior, evaluations, False)
-            gains.append(0.0)
-            damping = FIRST_DAMPING
-            continue
-        gains.append(there.log_posterior - here.log_posterior)
-        here, damping = there, 0.2 * damping
+        there, damping, tried = _damped(space, likelihood, here, curvature, damping) if gain > FAST else (None, 0.0, 0)
+        evaluations += tried
+        if there is None:
+            break
+        gain = there.log_posterior - here.log_posterior
+        here, steps = there, steps + 1
         told(here.log_posterior, evaluations)
-    return Climb(here.z, here.log_posterior, evaluations, fresh and gains[-1] <= NEAR)
+    more = 2 * (most - steps)
+    path = _by_steps(space, likelihood, here, curvature, NEAR, more, lambda top, tried: told(top, evaluations + tried))
+    return Climb(path.here.z, path.here.log_posterior, evaluations + path.tried, path.promise < NEAR, path.curvature)
+
+
+def _damped(
+    space: Space, likelihood: Any, here: Height, curvature: np.ndarray, damping: float
+) -> tuple[Height | None, float, int]:
+    """The first end of steps with more and more damping that lies higher, None where none does; the damping of the next
+    step, and how many were tried."""
+    values, vectors = np.linalg.eigh(curvature)
+    values, along = np.maximum(values, 1.0), vectors.T @ here.slope
+    for tried in range(HALVINGS):
+        step = vectors @ (along / (values * (1 + damping)))
+        there = _at(space, likelihood, here.z + step * min(1.0, LONGEST / np.max(np.abs(step))))
+        if there.log_posterior > here.log_posterior:
+            return there, 0.2 * damping, tried + 1
+        damping = max(4 * damping, 0.1)
+    return None, damping, HALVINGS
 
 
 def finish(space: Space, likelihood: Evidence, end: Climb) -> tuple[Climb, Bend]:
     """The end of an ascent taken to the optimum, and the exact curvature with the slope there.
 
-    Quasi-Newton steps begin with the curvature of Gauss and Newton, which leaves out what the determinants of an
-    evidence bend; the exact one is taken where they end. It has arrived where one more step by that promises less than
-    SMALL and the density falls all around; else the steps go on with it, off a saddle by its lowest direction.
+    Quasi-Newton steps go on with the curvature that those of the ascent came to; the exact one is taken where they end.
+    It has arrived where one more step by that promises less than SMALL and the density falls all around; else the steps
+    go on with it, off a saddle by its lowest direction.
     """
     here = _at(space, likelihood, end.z)
-    curvature = approximate_curvature(space, likelihood, here)
+    curvature = approximate_curvature(space, likelihood, here) if end.curvature is None else end.curvature
     evaluations, found = end.evaluations + 1, None
     for _ in range(ROUNDS):
         if found is not None:
             values, vectors = np.linalg.eigh(found.curvature)
-            curvature = (vectors * np.maximum(np.abs(values), 1.0)) @ vectors.T
+            curvature = found.curvature
             here, tried = _along(space, likelihood, here, vectors[:, 0] / np.sqrt(max(abs(values[0]), 1.0)))
             evaluations += tried
-        here, tried = _by_steps(space, likelihood, here, curvature)
-        found = bend(space, likelihood, here.z)
-        evaluations += tried + found.evaluations
+        path = _by_steps(space, likelihood, here, curvature, 0.1 * SMALL, FINISHING)
+        here, found = path.here, bend(space, likelihood, path.here.z)
+        evaluations += path.tried + found.evaluations
         values, vectors = np.linalg.eigh(found.curvature)
         along = vectors.T @ found.slope
         arrived = bool(values[0] > 0) and 0.5 * float(np.sum(along**2 / np.maximum(values, 1.0))) < SMALL
         if arrived:
             break
-    return Climb(here.z, float(here.log_posterior), evaluations, arrived), found
+    return Climb(here.z, here.log_posterior, evaluations, arrived), found
 
 
-def _by_steps(space: Space, likelihood: Any, here: Height, curvature: np.ndarray) -> tuple[Height, int]:
-    """The end of quasi-Newton steps that begin with a curvature (n, n), and how many were tried. The slope at the end
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Path:
+    """Where quasi-Newton steps ended, the curvature (n, n) that they came to, what one more promises, and how many were
+    tried."""
+
+    here: Height
+    curvature: np.ndarray
+    promise: float
+    tried: int
+
+
+def _by_steps(
+    space: Space, likelihood: Any, here: Height, curvature: np.ndarray, least: float, most: int,
+    told: Told = lambda *_: None,
+) -> _Path:
+    """Quasi-Newton steps that begin with a curvature (n, n), until one promises less than `least`. The slope at the end
     of each corrects it (Broyden, Fletcher, Goldfarb, Shanno), also where it is not taken because that is lower."""
-    metric, radius = curvature, FIRST_RADIUS
-    for tried in range(FINISHING):
+    values, vectors = np.linalg.eigh(curvature)
+    curvature = metric = (vectors * np.maximum(np.abs(values), 1.0)) @ vectors.T
+    radius, tried = FIRST_RADIUS, 0
+    while True:
         values, vectors = np.linalg.eigh(curvature)
         step = vectors @ (vectors.T @ here.slope / np.maximum(values, 1.0))
-        if 0.5 * float(here.slope @ step) < 0.1 * SMALL or radius < SHORTEST:
-            return here, tried
+        promise = 0.5 * float(here.slope @ step)
+        if promise < least or radius < SHORTEST or tried >= most:
+            return _Path(here, curvature, promise, tried)
         length = float(np.sqrt(step @ metric @ step))
-        step = step * min(1.0, radius / length, LONGEST / float(np.max(np.abs(step))))
-        length = float(np.sqrt(step @ metric @ step))
-        there = _at(space, likelihood, here.z + step)
+        share = min(1.0, radius / length, LONGEST / float(np.max(np.abs(step))))
+        step, length = share * step, share * length
+        there, tried = _at(space, likelihood, here.z + step), tried + 1
         if np.isfinite(there.log_posterior):
             curvature = _corrected(curvature, step, here.slope - there.slope)
         if there.log_posterior > here.log_posterior:
             here, radius = there, max(radius, 2 * length)
+            told(here.log_posterior, tried)
         else:
             radius = 0.25 * length
-    return here, FINISHING
 
 
 def _corrected(curvature: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.ndarray:
