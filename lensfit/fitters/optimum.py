@@ -171,11 +171,12 @@ class Climb:
 
 
 def ascend(
-    space: Space, likelihood: Evidence, z: np.ndarray, most: int = STEPS, told: Told = lambda *_: None
+    space: Space, likelihood: Evidence, z: np.ndarray, most: int = STEPS, told: Told = lambda *_: None,
+    curvature: np.ndarray | None = None,
 ) -> Climb:
     """From z (n,) towards the nearest maximum of the ln posterior of an evidence: by damped Newton steps while these
     gain much, the slope exact, the curvature that of Gauss and Newton, at most so many; then by quasi-Newton steps, of
-    which two are tried for each that is left.
+    which two are tried for each that is left. Where the curvature (n, n) is known from a like problem these are all.
 
     It has arrived where one more step promises little; `finish` goes on from there with the exact curvature.
     told(ln posterior, evaluations) is called at each step; evaluations count values with their slope.
@@ -187,13 +188,13 @@ def ascend(
     if not np.isfinite(here.log_posterior):
         raise FitError("ln L or the prior is not finite at the start; start from elsewhere")
     evaluations, damping, steps, gain = 1, FIRST_DAMPING, 0, np.inf
-    curvature, known, looked_at = np.eye(len(z)), None, z
-    while steps < most:
+    bends, known, looked_at = curvature, None, z
+    while steps < most and curvature is None:
         fresh = known is None or float(np.max(np.abs(here.z - looked_at))) > LOOK_AGAIN
-        curvature = approximate_curvature(space, likelihood, here, None if fresh else known)
+        bends = approximate_curvature(space, likelihood, here, None if fresh else known)
         if fresh:
-            known, looked_at = curvature, here.z
-        there, damping, tried = _damped(space, likelihood, here, curvature, damping) if gain > FAST else (None, 0.0, 0)
+            known, looked_at = bends, here.z
+        there, damping, tried = _damped(space, likelihood, here, bends, damping) if gain > FAST else (None, 0.0, 0)
         evaluations += tried
         if there is None:
             break
@@ -201,7 +202,8 @@ def ascend(
         here, steps = there, steps + 1
         told(here.log_posterior, evaluations)
     more = 2 * (most - steps)
-    path = _by_steps(space, likelihood, here, curvature, NEAR, more, lambda top, tried: told(top, evaluations + tried))
+    begun = np.eye(len(z)) if bends is None else bends
+    path = _by_steps(space, likelihood, here, begun, NEAR, more, lambda top, tried: told(top, evaluations + tried))
     return Climb(path.here.z, path.here.log_posterior, evaluations + path.tried, path.promise < NEAR, path.curvature)
 
 
