@@ -232,22 +232,25 @@ def finish(space: Space, likelihood: Evidence, end: Climb) -> tuple[Climb, Bend]
     """
     here = _at(space, likelihood, end.z)
     curvature = approximate_curvature(space, likelihood, here) if end.curvature is None else end.curvature
-    evaluations, found = end.evaluations + 1, None
-    for _ in range(ROUNDS):
-        if found is not None:
-            values, vectors = np.linalg.eigh(found.curvature)
-            curvature = found.curvature
-            here, tried = _along(space, likelihood, here, vectors[:, 0] / np.sqrt(max(abs(values[0]), 1.0)))
-            evaluations += tried
-        path = _by_steps(space, likelihood, here, curvature, 0.1 * SMALL, FINISHING)
-        here, found = path.here, bend(space, likelihood, path.here.z)
-        evaluations += path.tried + found.evaluations
-        values, vectors = np.linalg.eigh(found.curvature)
-        along = vectors.T @ found.slope
-        arrived = bool(values[0] > 0) and 0.5 * float(np.sum(along**2 / np.maximum(values, 1.0))) < SMALL
-        if arrived:
+    path = _by_steps(space, likelihood, here, curvature, 0.1 * SMALL, FINISHING)
+    found = bend(space, likelihood, path.here.z)
+    evaluations = end.evaluations + 1 + path.tried + found.evaluations
+    for _ in range(ROUNDS - 1):
+        if _on_top(found):
             break
-    return Climb(here.z, here.log_posterior, evaluations, arrived), found
+        values, vectors = np.linalg.eigh(found.curvature)
+        off, tried = _along(space, likelihood, path.here, vectors[:, 0] / np.sqrt(max(abs(values[0]), 1.0)))
+        path = _by_steps(space, likelihood, off, found.curvature, 0.1 * SMALL, FINISHING)
+        found = bend(space, likelihood, path.here.z)
+        evaluations += tried + path.tried + found.evaluations
+    return Climb(path.here.z, path.here.log_posterior, evaluations, _on_top(found)), found
+
+
+def _on_top(found: Bend) -> bool:
+    """Whether one more step by slope and curvature promises little and the density falls all around."""
+    values, vectors = np.linalg.eigh(found.curvature)
+    along = vectors.T @ found.slope
+    return bool(values[0] > 0) and 0.5 * float(np.sum(along**2 / np.maximum(values, 1.0))) < SMALL
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

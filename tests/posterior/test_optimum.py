@@ -1,6 +1,7 @@
 """Steps to the optimum of a density whose curvature is not known beforehand."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -65,5 +66,6 @@ def test_a_saddle_that_is_not_left_is_told(monkeypatch):
 def test_a_climb_says_what_it_took():
     problem, _ = ridge(0.1, 0.2)
     end, found = ended(problem, [2.0, 0.4, 0.4, 0.4])
-    again, _ = finish(problem.space, problem.likelihood, dataclasses.replace(end, curvature=found.curvature))
+    likelihood: Any = problem.likelihood
+    again, _ = finish(problem.space, likelihood, dataclasses.replace(end, curvature=found.curvature))
     assert again.evaluations > end.evaluations and again.log_posterior >= end.log_posterior
