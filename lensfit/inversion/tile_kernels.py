@@ -202,10 +202,8 @@ def normal_back(
         near = every[: _near(y, x, reach, rays, start, every)]
         count = _sources(near, start, column, local, active)
         _tile(near, psf, start, column, value, scale, foot, local, count, rows)
-        if held and count == 0:
-            continue
         whole = _append(light, sources, not held, active, rows, count)
-        if whole == 0:
+        if whole == 0 or (held and count == 0):
             continue
         for i in range(whole):
             row = active[i]
