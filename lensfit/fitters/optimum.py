@@ -40,7 +40,7 @@ PATIENCE = 5
 FAST, NEAR, SMALL = 10.0, 0.2, 0.05
 """Gain in ln posterior of a damped Newton step from which on another one follows; what a quasi-Newton step promises
 where an ascent ends, and one with the exact curvature where the optimum is reached: a third of a standard deviation."""
-ROUNDS, FINISHING = 3, 80
+ROUNDS, FINISHING = 5, 80
 """How often the exact curvature is taken, and quasi-Newton steps between, at most."""
 FIRST_RADIUS, SHORTEST, LEAST_BEND = 1.0, 0.003, 0.1
 """Length of the first of these at most [standard deviations by Gauss and Newton], below which they end, and the share
