@@ -239,7 +239,13 @@ def finish(space: Space, likelihood: Evidence, end: Climb) -> tuple[Climb, Bend]
         if _on_top(found):
             break
         values, vectors = np.linalg.eigh(found.curvature)
-        off, tried = _along(space, likelihood, path.here, vectors[:, 0] / np.sqrt(max(abs(values[0]), 1.0)))
+        step = vectors[:, 0] / np.sqrt(max(abs(values[0]), 1.0))
+        off, tried, bends = _along(space, likelihood, path.here, step)
+        if values[0] <= 0 and off is path.here and np.isfinite(bends):  # no saddle: it is rough, and falls farther away
+            evaluations += tried
+            more = (bends / float(step @ step) - values[0]) * np.outer(vectors[:, 0], vectors[:, 0])
+            found = dataclasses.replace(found, curvature=found.curvature + more)
+            continue
         path = _by_steps(space, likelihood, off, found.curvature, 0.1 * SMALL, FINISHING)
         found = bend(space, likelihood, path.here.z)
         evaluations += tried + path.tried + found.evaluations
@@ -304,10 +310,12 @@ def _corrected(curvature: np.ndarray, step: np.ndarray, change: np.ndarray) -> n
     return curvature - np.outer(along, along) / before + np.outer(change, change) / now
 
 
-def _along(space: Space, likelihood: Any, here: Height, step: np.ndarray) -> tuple[Height, int]:
-    """The highest of a point and the ends of a step (n,) from there, either way; and how many were tried."""
+def _along(space: Space, likelihood: Any, here: Height, step: np.ndarray) -> tuple[Height, int, float]:
+    """The highest of a point and the ends of a step (n,) from there, either way; how many were tried; and by how much
+    both ends together are lower, the second derivative along the step."""
     ends = [_at(space, likelihood, here.z + way) for way in (step, -step)]
-    return max(here, *ends, key=lambda one: float(one.log_posterior)), len(ends)
+    lower = sum(float(here.log_posterior) - float(one.log_posterior) for one in ends)
+    return max(here, *ends, key=lambda one: float(one.log_posterior)), len(ends), lower
 
 
 def _at(space: Space, likelihood: Any, z: np.ndarray) -> Height:
