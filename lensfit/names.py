@@ -23,6 +23,8 @@ MassModel: TypeAlias = Literal["sie", "epl"]
 """The main mass of a standard model: a singular isothermal ellipsoid, or an elliptical power law, its slope free."""
 MASSES: tuple[MassModel, ...] = get_args(MassModel)
 
+GALAXY = "galaxy_"
+"""What the profiles of galaxies beside the lens are called in a standard model, with their number: galaxy_1."""
 GalaxyHas: TypeAlias = Literal["light", "mass", "both"]
 """What of a further galaxy is in the model."""
 GALAXY_HAS: tuple[GalaxyHas, ...] = get_args(GalaxyHas)

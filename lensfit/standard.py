@@ -9,7 +9,7 @@ import numpy as np
 from lensfit.datasets import FieldObject, Galaxy, Imaging, Interferometer, level_of_sky
 from lensfit.errors import ModelError
 from lensfit.model import LensModel
-from lensfit.names import IMAGE_MODELS, VISIBILITY_MODELS, MassModel
+from lensfit.names import GALAXY, IMAGE_MODELS, VISIBILITY_MODELS, MassModel
 from lensfit.priors import Disk, LogNormal, LogUniform, Normal, Part, Prior, Solved, TruncatedNormal, Uniform
 from lensfit.profiles import EPL, SIE, Exponential, LightProfile, MassProfile, MultiGaussian, PixelSource, Sersic, Shear
 from lensfit.pytree import replace
@@ -125,7 +125,7 @@ def with_named(model: LensModel, imaging: Imaging) -> LensModel:
     sigmas = np.geomspace(0.4 * s.pixel, max(NAMED_REACH * s.radius, s.pixel), NAMED_WIDTHS)
     light, mass = dict(model.light), dict(model.mass)
     for number, one in enumerate(imaging.galaxies, 1):
-        name = f"galaxy_{number}"
+        name = f"{GALAXY}{number}"
         x, y = (Normal(mean=at, sigma=NAMED_PLACE * s.pixel) for at in (one.x, one.y))
         shape = _ellipticity(0.25)
         if one.light:
@@ -167,7 +167,7 @@ def with_galaxies(model: LensModel, imaging: Imaging, galaxies: Sequence[FieldOb
     sets: dict[str, LightProfile] = {}
     for number, one in enumerate(brightest, 1 + len(imaging.galaxies)):
         size, twice = (1 - one.axis_ratio) / (1 + one.axis_ratio), np.radians(2 * one.angle)
-        sets[f"galaxy_{number}"] = MultiGaussian(
+        sets[f"{GALAXY}{number}"] = MultiGaussian(
             center_x=one.x, center_y=one.y, e1=float(size * np.cos(twice)), e2=float(size * np.sin(twice)),
             intensity=Solved(), sigmas=sigmas,
         )  # fmt: skip

@@ -24,7 +24,7 @@ from lensfit.errors import DataError, FitError, ModelError
 from lensfit.fitters.result import FitResult
 from lensfit.maps import Maps
 from lensfit.model import LensModel, Models
-from lensfit.names import Figures, MassModel, Structure
+from lensfit.names import GALAXY, Figures, MassModel, Structure
 from lensfit.observations import Observation, Sections, Shown, observe, read
 from lensfit.plots import png_of
 from lensfit.problem import Problem
@@ -126,8 +126,6 @@ class Analysis:
                 standard one.
         """
         said: dict[str, Any] = dict(zip(FIELDS, (redshift_lens, redshift_source, cosmology), strict=True))
-        if reading.get("galaxies") and isinstance(model, LensModel):
-            raise ModelError("galaxies= adds to a standard model, and the model given has profiles of its own")
         section = section_of(data, reading)
         section, redshifts = with_redshifts(section, said)
         observation = observe(data) if section is None else read(section)
@@ -136,6 +134,8 @@ class Analysis:
             raise ModelError(f"mass {mass!r} is that of a standard model, and the model given has masses of its own")
         if (light_bands or source_bands) and standard is None:
             raise ModelError("light_bands and source_bands are of a standard model, and the model given ties its own")
+        if standard is None and observation.galaxies_in_the_model:
+            raise ModelError("galaxies= adds to a standard model, and the model given has profiles of its own")
         observation.structured(light_bands, source_bands)
         asked = FitSection(seed=seed, standard=standard, mass=mass, light_bands=light_bands, source_bands=source_bands)
         return cls(seen=observation, model=model, data=section, fit=asked, redshifts=redshifts)
@@ -289,7 +289,7 @@ class Analysis:
         return headline(self.derived)
 
     def summary(self) -> str:
-        """Verdict with its reasons, Einstein radius and chi2, in a few lines."""
+        """Verdict with its reasons, Einstein radius, those of galaxies beside the lens, and chi2, in a few lines."""
         result, ratio = self.fitted, self.fitted.chi2 / self.fitted.data_count
         label = f"chi2 / {self.counted}"
         return "\n".join([
@@ -297,8 +297,16 @@ class Analysis:
             *(f"  {reason}" for reason in result.trust.reasons),
             f"{'Einstein radius':<17}{self.einstein_radius}",
             *(f"{word:<17}{quantity}" for word, quantity in self._physical.items()),
+            *self._galaxies,
             f"{label:<17}{result.chi2:.1f} / {result.data_count} = {ratio:.3f}",
         ])  # fmt: skip
+
+    @property
+    def _galaxies(self) -> list[str]:
+        """What a summary says of the mass of each galaxy beside the lens."""
+        parts = [(name.split("."), number) for name, number, _ in self.fitted.rows()]
+        return [f"{at[1]:<17}{number} arcsec (Einstein radius of its own mass)" for at, number in parts
+                if at[0] == "mass" and at[1].startswith(GALAXY) and at[-1] == "einstein_radius"]  # fmt: skip
 
     @property
     def _physical(self) -> dict[str, Quantity]:

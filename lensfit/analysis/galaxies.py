@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from lensfit.errors import ModelError
 from lensfit.fitters.result import FitResult
 from lensfit.lensing import einstein_radius_of, main_center, unmasked_field
 from lensfit.model import LensModel, Models
+from lensfit.names import GALAXY
 from lensfit.observations.companions import Companion
 from lensfit.progress import Progress
 from lensfit.trust.facts import PRIOR_WIDTHS
@@ -38,7 +38,7 @@ logger = logging.getLogger("lensfit")
 class Companions:
     """Search again without the companions that a fit shows, or with them in the model, at most `rounds` times.
 
-    A companion is bright light that neither lens nor source explains. With a standard model of one image those near
+    A companion is bright light that neither lens nor source explains. With a standard model of images those near
     the lens are tried as galaxies of the model, with their mass or, where the data want none there, their light alone:
     they stay in it where that lowers Akaike's criterion on the pixels that the fit without them has. Where a fit does
     not explain the arcs, nothing is masked, and what may be a galaxy among them is tried as one.
@@ -51,7 +51,7 @@ class Companions:
 
     def __call__(self, analysis: Analysis, progress: Progress) -> Analysis:
         """The analysis with its companions masked or in the model."""
-        unmasked, known = None, len(analysis.observation.notes)
+        unmasked, known = None, {*analysis.observation.notes}
         if analysis.fitted.model.pixels():
             raise ModelError("companions are looked for on a fit with profiles, before the source goes onto pixels")
         analysis = self._weighed(analysis, progress)
@@ -62,8 +62,9 @@ class Companions:
                 break
             if unmasked is None and analysis.observation.left_out != before.observation.left_out:
                 unmasked = before.fitted
-        for note in analysis.observation.notes[known:]:
-            logger.info("data: %s", note)
+        for note in analysis.observation.notes:
+            if note not in known:
+                logger.info("data: %s", note)
         return analysis if unmasked is None else analysis.changed(result=_with_check(analysis, unmasked))
 
     def _settled(self, analysis: Analysis, progress: Progress) -> Analysis:
@@ -103,7 +104,7 @@ class Companions:
         if not (seen and _can_hold(analysis)):
             return analysis
         z = dict(zip(analysis.problem.names, np.asarray(analysis.problem.to_z(analysis.fitted.theta)), strict=True))
-        light = [k for k in seen if z.get(f"mass.galaxy_{k}.einstein_radius", 0.0) < -PRIOR_WIDTHS]
+        light = [k for k in seen if z.get(f"mass.{GALAXY}{k}.einstein_radius", 0.0) < -PRIOR_WIDTHS]
         if not light:
             return analysis
         posed = analysis.changed(seen=analysis.observation.without_mass(light), model=analysis.fit.standard)
@@ -151,8 +152,8 @@ def _near(analysis: Analysis, found: tuple[Companion, ...]) -> tuple[tuple[Compa
 def _gain(smaller: Analysis, larger: Analysis) -> float:
     """By how much a larger model lowers Akaike's criterion, chi2 + 2 k, on the pixels of the smaller one's fit; the
     noise is that stated, or what the larger one leaves there if that is more."""
-    term: Any = smaller.problem.likelihood
-    chi2 = [float(np.sum(np.asarray(term.residuals(one.fitted.model)) ** 2)) for one in (smaller, larger)]
+    term = smaller.problem.likelihood
+    chi2 = [2 * float(term.log_norm - term(one.fitted.model)) for one in (smaller, larger)]
     count = [len(one.fitted.names) + len(one.fitted.amplitude_names) for one in (smaller, larger)]
     return (chi2[0] - chi2[1]) / max(chi2[1] / term.data_count, 1.0) - 2 * (count[1] - count[0])
 

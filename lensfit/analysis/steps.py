@@ -36,7 +36,7 @@ class Region:
 
     def __call__(self, analysis: Analysis, progress: Progress) -> Analysis:
         """The analysis with its region chosen."""
-        return analysis.changed(seen=analysis.observation.region())
+        return analysis.changed(seen=analysis.observation.region(analysis.fit.standard is not None))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -85,7 +85,7 @@ class ImageObservation(Observation):
         """Those of the image."""
         return self.imaging.notes
 
-    def region(self) -> ImageObservation:
+    def region(self, standard: bool = True) -> ImageObservation:
         """With a disc about the lens that holds its arcs, less galaxies that are not lensed and what a mask found
         beside the data leaves out.
 
@@ -95,7 +95,7 @@ class ImageObservation(Observation):
             return self
         if any(role == "mask" for role, _, _ in self.imaging.sources) and leaves_a_region(self.imaging.mask):
             return dataclasses.replace(self, imaging=add_note(self.imaging, USED_AS_IT_IS), settled=True)
-        imaging, table, galaxies = choose_mask(self.imaging)
+        imaging, table, galaxies = choose_mask(self.imaging, standard)
         return dataclasses.replace(self, imaging=imaging, settled=True, table=table, galaxies=galaxies)
 
     def model(self, name: str | None, mass: MassModel | None = None) -> LensModel:

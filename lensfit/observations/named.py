@@ -2,14 +2,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar, cast
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from lensfit.cosmology import Redshifts
-from lensfit.datasets import Dataset
+from lensfit.datasets import Dataset, Galaxy
 from lensfit.errors import DataError, ModelError
 from lensfit.likelihood.reconstruction import Reconstruction
 from lensfit.model import LensModel, Models
@@ -109,19 +109,19 @@ class NamedObservations(Observation):
         """Those of all, each after its name."""
         return tuple(f"{name}: {note}" for name, one in self.observations.items() for note in one.notes)
 
-    def region(self) -> NamedObservations:
+    def region(self, standard: bool = True) -> NamedObservations:
         """Of each; of images the one region of that whose arcs stand out most, in whose coordinates all are placed."""
         images = self._images
         if not images or self.reference:
-            return self._each(lambda one: one.region())
+            return self._each(lambda one: one.region(standard))
         if len(images) == 1:
-            return dataclasses.replace(self._each(lambda one: one.region()), reference=next(iter(images)))
+            return dataclasses.replace(self._each(lambda one: one.region(standard)), reference=next(iter(images)))
         name = leading({key: one.imaging for key, one in images.items()})
-        first = images[name].region()
+        first = images[name].region(standard)
         made, angles = {}, {}
         for key, one in self.observations.items():
             if key not in images:
-                made[key] = one.region()
+                made[key] = one.region(standard)
                 continue
             if key == name:
                 made[key] = dataclasses.replace(first, imaging=add_note(first.imaging, LEADS))
@@ -134,6 +134,31 @@ class NamedObservations(Observation):
             made[key] = dataclasses.replace(images[key], imaging=imaging, settled=True, galaxies=first.galaxies)
             angles[key] = placed.angle
         return dataclasses.replace(self, observations=made, reference=name, angles=angles)
+
+    @property
+    def galaxies_in_the_model(self) -> tuple[Galaxy, ...]:
+        """Those of the images, which have the same."""
+        return max((one.galaxies_in_the_model for one in self._images.values()), key=len, default=())
+
+    @property
+    def holds_galaxies(self) -> bool:  # pyright: ignore
+        """Where there are images."""
+        return bool(self._images)
+
+    def suspects(self) -> tuple[Galaxy, ...]:
+        """Those of the image that leads."""
+        return self._images[self.reference].suspects() if self.reference else ()
+
+    def with_galaxies(self, galaxies: tuple[Galaxy, ...]) -> NamedObservations:
+        """In the model of every image."""
+        return self._with({name: one.with_galaxies(galaxies) for name, one in self._images.items()})
+
+    def without_mass(self, numbers: Collection[int]) -> NamedObservations:
+        """In every image."""
+        return self._with({name: one.without_mass(numbers) for name, one in self._images.items()})
+
+    def _with(self, images: Mapping[str, Observation]) -> NamedObservations:
+        return dataclasses.replace(self, observations={**self.observations, **images})
 
     def _each(self, change: Callable[[Observation], Observation]) -> NamedObservations:
         return dataclasses.replace(self, observations={name: change(one) for name, one in self.observations.items()})
@@ -174,8 +199,9 @@ class NamedObservations(Observation):
 
     def without(self, companions: tuple[Companion, ...]) -> NamedObservations:
         """The same with them left out of every image: what is a blob in one may be hidden in another's arcs."""
-        made = {name: one.without(turned(companions, self.angles.get(name, 0.0))) for name, one in self._images.items()}
-        return dataclasses.replace(self, observations={**self.observations, **made})
+        return self._with({
+            name: one.without(turned(companions, self.angles.get(name, 0.0))) for name, one in self._images.items()
+        })
 
     def advice(self, term: Any, model: Any) -> tuple[str, ...]:
         """That of each, after its name."""

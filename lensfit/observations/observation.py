@@ -109,8 +109,9 @@ class Observation(ABC):
         """What was done to the input, in plain words."""
 
     @abstractmethod
-    def region(self) -> Self:
-        """The same data with the part of the sky that is fitted chosen from them, unless it was given."""
+    def region(self, standard: bool = True) -> Self:
+        """The same data with the part of the sky that is fitted chosen from them, unless it was given; for a standard
+        model, which can have the galaxies beside the lens, or for one of one's own, which they are kept away from."""
 
     def model(self, name: str | None, mass: MassModel | None = None) -> LensModel:
         """The standard model of that name with that mass, None = the default, with priors scaled from the data."""

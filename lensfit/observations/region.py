@@ -78,9 +78,10 @@ class Chosen(NamedTuple):
     galaxies: tuple[FieldObject, ...]
 
 
-def choose_mask(imaging: Imaging) -> Chosen:
+def choose_mask(imaging: Imaging, standard: bool = True) -> Chosen:
     """Leave out all but a circle about the lens that holds its arcs, and the galaxies in it that are not lensed, but
-    for those whose mass bends the arcs, which the model is to have unless they were named; the notes say so.
+    for those whose mass bends the arcs, which a standard model is to have unless they were named; the notes say so.
+    One of one's own has what it has: all are left out.
 
     The circle reaches as far as there is structure; where galaxies of the table are in it, as far as the arcs of the
     table. Where the arcs do not end within the image it is the largest circle of the image, about its middle unless
@@ -94,8 +95,8 @@ def choose_mask(imaging: Imaging) -> Chosen:
     margin = 2 * imaging.pixel_scale
     wanted = MASK_MARGIN * arc_radius(coarse, (x, y)) + margin
     neighbours = find_neighbours(coarse, table, (x, y), min(wanted, largest))
-    bending = [one for one in neighbours
-               if one.shift > SHIFT * imaging.pixel_scale and not _is_named(one.seen, imaging, imaging.galaxies)]
+    bending = [one for one in neighbours if standard and one.shift > SHIFT * imaging.pixel_scale
+               and not _is_named(one.seen, imaging, imaging.galaxies)]
     dark = [one for one in neighbours if one not in bending]
     if table.moved or any(one.beyond for one in neighbours):
         coarse = _without(coarse, neighbours)
@@ -109,10 +110,11 @@ def choose_mask(imaging: Imaging) -> Chosen:
             ", as large as the image allows: where the arcs end could not be told from the data; mask_radius= says it, "
             "and center= where the lens is"
         )
+    wings = ", its wings modelled" if standard else ""
     outside, told = disc(imaging.frame, radius, (x, y))
     near = [one for one in dark if np.hypot(x - one.seen.x, y - one.seen.y) < radius + one.radius]
     told = [*table.notes, *(() if wanted >= largest else told), *(
-        f"galaxy masked, its wings modelled: {one}, {one.seen.why}" for one in near
+        f"galaxy masked{wings}: {one}, {one.seen.why}" for one in near
     ), *(
         f'galaxy in the model, {one.galaxy.told}, {one.seen.why}; its flexion shift is about {one.shift:.2g}"'
         for one in bending

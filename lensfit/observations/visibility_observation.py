@@ -94,7 +94,7 @@ class VisibilityObservation(Observation):
             return self.joint
         return Observations.of(self.datasets, antenna_phases=self.antenna_phases)
 
-    def region(self) -> VisibilityObservation:
+    def region(self, standard: bool = True) -> VisibilityObservation:
         """On a square about the emission of the lens, fine enough for a fit; what the grid holds of it is looked up."""
         if self.joint is not None:
             return self

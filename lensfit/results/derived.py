@@ -26,7 +26,16 @@ from lensfit.model import LensModel
 from lensfit.observations import Observation
 from lensfit.plots import position_angle
 from lensfit.problem import Problem
-from lensfit.results.fluxes import COMPONENTS, ROUGH, Fluxes, covariance_of, error_of_ratio, once_for_each, wide_field
+from lensfit.results.fluxes import (
+    COMPONENTS,
+    ROUGH,
+    Fluxes,
+    covariance_of,
+    error_of_ratio,
+    is_in,
+    once_for_each,
+    wide_field,
+)
 from lensfit.trust.slopes import of_held_slope
 from lensfit.words import no_such, number_text
 
@@ -100,6 +109,7 @@ WORDS = {
     "source_flux": ("summed over pixels", "flux of the source without the lens"),
     "lensed_source_flux": ("summed over pixels", "flux of the lensed source"),
     "lens_flux": ("summed over pixels", "flux of the lens light"),
+    "galaxies_flux": ("summed over pixels", "flux of the galaxies beside the lens that the model has"),
 } | PHYSICAL
 """Unit and meaning of each derived quantity, by the last part of its name."""
 
@@ -313,15 +323,13 @@ def _fluxes(field: Field, **fineness: Any) -> Measure:
     """Magnification, and the fluxes [data unit times arcsec^2] inside the field, over cells of a fineness."""
 
     def near(best: LensModel) -> Callable[[LensModel], Values]:
-        analytic = bool(best.source) and not best.pixels()
-        has = {"lens": bool(best.light), "lensed_source": analytic, "source": analytic}
-        parts = {f"{component}_flux": COMPONENTS[component] for component, there in has.items() if there}
+        parts = {f"{component}_flux": part for component, part in COMPONENTS.items() if is_in(best, component)}
         cells = {name: bright_cells(part(best), field, **fineness) for name, part in parts.items()}
         fluxes = {name: once_for_each(partial(flux, cells=cells[name])) for name in parts}
 
         def measured(model: LensModel) -> Values:
             found = {name: fluxes[name](part(model)) for name, part in parts.items()}
-            if analytic:
+            if "source_flux" in found:
                 dark = found["source_flux"] == 0  # in a neighbour that has no source in this one of several data
                 found["source_magnification"] = np.nan if dark else found["lensed_source_flux"] / found["source_flux"]
             return found

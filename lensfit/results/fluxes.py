@@ -12,12 +12,21 @@ import numpy as np
 from lensfit.fitters.result import FitResult
 from lensfit.lensing import Field, bright_cells, flux, unlensed, unmasked_field
 from lensfit.model import LensModel, Models
+from lensfit.names import GALAXY
 from lensfit.observations import Observation
 from lensfit.problem import Problem
 from lensfit.pytree import replace
 
+
+def light_of(model: LensModel, beside: bool) -> LensModel:
+    """The light of the lens of a model, or of the galaxies beside it, by their names (see `GALAXY`)."""
+    kept = {name: profile for name, profile in model.light.items() if name.startswith(GALAXY) == beside}
+    return replace(model.only("light"), light=kept)
+
+
 COMPONENTS: dict[str, Callable[[LensModel], LensModel]] = {
-    "lens": lambda model: model.only("light"),
+    "lens": partial(light_of, beside=False),
+    "galaxies": partial(light_of, beside=True),
     "source": unlensed,
     "lensed_source": lambda model: model.only("source"),
 }
@@ -29,6 +38,12 @@ ROUGH = {"number": 100, "share": 3e-4}
 the errors differ by less than a hundredth of themselves."""
 STEP = 0.01
 """Step of the differences, in errors of the parameter."""
+
+
+def is_in(model: LensModel, component: str) -> bool:
+    """Whether a model has that component as profiles."""
+    part = COMPONENTS[component](model)
+    return bool(part.light or part.source) and not part.pixels()
 
 
 def wide_field(frame: Any) -> Field:
@@ -68,10 +83,8 @@ class Fluxes:
         names, each = [], []
         for name, _, model in parts:
             field = wide_field(observation.frames[name])
-            analytic = bool(model.source) and not model.pixels()
-            has = {"lens": bool(model.light), "source": analytic, "lensed_source": analytic}
             for component, part in COMPONENTS.items():
-                if has[component]:
+                if is_in(model, component):
                     names.append((name, component))
                     each.append(once_for_each(partial(flux, cells=bright_cells(part(model), field, **ROUGH))))
         return cls(tuple(names), tuple(each))

@@ -22,7 +22,8 @@ MAGNITUDE = 2.5 / np.log(10)
 class Photometry:
     """Fluxes of lens and source in several data.
 
-    names: (data, component) of each flux, component "lens", "source" (without the lens) or "lensed_source".
+    names: (data, component) of each flux, component "lens", "galaxies" (beside it), "source"
+    (without the lens) or "lensed_source".
     flux: (F,) summed over pixels, in `unit`, that of each one's data. covariance: (F, F), NaN where it is not known.
     zero: (F,) what is added to -2.5 lg flux to give AB magnitudes, NaN where the unit does not say it.
     """

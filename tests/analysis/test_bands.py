@@ -12,16 +12,17 @@ from run_files import MAP_FILES, WRITTEN
 import lensfit
 from lensfit.alignment import Alignment
 from lensfit.analysis import Analysis, Region, Search
-from lensfit.datasets import write_imaging
+from lensfit.datasets import Galaxy, write_imaging
 from lensfit.errors import DataError, ModelError
 from lensfit.fitters.result import Clock, result_of
 from lensfit.instruments import Instrument, gaussian_psf
-from lensfit.model import LensModel
+from lensfit.model import LensModel, Models
 from lensfit.observations import placing
 from lensfit.plots import BAND_FIGURES, COLOURS, FIGURES
 from lensfit.priors import LogNormal, Normal
 from lensfit.profiles import SIE, Exponential, Sersic
 from lensfit.progress import silent
+from lensfit.pytree import replace
 from lensfit.recipe import read_recipe
 from lensfit.results import read_document
 from lensfit.simulate import simulate_imaging
@@ -128,6 +129,43 @@ def test_a_galaxy_named_in_another_band_alone_is_not_forgotten(data):
     first = {"VIS": data["VIS"].with_galaxies(["-0.9,0.6"]), "J": data["J"].with_galaxies(["-0.9,0.6", "0.9,0.6"])}
     with pytest.raises(DataError, match="galaxies= of J"):
         Analysis.begin(first).then(Region(), silent)
+
+
+def test_a_galaxy_that_was_seen_is_one_mass_in_all_bands(placed):
+    """It stands in the model of each; without its mass it has a light of its own in each."""
+    observation = placed.observation.with_galaxies((Galaxy(0.9, 0.6, seen=True),))
+    (galaxy,) = observation.galaxies_in_the_model
+    models = observation.model("parametric")
+    assert observation.holds_galaxies and (galaxy.x, galaxy.y) == (0.9, 0.6)
+    assert models["J"].mass["galaxy_1"] is models["VIS"].mass["galaxy_1"]
+    light = [models[band].light["galaxy_1"] for band in BANDS]
+    assert light[0].center_x is light[1].center_x and light[0].intensity is not light[1].intensity
+    names = Space.of(Models(terms=models)).names
+    assert names.count("mass.galaxy_1.einstein_radius") == 1
+    told = [note for note in observation.notes if "galaxy in the model, its light and mass" in note]
+    assert [note.split(":")[0] for note in told] == [*BANDS]
+    alone = observation.without_mass([1])
+    assert [one.has for one in alone.galaxies_in_the_model] == ["light"]
+    for model in alone.model("parametric").values():
+        assert "galaxy_1" in model.light and "galaxy_1" not in model.mass
+
+
+@pytest.mark.slow
+def test_a_satellite_that_no_one_named_is_found_in_all_bands():
+    """Its light and mass are in the model of both bands, and the Einstein radius of the lens is right."""
+    place = {"center_x": -1.05, "center_y": 0.7, "e1": 0.0, "e2": 0.0}
+    blob = Sersic(**place, intensity=3.0, effective_radius=0.08, sersic_index=2.0)
+    halo = SIE(**place, einstein_radius=0.15)
+    data = {}
+    for band in BANDS:
+        lens = truth(band)
+        data[band] = observed(band, replace(lens, light=lens.light | {"blob": blob}, mass=lens.mass | {"halo": halo}))
+    done = lensfit.analyse(data, "flexible", source="profiles", progress=silent)
+    (galaxy,) = done.observation.galaxies_in_the_model
+    assert (galaxy.x, galaxy.y) == pytest.approx((-1.05, 0.7), abs=0.06)
+    assert done.fitted["mass.galaxy_1.einstein_radius"] == pytest.approx(0.15, abs=0.03)
+    assert done.fitted["mass.epl.einstein_radius"] == pytest.approx(RADIUS, rel=0.02)
+    assert done.trust.trusted, done.trust.reasons
 
 
 def sky(imaging, angle=0.0, mirrored=False, at=(150.0, 2.0)):

@@ -3,14 +3,16 @@ import dataclasses
 
 import numpy as np
 import pytest
-from test_companions import LENS, SATELLITE, observed
+from test_companions import INSTRUMENT, LENS, SATELLITE, observed
 
 from lensfit.analysis import Analysis, Companions, Search
 from lensfit.datasets import FieldObject, FieldTable, Galaxy
+from lensfit.lensing import bright_cells, flux
 from lensfit.observations import observe
 from lensfit.profiles import SIE
 from lensfit.progress import silent
 from lensfit.pytree import replace
+from lensfit.results.fluxes import wide_field
 from lensfit.verdict import Check, Trust
 
 PLACE = SATELLITE.center_x, SATELLITE.center_y
@@ -39,6 +41,13 @@ def test_a_companion_whose_mass_bends_the_arcs_comes_into_the_model(begun):
     assert done.observation.left_out == () and values.data_count == begun.fitted.data_count
     assert done.trust.trusted, done.trust.reasons
     assert done.fitted.cpu_seconds > begun.fitted.cpu_seconds
+    assert "\ngalaxy_1         0.1" in done.summary() and "galaxy_" not in begun.summary()
+    light = LENS.only("light")
+    truth = flux(light, bright_cells(light, wide_field(done.observation.frame))) / INSTRUMENT.pixel_scale**2
+    assert done.derived["lens_flux"].value == pytest.approx(truth, rel=0.03)
+    blob = 2 * np.pi * SATELLITE.intensity * (SATELLITE.sigma / INSTRUMENT.pixel_scale) ** 2
+    assert done.derived["galaxies_flux"].value == pytest.approx(blob, rel=0.1)
+    assert "galaxies_flux" not in begun.derived
 
 
 @pytest.mark.parametrize("standard", ["parametric", None])

@@ -286,6 +286,18 @@ def test_models_by_name_by_function_and_as_they_are(mock):
         Analysis.begin(imaging, "one_source").problem  # noqa: B018
 
 
+@pytest.mark.parametrize("form", ["model", "function", "bands"])
+def test_galaxies_are_named_beside_standard_models_alone(mock, form):
+    """However the model of one's own is given, and wherever the galaxies were named."""
+    named = mock.imaging.with_galaxies(["1.3,0.9"])
+    assert Analysis.begin(named, "flexible").problem.names
+    model = lensfit.standard.parametric(mock.imaging)
+    data, given = {"model": (named, model), "function": (named, lensfit.standard.flexible),
+                   "bands": ({"VIS": named}, {"VIS": model})}[form]  # fmt: skip
+    with pytest.raises(ModelError, match="galaxies= adds to a standard model"):
+        Analysis.begin(data, given)
+
+
 def test_what_is_no_data_is_refused(mock, tmp_path):
     with pytest.raises(DataError, match="int is no data: give a path"):
         observe(3)

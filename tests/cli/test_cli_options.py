@@ -100,7 +100,7 @@ def test_a_galaxy_is_added_to_a_standard_model_alone(tmp_path):
     with pytest.raises(ModelError, match=r"own.toml: holds profiles of its own, and --galaxy adds to a standard model"):
         read_asked(asked)
     with pytest.raises(ModelError, match=r"galaxies= adds to a standard model"):
-        Analysis.begin("data", own, galaxies=["1,0"])
+        Analysis.begin(Path(__file__).parents[2] / "data" / "jwst_mock", own, galaxies=["1,0"])
 
 
 def test_an_option_of_one_of_several_data_is_told_by_its_own_name():

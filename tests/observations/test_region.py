@@ -97,6 +97,16 @@ def test_a_galaxy_whose_mass_bends_the_arcs_is_in_the_model():
     assert "flexion shift" in note
 
 
+def test_a_model_of_ones_own_is_kept_away_from_a_galaxy_that_bends_the_arcs():
+    """What a standard model would have light and mass of is masked, and nothing says that it is in the model."""
+    seen = observe(with_galaxy(image((0.05, 0.05, 200), side=100), 2.65, 0.05, 3000))
+    standard, own = seen.region(), seen.region(standard=False)
+    assert standard.galaxies_in_the_model and own.galaxies_in_the_model == ()
+    assert own.imaging.mask[standard.imaging.mask].all() and own.imaging.mask.sum() > standard.imaging.mask.sum()
+    (note,) = [note for note in own.notes if note.startswith("galaxy")]
+    assert note.startswith("galaxy masked: (2.6")
+
+
 def test_light_where_a_mass_alone_is_named_is_told():
     seen = with_galaxy(image((0.05, 0.05, 200), side=100), 2.65, 0.05, 1000)
     for has, told in (("mass", 1), ("both", 0)):
