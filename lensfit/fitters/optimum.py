@@ -187,24 +187,39 @@ def ascend(
     here = _at(space, likelihood, z)
     if not np.isfinite(here.log_posterior):
         raise FitError("ln L or the prior is not finite at the start; start from elsewhere")
-    evaluations, damping, steps, gain = 1, FIRST_DAMPING, 0, np.inf
-    bends, known, looked_at = curvature, None, z
-    while steps < most and curvature is None:
+    steps, evaluations = 0, 1
+    if curvature is None:
+        here, curvature, steps, tried = _by_damped_steps(space, likelihood, here, most, told)
+        evaluations += tried
+    more = 2 * (most - steps)
+    path = _by_steps(space, likelihood, here, curvature, NEAR, more, lambda top, tried: told(top, evaluations + tried))
+    return Climb(path.here.z, path.here.log_posterior, evaluations + path.tried, path.promise < NEAR, path.curvature)
+
+
+def _by_damped_steps(
+    space: Space, likelihood: Evidence, here: Height, most: int, told: Told
+) -> tuple[Height, np.ndarray, int, int]:
+    """Damped Newton steps until one gains less than FAST, or so many: where they end, the curvature (n, n) there or,
+    after so many, one step before, how many they were, and how many were tried."""
+    known, looked_at = None, here.z
+    damping, steps, evaluations, gain = FIRST_DAMPING, 0, 0, np.inf
+    while True:
         fresh = known is None or float(np.max(np.abs(here.z - looked_at))) > LOOK_AGAIN
-        bends = approximate_curvature(space, likelihood, here, None if fresh else known)
+        curvature = approximate_curvature(space, likelihood, here, None if fresh else known)
         if fresh:
-            known, looked_at = bends, here.z
-        there, damping, tried = _damped(space, likelihood, here, bends, damping) if gain > FAST else (None, 0.0, 0)
+            known, looked_at = curvature, here.z
+        if gain <= FAST:
+            break
+        there, damping, tried = _damped(space, likelihood, here, curvature, damping)
         evaluations += tried
         if there is None:
             break
         gain = there.log_posterior - here.log_posterior
         here, steps = there, steps + 1
-        told(here.log_posterior, evaluations)
-    more = 2 * (most - steps)
-    begun = np.eye(len(z)) if bends is None else bends
-    path = _by_steps(space, likelihood, here, begun, NEAR, more, lambda top, tried: told(top, evaluations + tried))
-    return Climb(path.here.z, path.here.log_posterior, evaluations + path.tried, path.promise < NEAR, path.curvature)
+        told(here.log_posterior, 1 + evaluations)
+        if steps >= most:
+            break
+    return here, curvature, steps, evaluations
 
 
 def _damped(
@@ -228,28 +243,43 @@ def finish(space: Space, likelihood: Evidence, end: Climb) -> tuple[Climb, Bend]
 
     Quasi-Newton steps go on with the curvature that those of the ascent came to; the exact one is taken where they end.
     It has arrived where one more step by that promises less than SMALL and the density falls all around; else the steps
-    go on with it, off a saddle by its lowest direction.
+    go on with it, off a saddle by its lowest direction. Differences of the slope are taken over less than a standard
+    deviation: where they say that the density rises, but a standard deviation either way it is lower, it is rough, and
+    these heights say how it bends.
     """
     here = _at(space, likelihood, end.z)
     curvature = approximate_curvature(space, likelihood, here) if end.curvature is None else end.curvature
-    path = _by_steps(space, likelihood, here, curvature, 0.1 * SMALL, FINISHING)
-    found = bend(space, likelihood, path.here.z)
-    evaluations = end.evaluations + 1 + path.tried + found.evaluations
-    for _ in range(ROUNDS - 1):
-        if _on_top(found):
-            break
-        values, vectors = np.linalg.eigh(found.curvature)
-        step = vectors[:, 0] / np.sqrt(max(abs(values[0]), 1.0))
-        off, tried, bends = _along(space, likelihood, path.here, step)
-        if values[0] <= 0 and off is path.here and np.isfinite(bends):  # no saddle: it is rough, and falls farther away
-            evaluations += tried
-            more = (bends / float(step @ step) - values[0]) * np.outer(vectors[:, 0], vectors[:, 0])
-            found = dataclasses.replace(found, curvature=found.curvature + more)
-            continue
-        path = _by_steps(space, likelihood, off, found.curvature, 0.1 * SMALL, FINISHING)
+    evaluations = end.evaluations + 1
+    for left in reversed(range(ROUNDS)):
+        path = _by_steps(space, likelihood, here, curvature, 0.1 * SMALL, FINISHING)
         found = bend(space, likelihood, path.here.z)
-        evaluations += tried + path.tried + found.evaluations
+        here, found, tried = _off_saddle(space, likelihood, path, found)
+        evaluations += path.tried + found.evaluations + tried
+        if _on_top(found) or not left:
+            break
+        curvature = found.curvature
     return Climb(path.here.z, path.here.log_posterior, evaluations, _on_top(found)), found
+
+
+def _off_saddle(space: Space, likelihood: Any, path: _Path, found: Bend) -> tuple[Height, Bend, int]:
+    """Where steps go on from the end of a path that bends so; the curvature, that of heights along directions in which
+    both ends of a step are lower although the slope's differences say that the density rises; how many were tried.
+
+    The steps are as long as the path's curvature says that a standard deviation is, at most that of the prior.
+    """
+    values, vectors = np.linalg.eigh(found.curvature)
+    curvature, tried = found.curvature, 0
+    for value, along in zip(values[values <= 0], vectors.T, strict=False):
+        step = along / np.sqrt(max(float(along @ path.curvature @ along), 1.0))
+        ends = [_at(space, likelihood, path.here.z + way) for way in (step, -step)]
+        tried += len(ends)
+        best = max(ends, key=lambda one: float(one.log_posterior))
+        if best.log_posterior > path.here.log_posterior:
+            return best, found, tried
+        lower = sum(float(path.here.log_posterior - one.log_posterior) for one in ends)
+        if np.isfinite(lower):
+            curvature = curvature + (lower / float(step @ step) - value) * np.outer(along, along)
+    return path.here, dataclasses.replace(found, curvature=curvature), tried
 
 
 def _on_top(found: Bend) -> bool:
@@ -308,14 +338,6 @@ def _corrected(curvature: np.ndarray, step: np.ndarray, change: np.ndarray) -> n
         change = share * change + (1 - share) * along
         now = LEAST_BEND * before
     return curvature - np.outer(along, along) / before + np.outer(change, change) / now
-
-
-def _along(space: Space, likelihood: Any, here: Height, step: np.ndarray) -> tuple[Height, int, float]:
-    """The highest of a point and the ends of a step (n,) from there, either way; how many were tried; and by how much
-    both ends together are lower, the second derivative along the step."""
-    ends = [_at(space, likelihood, here.z + way) for way in (step, -step)]
-    lower = sum(float(here.log_posterior) - float(one.log_posterior) for one in ends)
-    return max(here, *ends, key=lambda one: float(one.log_posterior)), len(ends), lower
 
 
 def _at(space: Space, likelihood: Any, z: np.ndarray) -> Height:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from known import bag, ridge
 
+from lensfit.fitters.laplace import FIRST_STEP, STEP, bend
 from lensfit.fitters.optimum import Climb, finish
 from lensfit.problem import Problem
 from lensfit.pytree import pytree
@@ -32,6 +33,28 @@ class Hills(Residuals):
     @property
     def data_count(self):
         return 2
+
+
+@pytree
+class Rippled(Residuals):
+    """Normal in two numbers with a ripple along the first, so high and of such a wavelength."""
+
+    steep: float
+    height: float
+    wavelength: float
+
+    def residuals(self, model):
+        first, second, *_ = jax.tree.leaves(model)
+        ripple = jnp.sqrt(1 + 2 * self.height * jnp.cos(2 * jnp.pi * first / self.wavelength))
+        return jnp.stack([self.steep * first, 3 * second, ripple])
+
+    @property
+    def log_norm(self):
+        return jnp.zeros(())
+
+    @property
+    def data_count(self):
+        return 3
 
 
 def ended(problem, z, bends=30.0):
@@ -61,6 +84,21 @@ def test_a_saddle_that_is_not_left_is_told(monkeypatch):
     monkeypatch.setattr("lensfit.fitters.optimum.ROUNDS", 1)
     end, found = ended(Problem(bag(2), Hills(steep=4.0)), np.zeros(2))
     assert not end.arrived and np.linalg.eigvalsh(found.curvature)[0] < 0
+
+
+@pytest.mark.parametrize("times", [2, 9])
+def test_a_rough_top_is_no_saddle(times):
+    """Its ripple, half of which the first look of the differences spans, bends their second one the wrong way."""
+    wavelength = 2 * FIRST_STEP
+    deviation = (times + 0.75) * wavelength / STEP
+    steep = np.sqrt(deviation**-2 - 1)
+    height = 0.8 * wavelength * (STEP * deviation) / np.pi / deviation**2  # bends by -1.6 of what the normal does
+    problem = Problem(bag(2), Rippled(steep=steep, height=height, wavelength=wavelength))
+    top = np.array([wavelength / 2, 0.0])
+    assert np.linalg.eigvalsh(bend(problem.space, problem.likelihood, top).curvature)[0] < 0
+    end, found = ended(problem, top, deviation**-2)
+    assert end.arrived and abs(end.z[0]) < deviation / 2
+    assert 1 / np.sqrt(found.curvature[0, 0]) == pytest.approx(deviation, rel=0.1)
 
 
 def test_a_climb_says_what_it_took():
