@@ -98,7 +98,7 @@ def follow(problem: Problem, begun: Begun, told: Callable[[float, int], None]) -
     best = max(range(1 + len(close)), key=lambda k: ends[k].log_posterior)
     if not all_followed(nears[best], problem, ends[best]):
         nears[best] = cast(Evidence, problem.likelihood)
-        ends[best] = ascend(problem.space, nears[best], ends[best].z, told=told)
+        ends[best] = ascend(problem.space, nears[best], ends[best].z, told=told, curvature=ends[best].curvature)
     return Followed(begun, close, starts, ends, nears, best)
 
 
@@ -127,7 +127,7 @@ def _finished(
     while found is None or not all_followed(near, problem, end):
         if not all_followed(near, problem, end):
             near = cast(Evidence, problem.likelihood)
-            end = ascend(problem.space, near, end.z, told=told)
+            end = ascend(problem.space, near, end.z, told=told, curvature=end.curvature)
         end, found = finish(problem.space, near, end)
     return end, found, near
 

@@ -63,7 +63,7 @@ class Reached:
 
         def on(end: Climb) -> _End:
             z = np.asarray(problem.to_z(before.to_theta(end.z)))
-            there = ascend(problem.space, near, z, MORE)
+            there = ascend(problem.space, near, z, MORE, curvature=end.curvature)
             return _End(self.start, there, plausible(there))
 
         each = {id(end): end for end in (self.end, *self.ends, self.other)}  # the other is often one of the ends

@@ -140,7 +140,8 @@ def _light_again(tried: Tried, progress: Progress) -> Tried:
         source = cast(LensModel, held.whole.model).pixels()[NAME]
         model = pixel_model(cast(LensModel, tried.before.problem.model), light, source)
         again = LightHeld.of(Problem(model, held.whole.likelihood))
-        there = ascend(again.bare.space, within_reach(again.bare, theta), np.asarray(again.bare.to_z(theta)))
+        near, z = within_reach(again.bare, theta), np.asarray(again.bare.to_z(theta))
+        there = ascend(again.bare.space, near, z, curvature=end.curvature)
         logger.info("source on pixels: ln posterior %+.1f with light again", there.log_posterior - end.log_posterior)
         if not there.log_posterior > end.log_posterior + asked:
             break
@@ -206,7 +207,7 @@ def _begun_with(tried: Tried, seen: Satellite) -> _Begun:
 def _settled(name: str, begun: _Begun) -> Variant:
     """The neighbour with a satellite."""
     near = within_reach(begun.held.bare, np.asarray(begun.held.whole.to_theta(begun.end.z)))
-    end = ascend(begun.held.bare.space, near, begun.end.z, MORE)
+    end = ascend(begun.held.bare.space, near, begun.end.z, MORE, curvature=begun.end.curvature)
     return _variant(name, begun.held, near, end.z)[0]
 
 
@@ -332,7 +333,7 @@ def fit_on_pixels(
     found = problem.reconstruct(theta)
     radius = einstein_radius_of(start.model.only(), whole_field(problem.likelihood.grids[0]))
     told = f"parametric fit: Einstein radius {radius:.4f} arcsec, chi2 {start.chi2:.1f}"
-    variants, others = _neighbours(held, settled.near, first, found, mesh, progress)
+    variants, others = _neighbours(held, settled, first, found, mesh, progress)
     variants = (*variants, *further, *as_high(held, settled), *_profiles(start))
     notes = (told, *start.notes, *describe_residuals(problem.likelihood, found), *others)
     height = first.log_likelihood + float(problem.log_prior(theta))
@@ -352,7 +353,7 @@ def beside(problem: Problem, start: FitResult) -> np.ndarray:
 
 
 def _neighbours(
-    held: LightHeld, near: Evidence, first: FitResult, found: Reconstruction, mesh: Mesh, progress: Progress
+    held: LightHeld, settled: Settled, first: FitResult, found: Reconstruction, mesh: Mesh, progress: Progress
 ) -> tuple[tuple[Variant, ...], tuple[str, ...]]:
     """The fit and its refits with another regularisation and a coarser mesh; a note on what fits far better."""
     other_kind = "curvature" if mesh.regularisation == "gradient" else "gradient"
@@ -360,17 +361,18 @@ def _neighbours(
         f"{other_kind} regularisation": dataclasses.replace(mesh, regularisation=other_kind),
         "coarser mesh": mesh.coarser(),
     }
-    base, notes = held.whole.model.pixels()[NAME], []
+    base, near, notes = held.whole.model.pixels()[NAME], settled.near, []
     variants = [_named("as fitted", held.whole, first.theta, first.chi2, first.model)]
     for number, (name, changed) in enumerate(meshes.items()):
         source, strength = neighbour(base, changed, found)
         other = held.with_source(source)
         theta = np.where([n == STRENGTH for n in other.whole.names], strength, beside(other.whole, first))
         told = _part(progress, name, 0.5 + 0.25 * number)
-        end = ascend(other.bare.space, near, np.asarray(other.bare.to_z(theta)), told=told)
+        known = settled.curvature.curvature if other.bare.names == held.bare.names else None
+        end = ascend(other.bare.space, near, np.asarray(other.bare.to_z(theta)), told=told, curvature=known)
         if not all_followed(near, other.bare, end):
             near = cast(Evidence, other.bare.likelihood)
-            end = ascend(other.bare.space, near, end.z, told=told)
+            end = ascend(other.bare.space, near, end.z, told=told, curvature=end.curvature)
         variant, log_likelihood = _variant(name, other, near, end.z)
         variants.append(variant)
         gain = log_likelihood - first.log_likelihood

@@ -227,13 +227,12 @@ def integrated(space: Space, likelihood: Any, theta: jax.Array) -> Integrated:
 
 @pytree
 class Height:
-    """The values at z (n,), ln posterior there, its slope (n,), and how -ln posterior bends (n, n) as Gauss and Newton
-    have it; see `height`."""
+    """The values at z (n,), ln posterior there, its slope (n,), and of an evidence the solution that they are of."""
 
     values: Values
     log_posterior: Any
     slope: Any
-    curvature: Any
+    found: Any
 
     @property
     def z(self) -> np.ndarray:
@@ -243,21 +242,14 @@ class Height:
 
 @compiled
 def height(space: Space, likelihood: Any, z: jax.Array) -> Height:
-    """At z (n,); the curvature is that of an evidence (n, n) where no parameter but those of lensed light moves
-    anything, else empty.
-
-    How the lensed source moves with a parameter, its coefficients held, is an image; of its square that part counts
-    which coefficients and amplitudes cannot make up for. What holds the source moves no light: its rows are of the
-    prior alone.
-    """
-    none = jnp.zeros((0, 0))
+    """At z (n,)."""
     if not isinstance(likelihood, Evidence):
 
         def density(z: jax.Array) -> tuple[jax.Array, Values]:
             return log_posterior(space, likelihood, z), replace(_values(space, likelihood, space.to_theta(z)), z=z)
 
         (value, values), slope = jax.value_and_grad(density, has_aux=True)(z)
-        return Height(values=values, log_posterior=value, slope=slope, curvature=none)
+        return Height(values=values, log_posterior=value, slope=slope, found=None)
 
     def evidence(z: jax.Array) -> tuple[jax.Array, Any]:
         found = likelihood.solution(space.build(space.to_theta(z)))
@@ -266,12 +258,18 @@ def height(space: Space, likelihood: Any, z: jax.Array) -> Height:
     (value, found), slope = jax.value_and_grad(evidence, has_aux=True)(z)
     first = likelihood.coefficients(space.build(space.to_theta(z)))
     values = Values(z=z, amplitudes=found.s[first:], log_likelihood=found.log_evidence, chi2=found.chi2)
-    bends = _bending(space, likelihood, z, found) if _moves_lensed_light_alone(space) else none
-    return Height(values=values, log_posterior=value, slope=slope, curvature=bends)
+    return Height(values=values, log_posterior=value, slope=slope, found=found)
 
 
-def _bending(space: Space, likelihood: Any, z: jax.Array, found: Any) -> jax.Array:
-    """The curvature (n, n) of `height`, from the solution at z (n,)."""
+@compiled
+def bending(space: Space, likelihood: Any, z: jax.Array, found: Any) -> jax.Array:
+    """How -ln posterior of an evidence bends (n, n) as Gauss and Newton have it, from the solution at z (n,), where no
+    parameter but those of lensed light moves anything.
+
+    How the lensed source moves with a parameter, its coefficients held, is an image; of its square that part counts
+    which coefficients and amplitudes cannot make up for. What holds the source moves no light: its rows are of the
+    prior alone.
+    """
     model = space.build(space.to_theta(z))
     size = likelihood.coefficients(model)
 
@@ -319,14 +317,14 @@ def bend(space: Space, likelihood: Any, z: np.ndarray) -> Bend:
     The first look that says how far that is, is the curvature of an evidence as Gauss and Newton have it, else one from
     differences over FIRST_STEP.
     """
+    here = height(space, likelihood, jnp.asarray(z))
     if isinstance(likelihood, Evidence) and _moves_lensed_light_alone(space):
-        here = height(space, likelihood, jnp.asarray(z))
         whitening = whitening_of(approximate_curvature(space, likelihood, here))
         evaluations = 1 + len(_holding(space))
     else:
-        near = _differences(space, likelihood, z, FIRST_STEP * np.eye(len(z)))
-        whitening, evaluations = near.whitening(), near.evaluations
-    there = _differences(space, likelihood, z, STEP * whitening)
+        near = _differences(space, likelihood, here, FIRST_STEP * np.eye(len(z)))
+        whitening, evaluations = near.whitening(), 1 + near.evaluations
+    there = _differences(space, likelihood, here, STEP * whitening)
     return dataclasses.replace(there, evaluations=there.evaluations + evaluations)
 
 
@@ -339,8 +337,8 @@ def approximate_curvature(
     is `known` (n, n) of it; and so they do of all where lens light has parameters of its own.
     """
     if not _moves_lensed_light_alone(space):
-        return _differences(space, likelihood, here.z, FIRST_STEP * np.eye(space.ndim)).curvature
-    curvature = np.array(here.curvature)
+        return _differences(space, likelihood, here, FIRST_STEP * np.eye(space.ndim)).curvature
+    curvature = np.array(bending(space, likelihood, jnp.asarray(here.z), here.found))
     for k in _holding(space):
         if known is None:
             step = STEP_HELD * (np.arange(space.ndim) == k)
@@ -361,21 +359,20 @@ def _holding(space: Space) -> list[int]:
     return [k for k, p in enumerate(space.parameters) if p.role == "regularisation"]
 
 
-def _differences(space: Space, likelihood: Any, z: np.ndarray, steps: np.ndarray) -> Bend:
-    """From differences over the columns of steps (n, n)."""
+def _differences(space: Space, likelihood: Any, here: Height, steps: np.ndarray) -> Bend:
+    """From differences over the columns of steps (n, n) about a height."""
     slopes, amplitudes = [], []
     for step in steps.T:
-        ahead, behind = (height(space, likelihood, jnp.asarray(z + way)) for way in (step, -step))
+        ahead, behind = (height(space, likelihood, jnp.asarray(here.z + way)) for way in (step, -step))
         slopes.append(np.asarray(ahead.slope - behind.slope) / 2)
         amplitudes.append(np.asarray(ahead.values.amplitudes - behind.values.amplitudes) / 2)
-    slope = height(space, likelihood, jnp.asarray(z)).slope
     back = np.linalg.inv(steps)
     curvature = -back.T @ np.array(slopes)
     if not np.all(np.isfinite(curvature)):
         raise FitError("the curvature is not finite: ln L has no finite slope beside the optimum")
     return Bend(
-        slope=-np.asarray(slope),
+        slope=-np.asarray(here.slope),
         curvature=0.5 * (curvature + curvature.T),
         amplitude_slopes=np.array(amplitudes).T @ back,
-        evaluations=2 * len(z) + 1,
+        evaluations=2 * len(steps),
     )

@@ -37,11 +37,14 @@ MEMORY = 20
 SMALL_GAIN = 0.01
 """Gain in ln posterior over PATIENCE steps that is none."""
 PATIENCE = 5
-NEAR, SMALL = 0.3, 0.005
-"""Gain in ln posterior of a damped Newton step that ends an ascent, and what one with the exact curvature may promise
-where it has arrived."""
-ROUNDS, FINISHING, FEW_HALVINGS = 5, 12, 8
-"""How often the exact curvature is looked at, steps with each, and how often each is halved, at most."""
+FAST, NEAR, SMALL = 10.0, 0.2, 0.05
+"""Gain in ln posterior of a damped Newton step from which on another one follows; what a quasi-Newton step promises
+where an ascent ends, and one with the exact curvature where the optimum is reached: a third of a standard deviation."""
+ROUNDS, FINISHING = 5, 80
+"""How often the exact curvature is taken, and quasi-Newton steps between, at most."""
+FIRST_RADIUS, SHORTEST, LEAST_BEND = 1.0, 0.003, 0.1
+"""Length of the first of these at most [standard deviations by Gauss and Newton], below which they end, and the share
+of the curvature that is left along a step at least."""
 FIRST_DAMPING, LONGEST = 0.1, 1.0
 """Damping of its first step, and the longest step of one number [widths of its prior]."""
 LOOK_AGAIN = 0.5
@@ -157,21 +160,25 @@ def height_of(at: NormalEquations) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Climb:
-    """Where a climb ended: z (n,), ln posterior there, what it took, and whether the last steps gained nothing."""
+    """Where a climb ended: z (n,), ln posterior there, what it took, whether the last steps gained nothing, and about
+    the curvature (n, n) there, where it is known."""
 
     z: np.ndarray
     log_posterior: float
     evaluations: int
     arrived: bool
+    curvature: np.ndarray | None = None
 
 
 def ascend(
-    space: Space, likelihood: Evidence, z: np.ndarray, most: int = STEPS, told: Told = lambda *_: None
+    space: Space, likelihood: Evidence, z: np.ndarray, most: int = STEPS, told: Told = lambda *_: None,
+    curvature: np.ndarray | None = None,
 ) -> Climb:
-    """From z (n,) towards the nearest maximum of the ln posterior of an evidence, by damped Newton steps: the slope is
-    exact, the curvature that of Gauss and Newton.
+    """From z (n,) towards the nearest maximum of the ln posterior of an evidence: by damped Newton steps while these
+    gain much, the slope exact, the curvature that of Gauss and Newton, at most so many; then by quasi-Newton steps, of
+    which two are tried for each that is left. Where the curvature (n, n) is known from a like problem these are all.
 
-    It ends where steps gain little; `finish` goes on from there with the exact curvature.
+    It has arrived where one more step promises little; `finish` goes on from there with the exact curvature.
     told(ln posterior, evaluations) is called at each step; evaluations count values with their slope.
 
     Raises:
@@ -180,67 +187,157 @@ def ascend(
     here = _at(space, likelihood, z)
     if not np.isfinite(here.log_posterior):
         raise FitError("ln L or the prior is not finite at the start; start from elsewhere")
-    evaluations, damping, gains = 1, FIRST_DAMPING, [np.inf]
-    known, looked_at, fresh = None, z, False
-    while len(gains) <= most and not (fresh and gains[-1] <= NEAR):
-        fresh = known is None or gains[-1] <= NEAR or float(np.max(np.abs(here.z - looked_at))) > LOOK_AGAIN
+    steps, evaluations = 0, 1
+    if curvature is None:
+        here, curvature, steps, tried = _by_damped_steps(space, likelihood, here, most, told)
+        evaluations += tried
+    more = 2 * (most - steps)
+    path = _by_steps(space, likelihood, here, curvature, NEAR, more, lambda top, tried: told(top, evaluations + tried))
+    return Climb(path.here.z, path.here.log_posterior, evaluations + path.tried, path.promise < NEAR, path.curvature)
+
+
+def _by_damped_steps(
+    space: Space, likelihood: Evidence, here: Height, most: int, told: Told
+) -> tuple[Height, np.ndarray, int, int]:
+    """Damped Newton steps until one gains less than FAST, or so many: where they end, the curvature (n, n) there or,
+    after so many, one step before, how many they were, and how many were tried."""
+    known, looked_at = None, here.z
+    damping, steps, evaluations, gain = FIRST_DAMPING, 0, 0, np.inf
+    while True:
+        fresh = known is None or float(np.max(np.abs(here.z - looked_at))) > LOOK_AGAIN
         curvature = approximate_curvature(space, likelihood, here, None if fresh else known)
         if fresh:
             known, looked_at = curvature, here.z
-        values, vectors = np.linalg.eigh(curvature)
-        values, along = np.maximum(values, 1.0), vectors.T @ here.slope
-        for _ in range(HALVINGS):
-            step = vectors @ (along / (values * (1 + damping)))
-            there = _at(space, likelihood, here.z + step * min(1.0, LONGEST / np.max(np.abs(step))))
-            evaluations += 1
-            if there.log_posterior > here.log_posterior:
-                break
-            damping = max(4 * damping, 0.1)
-        else:
-            if fresh:
-                return Climb(here.z, here.log_posterior, evaluations, False)
-            gains.append(0.0)
-            damping = FIRST_DAMPING
-            continue
-        gains.append(there.log_posterior - here.log_posterior)
-        here, damping = there, 0.2 * damping
-        told(here.log_posterior, evaluations)
-    return Climb(here.z, here.log_posterior, evaluations, fresh and gains[-1] <= NEAR)
+        if gain <= FAST:
+            break
+        there, damping, tried = _damped(space, likelihood, here, curvature, damping)
+        evaluations += tried
+        if there is None:
+            break
+        gain = there.log_posterior - here.log_posterior
+        here, steps = there, steps + 1
+        told(here.log_posterior, 1 + evaluations)
+        if steps >= most:
+            break
+    return here, curvature, steps, evaluations
+
+
+def _damped(
+    space: Space, likelihood: Any, here: Height, curvature: np.ndarray, damping: float
+) -> tuple[Height | None, float, int]:
+    """The first end of steps with more and more damping that lies higher, None where none does; the damping of the next
+    step, and how many were tried."""
+    values, vectors = np.linalg.eigh(curvature)
+    values, along = np.maximum(values, 1.0), vectors.T @ here.slope
+    for tried in range(HALVINGS):
+        step = vectors @ (along / (values * (1 + damping)))
+        there = _at(space, likelihood, here.z + step * min(1.0, LONGEST / np.max(np.abs(step))))
+        if there.log_posterior > here.log_posterior:
+            return there, 0.2 * damping, tried + 1
+        damping = max(4 * damping, 0.1)
+    return None, damping, HALVINGS
 
 
 def finish(space: Space, likelihood: Evidence, end: Climb) -> tuple[Climb, Bend]:
-    """The end of an ascent taken to the optimum by steps with the exact curvature; and that curvature, with the slope
-    where it ends. It has arrived where one more step promises less than SMALL and the density falls all around."""
-    z, value, slope, evaluations, arrived = end.z, end.log_posterior, np.zeros(len(end.z)), end.evaluations, False
-    for _ in range(ROUNDS):
-        found = bend(space, likelihood, z)
-        slope, evaluations = -found.slope, evaluations + found.evaluations
-        values, vectors = np.linalg.eigh(found.curvature)
-        inverse = vectors / np.maximum(np.abs(values), 1.0) @ vectors.T  # also downhill where it bends the wrong way
-        for _ in range(FINISHING):
-            there, tried = _higher(space, likelihood, z, value, slope, inverse @ slope)
-            evaluations += tried
-            if there is None:
-                break
-            z, value, slope = there.z, there.log_posterior, np.asarray(there.slope)
-        arrived = 0.5 * float(slope @ inverse @ slope) < SMALL and bool(values[0] > 0)
-        if arrived:
+    """The end of an ascent taken to the optimum, and the exact curvature with the slope there.
+
+    Quasi-Newton steps go on with the curvature that those of the ascent came to; the exact one is taken where they end.
+    It has arrived where one more step by that promises less than SMALL and the density falls all around; else the steps
+    go on with it, off a saddle by its lowest direction. Differences of the slope are taken over less than a standard
+    deviation: where they say that the density rises, but a standard deviation either way it is lower, it is rough, and
+    these heights say how it bends.
+    """
+    here = _at(space, likelihood, end.z)
+    curvature = approximate_curvature(space, likelihood, here) if end.curvature is None else end.curvature
+    evaluations = end.evaluations + 1
+    for left in reversed(range(ROUNDS)):
+        path = _by_steps(space, likelihood, here, curvature, 0.1 * SMALL, FINISHING)
+        found = bend(space, likelihood, path.here.z)
+        here, found, tried = _off_saddle(space, likelihood, path, found)
+        evaluations += path.tried + found.evaluations + tried
+        if _on_top(found) or not left:
             break
-    return Climb(z, value, evaluations, arrived), dataclasses.replace(found, slope=-slope)
+        curvature = found.curvature
+    return Climb(path.here.z, path.here.log_posterior, evaluations, _on_top(found)), found
 
 
-def _higher(
-    space: Space, likelihood: Any, z: np.ndarray, value: float, slope: np.ndarray, step: np.ndarray
-) -> tuple[Height | None, int]:
-    """The first of the halved steps from z (n,) that lies higher, None where none does or the step promises next to
-    nothing; and how many were tried."""
-    if 0.5 * float(slope @ step) < 0.1 * SMALL:
-        return None, 0
-    for halvings in range(FEW_HALVINGS):
-        there = _at(space, likelihood, z + 0.5**halvings * step)
-        if there.log_posterior > value:
-            return there, halvings + 1
-    return None, FEW_HALVINGS
+def _off_saddle(space: Space, likelihood: Any, path: _Path, found: Bend) -> tuple[Height, Bend, int]:
+    """Where steps go on from the end of a path that bends so; the curvature, that of heights along directions in which
+    both ends of a step are lower although the slope's differences say that the density rises; how many were tried.
+
+    The steps are as long as the path's curvature says that a standard deviation is, at most that of the prior.
+    """
+    values, vectors = np.linalg.eigh(found.curvature)
+    curvature, tried = found.curvature, 0
+    for value, along in zip(values[values <= 0], vectors.T, strict=False):
+        step = along / np.sqrt(max(float(along @ path.curvature @ along), 1.0))
+        ends = [_at(space, likelihood, path.here.z + way) for way in (step, -step)]
+        tried += len(ends)
+        best = max(ends, key=lambda one: float(one.log_posterior))
+        if best.log_posterior > path.here.log_posterior:
+            return best, found, tried
+        lower = sum(float(path.here.log_posterior - one.log_posterior) for one in ends)
+        if np.isfinite(lower):
+            curvature = curvature + (lower / float(step @ step) - value) * np.outer(along, along)
+    return path.here, dataclasses.replace(found, curvature=curvature), tried
+
+
+def _on_top(found: Bend) -> bool:
+    """Whether one more step by slope and curvature promises little and the density falls all around."""
+    values, vectors = np.linalg.eigh(found.curvature)
+    along = vectors.T @ found.slope
+    return bool(values[0] > 0) and 0.5 * float(np.sum(along**2 / np.maximum(values, 1.0))) < SMALL
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Path:
+    """Where quasi-Newton steps ended, the curvature (n, n) that they came to, what one more promises, and how many were
+    tried."""
+
+    here: Height
+    curvature: np.ndarray
+    promise: float
+    tried: int
+
+
+def _by_steps(
+    space: Space, likelihood: Any, here: Height, curvature: np.ndarray, least: float, most: int,
+    told: Told = lambda *_: None,
+) -> _Path:
+    """Quasi-Newton steps that begin with a curvature (n, n), until one promises less than `least`. The slope at the end
+    of each corrects it (Broyden, Fletcher, Goldfarb, Shanno), also where it is not taken because that is lower."""
+    values, vectors = np.linalg.eigh(curvature)
+    curvature = metric = (vectors * np.maximum(np.abs(values), 1.0)) @ vectors.T
+    radius, tried = FIRST_RADIUS, 0
+    while True:
+        values, vectors = np.linalg.eigh(curvature)
+        step = vectors @ (vectors.T @ here.slope / np.maximum(values, 1.0))
+        promise = 0.5 * float(here.slope @ step)
+        if promise < least or radius < SHORTEST or tried >= most:
+            return _Path(here, curvature, promise, tried)
+        length = float(np.sqrt(step @ metric @ step))
+        share = min(1.0, radius / length, LONGEST / float(np.max(np.abs(step))))
+        step, length = share * step, share * length
+        there, tried = _at(space, likelihood, here.z + step), tried + 1
+        if np.isfinite(there.log_posterior):
+            curvature = _corrected(curvature, step, here.slope - there.slope)
+        if there.log_posterior > here.log_posterior:
+            here, radius = there, max(radius, 2 * length)
+            told(here.log_posterior, tried)
+        else:
+            radius = 0.25 * length
+
+
+def _corrected(curvature: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """The curvature (n, n) by which the slope of -ln posterior changes so along a step (n,), where it keeps positive:
+    see Nocedal & Wright 2006, procedure 18.2."""
+    along = curvature @ step
+    before, now = float(step @ along), float(step @ change)
+    if now < LEAST_BEND * before:
+        share = (1 - LEAST_BEND) * before / (before - now)
+        change = share * change + (1 - share) * along
+        now = LEAST_BEND * before
+    return curvature - np.outer(along, along) / before + np.outer(change, change) / now
 
 
 def _at(space: Space, likelihood: Any, z: np.ndarray) -> Height:

@@ -97,19 +97,23 @@ def sub_pixel_positions(
 
 
 def normal(
-    rays: Rays, u: jax.Array, v: jax.Array, columns: jax.Array, target: jax.Array, mesh: tuple[int, int], engine: Engine
+    rays: Rays, u: jax.Array, v: jax.Array, columns: jax.Array, target: jax.Array, mesh: tuple[int, int],
+    engine: Engine, held: bool = False,
 ) -> tuple[jax.Array, jax.Array]:
     """F (N, N) and D (N,) of rays at mesh positions (u, v), (E, Q) each; columns (K, M) and target (M,) whitened.
 
-    `mesh` is (pixels, order of the spline). Differentiable by reverse mode in u, v, columns and target; by the
-    engine "native" nothing of size N x M is kept.
+    `mesh` is (pixels, order of the spline). Differentiable by reverse mode in u, v, columns and target, the last two
+    constants where light is `held`; by the engine "native" nothing of size N x M is kept.
     """
-    return _normal(mesh, engine, rays, u, v, columns, target)
+    if held:
+        columns, target = lax.stop_gradient((columns, target))
+    return _normal(mesh, engine, held, rays, u, v, columns, target)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
 def _normal(
-    mesh: tuple[int, int], engine: Engine, rays: Rays, u: jax.Array, v: jax.Array, columns: jax.Array, target: jax.Array
+    mesh: tuple[int, int], engine: Engine, held: bool, rays: Rays, u: jax.Array, v: jax.Array, columns: jax.Array,
+    target: jax.Array,
 ) -> Any:
     size = mesh[0] ** 2 + len(columns)
     result = jax.ShapeDtypeStruct((size, size), target.dtype), jax.ShapeDtypeStruct((size,), target.dtype)
@@ -126,16 +130,18 @@ def _flat(rays: Rays, mesh: tuple[int, int], u: Any, v: Any, columns: Any, targe
     return u, v, rays.pixels, rays.seen, rays.inverse_noise, rays.psf, columns, target, *sizes
 
 
-def _forward(mesh: tuple[int, int], engine: Engine, *given: Any) -> Any:
-    return _normal(mesh, engine, *given), given
+def _forward(mesh: tuple[int, int], engine: Engine, held: bool, *given: Any) -> Any:
+    return _normal(mesh, engine, held, *given), given
 
 
-def _backward(mesh: tuple[int, int], engine: Engine, kept: Any, cotangents: Any) -> Any:
+def _backward(mesh: tuple[int, int], engine: Engine, held: bool, kept: Any, cotangents: Any) -> Any:
     rays, *given = kept
     result = tuple(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in given)
 
     def native(*arrays: jax.Array) -> Any:
-        return tuple(named_kernel(KERNELS, "normal_back_call")(result, *_flat(rays, mesh, *arrays[:4]), *arrays[4:]))
+        flag = np.array([held], np.int32)
+        taken = *_flat(rays, mesh, *arrays[:4]), *arrays[4:], flag
+        return tuple(named_kernel(KERNELS, "normal_back_call")(result, *taken))
 
     def plain(u: jax.Array, v: jax.Array, *others: jax.Array) -> Any:
         weights, back = jax.vjp(lambda u, v: by_xla(*mesh, u, v)[1], u, v)

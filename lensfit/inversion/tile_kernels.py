@@ -132,12 +132,25 @@ def _tile(near, psf, start, column, value, scale, foot, local, count, rows):
 
 
 @_helper
-def _append(light, sources, active, rows, count):
-    """Put the columns of light (K, 64) of a tile behind the rows of its source pixels."""
+def _shows(column):
+    """Whether any of a column's pixels (64,) is not zero."""
+    for p in range(len(column)):
+        if column[p] != 0.0:
+            return True
+    return False
+
+
+@_helper
+def _append(light, sources, every, active, rows, count):
+    """Put the columns of light (K, 64) of a tile behind the rows of its source pixels, those of zeros only where
+    `every` one counts; how many rows these are together."""
     for k in range(light.shape[0]):
-        active[count + k] = sources + k
-        for p in range(light.shape[1]):
-            rows[count + k, p] = light[k, p]
+        if every or _shows(light[k]):
+            active[count] = sources + k
+            for p in range(light.shape[1]):
+                rows[count, p] = light[k, p]
+            count += 1
+    return count
 
 
 @_helper
@@ -163,8 +176,7 @@ def normal(u, v, rays_at, seen_at, inverse_noise, psf, columns, target, shape, m
         near = every[: _near(y, x, reach, rays, start, every)]
         count = _sources(near, start, column, local, active)
         _tile(near, psf, start, column, value, scale, foot, local, count, rows)
-        _append(light, sources, active, rows, count)
-        count += lights
+        count = _append(light, sources, False, active, rows, count)
         if count == 0:
             continue
         gram(rows, count, part)
@@ -179,10 +191,11 @@ def normal(u, v, rays_at, seen_at, inverse_noise, psf, columns, target, shape, m
 
 @_helper
 def normal_back(
-    u, v, rays_at, seen_at, inverse_noise, psf, columns, target, shape, mesh, symmetric, toward,
+    u, v, rays_at, seen_at, inverse_noise, psf, columns, target, shape, mesh, symmetric, toward, held,
     u_bar, v_bar, columns_bar, target_bar,
 ):
-    """Cotangents of u and v (E, Q), columns (K, M) and target (M,): of B it is symmetric B + toward d^T.
+    """Cotangents of u and v (E, Q), columns (K, M) and target (M,): of B it is symmetric B + toward d^T. Where light
+    is held those of columns and target are not asked for: zeros.
 
     symmetric (N, N) is the cotangent of F plus its transpose, toward (N,) that of D; the rest as in `normal`.
     """
@@ -201,9 +214,8 @@ def normal_back(
         near = every[: _near(y, x, reach, rays, start, every)]
         count = _sources(near, start, column, local, active)
         _tile(near, psf, start, column, value, scale, foot, local, count, rows)
-        _append(light, sources, active, rows, count)
-        whole = count + lights
-        if whole == 0:
+        whole = _append(light, sources, not held, active, rows, count)
+        if whole == 0 or (held and count == 0):
             continue
         for i in range(whole):
             row = active[i]
@@ -216,7 +228,8 @@ def normal_back(
             for o in range(SIZE):
                 foot[o] += slope * rows[i, o]
                 bar[i, o] += slope * data[o]
-        _unload(y, x, seen, foot, bar[count:whole], target_bar, columns_bar)
+        if not held:
+            _unload(y, x, seen, foot, bar[count:whole], target_bar, columns_bar)
         for i in range(count):
             for o in range(SIZE):
                 bar[i, o] *= scale[o]
@@ -281,11 +294,12 @@ def normal_call(frame):
 @_helper
 def normal_back_call(frame):
     """`normal_back`."""
-    if understood(frame, 12, 4):
+    if understood(frame, 13, 4):
         u, v, rays, seen, inverse_noise, psf, columns, target, shape, mesh = _observed(frame)
         symmetric, toward = as_matrix(argument(frame, 10)), as_vector(argument(frame, 11))
+        held = as_whole(argument(frame, 12))[0] != 0
         normal_back(
-            u, v, rays, seen, inverse_noise, psf, columns, target, shape, mesh, symmetric, toward,
+            u, v, rays, seen, inverse_noise, psf, columns, target, shape, mesh, symmetric, toward, held,
             as_matrix(result(frame, 0)), as_matrix(result(frame, 1)), as_matrix(result(frame, 2)),
             as_vector(result(frame, 3)),
         )

@@ -195,7 +195,8 @@ class PixelImagingLikelihood(Evidence):
         rays = self.rays[k]
         target, columns = self._light(k, rest)
         u, v = source.position(*ray_ends(model, rays.x, rays.y))
-        curvature, vector = normal(rays, u, v, columns, target, (source.pixels, source.order), self.engine)
+        mesh = source.pixels, source.order
+        curvature, vector = normal(rays, u, v, columns, target, mesh, self.engine, bool(self.held))
         return Normal(
             curvature=curvature, vector=vector, constant=target @ target, log_norm=self.images[k].log_norm
         )

@@ -96,3 +96,28 @@ def test_where_xla_cannot_call_kernels(monkeypatch):
     monkeypatch.setattr(door, "trouble", lambda: "another version")
     for a, b in zip(case.normal("native")(*case.given), expected, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_held_light_has_no_derivative_and_changes_none(engine):
+    """Columns of zeros, which fill held light up, are among it."""
+    case = Case(3, **CASES["ring"])
+    u, v, columns, target = case.given
+    columns = columns * np.array([1.0, 0.0, 1.0])[:, None]
+    rng = np.random.default_rng(3)
+    size = len(case.dense)
+    factors = rng.standard_normal((size, size)), rng.standard_normal(size)
+    mesh = case.model.source["pixels"].pixels, case.model.source["pixels"].order
+
+    def total(held, *given):
+        made = normal(case.rays, *given, mesh, engine, held)
+        return sum(jnp.sum(f * m) for f, m in zip(factors, made, strict=True))
+
+    free, held = (
+        jax.jit(jax.value_and_grad(lambda *given, flag=flag: total(flag, *given), (0, 1, 2, 3)))(u, v, columns, target)
+        for flag in (False, True)
+    )
+    np.testing.assert_allclose(held[0], free[0], rtol=1e-12)
+    for one, other in zip(held[1][:2], free[1][:2], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
+    assert np.any(free[1][2]) and np.any(free[1][3]) and not np.any(held[1][2]) and not np.any(held[1][3])
