@@ -134,10 +134,10 @@ def _tile(near, psf, start, column, value, scale, foot, local, count, rows):
 @_helper
 def _shows(column):
     """Whether any of a column's pixels (64,) is not zero."""
+    seen = False
     for p in range(len(column)):
-        if column[p] != 0.0:
-            return True
-    return False
+        seen |= column[p] != 0.0
+    return seen
 
 
 @_helper
