@@ -252,6 +252,10 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
         "default: both",
     )
     group.add_argument("--pixel-scale", metavar="S", type=float, help="arcsec per pixel; default: the file's")
+    group.add_argument(
+        "--zero-point", metavar="M", type=float,
+        help="AB magnitude of a datum of 1 in one pixel; default: the header's, or that of the unit",
+    )
     group.add_argument("--nan", choices=NAN_POLICIES, help="pixels that hold no number; default: error")
     group.add_argument(
         "--psf-center", action="store_const", const=True, help="move the PSF so that its centroid is in its centre"

@@ -34,6 +34,7 @@ class Dataset(ABC):
         pixel_scale: arcsec per pixel.
         origin: (x, y) in arcsec of the centre of the grid.
         unit: unit of the images that are modelled, None if unknown.
+        zero_point: AB magnitude of 1 of it in one pixel, None if unknown.
         wcs: celestial coordinates of the grid, None if unknown.
         notes: what was done to the input, in plain words.
         sources: (role, path, sha256) of each file read.
@@ -43,6 +44,7 @@ class Dataset(ABC):
     pixel_scale: float
     origin: tuple[float, float]
     unit: str | None
+    zero_point: float | None
     wcs: WCS | None
     notes: tuple[str, ...]
     sources: tuple[Source, ...]

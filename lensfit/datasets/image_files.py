@@ -26,6 +26,7 @@ from lensfit.datasets.dataset import Source, check_shapes, count_and_first
 from lensfit.datasets.drizzled import exposure_time
 from lensfit.datasets.info_file import NAME, stated_in
 from lensfit.datasets.pixel_scales import Scale, oversampling_of
+from lensfit.datasets.zero_point import of_header
 from lensfit.errors import DataError
 from lensfit.names import NoiseIs
 
@@ -182,6 +183,7 @@ class Part:
     values: np.ndarray
     sources: tuple[Source, ...]
     unit: str | None = None
+    zero_point: float | None = None
     scales: tuple[Scale, ...] = ()
     wcs: WCS | None = None
     notes: tuple[str, ...] = ()
@@ -311,10 +313,12 @@ def _part(
         arrays.append(array)
         squeezed += told
     values, notes = _as_role(images, kind, found, arrays)
+    unit = images.unit(found[0]) if kind in ("data", "flux", "noise") else None
     return Part(
         values=values,
         sources=tuple((role, f"{images.path}[{name}]", digest) for name in found),
-        unit=images.unit(found[0]) if kind in ("data", "flux", "noise") else None,
+        unit=unit,
+        zero_point=of_header(images.header(found[0]), unit) if role == "data" else None,
         scales=images.scales(found[0]) if role in ("data", "psf") else (),
         oversampling=oversampling_of(images.header(found[0]), where) if role == "psf" else None,
         wcs=images.wcs(found[0]) if role == "data" else None,

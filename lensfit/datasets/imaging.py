@@ -35,6 +35,7 @@ from lensfit.datasets.masks import leaves_a_region
 from lensfit.datasets.noise import made_noise, notes_on, numbers
 from lensfit.datasets.psf import check_psf_fits, checked_psf, fwhm, narrower_than
 from lensfit.datasets.psf_resampling import rebinned_psf
+from lensfit.datasets.zero_point import checked, of_unit
 from lensfit.errors import DataError
 from lensfit.names import NAN_POLICIES, NanPolicy, NoiseIs
 from lensfit.words import counted
@@ -54,6 +55,7 @@ class Imaging(Dataset):
         pixel_scale: arcsec per pixel.
         origin: (x, y) in arcsec of the centre of the array.
         unit: unit of data and noise as the file names it, None if it names none.
+        zero_point: AB magnitude of a datum of 1 in one pixel, None if neither file nor unit says it.
         wcs: celestial coordinates of the array, None if unknown.
         notes: what was done to the input, in plain words.
         sources: (role, path, sha256) of each file read.
@@ -70,6 +72,7 @@ class Imaging(Dataset):
     pixel_scale: float
     origin: tuple[float, float] = (0.0, 0.0)
     unit: str | None = None
+    zero_point: float | None = None
     wcs: WCS | None = None
     notes: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
@@ -93,6 +96,7 @@ class Imaging(Dataset):
         noise_scale: float | None = None,
         origin: tuple[float, float] = (0.0, 0.0),
         unit: str | None = None,
+        zero_point: float | None = None,
         wcs: WCS | None = None,
         notes: tuple[str, ...] = (),
         sources: tuple[Source, ...] = (),
@@ -114,6 +118,7 @@ class Imaging(Dataset):
             noise_is: what the numbers of `noise` are; "exposure" makes noise of the scatter of the sky and counts.
             noise_scale: multiplies the noise; given, the noise is taken as it is, however the sky scatters.
             origin, unit, wcs, notes, sources, scale_from, center: see the class.
+            zero_point: see the class; None takes that of the unit, if it is a flux density.
             galaxies: each a `Galaxy`, or as one in a text: "1.2,-0.4" or "1.2,-0.4,light", "mass" or "both".
 
         Raises:
@@ -133,6 +138,7 @@ class Imaging(Dataset):
             pixel_scale=pixel_scale,
             origin=checked_origin(origin),
             unit=unit,
+            zero_point=of_unit(unit, pixel_scale) if zero_point is None else checked(zero_point),
             wcs=wcs,
             notes=visible_notes(*notes, *remarks),
             sources=sources,
@@ -193,6 +199,7 @@ class Imaging(Dataset):
               for g in self.galaxies),
             ("sky", "no celestial coordinates" if self.wcs is None else "celestial coordinates of the header"),
             ("unit", unit),
+            *(("zero point", f"{zero:.6g} AB mag") for zero in [self.zero_point] if zero is not None),
             ("pixels", f"{used} used, {self.mask.sum()} masked"),
             *self._describe_pixels(unit),
             ("PSF", f"{height} x {width} pixels, FWHM {fwhm(self.psf) * self.pixel_scale:.3g} arcsec, sum 1"),
@@ -217,6 +224,7 @@ class Imaging(Dataset):
             "pixel_scale": self.pixel_scale,
             "origin": self.origin,
             "unit": self.unit,
+            "zero_point": self.zero_point,
             "pixels_used": int(np.count_nonzero(~self.mask)),
             "psf_shape": self.psf.shape,
             "has_wcs": self.wcs is not None,
@@ -245,8 +253,9 @@ class Imaging(Dataset):
     def binned(self, factor: int) -> Self:
         """The image on pixels `factor` x `factor` times as large, coordinates unchanged.
 
-        Data are averaged, noise is added in quadrature and divided by factor^2; a coarse pixel is used only
-        where all its fine pixels are. Trailing rows and columns that fill no coarse pixel are cut.
+        Data are averaged, so that a datum of 1 is more flux than before, noise is added in quadrature and divided by
+        factor^2; a coarse pixel is used only where all its fine pixels are. Trailing rows and columns that fill no
+        coarse pixel are cut.
 
         Raises:
             DataError: the factor is no positive integer or leaves no image, no used pixel, or one smaller
@@ -268,6 +277,7 @@ class Imaging(Dataset):
             psf=rebinned_psf(self.psf, factor),
             wcs=None if self.wcs is None else rebinned_wcs(self.wcs, factor),
             pixel_scale=self.pixel_scale * factor,
+            zero_point=None if self.zero_point is None else self.zero_point - 5 * math.log10(factor),
             note=f"binned {factor} x {factor}",
         )
 

@@ -21,8 +21,10 @@ from lensfit.datasets.dataset import (
     source_rows,
 )
 from lensfit.datasets.visibilities import ARCSEC, FIELD, Visibilities, check_field, check_pixel, check_units
+from lensfit.datasets.zero_point import of_unit
 from lensfit.errors import DataError
 
+UNIT = "Jy / pixel"
 MOST_PIXELS = 2**24
 """Pixels of the largest image grid."""
 
@@ -44,7 +46,7 @@ class Interferometer(Dataset):
         taken_out: (x, y, width [arcsec], flux, its error [Jy]) of each round Gaussian that was taken out of the data.
         notes: what was done to the input, in plain words.
         sources: (role, path, sha256) of each file read.
-        unit: of the images that are modelled.
+        unit, zero_point: of the images that are modelled.
         wcs: none; x and y count from the phase centre.
     """
 
@@ -57,7 +59,8 @@ class Interferometer(Dataset):
     taken_out: tuple[tuple[float, float, float, float, float], ...] = ()
     notes: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
-    unit: str | None = field(default="Jy / pixel", init=False)
+    unit: str | None = field(default=UNIT, init=False)
+    zero_point: float | None = field(default=of_unit(UNIT, 1.0), init=False)
     wcs: WCS | None = field(default=None, init=False)
 
     @classmethod

@@ -27,6 +27,7 @@ from lensfit.datasets.psf import checked_psf
 from lensfit.datasets.psf_sampling import on_data_pixels
 from lensfit.datasets.visibilities import NanRows, Visibilities, check_units
 from lensfit.datasets.visibility_files import holds_visibilities, read_table
+from lensfit.datasets.zero_point import STATED
 from lensfit.errors import DataError
 from lensfit.names import East, MaskIs, NanPolicy, NoiseIs, NoiseScale, Sign
 from lensfit.outside import is_there
@@ -102,6 +103,7 @@ def read_imaging(
     cutout: float | None = None,
     mask_radius: float | None = None,
     galaxies: Iterable[Any] = (),
+    zero_point: float | None = None,
 ) -> Imaging:
     """Read data, noise, PSF and mask from a folder or from a FITS (plain, gzip, fpack), npz or HDF5 file.
 
@@ -128,6 +130,8 @@ def read_imaging(
         mask_radius: use the disc of so many arcsec about it.
         galaxies: further ones that a standard model is to have, satellites or a second lens: each a `Galaxy`, or a text
             X,Y or X,Y,light (or mass, both), in arcsec.
+        zero_point: AB magnitude of a datum of 1 in one pixel; takes precedence over the header (MAGZERO, PHOTFLAM and
+            PHOTPLAM) and over the unit.
 
     Returns:
         The checked image, (H, W), in the unit of the file; its `notes` say what was done to it.
@@ -148,7 +152,7 @@ def read_imaging(
     scales = (*(() if pixel_scale is None else (Scale(ARGUMENT, pixel_scale, pixel_scale),)), *info.scales)
     wanted = Wanted(center=center, center_sky=center_sky, cutout=cutout, mask_radius=mask_radius)
     stated = Stated(nan=nan, psf_center=psf_center, noise_is=noise_is, noise_scale=noise_scale, mask_is=mask_is,
-                    galaxies=galaxies_of(galaxies))  # fmt: skip
+                    galaxies=galaxies_of(galaxies), zero_point=zero_point)  # fmt: skip
     if cutout is None:
         cut, parts = None, _read_all(files, plane)
     else:  # of a large image no more is read
@@ -180,6 +184,7 @@ class Stated:
     noise_scale: float | None
     mask_is: MaskIs | None
     galaxies: tuple[Galaxy, ...]
+    zero_point: float | None
 
 
 def _cut(
@@ -241,6 +246,7 @@ def _assembled(
         center=used.center,
         galaxies=stated.galaxies,
         unit=data.unit or noise.unit,
+        zero_point=data.zero_point if stated.zero_point is None else stated.zero_point,
         wcs=used.frame.wcs,
         notes=tuple(dict.fromkeys(told)),
         sources=sources,
@@ -389,6 +395,8 @@ def write_imaging(imaging: Imaging, folder: str | Path) -> None:
         header = fits.Header() if name == "psf" else imaging.frame_header()
         if imaging.unit is not None and name in ("data", "noise_map"):
             header["BUNIT"] = imaging.unit
+        if imaging.zero_point is not None and name == "data":
+            header[STATED] = imaging.zero_point
         with replacing(paths[name]) as path:
             fits.PrimaryHDU(array, header).writeto(path)
     stated: dict[str, Any] = {"pixel_scale": imaging.pixel_scale, "origin": imaging.origin, "mask_is": "masked"}

@@ -18,7 +18,7 @@ from lensfit.recipe import DataSection
 
 Sections: TypeAlias = DataSection | Mapping[str, DataSection]
 """What a recipe says of the data, or of each of several by its name."""
-OF_ONE = ("noise", "psf", "mask", "plane", "center", "galaxies", "pixel_scale")
+OF_ONE = ("noise", "psf", "mask", "plane", "center", "galaxies", "pixel_scale", "zero_point")
 """What cannot hold for several images at once."""
 IN_ONE_FILE = ("noise", "psf", "mask")
 """Roles that are looked for beside the data of a band in one file with others, unless they are named."""

@@ -61,7 +61,7 @@ class DataSection:
         path: of the data, file or folder.
         noise, psf, mask, mask_is, plane, center, center_sky, cutout, mask_radius, psf_center, noise_is: of images, see
             `lensfit.read_imaging`.
-        galaxies: of images, see `lensfit.read_imaging`.
+        galaxies, zero_point: of images, see `lensfit.read_imaging`.
         pixel_scale, nan, noise_scale: of both, see there and `lensfit.read_interferometer`.
         shape, origin, sign, east, wavelength, primary_beam, field: of visibilities, see the latter.
         more: further visibilities of the same lens, fitted jointly.
@@ -93,6 +93,7 @@ class DataSection:
     field: str | None = None
     noise_scale: NoiseScale | None = None
     galaxies: tuple[str, ...] | None = None
+    zero_point: float | None = None
     redshift_lens: float | None = None
     redshift_source: float | None = None
     cosmology: str | None = None
@@ -346,6 +347,7 @@ READERS: dict[type, dict[str, values.Reader]] = {
         "field": values.label,
         "noise_scale": values.number_or("auto"),
         "galaxies": values.galaxies,
+        "zero_point": values.number,
         "redshift_lens": values.number,
         "redshift_source": values.number,
         "cosmology": values.text,

@@ -6,10 +6,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from astropy import units
 from astropy.table import Table
 
-from lensfit.datasets import Dataset
 from lensfit.fitters.result import FitResult
 from lensfit.observations import Observation
 from lensfit.problem import Problem
@@ -103,22 +101,9 @@ def photometry_of(problem: Problem, observation: Observation, result: FitResult)
     fluxes = Fluxes.of(parts, observation)
     frames = [observation.frames[name] for name, _ in fluxes.names]
     scale = 1 / np.array([frame.pixel_scale**2 for frame in frames])
+    known = [np.nan if frame.zero_point is None else frame.zero_point for frame in frames]
     covariance = covariance_of(fluxes, problem, result) * scale * scale[:, None]
     return Photometry(
         names=fluxes.names, flux=fluxes(result.model) * scale, covariance=covariance,
-        unit=tuple(frame.unit_label for frame in frames), zero=np.array([_zero(frame) for frame in frames]),
+        unit=tuple(frame.unit_label for frame in frames), zero=np.array(known),
     )  # fmt: skip
-
-
-def _zero(frame: Dataset) -> float:
-    """AB zero point of fluxes summed over the pixels of a frame, NaN where its unit is no flux density."""
-    if frame.unit is None:
-        return np.nan
-    unit: Any = units.Unit(frame.unit, parse_strict="silent")  # pyright: ignore[reportCallIssue]
-    if isinstance(unit, units.UnrecognizedUnit):
-        return np.nan
-    area: Any = ((frame.pixel_scale * units.arcsec) ** 2).to(units.sr)  # pyright: ignore[reportAttributeAccessIssue]
-    for one in (1.0 * unit, 1.0 * unit * area, 1.0 * unit * units.pix):
-        if one.unit.is_equivalent(units.Jy):
-            return float(one.to(units.ABmag).value)
-    return np.nan

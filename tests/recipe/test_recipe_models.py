@@ -68,7 +68,7 @@ def test_sections_come_back_with_paths_from_the_recipe(tmp_path):
     folder.mkdir(parents=True)
     files = {"path": tmp_path / "data", "psf": tmp_path / "psf.fits"}
     chosen = {"mask_is": "used", "plane": 0, "center": (0.5, -0.25), "center_sky": (150.1, 2.2), "cutout": 3.0}
-    chosen |= {"psf_center": True, "noise_is": "variance", "noise_scale": 2.0}
+    chosen |= {"psf_center": True, "noise_is": "variance", "noise_scale": 2.0, "zero_point": 23.9}
     data = DataSection(**files, **chosen, mask_radius=2.5, pixel_scale=0.05, nan="mask")
     fit = FitSection(seed=7)
     recipe = round_trip(folder, one_sersic(), data=data, fit=fit)
