@@ -63,10 +63,9 @@ class _Writer:
         is_leaf = lambda node: isinstance(node, (Prior, Part, Solved))  # noqa: E731
         owned = {(group, own) for group, own, _ in self.tables[name]}
         for path, leaf in jax.tree_util.tree_flatten_with_path(model, is_leaf=is_leaf)[0]:
-            said = describe(model, path).name
-            group, _, rest = said.partition(".")
-            if (group, rest.partition(".")[0]) in owned or (group not in GROUPS and name in self.rest):
-                self.leaves[f"{_dot(name)}{said}"] = leaf
+            group = path[0].name
+            if (group, path[1].key) in owned if group in GROUPS else name in self.rest:
+                self.leaves[f"{_dot(name)}{describe(model, path).name}"] = leaf
 
     def _check_solved(self) -> None:
         """Raise ModelError where one amplitude is that of several profiles: each `solved` of a recipe is its own."""

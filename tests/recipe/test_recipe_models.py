@@ -6,12 +6,13 @@ import pickle
 import jax
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from recipe_texts import MULTI, SERSIC, SIE_TIED, one_sersic, read
 from small_models import models
 
 from lensfit.errors import ModelError
 from lensfit.priors import Part
+from lensfit.pytree import replace
 from lensfit.recipe import DataSection, FitSection, read_recipe, write_recipe
 from lensfit.space import Space
 from lensfit.standard import STANDARD, flexible
@@ -58,6 +59,7 @@ def test_a_copy_is_written_with_the_ties_of_the_model(mock, tmp_path):
 
 @settings(max_examples=15)
 @given(model=models())
+@example(model=replace(one_sersic(), light={".": one_sersic().light["bulge"]}))
 def test_any_model_comes_back(model, tmp_path_factory):
     made = round_trip(tmp_path_factory.mktemp("any"), model).model
     assert_same(Space.of(model), Space.of(made))
