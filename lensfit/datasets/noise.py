@@ -245,12 +245,18 @@ def _sky_notes(sky: Sky) -> list[str]:
     return notes
 
 
+def counts_a_second(unit: str) -> bool | None:
+    """Whether a unit is that of electrons or counts per second, rather than of these; None where it is neither."""
+    words = unit.strip().lower().replace(" per ", "/").replace("cps", "counts/s").replace(" ", "")
+    counted, _, time = words.replace("s-1", "/s").replace("//", "/").partition("/")
+    return bool(time) if counted in COUNTS and (not time or time in TIMES) else None
+
+
 def _is_rate(unit: str | None, where: str) -> bool:
     """Whether data are electrons per second, rather than electrons."""
-    words = (unit or "e/s").strip().lower().replace(" per ", "/").replace("cps", "counts/s").replace(" ", "")
-    counted, _, time = words.replace("s-1", "/s").replace("//", "/").partition("/")
-    if counted in COUNTS and (not time or time in TIMES):
-        return bool(time)
+    rate = counts_a_second(unit or "e/s")
+    if rate is not None:
+        return rate
     raise DataError(
         f"{where}: noise from exposure times needs data in electrons or electrons per second, not in {unit!r}; "
         "convert them, or give a noise map as noise="

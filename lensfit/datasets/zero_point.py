@@ -2,32 +2,34 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from astropy import units
 
+from lensfit.datasets.noise import counts_a_second
 from lensfit.errors import DataError
 
 STATED = "MAGZERO"
 """The keyword whose number is one (Euclid's MER images, DES)."""
 HST = ("PHOTFLAM", "PHOTPLAM")
 """Inverse sensitivity [erg / (s cm2 Angstrom)] of a datum per second, and pivot wavelength [Angstrom]."""
-RATES = ("/s", "/sec", "cps")
-"""How units of what is counted in a second end."""
 
 
 def of_unit(unit: str | None, pixel_scale: float) -> float | None:
     """Of data in a unit, on pixels of so many arcsec; None where it is no flux density."""
     if unit is None:
         return None
-    known: Any = units.Unit(unit, parse_strict="silent")  # pyright: ignore[reportCallIssue]
-    if isinstance(known, units.UnrecognizedUnit):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", units.UnitsWarning)  # units that are written otherwise than FITS has them
+        known: Any = units.Unit(unit, parse_strict="silent")  # pyright: ignore[reportCallIssue]
+    if isinstance(known, (units.UnrecognizedUnit, units.FunctionUnitBase)):
         return None
     area: Any = ((pixel_scale * units.arcsec) ** 2).to(units.sr)  # pyright: ignore[reportAttributeAccessIssue]
     for one in (1.0 * known, 1.0 * known * area, 1.0 * known * units.pix):
         if one.unit.is_equivalent(units.Jy):
-            return float(one.to(units.ABmag).value)
+            return _number(float(one.to(units.ABmag).value))
     return None
 
 
@@ -37,8 +39,9 @@ def of_header(header: Mapping[str, Any], unit: str | None) -> float | None:
     stated, flux, wavelength = (_number(header.get(key)) for key in (STATED, *HST))
     if stated is not None or not (flux and wavelength and min(flux, wavelength) > 0):
         return stated
-    rate = (unit or "").lower().replace(" ", "").endswith(RATES)
-    return -2.5 * math.log10(flux) - 5 * math.log10(wavelength) - 2.408 if rate else None
+    if not counts_a_second(unit or ""):
+        return None
+    return -2.5 * math.log10(flux) - 5 * math.log10(wavelength) - 2.408
 
 
 def checked(value: float | None) -> float | None:

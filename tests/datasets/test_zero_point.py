@@ -18,8 +18,10 @@ SR = np.log10((SCALE / 206264.806) ** 2)
     ("cards", "expected"),
     [
         ({}, None), ({"BUNIT": "electron/s"}, None), ({"BUNIT": "nJy"}, JANSKY + 22.5), ({"BUNIT": "uJy"}, JANSKY + 15),
-        ({"BUNIT": "MJy/sr"}, JANSKY - 15 - 2.5 * SR), ({"BUNIT": "Jy/pixel"}, JANSKY), ({"MAGZERO": 23.9}, 23.9),
-        ({"BUNIT": "nJy", "MAGZERO": 30}, 30.0), ({"MAGZERO": "none"}, None), ({"MAGZERO": True}, None),
+        ({"BUNIT": "MJy/sr"}, JANSKY - 15 - 2.5 * SR), ({"BUNIT": "Jy/pixel"}, JANSKY),
+        ({"BUNIT": "erg/s/cm2/Hz"}, -48.6), ({"BUNIT": "mag(AB)"}, None), ({"BUNIT": "own"}, None),
+        ({"BUNIT": "1e999 Jy"}, None), ({"MAGZERO": 23.9}, 23.9), ({"BUNIT": "nJy", "MAGZERO": 30}, 30.0),
+        ({"MAGZERO": "none"}, None), ({"MAGZERO": True}, None),
         ({"BUNIT": "ELECTRONS/S", "PHOTFLAM": 7.03e-20, "PHOTPLAM": 8059.8}, 25.943),  # ACS F814W in 2010
         ({"BUNIT": "ELECTRONS", "PHOTFLAM": 7.03e-20, "PHOTPLAM": 8059.8}, None),
         ({"BUNIT": "ELECTRONS/S", "PHOTFLAM": 0.0, "PHOTPLAM": 8059.8}, None),
