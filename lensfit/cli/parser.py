@@ -231,6 +231,27 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
         group.add_argument(f"--{name}", metavar="FILE[EXT]", type=Path, help=f"{what}; default: found at DATA")
     group.add_argument("--mask-is", choices=MASK_MEANINGS, help="what 1 means in the mask; default: masked")
     group.add_argument("--plane", metavar="K", type=_seed, help="plane of a cube, counted from 0")
+    _add_region_options(group)
+    group.add_argument("--pixel-scale", metavar="S", type=float, help="arcsec per pixel; default: the file's")
+    group.add_argument(
+        "--zero-point", metavar="M", type=float,
+        help="AB magnitude of a datum of 1 in one pixel; default: the header's, or that of the unit",
+    )
+    group.add_argument("--nan", choices=NAN_POLICIES, help="pixels that hold no number; default: error")
+    group.add_argument(
+        "--psf-center", action="store_const", const=True, help="move the PSF so that its centroid is in its centre"
+    )
+    group.add_argument(
+        "--noise-is", choices=NOISE_MEANINGS, help="what the numbers of the noise map are; default: told by its name"
+    )
+    group.add_argument(
+        "--noise-scale", metavar="F", type=_scale,
+        help="multiply the noise, and take it as it is then; auto: by what the scatter of visibilities says",
+    )
+    _add_redshifts_and_visibilities(parser)
+
+
+def _add_region_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--center", metavar=("X", "Y"), type=float, nargs=2,
         help="where the lens is [arcsec]; default: the brightest place in the middle of the image",
@@ -251,23 +272,6 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
         help="a further galaxy of the model, a satellite or a second lens, at X,Y [arcsec]; may be repeated; "
         "default: both",
     )
-    group.add_argument("--pixel-scale", metavar="S", type=float, help="arcsec per pixel; default: the file's")
-    group.add_argument(
-        "--zero-point", metavar="M", type=float,
-        help="AB magnitude of a datum of 1 in one pixel; default: the header's, or that of the unit",
-    )
-    group.add_argument("--nan", choices=NAN_POLICIES, help="pixels that hold no number; default: error")
-    group.add_argument(
-        "--psf-center", action="store_const", const=True, help="move the PSF so that its centroid is in its centre"
-    )
-    group.add_argument(
-        "--noise-is", choices=NOISE_MEANINGS, help="what the numbers of the noise map are; default: told by its name"
-    )
-    group.add_argument(
-        "--noise-scale", metavar="F", type=_scale,
-        help="multiply the noise, and take it as it is then; auto: by what the scatter of visibilities says",
-    )
-    _add_redshifts_and_visibilities(parser)
 
 
 def _add_redshifts_and_visibilities(parser: argparse.ArgumentParser) -> None:
