@@ -130,6 +130,7 @@ def test_visibilities_of_one_sky_are_pooled(terms):
         InterferometerLikelihood.pooled([alma, alma.coarser()])
 
 
+@pytest.mark.slow
 def test_staged_fits_the_sum(problem, truth):
     result = fit(problem, seed=0)
     k = problem.names.index("mass.sie.einstein_radius")

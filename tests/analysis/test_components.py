@@ -51,14 +51,15 @@ def fitted(light):
 
 
 @pytest.fixture(scope="module")
-def beside():
-    """With a source far off the arcs and one at the lens, and the fit with what the data ask for."""
+def one():
+    """The fit of one source where there is no more."""
+    return fitted({})
+
+
+@pytest.mark.slow
+def test_light_that_is_not_lensed_is_found_and_named():
     before = fitted({"far": compact(2.1, 1.6), "core": compact(0.06, -0.03)})
-    return before, before.then(AutoSource(), silent)
-
-
-def test_light_that_is_not_lensed_is_found_and_named(beside):
-    before, done = beside
+    done = before.then(AutoSource(), silent)
     assert set(done.fitted.model.light) == {"core", "unlensed_1"} and set(done.fitted.model.source) == {"sersic"}
     found = {name: (float(p.center_x), float(p.center_y)) for name, p in done.fitted.model.light.items()}
     assert np.hypot(found["unlensed_1"][0] - 2.1, found["unlensed_1"][1] - 1.6) < 0.05
@@ -72,18 +73,16 @@ def test_light_that_is_not_lensed_is_found_and_named(beside):
     assert any(v.name.startswith("without ") for v in done.fitted.variants)
 
 
-def test_one_source_stays_where_it_leaves_noise():
-    before = fitted({})
-    done = before.then(AutoSource(), silent)
-    assert done.fitted.theta is before.fitted.theta and done.problem.names == before.problem.names
-    assert done.fit.source == "profiles" and not before.observation.additions(before.problem, before.fitted.model, {})
+def test_one_source_stays_where_it_leaves_noise(one):
+    done = one.then(AutoSource(), silent)
+    assert done.fitted.theta is one.fitted.theta and done.problem.names == one.problem.names
+    assert done.fit.source == "profiles" and not one.observation.additions(one.problem, one.fitted.model, {})
 
 
-def test_a_larger_model_needs_a_search(beside):
-    before, done = beside
-    alone = dataclasses.replace(before.fitted, search=None)
+def test_a_larger_model_needs_a_search(one):
+    alone = dataclasses.replace(one.fitted, search=None)
     with pytest.raises(FitError, match="a larger model is begun at what the search of a smaller one found"):
-        fit_larger(before.problem, alone, done.problem, {}, lambda _: ({},), "less", silent)
+        fit_larger(one.problem, alone, one.problem, {}, lambda _: ({},), "less", silent)
 
 
 def test_what_was_added_moves_with_the_source_and_light_stays():

@@ -30,6 +30,7 @@ def begun():
     return searched({"satellite": HALO})
 
 
+@pytest.mark.slow
 def test_a_companion_whose_mass_bends_the_arcs_comes_into_the_model(begun):
     done = begun.then(Companions(), silent)
     values = done.fitted

@@ -124,6 +124,7 @@ def test_the_standard_model_of_an_image_and_visibilities_has_one_mass(data):
     assert abs(shift.mean) < shift.sigma, "both are counted from about the same place"
 
 
+@pytest.mark.slow
 def test_the_command_and_python_give_the_same_numbers_of_visibilities(data, tmp_path, monkeypatch):
     """By a fitter that takes no time; the window is chosen, and the joint likelihood made, on both roads."""
     monkeypatch.setattr(cli, "setup", lambda: None)

@@ -49,6 +49,7 @@ def imaging():
     return dataclasses.replace(made, center=(-0.3, 0.05), galaxies=(Galaxy(0.41, -0.08),))
 
 
+@pytest.mark.slow
 def test_two_lens_galaxies_are_found_from_the_data(imaging):
     done = lensfit.analyse(imaging, "flexible", mass="sie", steps=(Search(),), progress=silent)
     result, masses = done.fitted, {name: SIE(**mass) for name, mass in MASSES.items()}
